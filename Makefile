@@ -1,0 +1,66 @@
+# Everything a newcomer needs is `make demo` and `make test`; both start from Python and make.
+#
+#   make demo        install into .venv and recognise the pictures in examples/
+#   make test        run the tests
+#   make lint types  check style and types
+#   make format      repair what can be repaired
+#   make tokenizer   write tokenizer/*.json anew after a change of the vocabulary
+#   make package     build sdist and wheel into dist/
+#   make clean       remove all that make made
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+METADATA := setup.cfg pyproject.toml constraints.txt
+SOURCES := src modeling tokenizer tests $(wildcard scripts spaces_app)
+TYPED := build/types
+
+.PHONY: demo test lint types format tokenizer package clean
+
+demo: $(VENV)/installed
+	$(BIN)/inktex recognize examples
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+# mypy cannot follow folders that are mapped into a package, so it gets them as one tree.
+types: $(VENV)/installed-dev
+	rm -rf $(TYPED) && mkdir -p $(TYPED)
+	cp -R src/inktex $(TYPED)/inktex && rm -rf $(TYPED)/inktex/pretrained
+	cp -R modeling tokenizer $(TYPED)/inktex/
+	MYPYPATH=$(TYPED) $(BIN)/mypy $(TYPED)/inktex tests $(wildcard scripts)
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+tokenizer: $(VENV)/installed
+	$(BIN)/python -m inktex.tokenizer.tokenization_inktex --folder tokenizer
+
+# A stale build/ would leak files that are gone from the sources into the wheel.
+package: $(VENV)/installed-dev
+	rm -rf build dist
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "inktex needs Python 3.11 or later; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(BIN)/python $(METADATA)
+	@echo "Installing inktex into $(VENV); this takes some minutes, mostly for torch ..."
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) -e '.[dev]'
+	@touch $@

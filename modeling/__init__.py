@@ -1,0 +1,1 @@
+"""The model as it stands on the Hub: configuration, network, processors, pipeline."""

@@ -1,0 +1,96 @@
+"""Variation of ink: the same expression as another hand, pen or moment would have it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .examples import NONE, Example
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationConfig:
+    """How far ink is varied. Every field at 0 (scale at 1, 1) leaves it as it is.
+
+    Attributes:
+        scale: smallest and largest factor on the size (Li et al. 2020: 0.7 to 1.4).
+        aspect: standard deviation of the logarithm of width over height.
+        rotation: standard deviation, in degrees.
+        slant: standard deviation of the shear, pixels across for each pixel up.
+        jitter: standard deviation of each symbol's own shift, as a share of its size.
+        symbol_scale: standard deviation of the logarithm of each symbol's own size.
+        elastic: standard deviation of a smooth displacement, in pixels.
+        pens: pen widths to choose from, in pixels at the published scale.
+    """
+
+    scale: tuple[float, float] = (0.7, 1.4)
+    aspect: float = 0.08
+    rotation: float = 2.0
+    slant: float = 0.1
+    jitter: float = 0.03
+    symbol_scale: float = 0.05
+    elastic: float = 0.8
+    pens: tuple[int, ...] = (2, 3, 3, 3, 4)
+
+
+def draw_scale(config: AugmentationConfig, rng: np.random.Generator) -> float:
+    """A size factor, uniform in its logarithm."""
+    low, high = np.log(config.scale)
+    return float(np.exp(rng.uniform(low, high)))
+
+
+def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator) -> Example:
+    """A variant of the example with the same labels. The size factor is not applied here."""
+    points = example.points.astype(np.float64)
+    if config.jitter or config.symbol_scale:
+        points = _vary_symbols(points, example.point_symbols, config, rng)
+    if config.elastic:
+        points = points + _smooth_displacement(points, config.elastic, rng)
+    angle = np.deg2rad(rng.normal(0.0, config.rotation))
+    stretch = np.exp(rng.normal(0.0, config.aspect) / 2)
+    shear = rng.normal(0.0, config.slant)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    matrix = (
+        np.array([[cosine, -sine], [sine, cosine]])
+        @ np.array([[1.0, -shear], [0.0, 1.0]])
+        @ np.diag([stretch, 1.0 / stretch])
+    )
+    points = points @ matrix.T
+    return replace(example, points=(points - points.min(axis=0)).astype(np.float32))
+
+
+def _vary_symbols(
+    points: NDArray[np.float64],
+    symbols: NDArray[np.int64],
+    config: AugmentationConfig,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    count = int(symbols.max(initial=NONE)) + 1
+    if count == 0:
+        return points
+    known = symbols != NONE
+    inked = symbols[known]
+    low = np.full((count, 2), np.inf)
+    high = np.full((count, 2), -np.inf)
+    np.minimum.at(low, inked, points[known])
+    np.maximum.at(high, inked, points[known])
+    empty = ~np.isfinite(low)
+    low[empty] = high[empty] = 0.0
+    centre, extent = (low + high) / 2, high - low
+    size = np.minimum(extent.max(axis=1, keepdims=True), 60.0)  # a long bar must not jump
+    shift = rng.normal(0.0, config.jitter, (count, 2)) * size
+    factor = np.exp(rng.normal(0.0, config.symbol_scale, (count, 1)))
+    varied = points.copy()
+    varied[known] = (points[known] - centre[inked]) * factor[inked] + centre[inked] + shift[inked]
+    return varied
+
+
+def _smooth_displacement(
+    points: NDArray[np.float64], strength: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """A few long waves across the picture, in both directions (cheap and without a grid)."""
+    waves = 4
+    frequency = rng.normal(0.0, 1.0 / 40.0, (waves, 2))  # radians a pixel: over 100 px long
+    phase = rng.uniform(0.0, 2 * np.pi, waves)
+    amplitude = rng.normal(0.0, strength, (waves, 2))
+    return np.sin(points @ frequency.T * 1.0 + phase) @ amplitude

@@ -1,0 +1,313 @@
+"""Training batches: pictures of fixed shapes, with all that the ink teaches about them.
+
+Every batch has one of a few fixed shapes, because CPU kernels are compiled for each new one. Which
+expression goes into which batch is planned for a whole epoch from its seed alone, so that a run
+that was interrupted continues with exactly the batches that were to come.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.utils.data import Dataset
+
+from inktex.modeling.densenet_inktex import STRIDE
+from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, draw
+from inktex.tokenizer.vocabulary_inktex import EOS_TOKEN, IDS, L2R_TOKEN, PAD_TOKEN, R2L_TOKEN
+
+from .augmentation import AugmentationConfig, draw_scale, vary
+from .examples import NONE, Example, cut
+
+PAD, EOS = IDS[PAD_TOKEN], IDS[EOS_TOKEN]
+STARTS = (IDS[L2R_TOKEN], IDS[R2L_TOKEN])
+IGNORE = -100
+
+Shape = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchConfig:
+    """How examples are drawn and put together.
+
+    Attributes:
+        resolution: pixels of the model's picture for each pixel of the published protocol.
+        heights, widths: of the fixed shapes, in pixels of the model's picture, ascending.
+        pixels: a batch holds about this many pixels in all.
+        max_size: pictures in a batch, at most.
+        token_multiple: token sequences are padded to a multiple of this.
+        cut_share: share of the examples of an epoch that are cut down to a sub-expression.
+    """
+
+    resolution: float = 0.55
+    heights: tuple[int, ...] = (48, 64, 80, 112, 160, 256)
+    widths: tuple[int, ...] = (48, 80, 112, 144, 176, 224, 288, 368, 480, 672, 1056)
+    pixels: int = 300_000
+    max_size: int = 32
+    token_multiple: int = 4
+    cut_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One batch to come: its shape, and who is in it at which size factor, cut or whole."""
+
+    shape: Shape
+    members: tuple[tuple[int, float, bool], ...]
+
+
+def picture_size(width: float, height: float, resolution: float) -> Shape:
+    """Height and width of the model's picture for ink of a size in published pixels."""
+    margins = PEN_WIDTH + MARGIN_BEFORE + MARGIN_AFTER
+    return (
+        max(int(np.ceil((height + margins) * resolution)), 1),
+        max(int(np.ceil((width + margins) * resolution)), 1),
+    )
+
+
+def fit_shape(size: Shape, config: BatchConfig) -> Shape:
+    """Smallest fixed shape that holds a picture; the largest one if none does."""
+    height = next((h for h in config.heights if h >= size[0]), config.heights[-1])
+    width = next((w for w in config.widths if w >= size[1]), config.widths[-1])
+    return height, width
+
+
+def batch_size(shape: Shape, config: BatchConfig) -> int:
+    """Pictures in a batch of a shape."""
+    return int(np.clip(config.pixels // (shape[0] * shape[1]), 1, config.max_size))
+
+
+class Planner:
+    """Plans an epoch's batches.
+
+    Args:
+        examples: all that there is to train on.
+        config: shapes and sizes.
+        augmentation: from which the size factor is drawn; None for no variation.
+        seed: of everything random.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        config: BatchConfig,
+        augmentation: AugmentationConfig | None,
+        seed: int = 0,
+    ) -> None:
+        self.examples, self.config, self.augmentation = examples, config, augmentation
+        self.seed = seed
+
+    def epoch(self, epoch: int) -> list[Plan]:
+        """The batches of an epoch, every example in exactly one of them."""
+        rng = np.random.default_rng((self.seed, epoch))
+        queues: dict[Shape, list[tuple[int, float, bool]]] = {}
+        lengths = np.zeros(len(self.examples))
+        for index in rng.permutation(len(self.examples)):
+            example = self.examples[index]
+            factor = draw_scale(self.augmentation, rng) if self.augmentation else 1.0
+            is_cut = bool(rng.random() < self.config.cut_share)
+            if is_cut:
+                example = cut(example, member_rng(self.seed, epoch, int(index)))
+            width, height = example.size
+            lengths[index] = len(example.tokens)
+            size = picture_size(width * factor, height * factor, self.config.resolution)
+            shape = fit_shape(size, self.config)
+            queues.setdefault(shape, []).append((int(index), factor, is_cut))
+        plans = [plan for queue in self._merge(queues) for plan in self._split(*queue, lengths)]
+        return [plans[i] for i in rng.permutation(len(plans))]
+
+    def _merge(
+        self, queues: dict[Shape, list[tuple[int, float, bool]]]
+    ) -> Iterator[tuple[Shape, list[tuple[int, float, bool]]]]:
+        """Move what does not fill a batch to the next wider shape, so that few are left over."""
+        for shape in sorted(queues):
+            queue = queues[shape]
+            surplus = len(queue) % batch_size(shape, self.config)
+            wider = [w for w in self.config.widths if w > shape[1]]
+            if surplus and wider and surplus < batch_size(shape, self.config) // 2:
+                target = (shape[0], wider[0])
+                if target in queues:
+                    queues[target].extend(queue[len(queue) - surplus :])
+                    del queue[len(queue) - surplus :]
+            if queue:
+                yield shape, queue
+
+    def _split(
+        self, shape: Shape, queue: list[tuple[int, float, bool]], lengths: NDArray[np.float64]
+    ) -> Iterator[Plan]:
+        """Cut a queue into batches of expressions of about the same number of tokens."""
+        order = np.argsort(lengths[[index for index, *_ in queue]], kind="stable")
+        size = batch_size(shape, self.config)
+        for start in range(0, len(queue), size):
+            yield Plan(shape, tuple(queue[i] for i in order[start : start + size]))
+
+
+def member_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """Random numbers for one example in one epoch, whoever asks and in whatever order."""
+    return np.random.default_rng((seed, epoch, index))
+
+
+class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
+    """The batches of one epoch as a map-style data set: item `i` is the epoch's batch `i`."""
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        plans: Sequence[Plan],
+        config: BatchConfig,
+        augmentation: AugmentationConfig | None,
+        seed: int,
+        epoch: int,
+        first: int = 0,
+    ) -> None:
+        self.examples, self.config, self.augmentation = examples, config, augmentation
+        self.plans = plans[first:]
+        self.seed, self.epoch = seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        plan = self.plans[index]
+        members = []
+        for number, factor, is_cut in plan.members:
+            rng = member_rng(self.seed, self.epoch, number)
+            example = self.examples[number]
+            if is_cut:
+                example = cut(example, rng)
+            pen = PEN_WIDTH
+            if self.augmentation is not None:
+                example = vary(example, self.augmentation, rng)
+                pen = int(rng.choice(self.augmentation.pens))
+            members.append((example, rasterize(example, factor, pen, plan.shape, self.config)))
+        return collate(members, plan.shape, self.config)
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """The model's picture of an example.
+
+    Attributes:
+        picture: `(height, width)` uint8, ink 255 on 0.
+        cells: `(symbols, rows, columns)` float32, how much of each symbol's ink is in each cell.
+    """
+
+    picture: NDArray[np.uint8]
+    cells: NDArray[np.float32]
+
+
+def rasterize(
+    example: Example, factor: float, pen: int, limit: Shape, config: BatchConfig
+) -> Raster:
+    """Draw an example at the published scale times `factor`, then bring it to the model's
+    resolution; shrink it if it would not fit `limit` (height, width)."""
+    width, height = example.size
+    size = picture_size(width * factor, height * factor, config.resolution)
+    resolution = config.resolution
+    excess = max(size[0] / limit[0], size[1] / limit[1])
+    if excess > 1:
+        # Ink and margins shrink alike by the resolution; the pen with them.
+        resolution = resolution / excess * 0.999
+        size = picture_size(width * factor, height * factor, resolution)
+        size = (min(size[0], limit[0]), min(size[1], limit[1]))
+    before = MARGIN_BEFORE + PEN_WIDTH // 2
+    placed = example.points * np.float32(factor) + np.float32(before)
+    full = (int(np.rint(size[1] / resolution)), int(np.rint(size[0] / resolution)))
+    picture = draw(np.split(placed, example.offsets[1:-1]), *full, pen=pen)
+    shrunk = Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    rows, columns = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
+    cells = symbol_cells(
+        example, placed * np.float32(resolution) / STRIDE, rows, columns, step=0.25
+    )
+    return Raster(np.asarray(shrunk), cells)
+
+
+def symbol_cells(
+    example: Example, places: NDArray[np.float32], rows: int, columns: int, step: float
+) -> NDArray[np.float32]:
+    """How long each symbol's strokes are in each cell.
+
+    Args:
+        example: gives traces and symbols.
+        places: `(points, 2)`, x and y of the points in cells.
+        rows, columns: of the grid.
+        step: strokes are sampled this often, in cells.
+
+    Returns:
+        `(symbols, rows, columns)` float32.
+    """
+    count = len(example.symbol_labels)
+    symbols = example.point_symbols
+    ends = np.zeros(len(places), dtype=bool)
+    ends[example.offsets[1:] - 1] = True
+    heads, tails = places, np.concatenate([places[1:], places[-1:]])
+    length = np.hypot(*(tails - heads).T)
+    samples = np.where(ends, 1, np.ceil(length / step).clip(1, 400)).astype(np.int64)
+    owner = np.repeat(np.arange(len(places)), samples)
+    ordinal = np.arange(len(owner)) - np.repeat(np.cumsum(samples) - samples, samples)
+    share = (ordinal / samples[owner])[:, None]
+    share[ends[owner]] = 0.0
+    sampled = heads[owner] + (tails[owner] - heads[owner]) * share
+    owned = symbols[owner]
+    known = owned != NONE
+    column = sampled[known, 0].astype(np.int64).clip(0, columns - 1)
+    row = sampled[known, 1].astype(np.int64).clip(0, rows - 1)
+    flat = (owned[known] * rows + row) * columns + column
+    grid = np.bincount(flat, minlength=count * rows * columns)
+    return grid.reshape(count, rows, columns).astype(np.float32)
+
+
+def collate(
+    members: Sequence[tuple[Example, Raster]], shape: Shape, config: BatchConfig
+) -> dict[str, torch.Tensor]:
+    """Put drawn examples into one batch.
+
+    Returns:
+        `pixel_values` (n, 1, H, W), `pixel_mask` (n, H, W), `symbol_labels` (n, cells), and for
+        both directions side by side (2n, tokens): `decoder_input_ids`, `labels`, and `guide`
+        (2n, tokens, cells).
+    """
+    height, width = shape
+    rows, columns = height // STRIDE, width // STRIDE
+    count = len(members)
+    longest = max(len(example.tokens) for example, _ in members) + 1
+    longest += -longest % config.token_multiple
+    pixels = np.zeros((count, 1, height, width), dtype=np.float32)
+    mask = np.zeros((count, height, width), dtype=np.float32)
+    symbol_labels = np.full((count, rows, columns), IGNORE, dtype=np.int64)
+    inputs = np.full((count, 2, longest), PAD, dtype=np.int64)
+    labels = np.full((count, 2, longest), IGNORE, dtype=np.int64)
+    guide = np.zeros((count, 2, longest, rows, columns), dtype=np.float32)
+    for i, (example, raster) in enumerate(members):
+        h, w = raster.picture.shape
+        pixels[i, 0, :h, :w] = raster.picture / np.float32(255)
+        mask[i, :h, :w] = 1
+        r, c = raster.cells.shape[1:]
+        if len(example.symbol_labels):
+            winner = example.symbol_labels[raster.cells.argmax(axis=0)]
+            inked = raster.cells.sum(axis=0) > 0
+            # A symbol without a label, or ink of nobody, says nothing; both come out as paper
+            # only where there is no ink at all.
+            symbol_labels[i, :r, :c] = np.where(inked, np.where(winner > 0, winner, IGNORE), 0)
+        totals = raster.cells.sum(axis=(1, 2), keepdims=True)
+        spread = raster.cells / np.maximum(totals, 1.0)
+        for direction in (0, 1):
+            order = slice(None, None, -1 if direction else 1)
+            tokens, alignment = example.tokens[order], example.alignment[order]
+            n = len(tokens)
+            inputs[i, direction, 0] = STARTS[direction]
+            inputs[i, direction, 1 : n + 1] = tokens
+            labels[i, direction, :n] = tokens
+            labels[i, direction, n] = EOS
+            known = alignment != NONE
+            guide[i, direction, :n, :r, :c][known] = spread[alignment[known]]
+    return {
+        "pixel_values": torch.from_numpy(pixels),
+        "pixel_mask": torch.from_numpy(mask),
+        "symbol_labels": torch.from_numpy(symbol_labels).flatten(1),
+        "decoder_input_ids": torch.from_numpy(inputs).flatten(0, 1),
+        "labels": torch.from_numpy(labels).flatten(0, 1),
+        "guide": torch.from_numpy(guide).flatten(0, 1).flatten(2),
+    }

@@ -1,0 +1,208 @@
+"""Expressions as compact arrays, ready to be varied, drawn and batched."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inktex.ink import Expression
+from inktex.render import published_scale
+from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS
+
+NONE = -1
+"""Stands for "no symbol" in every array of symbol indices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One expression to train on. Coordinates are pixels of the published protocol.
+
+    Attributes:
+        id: the expression's name.
+        points: `(points, 2)` float32, all traces one after another.
+        offsets: `(traces + 1,)` int64; trace `i` is `points[offsets[i]:offsets[i + 1]]`.
+        trace_symbols: `(traces,)` int64, the symbol each trace belongs to, or -1.
+        symbol_labels: `(symbols,)` int64, the id of the token that each symbol is, 0 if unknown.
+        tokens: `(tokens,)` int64 ids, without start and end.
+        alignment: `(tokens,)` int64, the symbol that each token is, or -1.
+    """
+
+    id: str
+    points: NDArray[np.float32]
+    offsets: NDArray[np.int64]
+    trace_symbols: NDArray[np.int64]
+    symbol_labels: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    alignment: NDArray[np.int64]
+
+    @property
+    def point_symbols(self) -> NDArray[np.int64]:
+        """`(points,)`, the symbol each point belongs to, or -1."""
+        return np.repeat(self.trace_symbols, np.diff(self.offsets))
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the ink, in pixels of the published protocol."""
+        width, height = np.ptp(self.points, axis=0)
+        return float(width), float(height)
+
+    def traces(self) -> list[NDArray[np.float32]]:
+        """The traces as separate arrays `(points, 2)`."""
+        return np.split(self.points, self.offsets[1:-1])
+
+
+def from_expression(expression: Expression) -> Example:
+    """Compact form of an expression.
+
+    Raises:
+        ValueError: if a token is not in the vocabulary, or there is no ink.
+    """
+    unknown = [token for token in expression.tokens if token not in IDS]
+    if unknown:
+        raise ValueError(
+            f"{expression.id}: the vocabulary lacks {unknown}. Leave the expression out, or write "
+            "it with tokens that `inktex.tokenizer.vocabulary_inktex.VOCABULARY` has."
+        )
+    kept = [i for i, trace in enumerate(expression.traces) if len(trace)]
+    traces = [np.asarray(expression.traces[i], dtype=np.float32) for i in kept]
+    scale = published_scale(traces)
+    position = {old: new for new, old in enumerate(kept)}
+    trace_symbols = np.full(len(traces), NONE, dtype=np.int64)
+    for index, symbol in enumerate(expression.symbols):
+        for trace in symbol.traces:
+            if trace in position:
+                trace_symbols[position[trace]] = index
+    alignment = np.asarray(expression.alignment, dtype=np.int64)
+    if len(alignment) != len(expression.tokens):
+        alignment = np.full(len(expression.tokens), NONE, dtype=np.int64)
+    labels = np.array([IDS.get(s.label, 0) for s in expression.symbols], dtype=np.int64)
+    tokens = np.array([IDS[token] for token in expression.tokens], dtype=np.int64)
+    # What the caption calls a symbol beats what its group is labelled: `\frac` is written `-`.
+    aligned = alignment != NONE
+    labels[alignment[aligned]] = tokens[aligned]
+    points = np.concatenate(traces)
+    return Example(
+        id=expression.id,
+        points=((points - points.min(axis=0)) * scale).astype(np.float32),
+        offsets=np.cumsum([0, *map(len, traces)]).astype(np.int64),
+        trace_symbols=trace_symbols,
+        symbol_labels=labels,
+        tokens=tokens,
+        alignment=alignment,
+    )
+
+
+def select(example: Example, start: int, stop: int) -> Example | None:
+    """The part of an example that tokens `start` to `stop` stand for, with their ink alone.
+
+    The ink keeps its size: a cut exponent is as small as it was written. None if a symbol has no
+    ink.
+    """
+    alignment = example.alignment[start:stop]
+    symbols = np.unique(alignment[alignment != NONE])
+    keep = np.isin(example.trace_symbols, symbols)
+    if len(symbols) == 0 or len(np.unique(example.trace_symbols[keep])) < len(symbols):
+        return None
+    renumber = np.full(len(example.symbol_labels), NONE, dtype=np.int64)
+    renumber[symbols] = np.arange(len(symbols))
+    traces = [trace for trace, kept in zip(example.traces(), keep, strict=True) if kept]
+    points = np.concatenate(traces)
+    return Example(
+        id=f"{example.id}[{start}:{stop}]",
+        points=points - points.min(axis=0),
+        offsets=np.cumsum([0, *map(len, traces)]).astype(np.int64),
+        trace_symbols=renumber[example.trace_symbols[keep]],
+        symbol_labels=example.symbol_labels[symbols],
+        tokens=example.tokens[start:stop],
+        alignment=np.where(alignment == NONE, NONE, renumber[alignment]),
+    )
+
+
+_OPEN, _CLOSE = IDS["{"], IDS["}"]
+_SCRIPTS = frozenset({IDS["^"], IDS["_"], IDS[r"\limits"]})
+_INKLESS = np.array([token in STRUCTURAL_TOKENS for token in IDS])
+_FRAC, _SQRT = IDS[r"\frac"], IDS[r"\sqrt"]
+_SQUARE_OPEN, _SQUARE_CLOSE = IDS["["], IDS["]"]
+
+
+def items(tokens: Sequence[int]) -> list[tuple[int, int, list[tuple[int, int]]]]:
+    """Split a row of canonical tokens into items: a symbol with all its arguments and scripts.
+
+    Returns:
+        For each item its start, its stop, and the `(start, stop)` of the rows inside its braces.
+
+    Raises:
+        ValueError: if braces do not balance.
+    """
+    found: list[tuple[int, int, list[tuple[int, int]]]] = []
+    index = 0
+    while index < len(tokens):
+        start = index
+        rows: list[tuple[int, int]] = []
+        wanted = {_FRAC: 2, _SQRT: 1}.get(tokens[index], 0)
+        is_root = tokens[index] == _SQRT
+        index += 1
+        if is_root and index < len(tokens) and tokens[index] == _SQUARE_OPEN:
+            close = list(tokens).index(_SQUARE_CLOSE, index)
+            index = close + 1
+        for _ in range(wanted):
+            index = _group(tokens, index, rows)
+        while index < len(tokens) and tokens[index] in _SCRIPTS:
+            index += 1
+            if tokens[index - 1] != IDS[r"\limits"]:
+                index = _group(tokens, index, rows)
+        found.append((start, index, rows))
+    return found
+
+
+def _group(tokens: Sequence[int], index: int, rows: list[tuple[int, int]]) -> int:
+    if index >= len(tokens) or tokens[index] != _OPEN:
+        raise ValueError(f"Token {index} should be an opening brace.")
+    depth, start = 1, index + 1
+    while depth:
+        index += 1
+        if index >= len(tokens):
+            raise ValueError("A brace is never closed.")
+        depth += (tokens[index] == _OPEN) - (tokens[index] == _CLOSE)
+    rows.append((start, index))
+    return index + 1
+
+
+def cut(example: Example, rng: np.random.Generator) -> Example:
+    """A random sub-expression: some neighbouring items of one row, at any depth of the tree.
+
+    The example itself where it cannot be cut (not aligned, too short).
+    """
+    inked = ~_INKLESS[example.tokens]
+    if len(example.tokens) < 4 or (example.alignment[inked] == NONE).mean() > 0.2:
+        return example
+    tokens = example.tokens.tolist()
+    try:
+        rows = [(0, len(tokens))]
+        found = []
+        while rows:
+            start, stop = rows.pop()
+            row = [
+                (start + a, start + b, [(start + c, start + d) for c, d in inner])
+                for a, b, inner in items(tokens[start:stop])
+            ]
+            found.append(row)
+            rows.extend(inner for *_, inners in row for inner in inners)
+    except ValueError:
+        return example
+    weights = np.array([len(row) for row in found], dtype=np.float64)
+    row = found[rng.choice(len(found), p=weights / weights.sum())]
+    length = int(rng.integers(1, len(row) + 1))
+    first = int(rng.integers(0, len(row) - length + 1))
+    start, stop = row[first][0], row[first + length - 1][1]
+    alignment, needed = example.alignment[start:stop], inked[start:stop]
+    if (alignment[needed] == NONE).any():
+        return example
+    part = select(example, start, stop)
+    return example if part is None or part.tokens.size == 0 else part
+
+
+def from_expressions(expressions: Iterable[Expression]) -> list[Example]:
+    """Compact forms of all expressions that the vocabulary can write."""
+    return [from_expression(expression) for expression in expressions]

@@ -1,0 +1,328 @@
+"""The training loop: Accelerate, averaged weights, checkpoints that resume where they stopped."""
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from inktex.modeling.configuration_inktex import InktexConfig
+from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+
+from .average import WeightAverage
+from .batches import PlannedBatches, Planner
+from .examples import Example
+from .recipe import OptimizerConfig, Recipe
+from .validation import validate
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint"
+AVERAGED = "averaged"
+BEST = "best"
+CURVE = "curve.jsonl"
+
+
+@dataclass
+class Progress:
+    """Where a run stands; saved with every checkpoint."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+    def share(self, recipe: Recipe) -> float:
+        """How much of the run is done, 0 to 1."""
+        if recipe.steps is not None:
+            return min(self.step / max(recipe.steps, 1), 1.0)
+        return min(self.seconds / (60 * (recipe.minutes or 1)), 1.0)
+
+
+def learning_rate(config: OptimizerConfig, step: int, share: float) -> float:
+    """Learning rate after `step` steps, `share` (0 to 1) of the run being done."""
+    warm = min((step + 1) / max(config.warmup_steps, 1), 1.0)
+    fall = min((1 - share) / config.decay_share, 1.0) if config.decay_share > 0 else 1.0
+    return config.learning_rate * warm * max(fall, 0.0)
+
+
+def make_optimizer(
+    model: InktexForConditionalGeneration, config: OptimizerConfig
+) -> torch.optim.Optimizer:
+    """AdamW; vectors (biases, normalisations) are not decayed."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2))
+
+
+def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
+    """A fresh model, or the one of `recipe.init`."""
+    if recipe.init is None:
+        config = InktexConfig(encoder=dict(recipe.encoder), decoder=dict(recipe.decoder))
+        return InktexForConditionalGeneration(config)
+    model: InktexForConditionalGeneration = InktexForConditionalGeneration.from_pretrained(
+        recipe.init, dtype=torch.float32
+    )
+    return model
+
+
+def train(
+    recipe: Recipe,
+    examples: Sequence[Example],
+    development: Sequence[Example],
+    output: Path,
+    resume: bool = True,
+) -> Path:
+    """Train by a recipe.
+
+    Args:
+        recipe: the run.
+        examples: what to train on.
+        development: what to choose checkpoints on.
+        output: folder for checkpoints, curves and the averaged weights.
+        resume: go on from the last checkpoint in `output`, if there is one.
+
+    Returns:
+        The folder with the averaged weights that scored best on the development examples.
+
+    Raises:
+        ValueError: if there is nothing to train on, or `output` holds a run of another recipe.
+    """
+    if not examples:
+        raise ValueError("There are no examples to train on: check the recipe's `data`.")
+    output.mkdir(parents=True, exist_ok=True)
+    accelerator = Accelerator(
+        mixed_precision=recipe.precision, log_with=_trackers(), project_dir=str(output)
+    )
+    set_seed(recipe.seed + accelerator.process_index)
+    model = make_model(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(model, recipe.optimizer)
+    model, optimizer = accelerator.prepare(model, optimizer)
+    bare = accelerator.unwrap_model(model)
+    average = WeightAverage(bare, recipe.optimizer.average)
+    progress = Progress()
+    accelerator.register_for_checkpointing(progress, average)
+    _check_recipe(recipe, output, resume, accelerator)
+    if resume and (output / CHECKPOINT).is_dir():
+        accelerator.load_state(str(output / CHECKPOINT))
+        accelerator.print(f"Going on at step {progress.step} (epoch {progress.epoch}).")
+    if accelerator.log_with:
+        accelerator.init_trackers("curves")
+    planner = Planner(examples, recipe.batch, recipe.augmentation, recipe.seed)
+    bar = tqdm(
+        total=recipe.steps,
+        initial=progress.step,
+        disable=not accelerator.is_local_main_process,
+        mininterval=5.0,
+        unit="step",
+    )
+    started = time.monotonic() - progress.seconds
+    model.train()
+    sums: dict[str, float] = {}
+    while progress.share(recipe) < 1:
+        plans = planner.epoch(progress.epoch)
+        plans = plans[: len(plans) // accelerator.num_processes * accelerator.num_processes]
+        own = plans[accelerator.process_index :: accelerator.num_processes]
+        batches = PlannedBatches(
+            examples,
+            own,
+            recipe.batch,
+            recipe.augmentation,
+            recipe.seed,
+            progress.epoch,
+            first=progress.batch,
+        )
+        # The loader draws a seed when it starts; its own generator leaves dropout's alone, so
+        # that a run stopped in mid-epoch sees the same random numbers as one that was not.
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            num_workers=recipe.workers,
+            prefetch_factor=4 if recipe.workers else None,
+            generator=torch.Generator().manual_seed(recipe.seed),
+            worker_init_fn=_one_thread,
+        )
+        for batch in loader:
+            rate = learning_rate(recipe.optimizer, progress.step, progress.share(recipe))
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            losses = _step(accelerator, model, optimizer, batch, recipe)
+            average.update()
+            progress.step += 1
+            progress.batch += 1
+            progress.seconds = time.monotonic() - started
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value
+            if progress.step % 50 == 0:
+                means = {name: value / 50 for name, value in sums.items()}
+                sums = {}
+                accelerator.log({**means, "learning_rate": rate}, step=progress.step)
+                _append(output, accelerator, {"step": progress.step, **means, "lr": rate})
+                bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
+            bar.update(1)
+            done = progress.share(recipe) >= 1
+            if progress.step % recipe.save_every == 0 or done:
+                save_checkpoint(accelerator, output)
+            if progress.step % recipe.validate_every == 0 or done:
+                _validate(accelerator, bare, average, development, recipe, output, progress)
+            if done:
+                break
+        else:
+            progress.epoch += 1
+            progress.batch = 0
+    bar.close()
+    if accelerator.log_with:
+        accelerator.end_training()
+    return output / (BEST if (output / BEST).is_dir() else AVERAGED)
+
+
+def _step(
+    accelerator: Accelerator,
+    model: Any,
+    optimizer: Any,
+    batch: dict[str, torch.Tensor],
+    recipe: Recipe,
+) -> dict[str, float]:
+    batch = {key: value.to(accelerator.device) for key, value in batch.items()}
+    with accelerator.autocast():
+        output = model(
+            **batch,
+            use_cache=False,
+            label_smoothing=recipe.loss.label_smoothing,
+            symbol_weight=recipe.loss.symbol,
+            guide_weight=recipe.loss.guide,
+        )
+    accelerator.backward(output.loss)
+    accelerator.clip_grad_norm_(model.parameters(), recipe.optimizer.clip)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    names = {
+        "loss": output.loss,
+        "tokens": output.token_loss,
+        "symbols": output.symbol_loss,
+        "guide": output.guide_loss,
+    }
+    return {name: value.item() for name, value in names.items() if value is not None}
+
+
+def _validate(
+    accelerator: Accelerator,
+    bare: InktexForConditionalGeneration,
+    average: WeightAverage,
+    development: Sequence[Example],
+    recipe: Recipe,
+    output: Path,
+    progress: Progress,
+) -> None:
+    """Save the averaged weights, score them, and keep the best.
+
+    Reading makes no random draw, so the run goes on as if it had not been looked at.
+    """
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        with average.applied():
+            save_model(bare, output / AVERAGED)
+            if development:
+                scores = validate(bare, development, recipe.batch)
+                rate = scores.exp_rate
+                _append(
+                    output,
+                    accelerator,
+                    {
+                        "step": progress.step,
+                        "epoch": progress.epoch,
+                        "minutes": round(progress.seconds / 60, 2),
+                        **scores.as_dict(),
+                    },
+                )
+                accelerator.log({"exp_rate": rate}, step=progress.step)
+                tqdm.write(f"step {progress.step}, epoch {progress.epoch}: {scores}")
+                if rate >= progress.best:
+                    progress.best = rate
+                    save_model(bare, output / BEST)
+    accelerator.wait_for_everyone()
+
+
+def save_model(model: InktexForConditionalGeneration, folder: Path) -> None:
+    """Write a model so that whoever reads the folder sees the old one or the new one, whole."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    model.save_pretrained(partial)
+    _replace(partial, folder)
+
+
+def save_checkpoint(accelerator: Accelerator, output: Path) -> None:
+    """Write everything that a run needs to go on, atomically."""
+    partial = output / (CHECKPOINT + ".partial")
+    if accelerator.is_main_process:
+        shutil.rmtree(partial, ignore_errors=True)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(partial))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        _replace(partial, output / CHECKPOINT)
+
+
+def _replace(partial: Path, folder: Path) -> None:
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accelerator) -> None:
+    path = output / "recipe.json"
+    present = recipe.to_dict()
+    if resume and path.exists() and (output / CHECKPOINT).is_dir():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        changed = [k for k in present if present[k] != before.get(k) and k not in _MAY_CHANGE]
+        if changed:
+            raise ValueError(
+                f"{output} holds a run whose {', '.join(changed)} differ(s) from this recipe. "
+                "Choose another output folder, or start it anew with --fresh."
+            )
+    if accelerator.is_main_process:
+        path.write_text(json.dumps(present, indent=2), encoding="utf-8")
+
+
+_MAY_CHANGE = {"steps", "minutes", "workers", "validate_every", "save_every"}
+
+
+def _append(output: Path, accelerator: Accelerator, record: dict[str, Any]) -> None:
+    if accelerator.is_main_process:
+        with open(output / CURVE, "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+def _trackers() -> list[str]:
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError:
+        logger.warning("tensorboard is not installed: curves go to %s alone.", CURVE)
+        return []
+    return ["tensorboard"]
+
+
+def _one_thread(_: int) -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,161 @@
+"""A training run, described in YAML; every field can be overridden on the command line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from .augmentation import AugmentationConfig
+from .batches import BatchConfig
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerConfig:
+    """AdamW (Loshchilov and Hutter 2019): warm-up, a plateau, then a linear way down to zero.
+
+    Attributes:
+        learning_rate: on the plateau.
+        weight_decay: of matrices and kernels; biases and normalisations are left alone.
+        warmup_steps: steps of linear warm-up.
+        decay_share: share of the run, at its end, in which the learning rate falls.
+        clip: largest norm of the gradient.
+        average: decay of the averaged weights, per step (exponential moving average).
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    beta2: float = 0.98
+    warmup_steps: int = 500
+    decay_share: float = 0.3
+    clip: float = 1.0
+    average: float = 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class LossConfig:
+    """Weights of the losses beside the tokens' cross-entropy, and its label smoothing."""
+
+    label_smoothing: float = 0.1
+    symbol: float = 0.5
+    guide: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole run.
+
+    Attributes:
+        data: folder or parquet files of `scripts/prepare_crohme.py`, or `strokefont` for ink that
+            inktex writes itself.
+        init: folder of a checkpoint whose weights to start from; None for fresh ones.
+        encoder, decoder: fields of the model's configuration that differ from their defaults.
+        steps: length of the run in optimizer steps; None to let `minutes` decide.
+        minutes: length of the run in minutes of training, where `steps` is None. Such a run is not
+            repeatable to the bit.
+        validate_every: steps between evaluations on the development split.
+        save_every: steps between checkpoints.
+        precision: `no` (float32), `bf16` or `fp16`.
+        workers: processes that draw batches; 0 draws them in the training process.
+    """
+
+    name: str = "base"
+    seed: int = 0
+    data: str = "data/crohme"
+    init: str | None = None
+    encoder: dict[str, Any] = field(default_factory=dict)
+    decoder: dict[str, Any] = field(default_factory=dict)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    augmentation: AugmentationConfig | None = field(default_factory=AugmentationConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    steps: int | None = None
+    minutes: float | None = None
+    validate_every: int = 1000
+    save_every: int = 500
+    precision: str = "no"
+    workers: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries and lists, as YAML and JSON want them."""
+        return _plain(asdict(self))
+
+
+def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and override some of its fields.
+
+    Args:
+        path: of the YAML file.
+        overrides: `field=value` or `group.field=value`; values are read as YAML.
+
+    Raises:
+        ValueError: if a field does not exist or an override has no `=`.
+    """
+    with open(path, encoding="utf-8") as file:
+        content = yaml.safe_load(file) or {}
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: a recipe is a YAML mapping of fields, not {type(content)}.")
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        if not equals:
+            raise ValueError(f"Write an override as field=value, not {override!r}.")
+        *groups, last = name.strip().split(".")
+        target = content
+        for group in groups:
+            target = target.setdefault(group, {})
+        target[last] = yaml.safe_load(value)
+    return recipe_from_dict(content)
+
+
+def recipe_from_dict(content: Mapping[str, Any]) -> Recipe:
+    """Recipe from the plain dictionaries of a YAML file.
+
+    Raises:
+        ValueError: if a field does not exist.
+    """
+    recipe: Recipe = _build(Recipe, content, "")
+    if (recipe.steps is None) == (recipe.minutes is None):
+        raise ValueError(
+            "A recipe needs exactly one of steps and minutes; add for example "
+            "`--set steps=20000` (and `--set minutes=null`)."
+        )
+    return recipe
+
+
+_PARTS = {
+    "batch": BatchConfig,
+    "augmentation": AugmentationConfig,
+    "optimizer": OptimizerConfig,
+    "loss": LossConfig,
+}
+
+
+def _build(kind: Any, content: Mapping[str, Any], where: str) -> Any:
+    known = {f.name for f in fields(kind)}
+    unknown = sorted(set(content) - known)
+    if unknown:
+        raise ValueError(
+            f"Unknown field {where}{unknown[0]}. Fields here: {', '.join(sorted(known))}."
+        )
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for name, value in content.items():
+        if name in _PARTS and isinstance(value, Mapping):
+            value = _build(_PARTS[name], value, f"{where}{name}.")
+        elif isinstance(value, list):
+            value = tuple(value)
+        elif hints[name] is float and isinstance(value, int | str):
+            value = float(value)  # YAML reads 1e-3 as text
+        values[name] = value
+    return kind(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    return value

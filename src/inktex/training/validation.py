@@ -1,0 +1,55 @@
+"""Greedy reading of examples during training."""
+
+from collections.abc import Sequence
+
+import torch
+
+from inktex.evaluation.scores import Scores, compute_scores
+from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
+
+from .batches import BatchConfig, PlannedBatches, Planner
+from .examples import Example
+
+MAX_TOKENS = 128
+
+
+@torch.no_grad()
+def read_examples(
+    model: InktexForConditionalGeneration,
+    examples: Sequence[Example],
+    config: BatchConfig,
+    num_beams: int = 1,
+) -> list[list[str]]:
+    """What the model reads in the unvaried pictures of examples.
+
+    Returns:
+        Canonical tokens, in the order of the examples.
+    """
+    was_training = model.training
+    model.eval()
+    plans = Planner(examples, config, augmentation=None).epoch(0)
+    batches = PlannedBatches(examples, plans, config, None, seed=0, epoch=0)
+    readings: list[list[str]] = [[] for _ in examples]
+    for plan, batch in zip(plans, batches, strict=True):
+        ids = model.generate(
+            pixel_values=batch["pixel_values"].to(model.device),
+            pixel_mask=batch["pixel_mask"].to(model.device),
+            num_beams=num_beams,
+            do_sample=False,
+            max_new_tokens=MAX_TOKENS,
+        )
+        for (index, *_), row in zip(plan.members, ids.tolist(), strict=True):
+            tokens = [VOCABULARY[number] for number in row]
+            readings[index] = [token for token in tokens if token not in SPECIAL_TOKENS]
+    model.train(was_training)
+    return readings
+
+
+def validate(
+    model: InktexForConditionalGeneration, examples: Sequence[Example], config: BatchConfig
+) -> Scores:
+    """Scores of the greedy readings of examples."""
+    readings = read_examples(model, examples, config)
+    truths = [[VOCABULARY[number] for number in example.tokens] for example in examples]
+    return compute_scores(readings, truths)

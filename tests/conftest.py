@@ -1,0 +1,48 @@
+"""Fixtures that several tests share, and a test run that touches neither network nor home."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Set before any Hugging Face library is imported, because they read these on import.
+os.environ["HF_HUB_OFFLINE"] = "1"
+_HOME = tempfile.mkdtemp(prefix="inktex-tests-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+os.environ["HF_HOME"] = _HOME
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def crohme() -> Path:
+    """The folder with the CROHME files; without it the test is skipped."""
+    folder = os.environ.get("INKTEX_CROHME")
+    if not folder:
+        pytest.skip("needs CROHME: set INKTEX_CROHME to the folder of captions_*.tsv")
+    path = Path(folder)
+    if not (path / "captions_train.tsv").is_file():
+        pytest.fail(f"INKTEX_CROHME is {folder}, where there is no captions_train.tsv")
+    return path
+
+
+@pytest.fixture(scope="session")
+def captions(crohme: Path) -> list[str]:
+    """All published captions: space-separated tokens."""
+    found: list[str] = []
+    for path in sorted(crohme.glob("captions_*.tsv")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found += [line.split("\t")[1] for line in lines]
+    return found
