@@ -61,8 +61,8 @@ def test_everything_is_read() -> None:
         ("mo", "+", "+_1"),
         ("mn", "1", "1_1"),
     ]
-    assert ink.box == (0, 0, 25, 9)
-    assert ink.symbol_box(ink.symbols[1]) == (12, 0, 20, 8.5)
+    assert list(ink.box) == [0, 0, 25, 9]
+    assert list(ink.symbol_box(ink.symbols[1])) == [12, 0, 20, 8.5]
 
 
 def test_sources(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Expressions that nobody wrote: laid out by a typesetter, drawn with strokes."""
