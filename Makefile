@@ -1,6 +1,6 @@
 # Everything a newcomer needs is `make demo` and `make test`; both start from Python and make.
 #
-#   make demo        install into .venv and recognise the pictures in examples/
+#   make demo        install into .venv and recognise the pictures in spaces_app/examples/
 #   make test        run the tests
 #   make lint types  check style and types
 #   make format      repair what can be repaired
@@ -19,7 +19,7 @@ TYPED := build/types
 .PHONY: demo test lint types format tokenizer package clean
 
 demo: $(VENV)/installed
-	$(BIN)/inktex recognize examples
+	$(BIN)/inktex recognize spaces_app/examples
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)

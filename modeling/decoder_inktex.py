@@ -26,12 +26,12 @@ class InktexDecoderOutput(ModelOutput):
         guided_logits: for each guided layer `(batch, heads, tokens, cells)`, before the softmax.
     """
 
-    last_hidden_state: torch.FloatTensor | None = None
+    last_hidden_state: torch.Tensor | None = None
     past_key_values: Cache | None = None
-    hidden_states: tuple[torch.FloatTensor, ...] | None = None
-    attentions: tuple[torch.FloatTensor, ...] | None = None
-    cross_attentions: tuple[torch.FloatTensor, ...] | None = None
-    guided_logits: tuple[torch.FloatTensor, ...] | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+    cross_attentions: tuple[torch.Tensor, ...] | None = None
+    guided_logits: tuple[torch.Tensor, ...] | None = None
 
 
 def eager_attention(
@@ -43,7 +43,7 @@ def eager_attention(
     scaling: float,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention written out: `(batch, heads, queries, size)` in, `(batch, queries, heads, size)`."""
+    """Attention written out; queries `(batch, heads, queries, size)`."""
     scores = query @ key.transpose(2, 3) * scaling
     if attention_mask is not None:
         scores = scores + attention_mask[..., : key.shape[-2]]
@@ -110,10 +110,13 @@ class InktexAttention(nn.Module):
         memory: torch.Tensor | None,
         past_key_values: EncoderDecoderCache | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        if self.cross and past_key_values is not None:
-            if past_key_values.is_updated.get(self.layer_idx):
-                layer = past_key_values.cross_attention_cache.layers[self.layer_idx]
-                return layer.keys, layer.values
+        if (
+            self.cross
+            and past_key_values is not None
+            and past_key_values.is_updated.get(self.layer_idx)
+        ):
+            layer = past_key_values.cross_attention_cache.layers[self.layer_idx]
+            return layer.keys, layer.values
         source = memory if self.cross else hidden
         if source is None:
             raise ValueError(

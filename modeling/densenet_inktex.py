@@ -28,10 +28,10 @@ class InktexEncoderOutput(ModelOutput):
             asked for.
     """
 
-    last_hidden_state: torch.FloatTensor | None = None
-    attention_mask: torch.BoolTensor | None = None
-    grid_shape: torch.LongTensor | None = None
-    symbol_logits: torch.FloatTensor | None = None
+    last_hidden_state: torch.Tensor | None = None
+    attention_mask: torch.Tensor | None = None
+    grid_shape: torch.Tensor | None = None
+    symbol_logits: torch.Tensor | None = None
 
 
 class ConvNorm(nn.Module):

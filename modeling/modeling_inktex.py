@@ -36,18 +36,18 @@ class InktexOutput(ModelOutput):
             for.
     """
 
-    loss: torch.FloatTensor | None = None
-    token_loss: torch.FloatTensor | None = None
-    symbol_loss: torch.FloatTensor | None = None
-    guide_loss: torch.FloatTensor | None = None
-    logits: torch.FloatTensor | None = None
+    loss: torch.Tensor | None = None
+    token_loss: torch.Tensor | None = None
+    symbol_loss: torch.Tensor | None = None
+    guide_loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
     past_key_values: Cache | None = None
-    decoder_hidden_states: tuple[torch.FloatTensor, ...] | None = None
-    decoder_attentions: tuple[torch.FloatTensor, ...] | None = None
-    cross_attentions: tuple[torch.FloatTensor, ...] | None = None
-    encoder_last_hidden_state: torch.FloatTensor | None = None
-    symbol_logits: torch.FloatTensor | None = None
-    guided_logits: tuple[torch.FloatTensor, ...] | None = None
+    decoder_hidden_states: tuple[torch.Tensor, ...] | None = None
+    decoder_attentions: tuple[torch.Tensor, ...] | None = None
+    cross_attentions: tuple[torch.Tensor, ...] | None = None
+    encoder_last_hidden_state: torch.Tensor | None = None
+    symbol_logits: torch.Tensor | None = None
+    guided_logits: tuple[torch.Tensor, ...] | None = None
 
 
 class InktexPreTrainedModel(PreTrainedModel):
@@ -104,21 +104,27 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         self.post_init()
 
     def get_encoder(self, modality: str | None = None) -> nn.Module:
+        """The encoder; `generate` asks for it."""
         return self.encoder
 
     def get_decoder(self) -> nn.Module:
+        """The decoder, without the head."""
         return self.decoder
 
     def get_input_embeddings(self) -> nn.Module:
+        """The tokens' embeddings."""
         return self.decoder.embed_tokens
 
-    def set_input_embeddings(self, value: nn.Module) -> None:
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        """Replace the tokens' embeddings."""
         self.decoder.embed_tokens = value
 
     def get_output_embeddings(self) -> nn.Module:
+        """The head, which shares its weights with the embeddings."""
         return self.lm_head
 
-    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
+    def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:
+        """Replace the head."""
         self.lm_head = new_embeddings
 
     def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
@@ -168,14 +174,17 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         Raises:
             ValueError: if neither pictures nor encoder outputs, or no tokens, are given.
         """
+        memory: InktexEncoderOutput
         if encoder_outputs is None:
             if pixel_values is None:
                 raise ValueError("Give pixel_values, or encoder_outputs from an earlier pass.")
-            encoder_outputs = self.encoder(
+            memory = self.encoder(
                 pixel_values, pixel_mask, output_symbols=symbol_labels is not None
             )
-        elif not isinstance(encoder_outputs, InktexEncoderOutput):
-            encoder_outputs = InktexEncoderOutput(*encoder_outputs)
+        elif isinstance(encoder_outputs, InktexEncoderOutput):
+            memory = encoder_outputs
+        else:
+            memory = InktexEncoderOutput(*encoder_outputs)
         if decoder_input_ids is None:
             if labels is None:
                 raise ValueError("Give decoder_input_ids, or labels to make them from.")
@@ -185,9 +194,9 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             past_key_values = EncoderDecoderCache(DynamicCache(), DynamicCache())
         decoded = self.decoder(
             decoder_input_ids,
-            memory=encoder_outputs.last_hidden_state,
+            memory=memory.last_hidden_state,
             attention_mask=decoder_attention_mask,
-            memory_mask=encoder_outputs.attention_mask,
+            memory_mask=memory.attention_mask,
             past_key_values=past_key_values,
             output_attentions=bool(output_attentions),
             output_hidden_states=bool(output_hidden_states),
@@ -200,20 +209,20 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             decoder_hidden_states=decoded.hidden_states,
             decoder_attentions=decoded.attentions,
             cross_attentions=decoded.cross_attentions,
-            encoder_last_hidden_state=encoder_outputs.last_hidden_state,
-            symbol_logits=encoder_outputs.symbol_logits,
+            encoder_last_hidden_state=memory.last_hidden_state,
+            symbol_logits=memory.symbol_logits,
             guided_logits=decoded.guided_logits,
         )
         if labels is not None:
-            output.token_loss = nn.functional.cross_entropy(
+            token_loss = nn.functional.cross_entropy(
                 logits.flatten(0, 1).float(),
                 labels.flatten(),
                 ignore_index=IGNORE,
                 label_smoothing=label_smoothing,
             )
-            output.loss = output.token_loss
-            if symbol_labels is not None and encoder_outputs.symbol_logits is not None:
-                output.symbol_loss = symbol_loss(encoder_outputs.symbol_logits, symbol_labels)
+            output.loss = output.token_loss = token_loss
+            if symbol_labels is not None and memory.symbol_logits is not None:
+                output.symbol_loss = symbol_loss(memory.symbol_logits, symbol_labels)
                 output.loss = output.loss + symbol_weight * output.symbol_loss
             if guide is not None and decoded.guided_logits:
                 output.guide_loss = guide_loss(decoded.guided_logits, guide)

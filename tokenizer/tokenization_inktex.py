@@ -1,18 +1,28 @@
-r"""Builds the tokenizer out of the vocabulary, and the two files that ship it.
+r"""The tokenizer, how it is built out of the vocabulary, and the two files that ship it.
 
     python -m inktex.tokenizer.tokenization_inktex
 
-writes `tokenizer.json` and `tokenizer_config.json` beside this file.  They hold all that
-`AutoTokenizer` needs, so that nobody who merely uses the tokenizer runs this code.
+writes `tokenizer.json` and `tokenizer_config.json` beside this file.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from tokenizers import AddedToken, Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.normalizers import Replace
+from tokenizers.normalizers import Sequence as NormalizerSequence
+from tokenizers.pre_tokenizers import Split
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
+
+from .compact_inktex import compact
 from .vocabulary_inktex import (
     ALIASES,
     EOS_TOKEN,
@@ -25,19 +35,49 @@ from .vocabulary_inktex import (
     UNK_TOKEN,
 )
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-    from transformers import PreTrainedTokenizerFast
-
-__all__ = ["TOKENIZER_FILES", "TOKEN_PATTERN", "build_tokenizer", "main", "save_tokenizer"]
+__all__ = [
+    "TOKENIZER_FILES",
+    "TOKEN_PATTERN",
+    "InktexTokenizer",
+    "build_tokenizer",
+    "main",
+    "save_tokenizer",
+]
 
 TOKEN_PATTERN = r"\\[a-zA-Z]+|\\.|\S"
 """One token: a command, an escaped character, or any other character but a space."""
 
+MODULE = "tokenization_inktex"
+"""Name of this file on the Hub, where there are no packages."""
+
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
+class InktexTokenizer(PreTrainedTokenizerFast):
+    r"""Word-level LaTeX tokenizer that also writes compact LaTeX.
+
+    Encodes `x^{2}` as `<l2r> x ^ { 2 } </s>`, pads on the right, and decodes to canonical tokens
+    with single spaces.
+
+    Example:
+        >>> tokenizer = build_tokenizer()
+        >>> tokenizer.compact(tokenizer(r"\alpha x ^ { 2 }").input_ids)
+        '\\alpha x^{2}'
+    """
+
+    def compact(self, tokens: str | Sequence[int] | Any) -> str:
+        """Write one expression as compact LaTeX that compiles.
+
+        Args:
+            tokens: canonical tokens with spaces between them, or the ids of one sequence: a
+                list, an array or a tensor. Special tokens are left out.
+        """
+        if not isinstance(tokens, str):
+            tokens = self.decode(tokens, skip_special_tokens=True)
+        return compact(tokens.split())
+
+
+def build_tokenizer() -> InktexTokenizer:
     r"""Build the word-level LaTeX tokenizer.
 
     Spaced and unspaced LaTeX encode alike, other spellings (`\le`, `\to`) encode as their
@@ -48,10 +88,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         A tokenizer that encodes `x^{2}` as `<l2r> x ^ { 2 } </s>`, pads on the right, and
         decodes to canonical tokens with single spaces.
     """
-    # Imported here, so that importing the package does not import transformers.
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast(
+    return InktexTokenizer(
         tokenizer_object=_build_backend(),
         bos_token=L2R_TOKEN,
         eos_token=EOS_TOKEN,
@@ -66,13 +103,6 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def _build_backend() -> Tokenizer:
-    from tokenizers import AddedToken, Regex, Tokenizer
-    from tokenizers.models import WordLevel
-    from tokenizers.normalizers import Replace
-    from tokenizers.normalizers import Sequence as NormalizerSequence
-    from tokenizers.pre_tokenizers import Split
-    from tokenizers.processors import TemplateProcessing
-
     backend = Tokenizer(WordLevel(dict(IDS), unk_token=UNK_TOKEN))
     spellings = {alias: (token,) for alias, token in ALIASES.items()} | EXPANSIONS
     backend.normalizer = NormalizerSequence(
@@ -109,7 +139,13 @@ def save_tokenizer(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
     for name in TOKENIZER_FILES:
         path = folder / name
-        path.write_text(path.read_text(encoding="utf-8").rstrip() + "\n", encoding="utf-8")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if name == "tokenizer_config.json":
+            # Where AutoTokenizer finds the class when the package is not installed: an entry for
+            # slow tokenizers, which is empty, and one for fast ones.
+            content["auto_map"] = {"AutoTokenizer": [None, f"{MODULE}.{InktexTokenizer.__name__}"]}
+        text = json.dumps(content, ensure_ascii=False, indent=2, sort_keys=name != "tokenizer.json")
+        path.write_text(text + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:

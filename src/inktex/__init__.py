@@ -1,7 +1,30 @@
-"""inktex reads handwritten mathematics and writes LaTeX."""
+"""inktex reads handwritten mathematics and writes LaTeX.
+
+>>> import inktex
+>>> inktex.load()("expression.png").latex  # doctest: +SKIP
+'x^{2}+1'
+
+Importing the package is cheap; torch and transformers are loaded at first use.
+"""
 
 from __future__ import annotations
 
-from inktex._version import __version__
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__"]
+from inktex._version import __version__
+from inktex.registration import register as _register
+
+if TYPE_CHECKING:
+    from inktex.recognizer import Reading, Recognizer, load, pretrained_path
+
+__all__ = ["Reading", "Recognizer", "__version__", "load", "pretrained_path"]
+
+_register()
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from inktex import recognizer
+
+        return getattr(recognizer, name)
+    raise AttributeError(f"module 'inktex' has no attribute {name!r}")

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_VARIABLES = list("abcnxyz") + [r"\alpha", r"\beta", r"\theta", r"\pi"]
+from inktex.ink import Expression
+
+from .layout import lay_out
+from .strokefont import glyphs
+
+_VARIABLES = [*"abcnxyz", r"\alpha", r"\beta", r"\theta", r"\pi"]
 _DIGITS = list("0123456789")
 _OPERATORS = ["+", "-", "=", r"\times", "<", r"\leq"]
 _FUNCTIONS = [r"\sin", r"\cos", r"\log"]
@@ -58,3 +63,22 @@ def _short(rng: np.random.Generator) -> list[str]:
 
 def _pick(rng: np.random.Generator, choices: Sequence[str]) -> str:
     return choices[int(rng.integers(len(choices)))]
+
+
+def written_expressions(count: int, seed: int = 0, depth: int = 2) -> list[Expression]:
+    """Random captions, typeset and drawn with the stroke font.
+
+    Args:
+        count: how many.
+        seed: same seed, same expressions.
+        depth: how deep scripts, fractions and roots may be nested.
+
+    Raises:
+        ImportError: if the package Hershey-Fonts is not installed.
+    """
+    rng = np.random.default_rng(seed)
+    draw = glyphs().__getitem__
+    return [
+        lay_out(random_caption(rng, depth), draw, f"strokefont-{seed}-{number}", "strokefont")
+        for number in range(count)
+    ]

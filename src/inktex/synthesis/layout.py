@@ -24,9 +24,7 @@ Draw = Callable[[str], Strokes]
 _SCRIPT_SIZE = 0.65
 _SMALLEST = 0.4
 _AXIS = -0.45  # height of minus signs and fraction bars above the baseline
-_RELATIONS = frozenset(
-    r"= < > \leq \geq \neq + - \pm \times \div \rightarrow \in \cdot".split()
-)
+_RELATIONS = frozenset(r"= < > \leq \geq \neq + - \pm \times \div \rightarrow \in \cdot".split())
 _BRACKETS = frozenset({*DELIMITER_PAIRS, *DELIMITER_PAIRS.values(), "|"})
 
 
@@ -133,7 +131,7 @@ class _Writer:
         stretched = []
         for index, strokes in box.symbols:
             if self.tokens[index] in _BRACKETS:
-                x0, y0, x1, y1 = bounding_box(strokes)
+                x0, y0, _, y1 = bounding_box(strokes)
                 if y0 > -1.6 and y1 - y0 > 0.9:  # not already grown inside a script or fraction
                     grow = np.array([1.0, (bottom - top) / (y1 - y0)], dtype=np.float32)
                     origin, target = np.float32([x0, y0]), np.float32([x0, top])

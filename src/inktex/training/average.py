@@ -49,9 +49,11 @@ class WeightAverage:
             self.model.load_state_dict(own)
 
     def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
         return {"weights": self.weights, "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to what `state_dict` gave."""
         self.steps = int(state["steps"])
         for key, value in state["weights"].items():
             self.weights[key].copy_(value)

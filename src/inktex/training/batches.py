@@ -99,8 +99,13 @@ class Planner:
         self.examples, self.config, self.augmentation = examples, config, augmentation
         self.seed = seed
 
-    def epoch(self, epoch: int) -> list[Plan]:
-        """The batches of an epoch, every example in exactly one of them."""
+    def epoch(self, epoch: int, processes: int = 1) -> list[Plan]:
+        """The batches of an epoch, every example in exactly one of them.
+
+        Process `i` takes every `processes`-th batch from the `i`-th on. Batches that are computed
+        at the same time have about the same size, so that no process waits long for another; the
+        few that would leave a process without work are left out.
+        """
         rng = np.random.default_rng((self.seed, epoch))
         queues: dict[Shape, list[tuple[int, float, bool]]] = {}
         lengths = np.zeros(len(self.examples))
@@ -116,7 +121,12 @@ class Planner:
             shape = fit_shape(size, self.config)
             queues.setdefault(shape, []).append((int(index), factor, is_cut))
         plans = [plan for queue in self._merge(queues) for plan in self._split(*queue, lengths)]
-        return [plans[i] for i in rng.permutation(len(plans))]
+        plans = [plans[i] for i in rng.permutation(len(plans))]
+        if processes > 1:
+            plans.sort(key=lambda plan: len(plan.members) * plan.shape[0] * plan.shape[1])
+        steps = [plans[i : i + processes] for i in range(0, len(plans), processes)]
+        whole = [step for step in steps if len(step) == processes]
+        return [plan for i in rng.permutation(len(whole)) for plan in whole[i]]
 
     def _merge(
         self, queues: dict[Shape, list[tuple[int, float, bool]]]
@@ -201,8 +211,11 @@ class Raster:
 def rasterize(
     example: Example, factor: float, pen: int, limit: Shape, config: BatchConfig
 ) -> Raster:
-    """Draw an example at the published scale times `factor`, then bring it to the model's
-    resolution; shrink it if it would not fit `limit` (height, width)."""
+    """The model's picture of an example, and where its symbols are in it.
+
+    It is drawn as published, at the published scale times `factor`, and then reduced to the
+    model's resolution; further if it would not fit `limit` (height, width).
+    """
     width, height = example.size
     size = picture_size(width * factor, height * factor, config.resolution)
     resolution = config.resolution

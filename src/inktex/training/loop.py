@@ -16,7 +16,10 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from inktex.modeling.configuration_inktex import InktexConfig
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.modeling.processing_inktex import InktexProcessor
+from inktex.tokenizer.tokenization_inktex import build_tokenizer
 
 from .average import WeightAverage
 from .batches import PlannedBatches, Planner
@@ -43,9 +46,11 @@ class Progress:
     best: float = -1.0
 
     def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
         return dict(vars(self))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to what `state_dict` gave."""
         vars(self).update(state)
 
     def share(self, recipe: Recipe) -> float:
@@ -139,8 +144,7 @@ def train(
     model.train()
     sums: dict[str, float] = {}
     while progress.share(recipe) < 1:
-        plans = planner.epoch(progress.epoch)
-        plans = plans[: len(plans) // accelerator.num_processes * accelerator.num_processes]
+        plans = planner.epoch(progress.epoch, accelerator.num_processes)
         own = plans[accelerator.process_index :: accelerator.num_processes]
         batches = PlannedBatches(
             examples,
@@ -238,9 +242,10 @@ def _validate(
     Reading makes no random draw, so the run goes on as if it had not been looked at.
     """
     accelerator.wait_for_everyone()
+    processor = make_processor(recipe)
     if accelerator.is_main_process:
         with average.applied():
-            save_model(bare, output / AVERAGED)
+            save_model(bare, processor, output / AVERAGED)
             if development:
                 scores = validate(bare, development, recipe.batch)
                 rate = scores.exp_rate
@@ -258,15 +263,28 @@ def _validate(
                 tqdm.write(f"step {progress.step}, epoch {progress.epoch}: {scores}")
                 if rate >= progress.best:
                     progress.best = rate
-                    save_model(bare, output / BEST)
+                    save_model(bare, processor, output / BEST)
     accelerator.wait_for_everyone()
 
 
-def save_model(model: InktexForConditionalGeneration, folder: Path) -> None:
+def make_processor(recipe: Recipe) -> InktexProcessor:
+    """The processor that brings pictures to the resolution that the model is trained at."""
+    image_processor = InktexImageProcessor(
+        resolution=recipe.batch.resolution,
+        max_height=recipe.batch.heights[-1],
+        max_width=recipe.batch.widths[-1],
+    )
+    return InktexProcessor(image_processor, build_tokenizer())
+
+
+def save_model(
+    model: InktexForConditionalGeneration, processor: InktexProcessor, folder: Path
+) -> None:
     """Write a model so that whoever reads the folder sees the old one or the new one, whole."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial)
+    processor.save_pretrained(partial)
     _replace(partial, folder)
 
 

@@ -82,6 +82,25 @@ class Recipe:
         return _plain(asdict(self))
 
 
+RECIPES = Path(__file__).parent / "recipes"
+"""The recipes that inktex ships."""
+
+
+def recipe_path(name: str) -> Path:
+    """File of a recipe, given its path or the name of one that inktex ships.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if Path(name).suffix in (".yaml", ".yml"):
+        if Path(name).is_file():
+            return Path(name)
+    elif (RECIPES / f"{name}.yaml").is_file():
+        return RECIPES / f"{name}.yaml"
+    known = ", ".join(sorted(path.stem for path in RECIPES.glob("*.yaml")))
+    raise ValueError(f"There is no recipe {name!r}. Give a YAML file, or one of: {known}.")
+
+
 def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe and override some of its fields.
 

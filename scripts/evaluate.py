@@ -1,0 +1,102 @@
+#!/usr/bin/env python
+"""Score a model on a test set.
+
+    # the official pictures, by the protocol of the published papers
+    python scripts/evaluate.py --pictures offline_2014.zip --captions captions_2014.tsv
+    # a split of the prepared data, drawn from its ink
+    python scripts/evaluate.py --data data/crohme --split dev --model runs/base/best
+    # any folder of pictures with a captions file (name, TAB, tokens)
+    python scripts/evaluate.py --pictures FOLDER --captions captions.tsv --beams 5 --output out.json
+
+Prints a table; --output also writes every reading and the scores as JSON. Every expression counts.
+"""
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+from inktex import Recognizer, __version__
+from inktex.evaluation.reading import Sample, evaluate_samples, picture_samples, write_json
+from inktex.evaluation.scores import Scores
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line, score, print; gives the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", help="folder or Hub repository (default: the shipped model)")
+    parser.add_argument("--pictures", type=Path, help="folder or zip of pictures")
+    parser.add_argument("--captions", type=Path, help="their captions: name, TAB, tokens")
+    parser.add_argument("--data", type=Path, help="folder of scripts/prepare_crohme.py")
+    parser.add_argument("--split", default="dev", help="split of --data (default: dev)")
+    parser.add_argument("--beams", type=int, default=1, help="beam width (default 1: greedy)")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--limit", type=int, help="only the first so many expressions (for a try)")
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    options = parser.parse_args(arguments)
+    try:
+        samples = load_samples(options)
+        if options.limit is not None:
+            samples = samples[: options.limit]
+        recognizer = Recognizer.from_pretrained(options.model)
+        result = evaluate_samples(recognizer, samples, options.beams, options.batch_size)
+    except (ValueError, OSError) as error:
+        print(f"evaluate: {error}", file=sys.stderr)
+        return 2
+    settings = {
+        "inktex": __version__,
+        "model": options.model or "shipped",
+        "test_set": str(options.pictures or f"{options.data}:{options.split}"),
+        "beams": options.beams,
+        "parameters": recognizer.model.num_parameters(),
+        "machine": platform.processor() or platform.machine(),
+    }
+    print(table([("normalised spelling", result.scores), ("as it is", result.plain_scores)]))
+    print(
+        f"{settings['test_set']}: {len(samples)} expressions, {len(result.errors)} unreadable, "
+        f"beams {options.beams}, {result.seconds / len(samples) * 1000:.1f} ms an expression "
+        f"in batches of {options.batch_size}."
+    )
+    for name, message in result.errors.items():
+        print(f"  {name}: {message}")
+    if options.output:
+        write_json(options.output, {"settings": settings, **result.as_dict()})
+    return 0
+
+
+def load_samples(options: argparse.Namespace) -> list[Sample]:
+    """The test set that the command line names.
+
+    Raises:
+        ValueError: if it names none, or two.
+    """
+    if (options.pictures is None) == (options.data is None):
+        raise ValueError("Name either --pictures with --captions, or --data.")
+    if options.pictures is not None:
+        if options.captions is None:
+            raise ValueError("--pictures needs --captions to score against.")
+        return picture_samples(options.pictures, options.captions)
+    from PIL import Image
+
+    from inktex.render import render
+    from inktex.training.data import load_expressions
+
+    return [
+        Sample(e.id, Image.fromarray(render(e.traces)), " ".join(e.tokens))
+        for e in load_expressions(options.data, options.split)
+    ]
+
+
+def table(rows: list[tuple[str, Scores]]) -> str:
+    """Scores in percent, a row each, as Markdown."""
+    lines = ["| | ExpRate | <=1 | <=2 | <=3 | token error rate |", "|---|---|---|---|---|---|"]
+    for name, s in rows:
+        rates = (s.exp_rate, s.exp_rate_1, s.exp_rate_2, s.exp_rate_3, s.token_error_rate)
+        lines.append(f"| {name} | " + " | ".join(f"{100 * rate:.2f}" for rate in rates) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

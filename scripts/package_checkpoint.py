@@ -1,0 +1,103 @@
+#!/usr/bin/env python
+"""Make the outcome of a training run the checkpoint that the package ships.
+
+    python scripts/evaluate.py --model runs/base/best --data data/crohme --split dev \
+        --output runs/base/dev.json
+    python scripts/package_checkpoint.py runs/base --evaluations runs/base/dev.json ...
+
+Writes weights, configuration, processor, tokenizer and code to src/inktex/pretrained, and beside
+them `training.json`: the recipe, the commit, the data and the scores of the evaluations, as
+scripts/evaluate.py measured them.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from inktex import Recognizer
+from inktex.evaluation.reading import write_json
+from inktex.hub import export
+from inktex.training.loop import BEST, CURVE
+
+PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
+RECORD = "training.json"
+LIMIT = 15_000_000
+"""Bytes of weights that may be committed."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line and write the folder; gives the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path, help="output folder of scripts/train.py")
+    parser.add_argument("--model", type=Path, help=f"the model (default: RUN/{BEST})")
+    parser.add_argument("--evaluations", type=Path, nargs="+", required=True, metavar="JSON")
+    parser.add_argument("--output", type=Path, default=PRETRAINED)
+    options = parser.parse_args(arguments)
+    folder = options.model or options.run / BEST
+    try:
+        record = training_record(options.run, folder, options.evaluations)
+        recognizer = Recognizer.from_pretrained(folder)
+        record["parameters"] = recognizer.model.num_parameters()
+        export(recognizer.model, options.output, recognizer.processor)
+    except (OSError, ValueError, KeyError) as error:
+        print(f"package_checkpoint: {error}", file=sys.stderr)
+        return 2
+    write_json(options.output / RECORD, record)
+    size = (options.output / "model.safetensors").stat().st_size
+    print(f"{options.output}: {size / 1e6:.1f} MB of weights")
+    for name, scores in record["scores"].items():
+        print(f"  {name}: ExpRate {scores['exp_rate']:.2%} of {scores['expressions']}")
+    return 0 if size < LIMIT else 1
+
+
+def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str, Any]:
+    """What a user wants to know of how a checkpoint came about.
+
+    Raises:
+        ValueError: if an evaluation is of another model.
+        OSError: if a file is missing.
+    """
+    recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    curve = [json.loads(line) for line in (run / CURVE).read_text(encoding="utf-8").splitlines()]
+    validations = [entry for entry in curve if "exp_rate" in entry]
+    scores = {}
+    for path in evaluations:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        settings = content["settings"]
+        if Path(settings["model"]).resolve() != model.resolve():
+            raise ValueError(f"{path} is the evaluation of {settings['model']}, not of {model}.")
+        scores[path.stem] = {
+            **content["scores"],
+            "exp_rate_without_normalization": content["scores_without_normalization"]["exp_rate"],
+            "beams": settings["beams"],
+            "test_set": Path(settings["test_set"]).name,
+        }
+    start = Path(recipe["init"]) / RECORD if recipe["init"] else None
+    return {
+        "recipe": recipe,
+        "commit": _commit(),
+        "data": "CROHME training ink (CC BY-NC-SA 3.0), its train split alone",
+        "weights_licence": "CC BY-NC-SA 3.0, as the data they were trained on",
+        "validations": [
+            {key: entry[key] for key in ("step", "epoch", "minutes", "exp_rate")}
+            for entry in validations
+        ],
+        "scores": scores,
+        "started_from": json.loads(start.read_text()) if start and start.is_file() else None,
+    }
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=PRETRAINED.parents[2]
+    ).stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+#!/usr/bin/env python
+"""Turn CROHME's files into parquet that trains fast and that `load_dataset` reads.
+
+    python scripts/prepare_crohme.py --data /path/to/crohme --output data/crohme
+    python scripts/prepare_crohme.py --data /path/to/crohme --output data/crohme --report
+
+The data folder holds the official zips (`TrainINKML.zip`, `TestEM2014GT.zip`,
+`TEST2016_INKML_GT.zip`, `crohme2019.zip`) or what they unpack to. OUTPUT gets a parquet file a
+split and a data set card; with --report also `report/README.md`, an exploration with plots.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+from inktex.crohme_export import export
+from inktex.crohme_files import PARTS
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prepare, and report if asked."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("INKTEX_CROHME"),
+        help="folder of the official files; default: the environment variable INKTEX_CROHME",
+    )
+    parser.add_argument("--output", type=Path, default=Path("data/crohme"), help="folder to write")
+    parser.add_argument(
+        "--years", nargs="+", choices=list(PARTS), default=["2014", "2016"], help="to prepare"
+    )
+    parser.add_argument("--report", action="store_true", help="write an exploration with plots")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    if options.data is None:
+        parser.error("name the folder of the CROHME files with --data or INKTEX_CROHME")
+    try:
+        by_year = export(Path(options.data), options.output, list(dict.fromkeys(options.years)))
+        for year, splits in by_year.items():
+            counts = ", ".join(f"{split} {len(one.lengths)}" for split, one in splits.items())
+            print(f"CROHME {year}: {counts}")
+        print(f"Written to {options.output}.")
+        if options.report:
+            # Only here: matplotlib is not needed for the data.
+            from inktex.crohme_report import write_report
+
+            print(f"The report is {write_report(options.output)}.")
+    except (OSError, ValueError, ImportError, zipfile.BadZipFile) as error:
+        print(f"prepare_crohme: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

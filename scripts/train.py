@@ -1,0 +1,67 @@
+#!/usr/bin/env python
+"""Train a model by a recipe.
+
+    python scripts/train.py tiny                                  # a minute, needs no data
+    python scripts/prepare_crohme.py --data DIR --output data/crohme
+    python scripts/train.py base --output runs/base               # the recipe that ships
+    python scripts/train.py base --set minutes=null --set steps=20000 --set optimizer.clip=0.5
+    accelerate launch scripts/train.py base                       # several GPUs or machines
+
+A run that was stopped goes on where it stopped when the same command is given again. Beside the
+checkpoints, OUTPUT gets `curve.jsonl`, TensorBoard curves, and two models that `from_pretrained`
+loads: `averaged` (the last) and `best` (the best on the development split).
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+# oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024 thrashes.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
+
+from inktex.training.loop import CHECKPOINT, CURVE, train
+from inktex.training.recipe import load_recipe, recipe_path
+from inktex.training.sources import recipe_examples
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line and train; gives the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("recipe", help="a recipe's name (tiny, base, ...) or YAML file")
+    parser.add_argument(
+        "--output", type=Path, help="folder of the run; runs/ and the recipe's name if left out"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        dest="overrides",
+        help="override a field of the recipe, e.g. optimizer.learning_rate=5e-4; repeatable",
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="start anew, even if OUTPUT holds a run"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        recipe = load_recipe(recipe_path(options.recipe), options.overrides)
+        examples = recipe_examples(recipe, "train")
+        development = recipe_examples(recipe, "dev")
+        output = options.output or Path("runs") / recipe.name
+        print(
+            f"{len(examples)} expressions to train on, {len(development)} to choose by. "
+            f"Curve: {output / CURVE}; checkpoint: {output / CHECKPOINT}."
+        )
+        best = train(recipe, examples, development, output, resume=not options.fresh)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 2
+    print(f"Done. The model that read best is in {best}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""The `inktex` command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ._version import __version__
+
+SUFFIXES = frozenset(".png .jpg .jpeg .bmp .gif .tif .tiff .webp .pgm .pbm .ppm .inkml".split())
+"""Endings of the files that a folder is searched for."""
+STANDARD_INPUT = "-"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the command; gives its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="inktex", description="Handwritten mathematics in, LaTeX out."
+    )
+    parser.add_argument("--version", action="version", version=f"inktex {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    recognize = commands.add_parser(
+        "recognize",
+        help="read pictures or ink",
+        description="Read pictures of handwritten mathematics and print their LaTeX, a line each. "
+        "The exit status is 1 if any of them could not be read.",
+    )
+    recognize.add_argument(
+        "pictures",
+        nargs="+",
+        metavar="PICTURE",
+        help="picture or InkML files, folders of them, or - for one picture on standard input",
+    )
+    recognize.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object a line: file, latex, tokens, score; or file, error",
+    )
+    recognize.add_argument(
+        "--beams", type=_positive, default=1, help="width of the beam search (default 1: greedy)"
+    )
+    recognize.add_argument(
+        "--batch-size", type=_positive, default=8, help="pictures read together (default 8)"
+    )
+    recognize.add_argument(
+        "--model", help="folder or Hub repository of a model (default: the one inktex ships)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        return _recognize(options)
+    except BrokenPipeError:  # the reader (head, say) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _recognize(options: argparse.Namespace) -> int:
+    try:
+        files = list(find_pictures(options.pictures))
+    except OSError as error:
+        return _fail(str(error))
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from tqdm.auto import tqdm
+
+    from .recognizer import Recognizer
+
+    try:
+        recognizer = Recognizer.from_pretrained(options.model)
+    except (OSError, ValueError) as error:
+        return _fail(str(error))
+    sources = (sys.stdin.buffer.read() if file == STANDARD_INPUT else file for file in files)
+    readings = recognizer.read_each(sources, options.beams, options.batch_size)
+    bar = tqdm(
+        total=len(files),
+        unit="picture",
+        disable=len(files) <= options.batch_size or sys.stdout.isatty(),
+    )
+    failed = 0
+    for file, reading in zip(files, readings, strict=True):
+        bar.update(1)
+        if isinstance(reading, Exception):
+            failed += 1
+            if options.json:
+                print(json.dumps({"file": file, "error": str(reading)}), flush=True)
+            print(f"inktex: {file}: {reading}", file=sys.stderr)
+        elif options.json:
+            record = {
+                "file": file,
+                "latex": reading.latex,
+                "tokens": reading.tokens,
+                "score": round(reading.score, 6),
+            }
+            print(json.dumps(record, ensure_ascii=False), flush=True)
+        else:
+            print(f"{file}\t{reading.latex}" if len(files) > 1 else reading.latex, flush=True)
+    bar.close()
+    return 1 if failed else 0
+
+
+def find_pictures(names: Sequence[str]) -> Iterator[str]:
+    """The files that names on the command line stand for, in order; folders are searched.
+
+    Raises:
+        FileNotFoundError: if a file does not exist or a folder has no picture in it.
+    """
+    for name in names:
+        path = Path(name)
+        if name == STANDARD_INPUT or path.is_file():
+            yield name
+        elif path.is_dir():
+            found = sorted(
+                str(file)
+                for file in path.rglob("*")
+                if file.is_file() and file.suffix.lower() in SUFFIXES
+            )
+            if not found:
+                raise FileNotFoundError(
+                    f"{name}: no picture in this folder. Endings looked for: "
+                    f"{' '.join(sorted(SUFFIXES))}."
+                )
+            yield from found
+        else:
+            raise FileNotFoundError(f"{name}: no such file or folder.")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return value
+
+
+def _fail(message: str) -> int:
+    print(f"inktex: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""Reading a test set: pictures and captions in, scores and every single reading out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from PIL import Image
+from tqdm.auto import tqdm
+
+from inktex.recognizer import Reading, Recognizer
+
+from .scores import Scores, compute_scores
+
+PICTURE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture to read, and what it says.
+
+    Attributes:
+        name: of the expression.
+        picture: the picture.
+        tokens: its caption, as tokens separated by spaces.
+    """
+
+    name: str
+    picture: Image.Image
+    tokens: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A test set, read.
+
+    Attributes:
+        scores: after both sides took one spelling.
+        plain_scores: without any normalisation.
+        names, captions, readings: of every expression, in the order of the test set. A picture
+            that could not be read has an empty reading; it counts as wrong.
+        errors: name to message, of the pictures that could not be read.
+        seconds: wall time of reading, pictures in memory to LaTeX.
+    """
+
+    scores: Scores
+    plain_scores: Scores
+    names: list[str]
+    captions: list[str]
+    readings: list[Reading]
+    errors: dict[str, str]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return {
+            "scores": self.scores.as_dict(),
+            "scores_without_normalization": self.plain_scores.as_dict(),
+            "seconds": round(self.seconds, 3),
+            "errors": self.errors,
+            "readings": [
+                {
+                    "name": name,
+                    "caption": caption,
+                    "tokens": reading.tokens,
+                    "latex": reading.latex,
+                    "score": reading.score,
+                }
+                for name, caption, reading in zip(
+                    self.names, self.captions, self.readings, strict=True
+                )
+            ],
+        }
+
+
+def evaluate_samples(
+    recognizer: Recognizer,
+    samples: Sequence[Sample],
+    num_beams: int = 1,
+    batch_size: int = 16,
+    progress: bool = True,
+) -> Evaluation:
+    """Read all samples and score the readings. No sample is left out of the denominator.
+
+    Args:
+        recognizer: model and processor.
+        samples: the test set.
+        num_beams: width of the beam search; 1 is greedy.
+        batch_size: pictures read together; they are sorted by size for that.
+        progress: whether to show a bar.
+
+    Raises:
+        ValueError: if there are no samples.
+    """
+    if not samples:
+        raise ValueError("There is nothing to evaluate: the test set is empty.")
+    order = sorted(
+        range(len(samples)), key=lambda i: samples[i].picture.width * samples[i].picture.height
+    )
+    readings = [Reading("", "", 0.0)] * len(samples)
+    errors: dict[str, str] = {}
+    started = time.perf_counter()
+    results = recognizer.read_each((samples[i].picture for i in order), num_beams, batch_size)
+    for i, result in tqdm(
+        zip(order, results, strict=True), total=len(samples), unit="picture", disable=not progress
+    ):
+        if isinstance(result, Exception):
+            errors[samples[i].name] = str(result)
+        else:
+            readings[i] = result
+    seconds = time.perf_counter() - started
+    predictions = [reading.tokens for reading in readings]
+    captions = [sample.tokens for sample in samples]
+    return Evaluation(
+        scores=compute_scores(predictions, captions),
+        plain_scores=compute_scores(predictions, captions, normalize=False),
+        names=[sample.name for sample in samples],
+        captions=captions,
+        readings=readings,
+        errors=errors,
+        seconds=seconds,
+    )
+
+
+def read_captions(path: Path) -> dict[str, str]:
+    """Captions of a file: name, TAB, tokens separated by spaces; a line each.
+
+    Raises:
+        ValueError: if a line is not of that form, or a name comes twice.
+    """
+    captions: dict[str, str] = {}
+    with open(path, encoding="utf-8", newline="") as file:
+        for number, row in enumerate(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE), 1):
+            if not row:
+                continue
+            if len(row) != 2:
+                raise ValueError(f"{path}:{number}: expected a name, a TAB and the tokens.")
+            if row[0] in captions:
+                raise ValueError(f"{path}:{number}: {row[0]} has a caption already.")
+            captions[row[0]] = row[1].strip()
+    return captions
+
+
+def picture_samples(pictures: Path, captions: Path) -> list[Sample]:
+    """Test set of a folder or zip of pictures, named like the captions.
+
+    Raises:
+        FileNotFoundError: if a caption has no picture (a test set must not shrink unnoticed).
+        ValueError: if the captions cannot be read.
+    """
+    wanted = read_captions(captions)
+    found = {
+        PurePosixPath(name).stem: Image.open(io.BytesIO(content))
+        for name, content in _files(pictures)
+        if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
+    }
+    missing = sorted(set(wanted) - set(found))
+    if missing:
+        raise FileNotFoundError(
+            f"{pictures} lacks the pictures of {len(missing)} captions, {missing[0]} first."
+        )
+    return [Sample(name, found[name], tokens) for name, tokens in wanted.items()]
+
+
+def _files(path: Path) -> Iterable[tuple[str, bytes]]:
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.is_file():
+                yield file.name, file.read_bytes()
+        return
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if not name.endswith("/"):
+                yield name, archive.read(name)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON so that a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,175 @@
+"""Pictures or ink in, LaTeX out, in one object: the model, its processor and how to use them."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .ink import Ink
+from .inkml import read_inkml
+from .render import render
+
+if TYPE_CHECKING:
+    from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+    from inktex.modeling.processing_inktex import InktexProcessor
+
+logger = logging.getLogger(__name__)
+
+MAX_TOKENS = 200
+"""Longest reading, in tokens; twice the longest expression of CROHME."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read in one picture.
+
+    Attributes:
+        latex: compact LaTeX that compiles.
+        tokens: the same as canonical tokens, separated by spaces.
+        score: probability that the model gives to exactly these tokens, 0 to 1.
+    """
+
+    latex: str
+    tokens: str
+    score: float
+
+
+class Recognizer:
+    r"""Reads handwritten mathematics.
+
+    Args:
+        model: in evaluation mode, on the device it is to run on.
+        processor: the model's processor.
+
+    Example:
+        >>> import inktex
+        >>> inktex.load()("expression.png").latex
+        '\\int g=\\lim\\limits_{n\\rightarrow\\infty}\\int g_{n}'
+    """
+
+    def __init__(self, model: InktexForConditionalGeneration, processor: InktexProcessor) -> None:
+        self.model, self.processor = model, processor
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path | None = None, device: str = "cpu", **kwargs: Any
+    ) -> Recognizer:
+        """Load a model.
+
+        Args:
+            name: a folder or the name of a repository on the Hub; None for the model that the
+                package ships, which needs no network.
+            device: where to run it, as torch names devices.
+            kwargs: handed to the model's `from_pretrained` (`revision`, `token`, ...).
+
+        Raises:
+            OSError: if there is no such model.
+        """
+        import torch
+
+        from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+        from inktex.modeling.processing_inktex import InktexProcessor
+
+        if name is None:
+            name = pretrained_path()
+        kwargs.setdefault("dtype", torch.float32)  # bf16 weights halve the file, not the time
+        model = InktexForConditionalGeneration.from_pretrained(str(name), **kwargs)
+        processor = InktexProcessor.from_pretrained(str(name))
+        return cls(model.to(device).eval(), processor)
+
+    def __call__(self, picture: Any, num_beams: int = 1) -> Reading:
+        """Read one picture.
+
+        Args:
+            picture: path of a picture or InkML file, bytes, PIL picture, array, tensor, or `Ink`.
+            num_beams: width of the beam search; 1 is greedy, and fastest.
+
+        Raises:
+            ValueError: if it cannot be read as a picture or has no ink in it.
+            OSError: if the file cannot be opened.
+        """
+        return self.read([picture], num_beams)[0]
+
+    def read(self, pictures: Sequence[Any], num_beams: int = 1) -> list[Reading]:
+        """Read several pictures as one batch; see `__call__`."""
+        from inktex.modeling.generation_inktex import generate_with_probabilities
+
+        if not pictures:
+            return []
+        inputs = self.processor(
+            images=[as_picture(picture) for picture in pictures], return_tensors="pt"
+        )
+        sequences, probabilities = generate_with_probabilities(
+            self.model, inputs, num_beams=num_beams, do_sample=False, max_new_tokens=MAX_TOKENS
+        )
+        tokens = self.processor.batch_decode(sequences, skip_special_tokens=True)
+        return [
+            Reading(self.processor.tokenizer.compact(text), text, score)
+            for text, score in zip(tokens, probabilities.tolist(), strict=True)
+        ]
+
+    def read_each(
+        self, pictures: Iterable[Any], num_beams: int = 1, batch_size: int = 8
+    ) -> Iterator[Reading | Exception]:
+        """Read any number of pictures, in order, some at a time.
+
+        A picture that cannot be read gives its error instead of a reading, and stops nothing.
+        """
+        source = iter(pictures)
+        while batch := list(islice(source, batch_size)):
+            try:
+                yield from self.read(batch, num_beams)
+                continue
+            except (ValueError, OSError):
+                pass  # one of them is at fault: find out which
+            for picture in batch:
+                try:
+                    yield self(picture, num_beams)
+                except (ValueError, OSError) as error:
+                    yield error
+
+
+def as_picture(source: Any) -> Any:
+    """Ink, and files that hold ink, as a picture; everything else as it is.
+
+    Raises:
+        ValueError: if the ink cannot be read.
+    """
+    from PIL import Image
+
+    if isinstance(source, bytes) and source.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        source = read_inkml(io.BytesIO(source))
+    elif isinstance(source, str | Path) and str(source).lower().endswith(".inkml"):
+        source = read_inkml(Path(source))
+    if isinstance(source, Ink):
+        return Image.fromarray(render(source.traces))
+    if isinstance(source, bytes):
+        return Image.open(io.BytesIO(source))
+    if isinstance(source, Path):
+        return str(source)
+    return source
+
+
+def pretrained_path() -> Path:
+    """Folder of the checkpoint that the package ships: weights, configuration, processor, scores.
+
+    Raises:
+        FileNotFoundError: if this installation has none (a checkout without weights).
+    """
+    folder = Path(__file__).parent / "pretrained"
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(
+            f"This installation of inktex has no checkpoint in {folder}. Install a released "
+            "package, or name a model: inktex.load('FOLDER_OR_REPOSITORY')."
+        )
+    return folder
+
+
+def load(name: str | Path | None = None, device: str = "cpu", **kwargs: Any) -> Recognizer:
+    """The recogniser of a model; see `Recognizer.from_pretrained`."""
+    return Recognizer.from_pretrained(name, device, **kwargs)

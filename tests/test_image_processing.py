@@ -1,0 +1,282 @@
+"""Pictures of all kinds come out in the normal form."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter, ImageOps
+
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.modeling.normal_form_inktex import (
+    NormalForm,
+    normalize_picture,
+    stroke_width,
+    symbol_height,
+)
+from inktex.modeling.pictures_inktex import grey_levels
+from inktex.render import draw, render
+
+FORM = NormalForm(28.2, 3, 12, 11, 1.6, (2.0, 5.5))
+PROCESSOR = InktexImageProcessor()
+
+
+def _traces() -> list[NDArray[np.float32]]:
+    """`2 + x = o`, more or less, about as the protocol scales it."""
+    angle = np.linspace(0, 2 * np.pi, 24)
+    strokes: list[Any] = [
+        [(0, 8), (4, 1), (12, 0), (18, 6), (14, 18), (0, 36), (20, 35)],
+        [(40, 8), (41, 32)],
+        [(28, 20), (54, 19)],
+        [(66, 6), (84, 36)],
+        [(84, 5), (67, 37)],
+        [(98, 14), (120, 13)],
+        [(98, 24), (121, 25)],
+        np.stack([145 + 12 * np.cos(angle), 20 + 17 * np.sin(angle)], axis=1),
+    ]
+    return [np.array(stroke, dtype=np.float32) for stroke in strokes]
+
+
+INK = render(_traces())
+"""White on black, by the protocol."""
+REFERENCE = np.asarray(
+    Image.fromarray(INK).resize(
+        (math.ceil(INK.shape[1] * 0.55), math.ceil(INK.shape[0] * 0.55)), Image.Resampling.BILINEAR
+    )
+)
+
+
+def _overlap(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Intersection over union of two pictures' ink, brought to one size; off by a pixel is on."""
+    size = REFERENCE.shape[1], REFERENCE.shape[0]
+    masks = [np.asarray(Image.fromarray(p).resize(size)) > 100 for p in (first, second)]
+    wide = [
+        np.asarray(Image.fromarray(mask).convert("L").filter(ImageFilter.MaxFilter(3))) > 0
+        for mask in masks
+    ]
+    found = (masks[0] & wide[1]).sum() + (masks[1] & wide[0]).sum()
+    return float(found / (masks[0].sum() + masks[1].sum()))
+
+
+def _photo(ink: NDArray[Any], is_dark: bool = True) -> Image.Image:
+    """A photo: four times as large, with a gradient, a soft shadow, noise and blur."""
+    sheet = ImageOps.expand(Image.fromarray(ink), border=20, fill=0)
+    large = sheet.resize((sheet.width * 4, sheet.height * 4), Image.Resampling.BICUBIC)
+    mask = np.asarray(large) / 255
+    rows, columns = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    light = 0.5 + 0.4 * columns / mask.shape[1]
+    light *= 1 - 0.4 / (1 + np.exp((columns + rows - 500) / 20))
+    noise = np.random.default_rng(0).normal(0, 0.015, mask.shape)
+    levels = np.clip(light * (1 - 0.7 * mask) + noise, 0, 1)
+    picture = Image.fromarray((255 * (levels if is_dark else 1 - levels)).astype(np.uint8))
+    return picture.filter(ImageFilter.GaussianBlur(1))
+
+
+# --- what is clean stays as it is ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_published_pictures_are_merely_reduced(is_dark: bool) -> None:
+    picture = 255 - INK if is_dark else INK
+    np.testing.assert_array_equal(PROCESSOR.draw(picture), REFERENCE)
+
+
+def test_size_and_strokes_within_the_tolerance_stay() -> None:
+    for scale in (0.75, 1.3):
+        traces = [trace * scale for trace in _traces()]
+        picture = render(traces, scale=1.0)
+        normal = normalize_picture(grey_levels(picture, 10**6), FORM)
+        assert not normal.is_rescaled
+        assert not normal.is_redrawn
+        np.testing.assert_array_equal(normal.ink * 255, picture)
+
+
+def test_margins_are_the_protocols() -> None:
+    wide = np.pad(INK, ((30, 5), (0, 70)))
+    np.testing.assert_array_equal(PROCESSOR.draw(wide), REFERENCE)
+    rows, columns = np.nonzero(INK)
+    tight = INK[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    np.testing.assert_array_equal(PROCESSOR.draw(tight), REFERENCE)
+
+
+# --- what differs is brought there --------------------------------------------------------
+
+
+@pytest.mark.parametrize("pen", [1, 7])
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+def test_strokes_and_size_are_normalised(pen: int, scale: float) -> None:
+    traces = [trace * scale + 20 for trace in _traces()]
+    picture = draw(traces, int(180 * scale) + 40, int(45 * scale) + 40, pen=round(pen * scale))
+    drawn = PROCESSOR.draw(255 - picture)
+    assert drawn.shape[0] == pytest.approx(REFERENCE.shape[0], rel=0.15)
+    assert _overlap(drawn, REFERENCE) > 0.9
+
+
+@pytest.mark.parametrize("factor", [0.4, 4.0])
+def test_other_resolutions_come_out_alike(factor: float) -> None:
+    size = round(INK.shape[1] * factor), round(INK.shape[0] * factor)
+    drawn = PROCESSOR.draw(Image.fromarray(INK).resize(size, Image.Resampling.BICUBIC))
+    assert drawn.shape[0] == pytest.approx(REFERENCE.shape[0], rel=0.15)
+    assert _overlap(drawn, REFERENCE) > 0.9
+
+
+@pytest.mark.parametrize("is_dark", [True, False])
+def test_photos_lose_light_and_noise(is_dark: bool) -> None:
+    drawn = PROCESSOR.draw(_photo(INK, is_dark))
+    assert drawn.shape[0] == pytest.approx(REFERENCE.shape[0], rel=0.15)
+    assert _overlap(drawn, REFERENCE) > 0.9
+
+
+def test_large_pictures_are_capped() -> None:
+    row = np.tile(INK, (1, 20))
+    height, width = PROCESSOR.draw(row).shape
+    assert width == 1056
+    assert height / width == pytest.approx(row.shape[0] / row.shape[1], rel=0.05)
+
+
+def test_measures_are_exact_for_the_protocols_pen() -> None:
+    strokes = INK > 127
+    assert 3 <= stroke_width(strokes) <= 4
+    heights = [np.ptp(trace[:, 1]) for trace in _traces()]
+    bars = [height for height in heights if height >= 0.1 * max(heights)]
+    # The plus and the x are one component each, the two strokes of = are too level to count.
+    assert symbol_height(strokes, 3.0) == pytest.approx(float(np.mean(bars)), rel=0.3)
+
+
+# --- every kind of input ------------------------------------------------------------------
+
+
+def _transparent(ink: int) -> Image.Image:
+    picture = Image.new("RGBA", (INK.shape[1], INK.shape[0]), (ink, ink, ink, 0))
+    picture.putalpha(Image.fromarray(INK))
+    return picture
+
+
+def _rotated() -> Image.Image:
+    file = io.BytesIO()
+    turned = Image.fromarray(255 - INK).rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn me clockwise"
+    turned.save(file, "PNG", exif=exif)
+    return Image.open(io.BytesIO(file.getvalue()))
+
+
+KINDS = {
+    "L": lambda: Image.fromarray(INK),
+    "1": lambda: Image.fromarray(INK).convert("1", dither=Image.Dither.NONE),
+    "P": lambda: Image.fromarray(255 - INK).convert("RGB").quantize(2),
+    "RGB": lambda: Image.fromarray(255 - INK).convert("RGB"),
+    "CMYK": lambda: Image.fromarray(255 - INK).convert("CMYK"),
+    "LA": lambda: Image.fromarray(255 - INK).convert("LA"),
+    "I;16": lambda: Image.fromarray((255 - INK).astype(np.uint16) * 257),
+    "I": lambda: Image.fromarray((255 - INK).astype(np.int32)),
+    "F": lambda: Image.fromarray((255 - INK).astype(np.float32) / 255),
+    "black on nothing": lambda: _transparent(0),
+    "white on nothing": lambda: _transparent(255),
+    "turned by EXIF": _rotated,
+    "array": lambda: INK,
+    "array of bool": lambda: INK > 0,
+    "array of floats": lambda: INK.astype(np.float64) / 255,
+    "array of floats to 255": lambda: INK.astype(np.float32),
+    "array of uint16": lambda: INK.astype(np.uint16) * 257,
+    "normalised array": lambda: INK / 127.5 - 1,
+    "(h, w, 1)": lambda: INK[:, :, None],
+    "(1, h, w)": lambda: INK[None],
+    "(h, w, 3)": lambda: np.repeat(INK[:, :, None], 3, axis=2),
+    "(3, h, w)": lambda: np.repeat(INK[None], 3, axis=0),
+    "(h, w, 4)": lambda: np.asarray(_transparent(0)),
+    "tensor": lambda: torch.from_numpy(INK),
+    "tensor of bfloat16": lambda: (torch.from_numpy(INK) / 255).bfloat16()[None],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_pictures(kind: str) -> None:
+    np.testing.assert_allclose(PROCESSOR.draw(KINDS[kind]()).astype(int), REFERENCE, atol=2)
+
+
+def test_files_bytes_and_base64(tmp_path: Path) -> None:
+    path = tmp_path / "ink.png"
+    Image.fromarray(255 - INK).save(path)
+    content = path.read_bytes()
+    data = "data:image/png;base64," + base64.b64encode(content).decode()
+    with path.open("rb") as file:
+        for source in (path, str(path), content, data, file):
+            np.testing.assert_array_equal(PROCESSOR.draw(source), REFERENCE)
+
+
+def test_batches_are_padded_right_and_below() -> None:
+    narrow = render(_traces()[:3])
+    batch = PROCESSOR([INK, narrow], return_tensors="pt")
+    pixels, mask = batch["pixel_values"], batch["pixel_mask"]
+    assert pixels.dtype == mask.dtype == torch.float32
+    assert pixels.shape == (2, 1, *mask.shape[1:])
+    assert not [side for side in mask.shape[1:] if side % 16]
+    for i, picture in enumerate((INK, narrow)):
+        alone = PROCESSOR.draw(picture)
+        h, w = alone.shape
+        assert mask[i].sum() == h * w
+        assert mask[i, :h, :w].all()
+        torch.testing.assert_close(pixels[i, 0, :h, :w], torch.from_numpy(alone / 255).float())
+        assert pixels[i, 0].sum() == pytest.approx(alone.sum() / 255, rel=1e-5)
+    stacked = PROCESSOR(np.stack([INK, INK])[:, None])
+    assert stacked["pixel_values"].shape[0] == 2
+    assert isinstance(stacked["pixel_values"], np.ndarray)
+
+
+def test_settings_are_saved(tmp_path: Path) -> None:
+    InktexImageProcessor(resolution=0.4, max_width=640).save_pretrained(tmp_path)
+    loaded = InktexImageProcessor.from_pretrained(tmp_path)
+    assert (loaded.resolution, loaded.max_width, loaded.symbol_height) == (0.4, 640, 28.2)
+
+
+# --- what cannot be read ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros((50, 80), np.uint8), "blank"),
+        (np.full((50, 80, 3), 255, np.uint8), "blank"),
+        (np.random.default_rng(0).normal(0.6, 0.02, (90, 80)).clip(0, 1), "blank"),
+        (Image.new("RGBA", (40, 40)), "transparent"),
+        (np.zeros((1, 1), np.uint8), "1x1"),
+        (np.zeros((0, 5), np.uint8), "5x0"),
+        (np.full((40, 40), np.nan), "NaN"),
+        (np.zeros((40, 40), np.complex64), "complex64"),
+        (np.zeros((2, 3, 4, 5, 6)), "shape"),
+        (np.zeros((7, 40, 40)), "shape"),
+        (np.broadcast_to(np.uint8(0), (50_000, 50_000)), "limit"),
+        (b"no picture", "format"),
+        ("nowhere.png", "nowhere.png"),
+        (object(), "object"),
+        ([], "empty"),
+    ],
+)
+def test_what_is_wrong_is_said(picture: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PROCESSOR(picture)
+
+
+def test_bombs_and_damaged_files_are_refused() -> None:
+    bomb = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(bomb, "PNG")
+    with pytest.raises(ValueError, match=r"exceeds|limit"):
+        PROCESSOR(bomb.getvalue())
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "PNG")
+    with pytest.raises(ValueError, match="damaged"):
+        PROCESSOR(file.getvalue()[:20_000])
+
+
+def test_the_bad_picture_of_a_batch_is_named() -> None:
+    with pytest.raises(ValueError, match="Picture 1 of 2: .*blank"):
+        PROCESSOR([INK, np.zeros((30, 30))])

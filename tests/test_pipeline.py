@@ -1,0 +1,135 @@
+"""The pipeline reads pictures of all kinds, alone, in lists and in batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from inktex.modeling.configuration_inktex import InktexConfig
+from inktex.modeling.generation_inktex import generate_with_probabilities
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.modeling.pipeline_inktex import InktexPipeline
+from inktex.modeling.processing_inktex import InktexProcessor
+from inktex.render import render
+from inktex.tokenizer.tokenization_inktex import build_tokenizer
+
+
+def _picture(seed: int, strokes: int) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    traces = [
+        np.cumsum(rng.normal(0, 8, (12, 2)), axis=0) + (50 * i, 0) for i in range(strokes)
+    ]
+    return Image.fromarray(render([trace.astype(np.float32) for trace in traces]))
+
+
+PICTURES = [_picture(1, 2), _picture(2, 7), _picture(3, 4)]
+
+
+@pytest.fixture(scope="module")
+def reader() -> Any:
+    torch.manual_seed(0)
+    config = InktexConfig(
+        encoder={
+            "stem_channels": [4, 8],
+            "block_layers": [1, 1],
+            "growth_rates": [4, 4],
+            "bottleneck_factors": [0, 1],
+            "fusion_channels": 16,
+            "hidden_size": 16,
+        },
+        decoder={
+            "hidden_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "guided_layers": [1],
+            "max_position_embeddings": 12,
+        },
+    )
+    model = InktexForConditionalGeneration(config).eval()
+    with torch.no_grad():  # so that the readings differ, and end
+        model.lm_head.weight.mul_(40)
+    processor = InktexProcessor(InktexImageProcessor(), build_tokenizer())
+    return InktexPipeline(model=model, processor=processor, device="cpu")
+
+
+def test_one_picture_gives_one_reading(reader: Any) -> None:
+    readings = reader(PICTURES[0])
+    assert [set(reading) for reading in readings] == [{"generated_text", "score"}]
+    assert isinstance(readings[0]["generated_text"], str)
+    assert 0 <= readings[0]["score"] <= 1
+
+
+def test_kinds_of_inputs(reader: Any, tmp_path: Path) -> None:
+    path = tmp_path / "ink.png"
+    PICTURES[0].save(path)
+    expected = reader(PICTURES[0])
+    for picture in (path, str(path), path.read_bytes(), np.asarray(PICTURES[0])):
+        assert reader(picture) == expected
+    array = np.asarray(PICTURES[0])
+    for several in ([array, str(path)], (path, path), np.stack([array, array])[:, None]):
+        assert reader(several) == [expected, expected]
+    assert list(reader(picture for picture in PICTURES[:1])) == [expected]
+    assert reader([]) == []
+
+
+def test_batches_read_as_single_pictures_do(reader: Any) -> None:
+    alone = [reader(picture) for picture in PICTURES]
+    for batch_size in (2, 3):
+        together = reader(PICTURES, batch_size=batch_size)
+        for (first,), (second,) in zip(alone, together, strict=True):
+            assert first["generated_text"] == second["generated_text"]
+            assert first["score"] == pytest.approx(second["score"], rel=1e-3, abs=1e-6)
+
+
+def test_generation_parameters(reader: Any) -> None:
+    several = reader(PICTURES, batch_size=2, num_beams=3, num_return_sequences=2)
+    assert [len(readings) for readings in several] == [2, 2, 2]
+    nested = {"num_beams": 3, "num_return_sequences": 2}
+    assert reader(PICTURES, generate_kwargs=nested)[1] == pytest.approx(several[1]) or (
+        [r["generated_text"] for r in reader(PICTURES, generate_kwargs=nested)[1]]
+        == [r["generated_text"] for r in several[1]]
+    )
+    short = reader.tokenizer(reader(PICTURES[1], max_new_tokens=2)[0]["generated_text"])
+    assert len(short.input_ids) <= 4
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_score_is_the_probability_of_the_sequence(reader: Any, num_beams: int) -> None:
+    model = reader.model
+    inputs = reader.processor(images=PICTURES)
+    sequences, scores = generate_with_probabilities(model, inputs, num_beams=num_beams)
+    for i, sequence in enumerate(sequences.tolist()):
+        if model.config.eos_token_id in sequence:
+            sequence = sequence[: sequence.index(model.config.eos_token_id) + 1]
+        expected = 1.0
+        for end in range(1, len(sequence)):
+            with torch.no_grad():
+                output = model(
+                    pixel_values=inputs["pixel_values"][i : i + 1],
+                    pixel_mask=inputs["pixel_mask"][i : i + 1],
+                    decoder_input_ids=torch.tensor([sequence[:end]]),
+                )
+            expected *= float(output.logits[0, -1].softmax(dim=-1)[sequence[end]])
+        assert float(scores[i]) == pytest.approx(expected, rel=1e-3, abs=1e-7)
+
+
+def test_bfloat16_runs(reader: Any) -> None:
+    reader.model.to(torch.bfloat16)
+    try:
+        assert 0 <= reader(PICTURES[0])[0]["score"] <= 1
+    finally:
+        reader.model.to(torch.float32)
+
+
+def test_what_is_wrong_is_said(reader: Any) -> None:
+    with pytest.raises(ValueError, match="blank"):
+        reader(Image.new("L", (40, 40)))
+    with pytest.raises(ValueError, match=r"nowhere\.png"):
+        reader("nowhere.png")

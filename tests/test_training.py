@@ -1,0 +1,331 @@
+"""Training: batches, recipes, the loop, and runs that stop and go on."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.render import PEN_WIDTH, render
+from inktex.synthesis.grammar import written_expressions
+from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
+from inktex.training import loop
+from inktex.training.augmentation import AugmentationConfig, vary
+from inktex.training.average import WeightAverage
+from inktex.training.batches import (
+    IGNORE,
+    BatchConfig,
+    PlannedBatches,
+    Planner,
+    rasterize,
+)
+from inktex.training.examples import NONE, Example, cut, from_expression, from_expressions, items
+from inktex.training.loop import learning_rate, train
+from inktex.training.recipe import (
+    OptimizerConfig,
+    Recipe,
+    load_recipe,
+    recipe_from_dict,
+    recipe_path,
+)
+
+CONFIG = BatchConfig(heights=(48, 80, 144), widths=(48, 96, 192, 384), pixels=30_000)
+STILL = AugmentationConfig(
+    scale=(1.0, 1.0), aspect=0, rotation=0, slant=0, jitter=0, symbol_scale=0, elastic=0, pens=(3,)
+)
+
+
+@pytest.fixture(scope="module")
+def examples() -> list[Example]:
+    return from_expressions(written_expressions(24, seed=5))
+
+
+def example(caption: str) -> Example:
+    from inktex.synthesis.layout import lay_out
+    from inktex.synthesis.strokefont import glyphs
+
+    return from_expression(lay_out(caption.split(), glyphs().__getitem__))
+
+
+# ------------------------------------------------------------------------------------- examples
+
+
+def test_an_example_knows_its_symbols() -> None:
+    found = example(r"\frac { x } { 2 } + y")
+    assert [VOCABULARY[i] for i in found.symbol_labels] == [r"\frac", "x", "2", "+", "y"]
+    assert found.alignment.tolist() == [0, -1, 1, -1, -1, 2, -1, 3, 4]
+    assert len(found.traces()) == len(found.trace_symbols)
+    assert found.points.min() == 0
+
+
+def test_tokens_outside_the_vocabulary_are_named() -> None:
+    expression = written_expressions(1)[0]
+    with pytest.raises(ValueError, match="hammer"):
+        from_expression(replace(expression, tokens=[r"\hammer"], alignment=[-1]))
+
+
+def test_items_of_a_row() -> None:
+    tokens = r"x ^ { 2 } + \frac { a } { b _ { 1 } } \sqrt [ 3 ] { z }".split()
+    found = items([IDS[token] for token in tokens])
+    spans = [" ".join(tokens[start:stop]) for start, stop, _ in found]
+    assert spans == ["x ^ { 2 }", "+", r"\frac { a } { b _ { 1 } }", r"\sqrt [ 3 ] { z }"]
+    rows = [tokens[a:b] for _, _, inner in found for a, b in inner]
+    assert rows == [["2"], ["a"], ["b", "_", "{", "1", "}"], ["z"]]
+
+
+@pytest.mark.parametrize("caption", ["x ^ 2", "x ^ { 2"])
+def test_items_need_braces(caption: str) -> None:
+    with pytest.raises(ValueError, match="brace"):
+        items([IDS[token] for token in caption.split()])
+
+
+def test_cuts_are_expressions_with_their_own_ink() -> None:
+    whole = example(r"\frac { x + 1 } { \sqrt { y } } = \sum \limits _ { n = 1 } ^ { 9 } a _ { n }")
+    seen = set()
+    for seed in range(60):
+        part = cut(whole, np.random.default_rng(seed))
+        tokens = [VOCABULARY[i] for i in part.tokens]
+        seen.add(" ".join(tokens))
+        assert tokens.count("{") == tokens.count("}")
+        assert tokens[0] not in ("^", "_", "}", r"\limits")
+        inked = part.alignment[part.alignment != NONE]
+        assert sorted(inked.tolist()) == list(range(len(part.symbol_labels)))
+        assert (part.symbol_labels[part.alignment[part.alignment != NONE]] > 0).all()
+        assert set(part.trace_symbols.tolist()) == set(range(len(part.symbol_labels)))
+    assert {"x", "x + 1", "n = 1", r"\sqrt { y }"} <= seen
+
+
+# ---------------------------------------------------------------------------------- augmentation
+
+
+def test_no_variation_leaves_the_ink_alone(examples: list[Example]) -> None:
+    for one in examples[:5]:
+        np.testing.assert_allclose(
+            vary(one, STILL, np.random.default_rng(0)).points, one.points, atol=1e-3
+        )
+
+
+def test_variation_is_repeatable_and_keeps_the_labels(examples: list[Example]) -> None:
+    config = AugmentationConfig()
+    one = examples[0]
+    first, again, other = (vary(one, config, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert (first.points == again.points).all()
+    assert not np.allclose(first.points, other.points)
+    assert first.tokens is one.tokens
+    assert first.trace_symbols is one.trace_symbols
+
+
+# --------------------------------------------------------------------------------------- batches
+
+
+def test_every_example_is_in_one_batch_of_a_fixed_shape(examples: list[Example]) -> None:
+    planner = Planner(examples, CONFIG, AugmentationConfig(), seed=3)
+    plans = planner.epoch(7)
+    assert sorted(i for plan in plans for i, *_ in plan.members) == list(range(len(examples)))
+    assert {plan.shape[0] for plan in plans} <= set(CONFIG.heights)
+    assert {plan.shape[1] for plan in plans} <= set(CONFIG.widths)
+    assert plans == Planner(examples, CONFIG, AugmentationConfig(), seed=3).epoch(7)
+    assert plans != planner.epoch(8)
+
+
+def test_processes_get_batches_of_like_size(examples: list[Example]) -> None:
+    plans = Planner(examples, CONFIG, None).epoch(0, processes=2)
+    assert len(plans) % 2 == 0
+    areas = [len(plan.members) * plan.shape[0] * plan.shape[1] for plan in plans]
+    in_step = [abs(a - b) for a, b in zip(areas[::2], areas[1::2], strict=True)]
+    assert max(in_step) <= max(areas) / 2
+    members = [i for plan in plans for i, *_ in plan.members]
+    assert len(set(members)) == len(members)
+
+
+def test_a_batch_holds_what_the_ink_teaches() -> None:
+    one = example(r"x ^ { 2 } = 4")
+    plans = Planner([one], CONFIG, None).epoch(0)
+    batch = PlannedBatches([one], plans, CONFIG, None, 0, 0)[0]
+    count, _, height, width = batch["pixel_values"].shape
+    cells = (height // 8) * (width // 8)
+    assert count == 1
+    assert batch["pixel_values"].max() > 0.9
+    forward = [VOCABULARY[i] for i in batch["labels"][0] if i != IGNORE]
+    backward = [VOCABULARY[i] for i in batch["labels"][1] if i != IGNORE]
+    assert forward == [*"x^{2}=4", "</s>"]
+    assert backward == [*reversed("x^{2}=4"), "</s>"]
+    assert [VOCABULARY[i] for i in batch["decoder_input_ids"][:, 0]] == ["<l2r>", "<r2l>"]
+    assert batch["decoder_input_ids"][0, 1:8].tolist() == batch["labels"][0, :7].tolist()
+    # Inked tokens look at their ink, the others nowhere; both directions at the same places.
+    guide = batch["guide"]
+    assert guide.shape == (2, batch["labels"].shape[1], cells)
+    assert guide[0].sum(-1)[:8].tolist() == pytest.approx([1, 0, 0, 1, 0, 1, 1, 0])
+    assert torch.equal(guide[0, 0], guide[1, 6])
+    labels = batch["symbol_labels"][0]
+    assert set(labels.tolist()) == {0, IGNORE, IDS["x"], IDS["2"], IDS["="], IDS["4"]}
+    assert labels[guide[0, 0].argmax()] == IDS["x"]
+
+
+def test_training_sees_what_the_protocol_draws() -> None:
+    expression = written_expressions(1, seed=2)[0]
+    one = from_expression(expression)
+    picture = rasterize(one, 1.0, PEN_WIDTH, (256, 1056), BatchConfig(resolution=1.0)).picture
+    published = render(expression.traces)
+    h, w = (min(sides) for sides in zip(picture.shape, published.shape, strict=True))
+    # The protocol cuts coordinates to whole pixels, training rounds them: half a pixel apart.
+    assert abs(picture.shape[0] - published.shape[0]) <= 2
+    assert abs(picture.shape[1] - published.shape[1]) <= 2
+    ours, theirs = picture[:h, :w] > 127, published[:h, :w] > 127
+    assert (ours & theirs).sum() / (ours | theirs).sum() > 0.6
+
+
+def test_ink_too_large_for_every_shape_is_shrunk_to_fit(examples: list[Example]) -> None:
+    config = replace(CONFIG, heights=(48,), widths=(48,))
+    for one in examples[:6]:
+        raster = rasterize(one, 1.4, 3, (48, 48), config)
+        assert raster.picture.shape <= (48, 48)
+        assert raster.picture.max() > 60
+        assert (raster.cells.sum(axis=(1, 2)) > 0).all(), "a symbol fell out of the picture"
+
+
+# ---------------------------------------------------------------------------------------- recipes
+
+
+def test_shipped_recipes_load() -> None:
+    for name in ("tiny", "base"):
+        recipe = load_recipe(recipe_path(name))
+        assert recipe.name == name
+        assert recipe_from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_every_field_can_be_overridden(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("name: own\nsteps: 5\noptimizer: {learning_rate: 1e-3}\n")
+    changes = ["optimizer.learning_rate=2e-3", "batch.heights=[16, 32]", "augmentation=null"]
+    recipe = load_recipe(path, [*changes, "decoder.dropout=0.5"])
+    assert recipe.optimizer.learning_rate == 2e-3
+    assert recipe.batch.heights == (16, 32)
+    assert recipe.augmentation is None
+    assert recipe.decoder == {"dropout": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"steps": 5, "optimiser": {}}, "Unknown field optimiser"),
+        ({"steps": 5, "batch": {"hights": [1]}}, "Unknown field batch.hights"),
+        ({}, "exactly one of steps and minutes"),
+        ({"steps": 1, "minutes": 1}, "exactly one of steps and minutes"),
+    ],
+)
+def test_wrong_recipes_are_refused(content: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        recipe_from_dict(content)
+
+
+def test_unknown_recipe_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="base, tiny"):
+        recipe_path("huge")
+
+
+# --------------------------------------------------------------------------------------- the loop
+
+
+def test_learning_rate_warms_up_stays_and_falls() -> None:
+    config = OptimizerConfig(learning_rate=1.0, warmup_steps=10, decay_share=0.5)
+    rates = [learning_rate(config, step, step / 100) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[10:51] == [1.0] * 41
+    assert rates[75] == pytest.approx(0.5)
+    assert rates[100] == 0
+
+
+def test_average_follows_and_gives_the_own_weights_back() -> None:
+    layer = torch.nn.Linear(2, 1, bias=False)
+    layer.weight.data[:] = 0
+    average = WeightAverage(layer, decay=0.5)
+    layer.weight.data[:] = 1
+    for _ in range(30):
+        average.update()
+    layer.weight.data[:] = 7
+    with average.applied():
+        torch.testing.assert_close(layer.weight, torch.ones(1, 2))
+    assert (layer.weight == 7).all()
+
+
+def small_recipe(**changes: object) -> Recipe:
+    content = yaml.safe_load(recipe_path("tiny").read_text())
+    content["encoder"] |= {"stem_channels": [4, 8], "growth_rates": [4, 8, 8]}
+    content["encoder"] |= {"fusion_channels": 32, "hidden_size": 32}
+    content["decoder"] |= {"hidden_size": 32, "intermediate_size": 32, "dropout": 0.2}
+    content["batch"] |= {"pixels": 12_000, "cut_share": 0.5}
+    content["optimizer"] |= {"decay_share": 0.0, "warmup_steps": 2}
+    return recipe_from_dict(content | changes)
+
+
+def test_a_stopped_run_goes_on_to_the_bit(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small_recipe(steps=9, save_every=2, validate_every=100)
+    whole = train(recipe, examples, [], tmp_path / "whole")
+
+    step, done = loop._step, []
+
+    def power_cut(*arguments: object) -> dict[str, float]:
+        if len(done) == 7:
+            raise KeyboardInterrupt
+        done.append(1)
+        return step(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_step", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, examples, [], tmp_path / "cut")
+    assert not (tmp_path / "cut" / "averaged").exists()
+    resumed = train(recipe, examples, [], tmp_path / "cut")
+
+    for folder in (whole, tmp_path / "whole" / "checkpoint"):
+        theirs = tmp_path / "cut" / folder.name
+        weights = [
+            (path / "model.safetensors").read_bytes() for path in (folder, theirs)
+        ]
+        assert weights[0] == weights[1], f"{folder.name} differs"
+    assert resumed.name == whole.name
+
+
+def test_a_run_of_another_recipe_is_not_continued(examples: list[Example], tmp_path: Path) -> None:
+    train(small_recipe(steps=1), examples, [], tmp_path)
+    with pytest.raises(ValueError, match="seed"):
+        train(small_recipe(steps=1, seed=1), examples, [], tmp_path)
+    train(small_recipe(steps=1, seed=1), examples, [], tmp_path, resume=False)
+
+
+def test_training_learns_and_keeps_what_reads_best(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    recipe = small_recipe(steps=60, validate_every=30, save_every=1000)
+    best = train(recipe, examples, examples[:4], tmp_path)
+    records = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+    scores = [record for record in records if "exp_rate" in record]
+    assert [record["step"] for record in scores] == [30, 60]
+    assert all(record["expressions"] == 4 for record in scores)
+    (losses,) = [record["loss"] for record in records if "loss" in record]
+    assert losses < 10.5  # an untrained model's is about 11
+    assert best == tmp_path / "best"
+    model = InktexForConditionalGeneration.from_pretrained(best)
+    assert model.config.encoder.stem_channels == [4, 8]
+    assert list((tmp_path / "curves").rglob("events*")), "no TensorBoard curve"
+
+
+def test_a_run_starts_from_the_weights_of_another(examples: list[Example], tmp_path: Path) -> None:
+    first = train(small_recipe(steps=2), examples, [], tmp_path / "first")
+    recipe = small_recipe(steps=1, init=str(first))
+    model = loop.make_model(recipe)
+    expected = InktexForConditionalGeneration.from_pretrained(first).state_dict()
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, expected[key]), key
+
+
+def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no examples"):
+        train(small_recipe(steps=1), [], [], tmp_path)
