@@ -34,6 +34,16 @@ class InktexEncoderOutput(ModelOutput):
     symbol_logits: torch.Tensor | None = None
 
 
+def pointwise(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """1x1 convolution as a matrix product: `(batch, in, h, w)` to `(batch, out, h, w)`.
+
+    On one thread torch sends 1x1 convolutions of small batches to its slowest kernel. With the
+    channels last, as they are here, the product needs no copy either.
+    """
+    product = nn.functional.linear(features.permute(0, 2, 3, 1), weight.flatten(1))
+    return product.permute(0, 3, 1, 2)
+
+
 class ConvNorm(nn.Module):
     """Convolution, batch normalisation and ReLU: `(batch, in, h, w)` to `(batch, out, h', w')`."""
 
@@ -45,7 +55,11 @@ class ConvNorm(nn.Module):
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        features = nn.functional.relu(self.norm(self.conv(features)), inplace=True)
+        if self.conv.kernel_size == (1, 1):
+            features = pointwise(features, self.conv.weight)
+        else:
+            features = self.conv(features)
+        features = nn.functional.relu(self.norm(features), inplace=True)
         # Normalisation lifts the padding off zero. A 3x3 convolution would carry that into the
         # picture, and a picture would read differently alone and in a batch.
         return features if mask is None else features * mask
@@ -141,7 +155,7 @@ class InktexDenseNet(nn.Module):
                 mask = _halve(mask)
             features = block(features, mask)
             if index:
-                level = self.fusions[index - 1](features)
+                level = pointwise(features, self.fusions[index - 1].weight)  # type: ignore[arg-type]
                 if index > 1:
                     level = nn.functional.interpolate(level, scale_factor=2 ** (index - 1))
                 fused = level if fused is None else fused + level

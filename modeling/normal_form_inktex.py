@@ -34,6 +34,9 @@ class NormalForm:
         margin_before, margin_after: left of and above the ink; right of and below it.
         height_tolerance: factor by which the measured height may differ before the size changes.
         stroke_range: narrowest and widest strokes that are left as they are.
+        enlargement: what has to be rescaled comes out this many times as large as the protocol
+            has it, because a component may be several traces, and large ink reads better than
+            small.
     """
 
     symbol_height: float
@@ -42,6 +45,7 @@ class NormalForm:
     margin_after: int
     height_tolerance: float
     stroke_range: tuple[float, float]
+    enlargement: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,7 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     # Only where the pen is the protocol's may the size be, too.
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
     is_rescaled = not (is_plain and is_near and thin <= width <= thick)
-    if not is_rescaled:
-        scale = 1.0
+    scale = scale * form.enlargement if is_rescaled else 1.0
     is_redrawn = not thin <= width * scale <= thick
     is_thick = width * scale > thick
     if scale > 1 or (is_redrawn and is_thick):

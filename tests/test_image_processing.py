@@ -25,7 +25,8 @@ from inktex.modeling.pictures_inktex import grey_levels
 from inktex.render import draw, render
 
 FORM = NormalForm(28.2, 3, 12, 11, 1.6, (2.0, 5.5))
-PROCESSOR = InktexImageProcessor()
+PROCESSOR = InktexImageProcessor(enlargement=1.0)
+"""Aims at exactly the protocol's size, so that results can be compared with its pictures."""
 
 
 def _traces() -> list[NDArray[np.float32]]:
@@ -132,6 +133,15 @@ def test_photos_lose_light_and_noise(is_dark: bool) -> None:
     drawn = PROCESSOR.draw(_photo(INK, is_dark))
     assert drawn.shape[0] == pytest.approx(REFERENCE.shape[0], rel=0.15)
     assert _overlap(drawn, REFERENCE) > 0.9
+
+
+def test_rescaled_ink_is_a_little_large() -> None:
+    picture = Image.fromarray(INK).resize((INK.shape[1] * 3, INK.shape[0] * 3))
+    exact, large = (InktexImageProcessor(enlargement=e).draw(picture) for e in (1.0, 1.3))
+    margins = 23 * 0.55
+    ratio = (large.shape[1] - margins) / (exact.shape[1] - margins)
+    assert ratio == pytest.approx(1.3, rel=0.03)
+    np.testing.assert_array_equal(InktexImageProcessor().draw(INK), REFERENCE)
 
 
 def test_large_pictures_are_capped() -> None:
@@ -278,5 +288,5 @@ def test_bombs_and_damaged_files_are_refused() -> None:
 
 
 def test_the_bad_picture_of_a_batch_is_named() -> None:
-    with pytest.raises(ValueError, match="Picture 1 of 2: .*blank"):
+    with pytest.raises(ValueError, match=r"Picture 1 of 2: .*blank"):
         PROCESSOR([INK, np.zeros((30, 30))])

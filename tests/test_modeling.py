@@ -1,6 +1,7 @@
 """The model, in the manner of transformers' ModelTester: small sizes, every promise checked."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from inktex.modeling.modeling_inktex import (
 VOCABULARY, HIDDEN = 40, 32
 
 
-def small_config(**changes: object) -> InktexConfig:
+def small_config(**changes: Any) -> InktexConfig:
     encoder = {
         "stem_channels": [4, 8],
         "block_layers": [1, 2, 2],
@@ -46,8 +47,8 @@ def model() -> InktexForConditionalGeneration:
     net = InktexForConditionalGeneration(small_config(tie_word_embeddings=False))
     for module in net.modules():  # statistics as a trained model has them, not zero and one
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.2, 0.2)
-            module.running_var.uniform_(0.5, 1.5)
+            torch.nn.init.uniform_(module.get_buffer("running_mean"), -0.2, 0.2)
+            torch.nn.init.uniform_(module.get_buffer("running_var"), 0.5, 1.5)
             torch.nn.init.uniform_(module.bias, -0.3, 0.3)
     return net.eval()
 
@@ -328,7 +329,7 @@ def test_losses_by_hand() -> None:
         ({"decoder": {"guided_layers": [5]}}, "does not exist"),
     ],
 )
-def test_impossible_configurations_are_refused(change: dict, words: str) -> None:
+def test_impossible_configurations_are_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         InktexConfig(**change)
 

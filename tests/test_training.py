@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -218,7 +219,7 @@ def test_every_field_can_be_overridden(tmp_path: Path) -> None:
         ({"steps": 1, "minutes": 1}, "exactly one of steps and minutes"),
     ],
 )
-def test_wrong_recipes_are_refused(content: dict, words: str) -> None:
+def test_wrong_recipes_are_refused(content: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         recipe_from_dict(content)
 
@@ -253,7 +254,7 @@ def test_average_follows_and_gives_the_own_weights_back() -> None:
     assert (layer.weight == 7).all()
 
 
-def small_recipe(**changes: object) -> Recipe:
+def small_recipe(**changes: Any) -> Recipe:
     content = yaml.safe_load(recipe_path("tiny").read_text())
     content["encoder"] |= {"stem_channels": [4, 8], "growth_rates": [4, 8, 8]}
     content["encoder"] |= {"fusion_channels": 32, "hidden_size": 32}
@@ -269,9 +270,10 @@ def test_a_stopped_run_goes_on_to_the_bit(
     recipe = small_recipe(steps=9, save_every=2, validate_every=100)
     whole = train(recipe, examples, [], tmp_path / "whole")
 
-    step, done = loop._step, []
+    step = loop._step
+    done: list[int] = []
 
-    def power_cut(*arguments: object) -> dict[str, float]:
+    def power_cut(*arguments: Any) -> dict[str, float]:
         if len(done) == 7:
             raise KeyboardInterrupt
         done.append(1)
@@ -286,9 +288,7 @@ def test_a_stopped_run_goes_on_to_the_bit(
 
     for folder in (whole, tmp_path / "whole" / "checkpoint"):
         theirs = tmp_path / "cut" / folder.name
-        weights = [
-            (path / "model.safetensors").read_bytes() for path in (folder, theirs)
-        ]
+        weights = [(path / "model.safetensors").read_bytes() for path in (folder, theirs)]
         assert weights[0] == weights[1], f"{folder.name} differs"
     assert resumed.name == whole.name
 
@@ -300,9 +300,7 @@ def test_a_run_of_another_recipe_is_not_continued(examples: list[Example], tmp_p
     train(small_recipe(steps=1, seed=1), examples, [], tmp_path, resume=False)
 
 
-def test_training_learns_and_keeps_what_reads_best(
-    examples: list[Example], tmp_path: Path
-) -> None:
+def test_training_learns_and_keeps_what_reads_best(examples: list[Example], tmp_path: Path) -> None:
     recipe = small_recipe(steps=60, validate_every=30, save_every=1000)
     best = train(recipe, examples, examples[:4], tmp_path)
     records = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]

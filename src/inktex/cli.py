@@ -64,11 +64,13 @@ def _recognize(options: argparse.Namespace) -> int:
         files = list(find_pictures(options.pictures))
     except OSError as error:
         return _fail(str(error))
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from tqdm.auto import tqdm
+    from transformers.utils import logging
 
     from .recognizer import Recognizer
 
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         recognizer = Recognizer.from_pretrained(options.model)
     except (OSError, ValueError) as error:

@@ -134,7 +134,7 @@ class _Writer:
                 x0, y0, _, y1 = bounding_box(strokes)
                 if y0 > -1.6 and y1 - y0 > 0.9:  # not already grown inside a script or fraction
                     grow = np.array([1.0, (bottom - top) / (y1 - y0)], dtype=np.float32)
-                    origin, target = np.float32([x0, y0]), np.float32([x0, top])
+                    (origin,), (target,) = _line((x0, y0)), _line((x0, top))
                     strokes = tuple((s - origin) * grow + target for s in strokes)
             stretched.append((index, strokes))
         box.symbols = stretched

@@ -75,7 +75,7 @@ def glyphs() -> Mapping[str, Glyph]:
         found["\\" + word] = _join([found[letter] for letter in word])
     dots = [found["."]] * 3
     found[r"\ldots"] = _join(dots)
-    found[r"\cdots"] = tuple(stroke - np.float32([0, 0.4]) for stroke in found[r"\ldots"])
+    found[r"\cdots"] = tuple(stroke + _at(0.0, -0.4) for stroke in found[r"\ldots"])
     return found
 
 
@@ -86,11 +86,15 @@ def _glyph(strokes: list[list[tuple[int, int]]]) -> Glyph:
     return tuple(((array - offset) / _CAPITAL_HEIGHT).astype(np.float32) for array in arrays)
 
 
+def _at(x: float, y: float) -> NDArray[np.float32]:
+    return np.array([x, y], dtype=np.float32)
+
+
 def _join(parts: list[Glyph], gap: float = 0.15) -> Glyph:
     """Glyphs side by side as one."""
     strokes: list[NDArray[np.float32]] = []
     x = 0.0
     for part in parts:
-        strokes.extend(stroke + np.float32([x, 0]) for stroke in part)
+        strokes.extend(stroke + _at(x, 0.0) for stroke in part)
         x = max(float(stroke[:, 0].max()) for stroke in strokes) + gap
     return tuple(strokes)

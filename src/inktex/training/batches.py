@@ -232,7 +232,7 @@ def rasterize(
     shrunk = Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BILINEAR)
     rows, columns = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
     cells = symbol_cells(
-        example, placed * np.float32(resolution) / STRIDE, rows, columns, step=0.25
+        example, placed * np.float32(resolution / STRIDE), rows, columns, step=0.25
     )
     return Raster(np.asarray(shrunk), cells)
 

@@ -119,7 +119,7 @@ def train(
         mixed_precision=recipe.precision, log_with=_trackers(), project_dir=str(output)
     )
     set_seed(recipe.seed + accelerator.process_index)
-    model = make_model(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = make_model(recipe).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, recipe.optimizer)
     model, optimizer = accelerator.prepare(model, optimizer)
     bare = accelerator.unwrap_model(model)

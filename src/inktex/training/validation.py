@@ -31,7 +31,8 @@ def read_examples(
     plans = Planner(examples, config, augmentation=None).epoch(0)
     batches = PlannedBatches(examples, plans, config, None, seed=0, epoch=0)
     readings: list[list[str]] = [[] for _ in examples]
-    for plan, batch in zip(plans, batches, strict=True):
+    for number, plan in enumerate(plans):
+        batch = batches[number]
         ids = model.generate(
             pixel_values=batch["pixel_values"].to(model.device),
             pixel_mask=batch["pixel_mask"].to(model.device),

@@ -1,0 +1,242 @@
+"""The recogniser, the `inktex` command and the evaluation, on a small untrained model."""
+
+import io
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import inktex
+from inktex.cli import main
+from inktex.evaluation.reading import Sample, evaluate_samples, picture_samples, read_captions
+from inktex.ink import Ink
+from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.recognizer import Reading, Recognizer
+from inktex.render import render
+from inktex.synthesis.grammar import written_expressions
+from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.recipe import load_recipe, recipe_path
+
+INKML = """<ink xmlns="http://www.w3.org/2003/InkML">
+<trace id="0">10 10, 30 50, 60 90</trace><trace id="1">60 10, 30 50, 10 90</trace></ink>"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    recipe = load_recipe(recipe_path("tiny"))
+    model: InktexForConditionalGeneration = make_model(recipe)
+    # An untrained model with tied weights repeats its start token for ever; this one ends.
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight) * 0.3)
+    path = tmp_path_factory.mktemp("model") / "small"
+    model.generation_config.max_length = 12
+    save_model(model, make_processor(recipe), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recognizer(folder: Path) -> Recognizer:
+    return inktex.load(folder)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Image.Image]:
+    return [Image.fromarray(render(e.traces)) for e in written_expressions(5, seed=3)]
+
+
+def test_one_picture_gives_one_reading(
+    recognizer: Recognizer, pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    pictures[0].save(tmp_path / "one.png")
+    reading = recognizer(tmp_path / "one.png")
+    assert isinstance(reading, Reading)
+    assert 0 <= reading.score <= 1
+    for same in (str(tmp_path / "one.png"), np.asarray(pictures[0]), pictures[0]):
+        assert recognizer(same) == reading
+    assert recognizer((tmp_path / "one.png").read_bytes()) == reading
+
+
+def test_several_pictures_come_back_in_order(
+    recognizer: Recognizer, pictures: list[Image.Image]
+) -> None:
+    alone = [recognizer(picture) for picture in pictures]
+    together = list(recognizer.read_each(pictures, batch_size=2))
+    for ours, theirs in zip(together, alone, strict=True):
+        assert isinstance(ours, Reading)
+        assert ours.tokens == theirs.tokens
+        assert ours.score == pytest.approx(theirs.score, rel=1e-3)
+
+
+def test_ink_is_read_like_its_picture(recognizer: Recognizer, tmp_path: Path) -> None:
+    (tmp_path / "x.inkml").write_text(INKML)
+    strokes = [[(10, 10), (30, 50), (60, 90)], [(60, 10), (30, 50), (10, 90)]]
+    ink = Ink([np.array(stroke, dtype=np.float32) for stroke in strokes])
+    from_file = recognizer(tmp_path / "x.inkml")
+    assert from_file == recognizer(ink) == recognizer(INKML.encode())
+    assert from_file == recognizer(Image.fromarray(render(ink.traces)))
+
+
+def test_a_bad_picture_spoils_no_other(
+    recognizer: Recognizer, pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    blank = Image.new("L", (80, 60), 255)
+    results = list(
+        recognizer.read_each([pictures[0], blank, tmp_path / "none.png", pictures[1]], batch_size=4)
+    )
+    assert isinstance(results[0], Reading)
+    assert isinstance(results[1], ValueError)
+    assert isinstance(results[2], OSError | ValueError)
+    assert isinstance(results[3], Reading)
+
+
+def test_nothing_to_read_gives_nothing(recognizer: Recognizer) -> None:
+    assert recognizer.read([]) == []
+    assert list(recognizer.read_each([])) == []
+
+
+# ------------------------------------------------------------------------------------ the command
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[str], str]:
+    status = main(["recognize", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return status, captured.out.splitlines(), captured.err
+
+
+def test_json_is_an_object_a_line_in_input_order(
+    folder: Path,
+    recognizer: Recognizer,
+    pictures: list[Image.Image],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = [tmp_path / f"{name}.png" for name in "cab"]
+    for name, picture in zip(names, pictures, strict=False):
+        picture.save(name)
+    status, lines, _ = run(capsys, "--json", "--model", folder, *names)
+    assert status == 0
+    records = [json.loads(line) for line in lines]
+    assert [record["file"] for record in records] == [str(name) for name in names]
+    for record, picture in zip(records, pictures, strict=False):
+        reading = recognizer(picture)
+        assert (record["latex"], record["tokens"]) == (reading.latex, reading.tokens)
+        assert record["score"] == pytest.approx(reading.score, abs=1e-4)
+
+
+def test_a_folder_is_searched_for_pictures_and_ink(
+    folder: Path,
+    pictures: list[Image.Image],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "sub").mkdir()
+    pictures[0].save(tmp_path / "b.png")
+    pictures[1].save(tmp_path / "sub" / "a.JPG")
+    (tmp_path / "c.inkml").write_text(INKML)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    status, lines, _ = run(capsys, "--model", folder, tmp_path, "--beams", 2)
+    assert status == 0
+    files = [Path(line.split("\t")[0]).name for line in lines]
+    assert files == ["b.png", "c.inkml", "a.JPG"]
+
+
+def test_standard_input_is_read(
+    folder: Path,
+    pictures: list[Image.Image],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stream = io.BytesIO()
+    pictures[0].save(stream, "PNG")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stream.getvalue())))
+    status, lines, _ = run(capsys, "--model", folder, "-", "--json")
+    assert status == 0
+    assert json.loads(lines[0])["file"] == "-"
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_read(
+    folder: Path,
+    pictures: list[Image.Image],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "a.png").write_text("this is text")
+    pictures[0].save(tmp_path / "b.png")
+    status, lines, error = run(capsys, "--model", folder, "--json", tmp_path)
+    assert status == 1
+    first, second = map(json.loads, lines)
+    assert first["error"]
+    assert "latex" in second
+    assert "a.png" in error
+
+
+@pytest.mark.parametrize("name", ["missing.png", "."])
+def test_missing_files_and_empty_folders_are_errors(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, lines, error = run(capsys, tmp_path / name)
+    assert (status, lines) == (2, [])
+    assert str(tmp_path) in error
+
+
+def test_a_missing_model_is_an_error(
+    pictures: list[Image.Image], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures[0].save(tmp_path / "a.png")
+    status, _, error = run(capsys, "--model", tmp_path / "no-model", tmp_path / "a.png")
+    assert status == 2
+    assert "no-model" in error
+
+
+# --------------------------------------------------------------------------------- the evaluation
+
+
+def test_evaluation_counts_every_expression(
+    recognizer: Recognizer, pictures: list[Image.Image]
+) -> None:
+    right = recognizer(pictures[0]).tokens
+    samples = [
+        Sample("right", pictures[0], right),
+        Sample("wrong", pictures[1], "a + b = c"),
+        Sample("blank", Image.new("L", (80, 60), 255), "x"),
+    ]
+    result = evaluate_samples(recognizer, samples, batch_size=2, progress=False)
+    assert (result.scores.expressions, result.scores.exact) == (3, 1)
+    assert list(result.errors) == ["blank"]
+    content = result.as_dict()
+    assert [reading["name"] for reading in content["readings"]] == ["right", "wrong", "blank"]
+    assert content["readings"][0]["tokens"] == right
+    assert content["readings"][2]["tokens"] == ""
+
+
+def test_pictures_and_captions_of_a_folder_or_zip(
+    pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    captions = tmp_path / "captions.tsv"
+    captions.write_text("one\tx ^ { 2 }\ntwo\t1 + 1\n")
+    (tmp_path / "img").mkdir()
+    for name, picture in zip(("one", "two", "three"), pictures, strict=False):
+        picture.save(tmp_path / "img" / f"{name}.bmp")
+    with zipfile.ZipFile(tmp_path / "img.zip", "w") as archive:
+        for path in (tmp_path / "img").iterdir():
+            archive.write(path, f"img/{path.name}")
+    for source in (tmp_path / "img", tmp_path / "img.zip"):
+        samples = picture_samples(source, captions)
+        assert [(s.name, s.tokens) for s in samples] == [("one", "x ^ { 2 }"), ("two", "1 + 1")]
+        assert samples[1].picture.size == pictures[1].size
+    (tmp_path / "img" / "two.bmp").unlink()
+    with pytest.raises(FileNotFoundError, match="1 captions, two"):
+        picture_samples(tmp_path / "img", captions)
+
+
+@pytest.mark.parametrize("content", ["one x\n", "a\tx\na\ty\n"])
+def test_wrong_captions_are_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "captions.tsv").write_text(content)
+    with pytest.raises(ValueError, match=r"captions\.tsv:"):
+        read_captions(tmp_path / "captions.tsv")
