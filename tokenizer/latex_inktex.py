@@ -9,13 +9,16 @@ r"""LaTeX of one mathematical expression: a parser to a small tree and a re-emit
 The canonical form describes what is *written*: one token for each sign, every argument in braces,
 no other grouping, the subscript before the superscript, `\limits` exactly where `\sum`, `\int`
 or `\lim` has a subscript, no spacing and no sizes. It is a fixed point: normalising the tokens
-again changes nothing. The file needs nothing but the standard library.
+again changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+
+from .vocabulary_inktex import ALIASES as SPELLINGS
+from .vocabulary_inktex import EXPANSIONS
 
 __all__ = [
     "Atom",
@@ -88,17 +91,11 @@ ARITIES = {
     )
     for name in _words(names)
 }
-# Other spellings of the same sign. Handwriting has no bold, upright or display style.
-ALIASES = _pairs(r"""
-    \lt <  \gt >  \lbrack [  \rbrack ]  \lparen (  \rparen )  \colon :  \slash /
-    \vert |  \lvert |  \rvert |  \mid |  \lbrace \{  \rbrace \}
-    \le \leq  \lte \leq  \gte \geq  \leqslant \leq  \ge \geq  \geqslant \geq  \ne \neq
-    \to \rightarrow  \gets \leftarrow  \land \wedge  \lor \vee  \lnot \neg
-    \dots \ldots  \dotsc \ldots  \dotso \ldots  \dotsb \cdots  \dotsm \cdots
-    \dfrac \frac  \tfrac \frac  \cfrac \frac  \dbinom \binom  \tbinom \binom
-    \owns \ni  \cdotp \cdot  \centerdot \cdot  \infin \infty  \exist \exists  \hslash \hbar
-""")
-BARS = frozenset({"\\parallel", "\\|", "\\Vert", "\\lVert", "\\rVert"})  # two strokes: `| |`
+# Other spellings of the same sign: what people write, and what MathML's entities are called.
+# Handwriting has no bold, upright or display style. A prime is no alias, since it is a script.
+ALIASES = {alias: token for alias, token in SPELLINGS.items() if alias != "'"} | _pairs(
+    r"\lte \leq  \gte \geq  \cdotp \cdot  \infin \infty  \exist \exists"
+)
 NEGATED = {"=": "\\neq", "\\in": "\\notin", "\\exists": "\\nexists", "\\ni": "\\notni"}
 UNICODE = _pairs(r"""
     × \times  ÷ \div  ± \pm  ∓ \mp  · \cdot  ⋅ \cdot  ∗ \ast  ∘ \circ  • \bullet  − -
@@ -286,10 +283,10 @@ def _merge_spelled(items: list[Node], names: dict[str, str]) -> None:
 
 def name_token(name: str) -> str | None:
     """The canonical token for a sign's name without backslash (`theta`, `le`), or None."""
-    if name in FUNCTIONS or name in SIGNS:
-        return "\\" + name
-    alias = ALIASES.get("\\" + name)
-    return None if alias is None or alias in ARITIES else alias
+    token = ALIASES.get("\\" + name)
+    if token is None and (name in FUNCTIONS or name in SIGNS):
+        token = "\\" + name
+    return None if token in ARITIES else token
 
 
 def _lex(text: str) -> Iterator[tuple[str, int]]:
@@ -438,8 +435,8 @@ class _Parser:
         if word in ("\\left", "\\right"):
             return self.delimiter(word)
         word = ALIASES.get(word, word)
-        if word in BARS:
-            return Row((Atom("|"), Atom("|")))
+        if word in EXPANSIONS:
+            return Row(tuple(Atom(sign) for sign in EXPANSIONS[word]))
         if word in DROPPED_WITH_ARGUMENT:
             self.skip_star()
             self.argument(f"the argument of {word}", in_script)
