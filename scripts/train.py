@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         examples = recipe_examples(recipe, "train")
         development = recipe_examples(recipe, "dev")
         output = options.output or Path("runs") / recipe.name
-        print(
+        say(
             f"{len(examples)} expressions to train on, {len(development)} to choose by. "
             f"Curve: {output / CURVE}; checkpoint: {output / CHECKPOINT}."
         )
@@ -59,8 +59,14 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, ImportError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
-    print(f"Done. The model that read best is in {best}.")
+    say(f"Done. The model that read best is in {best}.")
     return 0
+
+
+def say(text: str) -> None:
+    """Print, once however many processes there are."""
+    if os.environ.get("RANK", "0") == "0":
+        print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +134,15 @@ def test_what_is_wrong_is_said(reader: Any) -> None:
         reader(Image.new("L", (40, 40)))
     with pytest.raises(ValueError, match=r"nowhere\.png"):
         reader("nowhere.png")
+
+
+def test_a_picture_is_read_from_a_url(reader: Any, tmp_path: Path) -> None:
+    PICTURES[0].save(tmp_path / "one.png")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert reader(f"{address}/one.png") == reader(PICTURES[0])
+        with pytest.raises(ValueError, match=r"none\.png"):
+            reader(f"{address}/none.png")
+        server.shutdown()

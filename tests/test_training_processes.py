@@ -1,0 +1,52 @@
+"""The training script as a user starts it, on its own and with one process for each core."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_tiny_recipe_runs(processes: int, repository: Path, tmp_path: Path) -> None:
+    script = str(repository / "scripts" / "train.py")
+    launcher = [sys.executable]
+    if processes > 1:
+        launcher += ["-m", "torch.distributed.run", "--standalone"]
+        launcher += ["--nproc_per_node", str(processes)]
+    changes = ["steps=4", "validate_every=4", "save_every=4", "decoder.num_hidden_layers=1"]
+    changes += ["decoder.guided_layers=[0]"]
+    result = subprocess.run(
+        [*launcher, script, "tiny", "--output", str(tmp_path)]
+        + [word for change in changes for word in ("--set", change)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "Done." in result.stdout
+    assert result.stdout.count("Done.") == 1, "every process reports"
+    records = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records if "exp_rate" in record] == [4]
+    model = InktexForConditionalGeneration.from_pretrained(tmp_path / "averaged")
+    assert model.config.decoder.num_hidden_layers == 1
+    states = {path.name for path in (tmp_path / "checkpoint").glob("random_states_*.pkl")}
+    assert len(states) == processes
+
+
+def test_a_wrong_command_says_what_is_wrong(repository: Path, tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, str(repository / "scripts" / "train.py"), "tiny", "--set", "stesp=4"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "Unknown field stesp" in result.stderr
+    assert not (tmp_path / "runs").exists()
