@@ -48,7 +48,7 @@ class InktexImageProcessor(BaseImageProcessor):
     def __init__(
         self,
         resolution: float = 0.55,
-        symbol_height: float = 28.2,
+        symbol_height: float = 28.0,
         stroke_width: int = 3,
         margin_before: int = 12,
         margin_after: int = 11,
