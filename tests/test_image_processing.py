@@ -24,7 +24,7 @@ from inktex.modeling.normal_form_inktex import (
 from inktex.modeling.pictures_inktex import grey_levels
 from inktex.render import draw, render
 
-FORM = NormalForm(28.2, 3, 12, 11, 1.6, (2.0, 5.5))
+FORM = NormalForm(28.0, 3, 12, 11, 1.6, (2.0, 5.5))
 PROCESSOR = InktexImageProcessor(enlargement=1.0)
 """Aims at exactly the protocol's size, so that results can be compared with its pictures."""
 
@@ -244,7 +244,7 @@ def test_batches_are_padded_right_and_below() -> None:
 def test_settings_are_saved(tmp_path: Path) -> None:
     InktexImageProcessor(resolution=0.4, max_width=640).save_pretrained(tmp_path)
     loaded = InktexImageProcessor.from_pretrained(tmp_path)
-    assert (loaded.resolution, loaded.max_width, loaded.symbol_height) == (0.4, 640, 28.2)
+    assert (loaded.resolution, loaded.max_width, loaded.symbol_height) == (0.4, 640, 28.0)
 
 
 # --- what cannot be read ------------------------------------------------------------------
