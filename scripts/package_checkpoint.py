@@ -6,8 +6,8 @@
     python scripts/package_checkpoint.py runs/base --evaluations runs/base/dev.json ...
 
 Writes weights, configuration, processor, tokenizer and code to src/inktex/pretrained, and beside
-them `training.json`: the recipe, the commit, the data and the scores of the evaluations, as
-scripts/evaluate.py measured them.
+them `training.json` (the recipe, the commit, the data and the scores of the evaluations, as
+scripts/evaluate.py measured them) and the model card, `README.md`, made from it.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from inktex import Recognizer
+from inktex.card import model_card
 from inktex.evaluation.reading import write_json
 from inktex.hub import export
 from inktex.training.loop import BEST, CURVE
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"package_checkpoint: {error}", file=sys.stderr)
         return 2
     write_json(options.output / RECORD, record)
+    (options.output / "README.md").write_text(model_card(record), encoding="utf-8")
     size = (options.output / "model.safetensors").stat().st_size
     print(f"{options.output}: {size / 1e6:.1f} MB of weights")
     for name, scores in record["scores"].items():
