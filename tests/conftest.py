@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,36 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def small_model() -> Any:
+    """An untrained model, as small as one can be that has every part; one a module."""
+    import torch
+
+    from inktex.modeling.configuration_inktex import InktexConfig
+    from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+
+    torch.manual_seed(0)
+    config = InktexConfig(
+        encoder={
+            "stem_channels": [4, 8],
+            "block_layers": [1, 1],
+            "growth_rates": [4, 4],
+            "bottleneck_factors": [0, 1],
+            "fusion_channels": 16,
+            "hidden_size": 16,
+        },
+        decoder={
+            "hidden_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "guided_layers": [1],
+            "max_position_embeddings": 12,
+        },
+    )
+    return InktexForConditionalGeneration(config).eval()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from inktex.hub import code_files, export
-from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.render import render
 
@@ -78,32 +77,8 @@ ANSWER = "print(json.dumps(answers))"
 
 
 @pytest.fixture(scope="module")
-def model() -> Any:
-    torch.manual_seed(0)
-    config = InktexConfig(
-        encoder={
-            "stem_channels": [4, 8],
-            "block_layers": [1, 1],
-            "growth_rates": [4, 4],
-            "bottleneck_factors": [0, 1],
-            "fusion_channels": 16,
-            "hidden_size": 16,
-        },
-        decoder={
-            "hidden_size": 16,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "guided_layers": [1],
-            "max_position_embeddings": 12,
-        },
-    )
-    return InktexForConditionalGeneration(config).eval()
-
-
-@pytest.fixture(scope="module")
-def folder(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export(model, tmp_path_factory.mktemp("hub") / "inktex-tiny")
+def folder(small_model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(small_model, tmp_path_factory.mktemp("hub") / "inktex-tiny")
 
 
 @pytest.fixture(scope="module")
@@ -190,35 +165,35 @@ def test_code_is_equal_byte_by_byte(folder: Path, repository: Path) -> None:
         assert (folder / path.name).read_bytes() == path.read_bytes()
 
 
-def test_weights_are_half_the_size_and_nearly_equal(folder: Path, model: Any) -> None:
+def test_weights_are_half_the_size_and_nearly_equal(folder: Path, small_model: Any) -> None:
     weights = load_file(folder / "model.safetensors")
     assert "lm_head.weight" not in weights  # tied
     for name, tensor in weights.items():
         if tensor.is_floating_point():
             assert tensor.dtype == (torch.bfloat16 if tensor.ndim > 1 else torch.float32), name
         torch.testing.assert_close(
-            tensor.float(), model.state_dict()[name].float(), rtol=2**-8, atol=1e-6
+            tensor.float(), small_model.state_dict()[name].float(), rtol=2**-8, atol=1e-6
         )
-    assert model.dtype == torch.float32
+    assert small_model.dtype == torch.float32
     loaded = InktexForConditionalGeneration.from_pretrained(folder)
     assert loaded.dtype == torch.float32
     assert loaded.lm_head.weight is loaded.decoder.embed_tokens.weight
     assert loaded.generation_config.max_length == 12
 
 
-def test_export_replaces_what_is_there(model: Any, tmp_path: Path) -> None:
+def test_export_replaces_what_is_there(small_model: Any, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "stray.txt").write_text("old")
-    folder = export(model, tmp_path / "model")
+    folder = export(small_model, tmp_path / "model")
     assert not (folder / "stray.txt").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_failed_export_leaves_what_was_there(model: Any, tmp_path: Path) -> None:
+def test_a_failed_export_leaves_what_was_there(small_model: Any, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "kept.txt").write_text("old")
     with pytest.raises(AttributeError):
-        export(model, tmp_path / "model", processor=object())  # type: ignore[arg-type]
+        export(small_model, tmp_path / "model", processor=object())  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.rglob("*")] == ["model", "kept.txt"]
 
 

@@ -13,10 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.generation_inktex import generate_with_probabilities
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.pipeline_inktex import InktexPipeline
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.render import render
@@ -35,27 +33,8 @@ PICTURES = [_picture(1, 2), _picture(2, 7), _picture(3, 4)]
 
 
 @pytest.fixture(scope="module")
-def reader() -> Any:
-    torch.manual_seed(0)
-    config = InktexConfig(
-        encoder={
-            "stem_channels": [4, 8],
-            "block_layers": [1, 1],
-            "growth_rates": [4, 4],
-            "bottleneck_factors": [0, 1],
-            "fusion_channels": 16,
-            "hidden_size": 16,
-        },
-        decoder={
-            "hidden_size": 16,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "guided_layers": [1],
-            "max_position_embeddings": 12,
-        },
-    )
-    model = InktexForConditionalGeneration(config).eval()
+def reader(small_model: Any) -> Any:
+    model = small_model
     with torch.no_grad():  # so that the readings differ, and end
         model.lm_head.weight.mul_(40)
     processor = InktexProcessor(InktexImageProcessor(), build_tokenizer())
