@@ -12,15 +12,16 @@ scripts/evaluate.py measured them) and the model card, `README.md`, made from it
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from inktex import Recognizer
-from inktex.card import model_card
+from inktex.card import model_card, score_table
 from inktex.evaluation.reading import write_json
-from inktex.hub import export
+from inktex.hub import code_files, export
 from inktex.training.loop import BEST, CURVE
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
@@ -34,11 +35,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path, help="output folder of scripts/train.py")
+    parser.add_argument("run", type=Path, nargs="?", help="output folder of scripts/train.py")
     parser.add_argument("--model", type=Path, help=f"the model (default: RUN/{BEST})")
-    parser.add_argument("--evaluations", type=Path, nargs="+", required=True, metavar="JSON")
+    parser.add_argument("--evaluations", type=Path, nargs="+", default=[], metavar="JSON")
+    parser.add_argument(
+        "--code-only",
+        action="store_true",
+        help="only bring the code beside the weights up to date, after a change of it",
+    )
     parser.add_argument("--output", type=Path, default=PRETRAINED)
     options = parser.parse_args(arguments)
+    if options.code_only:
+        for path in code_files():
+            shutil.copyfile(path, options.output / path.name)
+        return 0
+    if options.run is None or not options.evaluations:
+        parser.error("RUN and --evaluations are needed, unless it is --code-only")
     folder = options.model or options.run / BEST
     try:
         record = training_record(options.run, folder, options.evaluations)
@@ -52,8 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     (options.output / "README.md").write_text(model_card(record), encoding="utf-8")
     size = (options.output / "model.safetensors").stat().st_size
     print(f"{options.output}: {size / 1e6:.1f} MB of weights")
-    for name, scores in record["scores"].items():
-        print(f"  {name}: ExpRate {scores['exp_rate']:.2%} of {scores['expressions']}")
+    print(score_table(record["scores"]))
     return 0 if size < LIMIT else 1
 
 

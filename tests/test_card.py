@@ -81,12 +81,3 @@ def test_the_record_is_of_the_model_that_was_evaluated(script: ModuleType, tmp_p
     path.write_text(json.dumps(evaluation))
     with pytest.raises(ValueError, match="other"):
         script.training_record(run, run / "best", [path])
-
-
-def test_the_shipped_record_and_card_agree(repository: Path) -> None:
-    folder = repository / "src" / "inktex" / "pretrained"
-    if not (folder / "training.json").is_file():
-        pytest.skip("this checkout ships no checkpoint")
-    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    assert (folder / "README.md").read_text(encoding="utf-8") == model_card(record)
-    assert (folder / "model.safetensors").stat().st_size < 15_000_000

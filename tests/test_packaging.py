@@ -15,7 +15,7 @@ import pytest
 
 from inktex import __version__
 
-SOURCE_FOLDERS = ("src", "modeling", "tokenizer", "tests", "scripts", "examples")
+SOURCE_FOLDERS = ("src", "modeling", "tokenizer", "tests", "scripts", "spaces_app")
 SOURCE_FILES = (
     "setup.cfg", "pyproject.toml", "MANIFEST.in", "Makefile", "constraints.txt",
     "README.md", "LICENSE", "CITATION.cff",

@@ -1,0 +1,73 @@
+"""The checkpoint that the package ships: it reads, it is described, it loads without inktex."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import inktex
+from inktex.card import model_card, score_table
+from inktex.evaluation.spelling import normalize_spelling
+from inktex.hub import code_files
+
+EXAMPLE = "spaces_app/examples/integral_limit.png"
+CAPTION = r"\int g = \lim \limits _ { n \rightarrow \infty } \int g _ { n }"
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    try:
+        return inktex.pretrained_path()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
+def test_the_founding_example_is_read(folder: Path, repository: Path) -> None:
+    reading = inktex.load()(repository / EXAMPLE)
+    assert normalize_spelling(reading.tokens.split()) == CAPTION.split()
+    assert reading.latex.startswith(r"\int g=\lim")
+    assert 0 < reading.score <= 1
+
+
+def test_card_and_readme_say_what_was_measured(folder: Path, repository: Path) -> None:
+    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    assert (folder / "README.md").read_text(encoding="utf-8") == model_card(record)
+    assert score_table(record["scores"]) in (repository / "README.md").read_text(encoding="utf-8")
+    assert {"2014", "2016", "dev"} <= set(record["scores"])
+    assert [entry["expressions"] for entry in record["scores"].values()].count(986) == 1
+
+
+def test_the_weights_are_small_and_the_code_is_ours(folder: Path) -> None:
+    assert (folder / "model.safetensors").stat().st_size < 15_000_000
+    for path in code_files():
+        assert (folder / path.name).read_bytes() == path.read_bytes(), (
+            f"{path.name} changed after the checkpoint was packaged: package it anew"
+        )
+
+
+def test_it_loads_where_inktex_is_absent(folder: Path, repository: Path, tmp_path: Path) -> None:
+    code = f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "inktex":
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+from transformers import AutoModelForImageTextToText, pipeline
+model = AutoModelForImageTextToText.from_pretrained({str(folder)!r}, trust_remote_code=True)
+read = pipeline("image-to-text", model={str(folder)!r}, trust_remote_code=True)
+print(read({str(repository / EXAMPLE)!r})[0]["generated_text"])
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.strip() == inktex.load()(repository / EXAMPLE).latex
