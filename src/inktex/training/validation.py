@@ -1,6 +1,7 @@
 """Greedy reading of examples during training."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -26,6 +27,7 @@ def read_examples(
     Returns:
         Canonical tokens, in the order of the examples.
     """
+    config = replace(config, cut_share=0.0)  # whole expressions alone are scored
     was_training = model.training
     model.eval()
     plans = Planner(examples, config, augmentation=None).epoch(0)
