@@ -31,6 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--captions", type=Path, help="their captions: name, TAB, tokens")
     parser.add_argument("--data", type=Path, help="folder of scripts/prepare_crohme.py")
     parser.add_argument("--split", default="dev", help="split of --data (default: dev)")
+    parser.add_argument(
+        "--unseen",
+        action="store_true",
+        help="of --data only the expressions whose caption is not in its train split",
+    )
     parser.add_argument("--beams", type=int, default=1, help="beam width (default 1: greedy)")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--limit", type=int, help="only the first so many expressions (for a try)")
@@ -48,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     settings = {
         "inktex": __version__,
         "model": options.model or "shipped",
-        "test_set": str(options.pictures or f"{options.data}:{options.split}"),
+        "test_set": str(options.pictures or f"{options.data}:{options.split}")
+        + (" (captions not in train)" if options.unseen else ""),
         "beams": options.beams,
         "parameters": recognizer.model.num_parameters(),
         "machine": platform.processor() or platform.machine(),
@@ -83,9 +89,12 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
     from inktex.render import render
     from inktex.training.data import load_expressions
 
+    expressions = load_expressions(options.data, options.split)
+    if options.unseen:
+        learnt = {tuple(e.tokens) for e in load_expressions(options.data, "train")}
+        expressions = [e for e in expressions if tuple(e.tokens) not in learnt]
     return [
-        Sample(e.id, Image.fromarray(render(e.traces)), " ".join(e.tokens))
-        for e in load_expressions(options.data, options.split)
+        Sample(e.id, Image.fromarray(render(e.traces)), " ".join(e.tokens)) for e in expressions
     ]
 
 

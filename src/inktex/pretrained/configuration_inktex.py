@@ -1,0 +1,173 @@
+"""Configuration of the inktex model: one part for the encoder, one for the decoder."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from transformers import PretrainedConfig
+
+
+class InktexEncoderConfig(PretrainedConfig):
+    """Multi-scale DenseNet (Huang et al. 2017; the fusion of scales after Zhang et al. 2018).
+
+    Args:
+        stem_channels: channels of the two stride-2 convolutions in front of the dense blocks.
+        block_layers: dense layers at stride 4, 8 and 16; more entries go on halving the resolution.
+        growth_rates: channels that each layer of a block adds; one entry a block.
+        bottleneck_factors: a layer's 1x1 convolution has this many times `growth_rate` channels;
+            one entry a block, 0 for a block without 1x1 convolutions (cheaper where there are
+            few channels).
+        compression: share of the channels that a transition between blocks keeps.
+        fusion_channels: channels of the fused stride-8 features, from which everything is read.
+        hidden_size: width of what the decoder sees.
+        dropout: dropout on the fused features.
+        num_symbol_labels: classes of the symbol map (the vocabulary; 0 stands for paper).
+    """
+
+    model_type = "inktex_encoder"
+    base_config_key = "encoder"
+
+    def __init__(
+        self,
+        stem_channels: Sequence[int] = (32, 64),
+        block_layers: Sequence[int] = (2, 6, 8),
+        growth_rates: Sequence[int] = (32, 48, 64),
+        bottleneck_factors: Sequence[int] = (0, 2, 3),
+        compression: float = 0.5,
+        fusion_channels: int = 256,
+        hidden_size: int = 256,
+        dropout: float = 0.1,
+        num_symbol_labels: int = 250,
+        **kwargs: Any,
+    ) -> None:
+        blocks = (list(block_layers), list(growth_rates), list(bottleneck_factors))
+        if len({len(entries) for entries in blocks}) > 1 or len(block_layers) < 2:
+            raise ValueError(
+                "block_layers, growth_rates and bottleneck_factors need the same number of "
+                "entries, at least two; got {}, {} and {}.".format(*blocks)
+            )
+        self.stem_channels = list(stem_channels)
+        self.block_layers = list(block_layers)
+        self.growth_rates = list(growth_rates)
+        self.bottleneck_factors = list(bottleneck_factors)
+        self.compression = compression
+        self.fusion_channels = fusion_channels
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+        self.num_symbol_labels = num_symbol_labels
+        super().__init__(**kwargs)
+
+
+class InktexDecoderConfig(PretrainedConfig):
+    """Pre-norm Transformer decoder.
+
+    Args:
+        vocab_size: tokens of the tokenizer.
+        hidden_size, num_hidden_layers, num_attention_heads, intermediate_size: the usual widths.
+        dropout: on embeddings, attention outputs and feed-forward outputs. There is no dropout
+            inside attention: it would turn the fast attention kernel off on CPU.
+        max_position_embeddings: longest expression in tokens that generation allows.
+        guided_layers: layers whose cross-attention is taught to look at the symbol being read.
+        guided_heads: how many heads of each of these layers are taught.
+    """
+
+    model_type = "inktex_decoder"
+    base_config_key = "decoder"
+
+    def __init__(
+        self,
+        vocab_size: int = 250,
+        hidden_size: int = 256,
+        num_hidden_layers: int = 3,
+        num_attention_heads: int = 8,
+        intermediate_size: int = 1024,
+        dropout: float = 0.3,
+        max_position_embeddings: int = 256,
+        guided_layers: Sequence[int] = (1, 2),
+        guided_heads: int = 2,
+        initializer_range: float = 0.02,
+        use_cache: bool = True,
+        pad_token_id: int = 0,
+        bos_token_id: int = 3,
+        eos_token_id: int = 2,
+        **kwargs: Any,
+    ) -> None:
+        if hidden_size % num_attention_heads:
+            raise ValueError(
+                f"hidden_size ({hidden_size}) must be a multiple of num_attention_heads "
+                f"({num_attention_heads})."
+            )
+        if any(layer >= num_hidden_layers for layer in guided_layers):
+            raise ValueError(
+                f"guided_layers {list(guided_layers)} name a layer that does not exist: "
+                f"there are {num_hidden_layers}, counted from 0."
+            )
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.num_hidden_layers = num_hidden_layers
+        self.num_attention_heads = num_attention_heads
+        self.intermediate_size = intermediate_size
+        self.dropout = dropout
+        self.max_position_embeddings = max_position_embeddings
+        self.guided_layers = list(guided_layers)
+        self.guided_heads = guided_heads
+        self.initializer_range = initializer_range
+        self.use_cache = use_cache
+        kwargs.pop("is_decoder", None)
+        super().__init__(
+            pad_token_id=pad_token_id,
+            bos_token_id=bos_token_id,
+            eos_token_id=eos_token_id,
+            is_decoder=True,
+            **kwargs,
+        )
+
+
+class InktexConfig(PretrainedConfig):
+    """An encoder configuration and a decoder configuration.
+
+    Args:
+        encoder, decoder: configurations, or dictionaries of their fields.
+        decoder_start_token_id: start token of the default direction, left to right.
+        reverse_start_token_id: start token that makes the decoder read right to left.
+
+    Example:
+        >>> config = InktexConfig(decoder={"num_hidden_layers": 2, "guided_layers": [1]})
+        >>> config.decoder.num_hidden_layers
+        2
+    """
+
+    model_type = "inktex"
+    sub_configs = {"encoder": InktexEncoderConfig, "decoder": InktexDecoderConfig}
+
+    def __init__(
+        self,
+        encoder: InktexEncoderConfig | dict[str, Any] | None = None,
+        decoder: InktexDecoderConfig | dict[str, Any] | None = None,
+        decoder_start_token_id: int = 3,
+        reverse_start_token_id: int = 4,
+        **kwargs: Any,
+    ) -> None:
+        self.encoder = _as_config(InktexEncoderConfig, encoder)
+        self.decoder = _as_config(InktexDecoderConfig, decoder)
+        if self.encoder.hidden_size != self.decoder.hidden_size:
+            raise ValueError(
+                f"The encoder's hidden_size ({self.encoder.hidden_size}) and the decoder's "
+                f"({self.decoder.hidden_size}) must be equal."
+            )
+        self.reverse_start_token_id = reverse_start_token_id
+        for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
+            kwargs.setdefault(name, getattr(self.decoder, name))
+        kwargs.pop("is_encoder_decoder", None)
+        kwargs.setdefault("tie_word_embeddings", True)
+        super().__init__(
+            is_encoder_decoder=True, decoder_start_token_id=decoder_start_token_id, **kwargs
+        )
+
+
+def _as_config(kind: Any, value: Any) -> Any:
+    if isinstance(value, dict):
+        return kind(**value)
+    return kind() if value is None else value
+
+
+__all__ = ["InktexConfig", "InktexDecoderConfig", "InktexEncoderConfig"]

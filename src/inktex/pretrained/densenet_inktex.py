@@ -1,0 +1,247 @@
+"""Multi-scale DenseNet encoder (Huang et al. 2017; Zhang et al. 2018, "Multi-scale attention")."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.utils import ModelOutput
+
+from .configuration_inktex import InktexEncoderConfig
+
+STRIDE = 8
+"""Pixels of the picture, in each direction, that one cell of the encoder's features stands for."""
+
+
+@dataclass
+class InktexEncoderOutput(ModelOutput):
+    """What the encoder makes of a batch of pictures.
+
+    Attributes:
+        last_hidden_state: `(batch, cells, hidden)`, the cells of the stride-8 grid row by row.
+        attention_mask: `(batch, cells)` bool, true where a cell has picture under it; None where
+            every cell has.
+        grid_shape: `(batch, 2)` int64, each `(rows, columns)`; `cells = rows * columns`.
+        symbol_logits: `(batch, cells, labels)`, which symbol's ink lies in a cell; only where
+            asked for.
+    """
+
+    last_hidden_state: torch.Tensor | None = None
+    attention_mask: torch.Tensor | None = None
+    grid_shape: torch.Tensor | None = None
+    symbol_logits: torch.Tensor | None = None
+
+
+def pointwise(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """1x1 convolution as a matrix product: `(batch, in, h, w)` to `(batch, out, h, w)`.
+
+    On one thread torch sends 1x1 convolutions of small batches to its slowest kernel. With the
+    channels last, as they are here, the product needs no copy either.
+    """
+    product = nn.functional.linear(features.permute(0, 2, 3, 1), weight.flatten(1))
+    return product.permute(0, 3, 1, 2)
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch normalisation and ReLU: `(batch, in, h, w)` to `(batch, out, h', w')`."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False
+        )
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        if self.conv.kernel_size == (1, 1):
+            features = pointwise(features, self.conv.weight)
+        else:
+            features = self.conv(features)
+        features = nn.functional.relu(self.norm(features), inplace=True)
+        # Normalisation lifts the padding off zero. A 3x3 convolution would carry that into the
+        # picture, and a picture would read differently alone and in a batch.
+        return features if mask is None else features * mask
+
+
+class DenseLayer(GradientCheckpointingLayer):
+    """DenseNet-B layer: 1x1 to a bottleneck, 3x3 to `growth` new channels, appended to the old.
+
+    A bottleneck of 0 leaves the 1x1 convolution out.
+    """
+
+    def __init__(self, in_channels: int, growth: int, bottleneck: int) -> None:
+        super().__init__()
+        self.reduce = ConvNorm(in_channels, bottleneck, 1) if bottleneck else None
+        self.grow = ConvNorm(bottleneck or in_channels, growth, 3)
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        narrow = features if self.reduce is None else self.reduce(features, mask)
+        return torch.cat([features, self.grow(narrow, mask)], dim=1)
+
+
+class DenseBlock(nn.Module):
+    """Dense layers at one resolution."""
+
+    def __init__(self, in_channels: int, layers: int, growth: int, bottleneck: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            DenseLayer(in_channels + i * growth, growth, bottleneck) for i in range(layers)
+        )
+        self.out_channels = in_channels + layers * growth
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        for layer in self.layers:
+            features = layer(features, mask)
+        return features
+
+
+class Transition(nn.Module):
+    """1x1 convolution that thins the channels out, then the mean of each 2x2 square."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.reduce = ConvNorm(in_channels, out_channels, 1)
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        return nn.functional.avg_pool2d(self.reduce(features, mask), 2)
+
+
+class InktexDenseNet(nn.Module):
+    """Pictures to the fused stride-8 features.
+
+    Blocks stand at strides 4, 8, 16, ...; those coarser than 8 are brought back to stride 8 and
+    added, because a subscript is smaller than a stride-16 cell but its context is not.
+    """
+
+    def __init__(self, config: InktexEncoderConfig) -> None:
+        super().__init__()
+        first, second = config.stem_channels
+        self.stem = nn.ModuleList([ConvNorm(1, first, 5, 2), ConvNorm(first, second, 3, 2)])
+        self.blocks = nn.ModuleList()
+        self.transitions = nn.ModuleList()
+        self.fusions = nn.ModuleList()
+        channels = second
+        sizes = zip(
+            config.block_layers, config.growth_rates, config.bottleneck_factors, strict=True
+        )
+        for index, (layers, growth, factor) in enumerate(sizes):
+            if index:
+                thinned = int(channels * config.compression)
+                self.transitions.append(Transition(channels, thinned))
+                channels = thinned
+            block = DenseBlock(channels, layers, growth, factor * growth)
+            self.blocks.append(block)
+            channels = block.out_channels
+            if index:
+                self.fusions.append(nn.Conv2d(channels, config.fusion_channels, 1, bias=False))
+        self.norm = nn.BatchNorm2d(config.fusion_channels)
+        self.stride = 4 * 2 ** (len(config.block_layers) - 1)
+
+    def forward(self, pixels: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """`(batch, 1, h, w)` pixels, `(batch, 1, h, w)` mask to `(batch, fusion, h/8, w/8)`.
+
+        Height and width must be multiples of the coarsest stride.
+        """
+        features = pixels
+        for conv in self.stem:
+            mask = _halve(mask)
+            features = conv(features, mask)
+        fused: torch.Tensor | None = None
+        for index, block in enumerate(self.blocks):
+            if index:
+                features = self.transitions[index - 1](features, mask)
+                mask = _halve(mask)
+            features = block(features, mask)
+            if index:
+                level = pointwise(features, self.fusions[index - 1].weight)  # type: ignore[arg-type]
+                if index > 1:
+                    level = nn.functional.interpolate(level, scale_factor=2 ** (index - 1))
+                fused = level if fused is None else fused + level
+        return nn.functional.relu(self.norm(fused))
+
+
+def _halve(mask: torch.Tensor | None) -> torch.Tensor | None:
+    """Mask at half the resolution: a cell counts where any of its pixels does."""
+    return None if mask is None else nn.functional.max_pool2d(mask, 2)
+
+
+def sinusoids(positions: torch.Tensor, size: int) -> torch.Tensor:
+    """Sines and cosines (Vaswani et al. 2017, section 3.5): `(n,)` positions to `(n, size)`."""
+    half = size // 2
+    rates = torch.exp(
+        torch.arange(half, device=positions.device, dtype=torch.float32)
+        * (-math.log(10000.0) / max(half - 1, 1))
+    )
+    angles = positions.float()[:, None] * rates[None, :]
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class InktexEncoder(nn.Module):
+    """Pictures to the memory that the decoder reads, and to the symbol map."""
+
+    main_input_name = "pixel_values"
+
+    def __init__(self, config: InktexEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.densenet = InktexDenseNet(config)
+        # Whole channels: as good here, and one random number each instead of one a cell.
+        self.dropout = nn.Dropout2d(config.dropout)
+        self.projection = nn.Linear(config.fusion_channels, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.symbol_head = nn.Linear(config.fusion_channels, config.num_symbol_labels)
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        pixel_mask: torch.Tensor | None = None,
+        output_symbols: bool = False,
+        **kwargs: Any,
+    ) -> InktexEncoderOutput:
+        """Encode a batch of pictures.
+
+        Args:
+            pixel_values: `(batch, 1, height, width)`, ink 1 on paper 0. Any size: the model pads
+                to a multiple of its coarsest stride.
+            pixel_mask: `(batch, height, width)`, 1 where there is picture, 0 where padding.
+            output_symbols: also compute the symbol map's logits.
+            kwargs: what `generate` hands to every encoder; nothing here needs it.
+        """
+        height, width = pixel_values.shape[-2:]
+        below, right = -height % self.densenet.stride, -width % self.densenet.stride
+        mask = None if pixel_mask is None else pixel_mask[:, None].to(pixel_values.dtype)
+        if below or right:
+            if mask is None:
+                mask = torch.ones_like(pixel_values)
+            pixel_values = nn.functional.pad(pixel_values, (0, right, 0, below))
+            mask = nn.functional.pad(mask, (0, right, 0, below))
+        pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
+        features = self.dropout(self.densenet(pixel_values, mask))
+        rows, columns = features.shape[-2:]
+        features = features.flatten(2).transpose(1, 2)
+        half = self.config.hidden_size // 2
+        device = features.device
+        down = sinusoids(torch.arange(rows, device=device), half)
+        across = sinusoids(torch.arange(columns, device=device), half)
+        place = torch.cat(
+            [
+                down[:, None, :].expand(rows, columns, half),
+                across[None, :, :].expand(rows, columns, half),
+            ],
+            dim=-1,
+        ).flatten(0, 1)
+        hidden = self.norm(self.projection(features)) + place.to(features.dtype)
+        cells = None
+        if mask is not None:
+            cells = nn.functional.max_pool2d(mask, STRIDE).flatten(1) > 0
+        return InktexEncoderOutput(
+            last_hidden_state=hidden,
+            attention_mask=cells,
+            grid_shape=torch.tensor([[rows, columns]] * len(hidden), device=device),
+            symbol_logits=self.symbol_head(features) if output_symbols else None,
+        )
+
+
+__all__ = ["STRIDE", "InktexDenseNet", "InktexEncoder", "InktexEncoderOutput", "sinusoids"]

@@ -1,0 +1,272 @@
+"""The inktex model: a picture of handwritten mathematics in, LaTeX tokens out."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import GenerationMixin, PreTrainedModel
+from transformers import initialization as init
+from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
+from transformers.utils import ModelOutput
+
+from .configuration_inktex import InktexConfig
+from .decoder_inktex import InktexDecoder, InktexDecoderLayer
+from .densenet_inktex import DenseLayer, InktexEncoder, InktexEncoderOutput
+
+IGNORE = -100
+"""Label of a position that no loss looks at."""
+
+
+@dataclass
+class InktexOutput(ModelOutput):
+    """Output of `InktexForConditionalGeneration`.
+
+    Attributes:
+        loss: weighted sum of the losses below; only with `labels`.
+        token_loss: label-smoothed cross-entropy of the next token.
+        symbol_loss: cross-entropy of the symbol map, where `symbol_labels` were given.
+        guide_loss: cross-entropy of the guided heads, where `guide` was given.
+        logits: `(batch, tokens, vocabulary)`.
+        past_key_values: the cache.
+        encoder_last_hidden_state: `(pictures, cells, hidden)`.
+        symbol_logits: `(pictures, cells, labels)`, where asked for.
+        guided_logits: a tensor `(batch, heads, tokens, cells)` for each guided layer, where asked
+            for.
+    """
+
+    loss: torch.Tensor | None = None
+    token_loss: torch.Tensor | None = None
+    symbol_loss: torch.Tensor | None = None
+    guide_loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    past_key_values: Cache | None = None
+    decoder_hidden_states: tuple[torch.Tensor, ...] | None = None
+    decoder_attentions: tuple[torch.Tensor, ...] | None = None
+    cross_attentions: tuple[torch.Tensor, ...] | None = None
+    encoder_last_hidden_state: torch.Tensor | None = None
+    symbol_logits: torch.Tensor | None = None
+    guided_logits: tuple[torch.Tensor, ...] | None = None
+
+
+class InktexPreTrainedModel(PreTrainedModel):
+    """Weight initialisation and what transformers needs to know of the model."""
+
+    config_class = InktexConfig
+    base_model_prefix = "model"
+    main_input_name = "pixel_values"
+    input_modalities = ("image",)
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_cache_class = True
+    _no_split_modules = ["InktexDecoderLayer", "DenseLayer"]
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Conv2d):
+            init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.Linear):
+            init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            init.normal_(module.weight, std=self.config.decoder.initializer_range)
+            if module.padding_idx is not None:
+                init.zeros_(module.weight[module.padding_idx])
+        elif isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+            if isinstance(module, nn.BatchNorm2d):
+                init.zeros_(module.running_mean)
+                init.ones_(module.running_var)
+                init.zeros_(module.num_batches_tracked)
+
+
+class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
+    """DenseNet encoder, Transformer decoder, and the heads that the ink teaches.
+
+    Example:
+        >>> model = InktexForConditionalGeneration.from_pretrained(folder)
+        >>> ids = model.generate(**processor(images=picture, return_tensors="pt"))
+        >>> processor.batch_decode(ids, skip_special_tokens=True)
+    """
+
+    _tied_weights_keys = {"lm_head.weight": "decoder.embed_tokens.weight"}
+
+    def __init__(self, config: InktexConfig) -> None:
+        super().__init__(config)
+        # The decoder is a plain module, so nobody else tells its part of the configuration.
+        config.decoder._attn_implementation = config._attn_implementation
+        self.encoder = InktexEncoder(config.encoder)
+        self.decoder = InktexDecoder(config.decoder)
+        self.lm_head = nn.Linear(config.decoder.hidden_size, config.decoder.vocab_size, bias=False)
+        self.post_init()
+
+    def get_encoder(self, modality: str | None = None) -> nn.Module:
+        """The encoder; `generate` asks for it."""
+        return self.encoder
+
+    def get_decoder(self) -> nn.Module:
+        """The decoder, without the head."""
+        return self.decoder
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The tokens' embeddings."""
+        return self.decoder.embed_tokens
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        """Replace the tokens' embeddings."""
+        self.decoder.embed_tokens = value
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The head, which shares its weights with the embeddings."""
+        return self.lm_head
+
+    def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:
+        """Replace the head."""
+        self.lm_head = new_embeddings
+
+    def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
+        """`(batch, tokens)` labels shifted right behind the left-to-right start token."""
+        start = labels.new_full((labels.shape[0], 1), self.config.decoder_start_token_id)
+        shifted = torch.cat([start, labels[:, :-1]], dim=1)
+        return shifted.masked_fill(shifted == IGNORE, self.config.pad_token_id)
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        decoder_input_ids: torch.Tensor | None = None,
+        decoder_attention_mask: torch.Tensor | None = None,
+        encoder_outputs: InktexEncoderOutput | tuple[torch.Tensor, ...] | None = None,
+        past_key_values: EncoderDecoderCache | None = None,
+        labels: torch.Tensor | None = None,
+        symbol_labels: torch.Tensor | None = None,
+        guide: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        output_guided: bool = False,
+        return_dict: bool | None = None,
+        label_smoothing: float = 0.0,
+        symbol_weight: float = 1.0,
+        guide_weight: float = 1.0,
+        **kwargs: Any,
+    ) -> InktexOutput | tuple[Any, ...]:
+        """One pass over pictures and tokens.
+
+        Args:
+            pixel_values: `(pictures, 1, height, width)`, ink 1 on paper 0.
+            pixel_mask: `(pictures, height, width)`, 0 for padding.
+            decoder_input_ids: `(batch, tokens)`. `batch` may be a multiple of `pictures`:
+                neighbouring sequences then share a picture (both reading directions, say).
+            decoder_attention_mask: `(batch, tokens)`, 0 for padding; needed only for padding on
+                the left or in the middle.
+            encoder_outputs: what the encoder gave before, instead of `pixel_values`.
+            labels: `(batch, tokens)`, the tokens to predict; -100 is ignored.
+            symbol_labels: `(pictures, cells)`, the class of the ink in each stride-8 cell, 0 for
+                paper, -100 to ignore.
+            guide: `(batch, tokens, cells)`, how a token's symbol spreads over the cells; rows of
+                zeros where a token has no ink or its ink is unknown.
+            label_smoothing, symbol_weight, guide_weight: of the losses.
+
+        Raises:
+            ValueError: if neither pictures nor encoder outputs, or no tokens, are given.
+        """
+        memory: InktexEncoderOutput
+        if encoder_outputs is None:
+            if pixel_values is None:
+                raise ValueError("Give pixel_values, or encoder_outputs from an earlier pass.")
+            memory = self.encoder(
+                pixel_values, pixel_mask, output_symbols=symbol_labels is not None
+            )
+        elif isinstance(encoder_outputs, InktexEncoderOutput):
+            memory = encoder_outputs
+        else:
+            memory = InktexEncoderOutput(*encoder_outputs)
+        if decoder_input_ids is None:
+            if labels is None:
+                raise ValueError("Give decoder_input_ids, or labels to make them from.")
+            decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+        use_cache = self.config.decoder.use_cache if use_cache is None else use_cache
+        if use_cache and past_key_values is None and not self.training and labels is None:
+            past_key_values = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        decoded = self.decoder(
+            decoder_input_ids,
+            memory=memory.last_hidden_state,
+            attention_mask=decoder_attention_mask,
+            memory_mask=memory.attention_mask,
+            past_key_values=past_key_values,
+            output_attentions=bool(output_attentions),
+            output_hidden_states=bool(output_hidden_states),
+            output_guided=output_guided or guide is not None,
+        )
+        logits = self.lm_head(decoded.last_hidden_state)
+        output = InktexOutput(
+            logits=logits,
+            past_key_values=decoded.past_key_values,
+            decoder_hidden_states=decoded.hidden_states,
+            decoder_attentions=decoded.attentions,
+            cross_attentions=decoded.cross_attentions,
+            encoder_last_hidden_state=memory.last_hidden_state,
+            symbol_logits=memory.symbol_logits,
+            guided_logits=decoded.guided_logits,
+        )
+        if labels is not None:
+            token_loss = nn.functional.cross_entropy(
+                logits.flatten(0, 1).float(),
+                labels.flatten(),
+                ignore_index=IGNORE,
+                label_smoothing=label_smoothing,
+            )
+            output.loss = output.token_loss = token_loss
+            if symbol_labels is not None and memory.symbol_logits is not None:
+                output.symbol_loss = symbol_loss(memory.symbol_logits, symbol_labels)
+                output.loss = output.loss + symbol_weight * output.symbol_loss
+            if guide is not None and decoded.guided_logits:
+                output.guide_loss = guide_loss(decoded.guided_logits, guide)
+                output.loss = output.loss + guide_weight * output.guide_loss
+        return_dict = True if return_dict is None else return_dict
+        return output if return_dict else output.to_tuple()
+
+
+def symbol_loss(logits: torch.Tensor, labels: torch.Tensor, paper: float = 0.2) -> torch.Tensor:
+    """Cross-entropy of `(pictures, cells, labels)` logits; paper (label 0) weighs `paper`."""
+    losses = nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORE, reduction="none"
+    )
+    flat = labels.flatten()
+    weights = torch.where(flat == 0, paper, 1.0) * (flat != IGNORE)
+    return (losses * weights).sum() / weights.sum().clamp(min=1.0)
+
+
+def guide_loss(guided_logits: tuple[torch.Tensor, ...], guide: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy between where the guided heads look and where the symbols are.
+
+    Args:
+        guided_logits: `(batch, heads, tokens, cells)` for each guided layer.
+        guide: `(batch, tokens, cells)`, rows summing to one, or to zero where unknown.
+    """
+    known = guide.sum().clamp(min=1.0)
+    total = guide.new_zeros(())
+    for logits in guided_logits:
+        log_weights = logits.float().log_softmax(dim=-1)
+        total = total - (guide[:, None] * log_weights).sum() / (known * logits.shape[1])
+    return total / len(guided_logits)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Parameters of a model, tied ones counted once."""
+    return sum(math.prod(p.shape) for p in model.parameters())
+
+
+__all__ = [
+    "DenseLayer",
+    "InktexDecoderLayer",
+    "InktexForConditionalGeneration",
+    "InktexOutput",
+    "InktexPreTrainedModel",
+    "guide_loss",
+    "symbol_loss",
+]

@@ -1,0 +1,76 @@
+"""`pipeline("image-to-text")` for handwritten mathematics."""
+
+from typing import Any
+
+import torch
+from transformers import Pipeline
+
+from .generation_inktex import generate_with_probabilities
+from .pictures_inktex import picture_list
+
+
+class InktexPipeline(Pipeline):
+    r"""Reads pictures: paths, URLs, bytes, PIL images, arrays or tensors, alone or in lists.
+
+    For each picture it gives a list of readings, the best first, one unless
+    `num_return_sequences` asks for more: `generated_text`, compact LaTeX, and `score`, the
+    probability in 0..1 that the model gives to the whole expression (not normalised by length).
+
+    Parameters of `generate` are taken as they are or in `generate_kwargs`, when the pipeline is
+    made or called.
+
+    Example:
+        >>> reader = pipeline("image-to-text", model=folder, trust_remote_code=True)
+        >>> reader("expression.png", num_beams=4)
+        [{'generated_text': '\\frac{1}{2}', 'score': 0.93}]
+        >>> reader(["first.png", "second.png"], batch_size=2)
+    """
+
+    _load_processor = True
+    # The processor has both in it.
+    _load_tokenizer = False
+    _load_image_processor = False
+    _load_feature_extractor = False
+
+    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        """Read one picture or several; see the class.
+
+        Raises:
+            ValueError: for a picture that cannot be read or has no ink in it.
+        """
+        if getattr(inputs, "ndim", 0) == 4 or isinstance(inputs, tuple):
+            inputs = picture_list(inputs)
+        if isinstance(inputs, list) and not inputs:
+            return []
+        return super().__call__(inputs, **kwargs)
+
+    def _sanitize_parameters(
+        self, generate_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        return {}, {**(generate_kwargs or {}), **kwargs}, {}
+
+    def preprocess(self, input_: Any, **_: Any) -> dict[str, Any]:
+        """Draw one picture. The padding has to wait for the batch."""
+        return {"picture": self.processor.image_processor.draw(input_)}
+
+    def _forward(self, input_tensors: dict[str, Any], **generate_kwargs: Any) -> dict[str, Any]:
+        pictures = picture_list(input_tensors["picture"])
+        inputs = self.processor.image_processor.stack(pictures, return_tensors="pt")
+        sequences, scores = generate_with_probabilities(self.model, inputs, **generate_kwargs)
+        # One row a picture, so that the readings can be handed out again.
+        count = len(pictures)
+        return {
+            "sequences": sequences.view(count, -1, sequences.shape[-1]),
+            "scores": scores.view(count, -1),
+        }
+
+    def postprocess(self, model_outputs: dict[str, torch.Tensor], **_: Any) -> list[dict[str, Any]]:
+        """Readings of one picture."""
+        sequences, scores = model_outputs["sequences"][0], model_outputs["scores"][0]
+        return [
+            {"generated_text": text, "score": score}
+            for text, score in self.processor.post_process(sequences, scores)
+        ]
+
+
+__all__ = ["InktexPipeline"]

@@ -1,0 +1,246 @@
+r"""The vocabulary and the grammar of inktex's LaTeX, as plain data.
+
+One token is one printed symbol (`x`, `\alpha`, `\frac`) or one mark of structure
+(`{`, `^`, `\limits`).  The style is that of the published CROHME captions, and every
+token of those captions is here; beside them stands what a user writes next to it, even
+where CROHME has no sample of it.
+
+This file imports the standard library alone, because it travels to the Hub beside the
+model and is read by the normaliser, the tokenizer and the compact writer.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "ALIASES",
+    "ARGUMENT_COUNTS",
+    "BIG_OPERATORS",
+    "DELIMITER_PAIRS",
+    "EOS_TOKEN",
+    "EXPANSIONS",
+    "FUNCTIONS",
+    "IDS",
+    "L2R_TOKEN",
+    "LIMITS_OPERATORS",
+    "OPTIONAL_ARGUMENT_TOKENS",
+    "PAD_TOKEN",
+    "R2L_TOKEN",
+    "SPECIAL_TOKENS",
+    "STRUCTURAL_TOKENS",
+    "SUBSCRIPT_LIMITS_OPERATORS",
+    "UNK_TOKEN",
+    "VOCABULARY",
+]
+
+PAD_TOKEN: Final = "<pad>"
+UNK_TOKEN: Final = "<unk>"
+EOS_TOKEN: Final = "</s>"
+L2R_TOKEN: Final = "<l2r>"
+"""Start token: the decoder then reads from left to right."""
+R2L_TOKEN: Final = "<r2l>"
+"""Start token: the decoder then reads from right to left."""
+
+SPECIAL_TOKENS: Final[tuple[str, ...]] = (PAD_TOKEN, UNK_TOKEN, EOS_TOKEN, L2R_TOKEN, R2L_TOKEN)
+
+_STRUCTURE = r"{ } ^ _ \limits"
+_DIGITS = "0 1 2 3 4 5 6 7 8 9"
+_LOWER = "a b c d e f g h i j k l m n o p q r s t u v w x y z"
+_UPPER = "A B C D E F G H I J K L M N O P Q R S T U V W X Y Z"
+_GREEK_LOWER = (
+    r"\alpha \beta \gamma \delta \epsilon \varepsilon \zeta \eta \theta \vartheta \iota \kappa "
+    r"\lambda \mu \nu \xi \pi \rho \sigma \tau \upsilon \phi \varphi \chi \psi \omega"
+)
+_GREEK_UPPER = r"\Gamma \Delta \Theta \Lambda \Xi \Pi \Sigma \Upsilon \Phi \Psi \Omega"
+_DELIMITERS = r"( ) [ ] \{ \} | / \langle \rangle \lfloor \rfloor \lceil \rceil"
+_PUNCTUATION = r", . ! : ; ? \% \prime \cdots \ldots \vdots \ddots"
+_BINARY = (
+    r"+ - \pm \mp \times \div \cdot * \circ \bullet \star \oplus \otimes \odot "
+    r"\cup \cap \setminus \wedge \vee \neg \dagger"
+)
+_RELATIONS = (
+    r"= < > \leq \geq \neq \equiv \approx \sim \simeq \cong \propto \perp \ll \gg "
+    r"\in \notin \ni \subset \supset \subseteq \supseteq"
+)
+_ARROWS = (
+    r"\rightarrow \leftarrow \leftrightarrow \Rightarrow \Leftarrow \Leftrightarrow "
+    r"\mapsto \uparrow \downarrow"
+)
+_LETTERLIKE = (
+    r"\infty \partial \nabla \forall \exists \emptyset \angle \triangle \hbar \ell \aleph "
+    r"\Re \Im \therefore \because"
+)
+_BIG_OPERATORS = r"\sum \prod \coprod \int \oint \bigcup \bigcap"
+_FUNCTIONS = (
+    r"\lim \sin \cos \tan \cot \sec \csc \arcsin \arccos \arctan \sinh \cosh \tanh \coth "
+    r"\log \ln \lg \exp \max \min \sup \inf \det \gcd \dim \ker \arg \deg \bmod"
+)
+_WITH_ARGUMENTS = (
+    r"\frac \binom \sqrt \overline \underline \hat \bar \vec \tilde \dot \ddot \mathbb"
+)
+
+# FROZEN: a token's place in this tuple is its id, and trained checkpoints index their
+# embeddings by it.  Append at the very end; never insert, remove or reorder.
+VOCABULARY: Final[tuple[str, ...]] = SPECIAL_TOKENS + tuple(
+    " ".join(
+        (
+            _STRUCTURE,
+            _DIGITS,
+            _LOWER,
+            _UPPER,
+            _GREEK_LOWER,
+            _GREEK_UPPER,
+            _DELIMITERS,
+            _PUNCTUATION,
+            _BINARY,
+            _RELATIONS,
+            _ARROWS,
+            _LETTERLIKE,
+            _BIG_OPERATORS,
+            _FUNCTIONS,
+            _WITH_ARGUMENTS,
+        )
+    ).split()
+)
+
+IDS: Final[dict[str, int]] = {token: index for index, token in enumerate(VOCABULARY)}
+"""Token -> id, the inverse of `VOCABULARY`."""
+
+# `\mathbb` is a style: the ink of `\mathbb { R }` is one symbol, which its letter carries.
+STRUCTURAL_TOKENS: Final[frozenset[str]] = frozenset({*_STRUCTURE.split(), r"\mathbb"})
+"""Tokens without ink of their own; every other token is one written symbol."""
+
+ARGUMENT_COUNTS: Final[dict[str, int]] = {
+    "^": 1,
+    "_": 1,
+    r"\frac": 2,
+    r"\binom": 2,
+    r"\sqrt": 1,
+    r"\overline": 1,
+    r"\underline": 1,
+    r"\hat": 1,
+    r"\bar": 1,
+    r"\vec": 1,
+    r"\tilde": 1,
+    r"\dot": 1,
+    r"\ddot": 1,
+    r"\mathbb": 1,
+}
+"""Token -> number of `{ }` groups that must follow it in canonical style."""
+
+OPTIONAL_ARGUMENT_TOKENS: Final[frozenset[str]] = frozenset({r"\sqrt"})
+"""Tokens that may carry one `[ ]` argument before their `{ }`; its brackets have no ink."""
+
+BIG_OPERATORS: Final[frozenset[str]] = frozenset(_BIG_OPERATORS.split())
+FUNCTIONS: Final[frozenset[str]] = frozenset(_FUNCTIONS.split())
+"""Operators written as an upright name (`\\sin`, `\\lim`)."""
+
+LIMITS_OPERATORS: Final[frozenset[str]] = BIG_OPERATORS | frozenset(
+    {r"\lim", r"\max", r"\min", r"\sup", r"\inf", r"\det", r"\gcd"}
+)
+"""Operators after which `\\limits` is legal and useful; elsewhere TeX stops with an error."""
+
+SUBSCRIPT_LIMITS_OPERATORS: Final[frozenset[str]] = frozenset({r"\sum", r"\int", r"\lim"})
+"""Operators that take `\\limits` in canonical style, exactly when they have a subscript."""
+
+DELIMITER_PAIRS: Final[dict[str, str]] = {
+    "(": ")",
+    "[": "]",
+    r"\{": r"\}",
+    r"\langle": r"\rangle",
+    r"\lfloor": r"\rfloor",
+    r"\lceil": r"\rceil",
+}
+
+ALIASES: Final[dict[str, str]] = {
+    # relations
+    r"\lt": "<",
+    r"\gt": ">",
+    r"\le": r"\leq",
+    r"\leqslant": r"\leq",
+    r"\leqq": r"\leq",
+    r"\ge": r"\geq",
+    r"\geqslant": r"\geq",
+    r"\geqq": r"\geq",
+    r"\ne": r"\neq",
+    r"\thicksim": r"\sim",
+    r"\thickapprox": r"\approx",
+    r"\varpropto": r"\propto",
+    r"\bot": r"\perp",
+    r"\owns": r"\ni",
+    r"\mid": "|",
+    r"\colon": ":",
+    # arrows
+    r"\to": r"\rightarrow",
+    r"\longrightarrow": r"\rightarrow",
+    r"\gets": r"\leftarrow",
+    r"\longleftarrow": r"\leftarrow",
+    r"\longleftrightarrow": r"\leftrightarrow",
+    r"\implies": r"\Rightarrow",
+    r"\Longrightarrow": r"\Rightarrow",
+    r"\impliedby": r"\Leftarrow",
+    r"\Longleftarrow": r"\Leftarrow",
+    r"\iff": r"\Leftrightarrow",
+    r"\Longleftrightarrow": r"\Leftrightarrow",
+    r"\longmapsto": r"\mapsto",
+    # operators
+    r"\ast": "*",
+    r"\land": r"\wedge",
+    r"\lor": r"\vee",
+    r"\lnot": r"\neg",
+    r"\backslash": r"\setminus",
+    r"\smallsetminus": r"\setminus",
+    r"\dag": r"\dagger",
+    r"\centerdot": r"\cdot",
+    r"\mod": r"\bmod",
+    # delimiters
+    r"\lbrack": "[",
+    r"\rbrack": "]",
+    r"\lbrace": r"\{",
+    r"\rbrace": r"\}",
+    r"\lparen": "(",
+    r"\rparen": ")",
+    r"\vert": "|",
+    r"\lvert": "|",
+    r"\rvert": "|",
+    r"\slash": "/",
+    # dots, primes, letters
+    r"\dots": r"\ldots",
+    r"\hdots": r"\ldots",
+    r"\dotsc": r"\ldots",
+    r"\dotso": r"\ldots",
+    r"\dotsb": r"\cdots",
+    r"\dotsi": r"\cdots",
+    r"\dotsm": r"\cdots",
+    "'": r"\prime",
+    r"\varnothing": r"\emptyset",
+    r"\hslash": r"\hbar",
+    # functions
+    r"\tg": r"\tan",
+    r"\ctg": r"\cot",
+    r"\cotg": r"\cot",
+    r"\arctg": r"\arctan",
+    r"\cosec": r"\csc",
+    # commands with arguments
+    r"\dfrac": r"\frac",
+    r"\tfrac": r"\frac",
+    r"\cfrac": r"\frac",
+    r"\dbinom": r"\binom",
+    r"\tbinom": r"\binom",
+    r"\widehat": r"\hat",
+    r"\widetilde": r"\tilde",
+    r"\overrightarrow": r"\vec",
+}
+"""Other spelling -> the one canonical token."""
+
+EXPANSIONS: Final[dict[str, tuple[str, ...]]] = {
+    r"\parallel": ("|", "|"),
+    r"\Vert": ("|", "|"),
+    r"\lVert": ("|", "|"),
+    r"\rVert": ("|", "|"),
+    r"\|": ("|", "|"),
+    r"\iint": (r"\int", r"\int"),
+    r"\iiint": (r"\int", r"\int", r"\int"),
+}
+"""Other spelling -> several canonical tokens."""
