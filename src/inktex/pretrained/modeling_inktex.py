@@ -1,6 +1,5 @@
 """The inktex model: a picture of handwritten mathematics in, LaTeX tokens out."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -254,11 +253,6 @@ def guide_loss(guided_logits: tuple[torch.Tensor, ...], guide: torch.Tensor) -> 
         log_weights = logits.float().log_softmax(dim=-1)
         total = total - (guide[:, None] * log_weights).sum() / (known * logits.shape[1])
     return total / len(guided_logits)
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Parameters of a model, tied ones counted once."""
-    return sum(math.prod(p.shape) for p in model.parameters())
 
 
 __all__ = [
