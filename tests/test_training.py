@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from inktex.examples import NONE, Example, cut, from_expression, from_expressions, items
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.render import PEN_WIDTH, render
 from inktex.synthesis.grammar import written_expressions
@@ -24,7 +25,6 @@ from inktex.training.batches import (
     Planner,
     rasterize,
 )
-from inktex.training.examples import NONE, Example, cut, from_expression, from_expressions, items
 from inktex.training.loop import learning_rate, train
 from inktex.training.recipe import (
     OptimizerConfig,

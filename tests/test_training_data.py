@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from inktex.crohme import FEATURES, row
+from inktex.examples import from_expression
 from inktex.ink import Expression, PlacedSymbol
 from inktex.tokenizer.vocabulary_inktex import IDS
 from inktex.training.data import load_examples, load_expressions
-from inktex.training.examples import from_expression
 
 
 def expression(name: str, tokens: list[str], traces: int = 2) -> Expression:

@@ -49,6 +49,7 @@ _FONTS: Final[Mapping[str, Mapping[str, str]]] = {
         r"\partial": "m",
     },
 }
+_ROOT: Final = ((0.0, -0.55), (0.12, -0.5), (0.24, 0.0), (0.4, -1.0), (1.4, -1.0))
 _WORDS: Final = ("sin", "cos", "tan", "log", "lim", "exp", "max", "min")
 
 
@@ -75,6 +76,8 @@ def glyphs() -> Mapping[str, Glyph]:
         found["\\" + word] = _join([found[letter] for letter in word])
     dots = [found["."]] * 3
     found[r"\ldots"] = _join(dots)
+    found[r"\frac"] = (np.array([(0.0, 0.0), (1.0, 0.0)], dtype=np.float32),)
+    found[r"\sqrt"] = (np.array(_ROOT, dtype=np.float32),)
     found[r"\cdots"] = tuple(stroke + _at(0.0, -0.4) for stroke in found[r"\ldots"])
     return found
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .examples import NONE, Example
+from inktex.examples import NONE, Example
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class AugmentationConfig:
         jitter: standard deviation of each symbol's own shift, as a share of its size.
         symbol_scale: standard deviation of the logarithm of each symbol's own size.
         elastic: standard deviation of a smooth displacement, in pixels.
+        tokens: share of the tokens that the decoder is told it read, of which another is told.
         pens: pen widths to choose from, in pixels at the published scale.
     """
 
@@ -30,6 +31,7 @@ class AugmentationConfig:
     jitter: float = 0.03
     symbol_scale: float = 0.05
     elastic: float = 0.8
+    tokens: float = 0.0
     pens: tuple[int, ...] = (2, 3, 3, 3, 4)
 
 

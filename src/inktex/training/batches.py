@@ -7,6 +7,7 @@ that was interrupted continues with exactly the batches that were to come.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,18 +15,31 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
+from inktex.examples import NONE, Example, cut
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, draw
-from inktex.tokenizer.vocabulary_inktex import EOS_TOKEN, IDS, L2R_TOKEN, PAD_TOKEN, R2L_TOKEN
+from inktex.tokenizer.vocabulary_inktex import (
+    EOS_TOKEN,
+    IDS,
+    L2R_TOKEN,
+    PAD_TOKEN,
+    R2L_TOKEN,
+    SPECIAL_TOKENS,
+)
 
 from .augmentation import AugmentationConfig, draw_scale, vary
-from .examples import NONE, Example, cut
+from .synthetic import SyntheticInk
 
 PAD, EOS = IDS[PAD_TOKEN], IDS[EOS_TOKEN]
 STARTS = (IDS[L2R_TOKEN], IDS[R2L_TOKEN])
 IGNORE = -100
 
+_LAST_SPECIAL = max(IDS[token] for token in SPECIAL_TOKENS)
+
 Shape = tuple[int, int]
+Kind = Literal["whole", "cut", "synthetic"]
+Member = tuple[int, float, Kind]
+"""Number of an example, its size factor, and what is to become of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +66,10 @@ class BatchConfig:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One batch to come: its shape, and who is in it at which size factor, cut or whole."""
+    """One batch to come: its shape and who is in it."""
 
     shape: Shape
-    members: tuple[tuple[int, float, bool], ...]
+    members: tuple[Member, ...]
 
 
 def picture_size(width: float, height: float, resolution: float) -> Shape:
@@ -87,6 +101,8 @@ class Planner:
         config: shapes and sizes.
         augmentation: from which the size factor is drawn; None for no variation.
         seed: of everything random.
+        synthetic: writes the examples that are added in each epoch; None to add none.
+        share: share of an epoch's examples that are synthetic.
     """
 
     def __init__(
@@ -95,31 +111,37 @@ class Planner:
         config: BatchConfig,
         augmentation: AugmentationConfig | None,
         seed: int = 0,
+        synthetic: SyntheticInk | None = None,
+        share: float = 0.0,
     ) -> None:
         self.examples, self.config, self.augmentation = examples, config, augmentation
-        self.seed = seed
+        self.seed, self.synthetic = seed, synthetic
+        self.added = round(len(examples) * share / (1 - share)) if synthetic else 0
 
     def epoch(self, epoch: int, processes: int = 1) -> list[Plan]:
-        """The batches of an epoch, every example in exactly one of them.
+        """The batches of an epoch, every example in exactly one of them, whole or cut.
 
         Process `i` takes every `processes`-th batch from the `i`-th on. Batches that are computed
         at the same time have about the same size, so that no process waits long for another; the
         few that would leave a process without work are left out.
         """
         rng = np.random.default_rng((self.seed, epoch))
-        queues: dict[Shape, list[tuple[int, float, bool]]] = {}
-        lengths = np.zeros(len(self.examples))
-        for index in rng.permutation(len(self.examples)):
-            example = self.examples[index]
+        queues: dict[Shape, list[Member]] = {}
+        lengths = np.zeros(len(self.examples) + self.added)
+        for index in rng.permutation(len(lengths)):
             factor = draw_scale(self.augmentation, rng) if self.augmentation else 1.0
-            is_cut = bool(rng.random() < self.config.cut_share)
-            if is_cut:
-                example = cut(example, member_rng(self.seed, epoch, int(index)))
+            kind: Kind = "cut" if rng.random() < self.config.cut_share else "whole"
+            if index >= len(self.examples):
+                kind = "synthetic"
+            example = member_example(
+                self.examples, self.synthetic, int(index), kind,
+                member_rng(self.seed, epoch, int(index)),
+            )  # fmt: skip
             width, height = example.size
             lengths[index] = len(example.tokens)
             size = picture_size(width * factor, height * factor, self.config.resolution)
             shape = fit_shape(size, self.config)
-            queues.setdefault(shape, []).append((int(index), factor, is_cut))
+            queues.setdefault(shape, []).append((int(index), factor, kind))
         plans = [plan for queue in self._merge(queues) for plan in self._split(*queue, lengths)]
         plans = [plans[i] for i in rng.permutation(len(plans))]
         if processes > 1:
@@ -128,9 +150,7 @@ class Planner:
         whole = [step for step in steps if len(step) == processes]
         return [plan for i in rng.permutation(len(whole)) for plan in whole[i]]
 
-    def _merge(
-        self, queues: dict[Shape, list[tuple[int, float, bool]]]
-    ) -> Iterator[tuple[Shape, list[tuple[int, float, bool]]]]:
+    def _merge(self, queues: dict[Shape, list[Member]]) -> Iterator[tuple[Shape, list[Member]]]:
         """Move what does not fill a batch to the next wider shape, so that few are left over."""
         for shape in sorted(queues):
             queue = queues[shape]
@@ -145,7 +165,7 @@ class Planner:
                 yield shape, queue
 
     def _split(
-        self, shape: Shape, queue: list[tuple[int, float, bool]], lengths: NDArray[np.float64]
+        self, shape: Shape, queue: list[Member], lengths: NDArray[np.float64]
     ) -> Iterator[Plan]:
         """Cut a queue into batches of expressions of about the same number of tokens."""
         order = np.argsort(lengths[[index for index, *_ in queue]], kind="stable")
@@ -157,6 +177,25 @@ class Planner:
 def member_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
     """Random numbers for one example in one epoch, whoever asks and in whatever order."""
     return np.random.default_rng((seed, epoch, index))
+
+
+def member_example(
+    examples: Sequence[Example],
+    synthetic: SyntheticInk | None,
+    number: int,
+    kind: Kind,
+    rng: np.random.Generator,
+) -> Example:
+    """What a member of a batch is, before it is varied.
+
+    Raises:
+        ValueError: if it is to be written and there is nobody to write it.
+    """
+    if kind == "synthetic":
+        if synthetic is None:
+            raise ValueError("A batch with synthetic examples needs somebody to write them.")
+        return synthetic.draw(rng, f"synthetic-{number}")
+    return cut(examples[number], rng) if kind == "cut" else examples[number]
 
 
 class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
@@ -171,9 +210,10 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         seed: int,
         epoch: int,
         first: int = 0,
+        synthetic: SyntheticInk | None = None,
     ) -> None:
         self.examples, self.config, self.augmentation = examples, config, augmentation
-        self.plans = plans[first:]
+        self.plans, self.synthetic = plans[first:], synthetic
         self.seed, self.epoch = seed, epoch
 
     def __len__(self) -> int:
@@ -182,17 +222,30 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         plan = self.plans[index]
         members = []
-        for number, factor, is_cut in plan.members:
+        noise = 0.0 if self.augmentation is None else self.augmentation.tokens
+        rng = member_rng(self.seed, self.epoch, 0)
+        for number, factor, kind in plan.members:
             rng = member_rng(self.seed, self.epoch, number)
-            example = self.examples[number]
-            if is_cut:
-                example = cut(example, rng)
+            example = member_example(self.examples, self.synthetic, number, kind, rng)
             pen = PEN_WIDTH
             if self.augmentation is not None:
                 example = vary(example, self.augmentation, rng)
                 pen = int(rng.choice(self.augmentation.pens))
             members.append((example, rasterize(example, factor, pen, plan.shape, self.config)))
-        return collate(members, plan.shape, self.config)
+        batch = collate(members, plan.shape, self.config)
+        if noise:
+            _mislead(batch["decoder_input_ids"], noise, rng)
+        return batch
+
+
+def _mislead(inputs: torch.Tensor, share: float, rng: np.random.Generator) -> None:
+    """Put other tokens of the batch in the place of some that the decoder is told it has read.
+
+    It then learns to look at the ink instead of reciting, and to go on after a mistake.
+    """
+    written = inputs > _LAST_SPECIAL
+    wrong = torch.from_numpy(rng.random(inputs.shape) < share) & written
+    inputs[wrong] = torch.from_numpy(rng.choice(inputs[written].numpy(), size=int(wrong.sum())))
 
 
 @dataclass(frozen=True, slots=True)

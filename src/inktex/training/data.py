@@ -16,10 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from inktex.examples import Example, from_expression
 from inktex.ink import Expression, PlacedSymbol
 from inktex.tokenizer.vocabulary_inktex import IDS
-
-from .examples import Example, from_expression
 
 __all__ = ["load_examples", "load_expressions"]
 

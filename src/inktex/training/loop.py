@@ -15,6 +15,7 @@ from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
+from inktex.examples import Example
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
@@ -23,8 +24,8 @@ from inktex.tokenizer.tokenization_inktex import build_tokenizer
 
 from .average import WeightAverage
 from .batches import PlannedBatches, Planner
-from .examples import Example
 from .recipe import OptimizerConfig, Recipe
+from .synthetic import SyntheticInk
 from .validation import validate
 
 logger = logging.getLogger(__name__)
@@ -80,13 +81,25 @@ def make_optimizer(
 
 
 def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
-    """A fresh model, or the one of `recipe.init`."""
+    """A fresh model, or the one of `recipe.init` with the recipe's changes to its configuration.
+
+    Raises:
+        ValueError: if a change needs weights that the checkpoint does not have.
+    """
     if recipe.init is None:
         config = InktexConfig(encoder=dict(recipe.encoder), decoder=dict(recipe.decoder))
         return InktexForConditionalGeneration(config)
-    model: InktexForConditionalGeneration = InktexForConditionalGeneration.from_pretrained(
-        recipe.init, dtype=torch.float32
-    )
+    config = InktexConfig.from_pretrained(recipe.init)
+    config.encoder.update(recipe.encoder)
+    config.decoder.update(recipe.decoder)
+    try:
+        model: InktexForConditionalGeneration = InktexForConditionalGeneration.from_pretrained(
+            recipe.init, config=config, dtype=torch.float32
+        )
+    except RuntimeError as error:
+        raise ValueError(
+            f"The weights in {recipe.init} do not fit the recipe's encoder and decoder: {error}"
+        ) from error
     return model
 
 
@@ -132,7 +145,9 @@ def train(
         accelerator.print(f"Going on at step {progress.step} (epoch {progress.epoch}).")
     if accelerator.log_with:
         accelerator.init_trackers("curves")
-    planner = Planner(examples, recipe.batch, recipe.augmentation, recipe.seed)
+    share = recipe.synthesis.share
+    synthetic = SyntheticInk(examples, recipe.synthesis) if share else None
+    planner = Planner(examples, recipe.batch, recipe.augmentation, recipe.seed, synthetic, share)
     bar = tqdm(
         total=recipe.steps,
         initial=progress.step,
@@ -154,6 +169,7 @@ def train(
             recipe.seed,
             progress.epoch,
             first=progress.batch,
+            synthetic=synthetic,
         )
         # The loader draws a seed when it starts; its own generator leaves dropout's alone, so
         # that a run stopped in mid-epoch sees the same random numbers as one that was not.

@@ -9,6 +9,7 @@ import yaml
 
 from .augmentation import AugmentationConfig
 from .batches import BatchConfig
+from .synthetic import SynthesisConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Recipe:
         data: folder or parquet files of `scripts/prepare_crohme.py`, or `strokefont` for ink that
             inktex writes itself.
         init: folder of a checkpoint whose weights to start from; None for fresh ones.
-        encoder, decoder: fields of the model's configuration that differ from their defaults.
+        encoder, decoder: fields of the model's configuration that differ from their defaults, or
+            from those of `init`.
         steps: length of the run in optimizer steps; None to let `minutes` decide.
         minutes: length of the run in minutes of training, where `steps` is None. Such a run is not
             repeatable to the bit.
@@ -68,6 +70,7 @@ class Recipe:
     decoder: dict[str, Any] = field(default_factory=dict)
     batch: BatchConfig = field(default_factory=BatchConfig)
     augmentation: AugmentationConfig | None = field(default_factory=AugmentationConfig)
+    synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     steps: int | None = None
@@ -145,6 +148,7 @@ def recipe_from_dict(content: Mapping[str, Any]) -> Recipe:
 _PARTS = {
     "batch": BatchConfig,
     "augmentation": AugmentationConfig,
+    "synthesis": SynthesisConfig,
     "optimizer": OptimizerConfig,
     "loss": LossConfig,
 }

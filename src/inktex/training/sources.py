@@ -1,8 +1,8 @@
 """What a recipe's `data` stands for."""
 
+from inktex.examples import Example, from_expressions
 from inktex.synthesis.grammar import written_expressions
 
-from .examples import Example, from_expressions
 from .recipe import Recipe
 
 STROKEFONT = "strokefont"

@@ -6,11 +6,11 @@ from dataclasses import replace
 import torch
 
 from inktex.evaluation.scores import Scores, compute_scores
+from inktex.examples import Example
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 
 from .batches import BatchConfig, PlannedBatches, Planner
-from .examples import Example
 
 MAX_TOKENS = 128
 
@@ -54,5 +54,4 @@ def validate(
 ) -> Scores:
     """Scores of the greedy readings of examples."""
     readings = read_examples(model, examples, config)
-    truths = [[VOCABULARY[number] for number in example.tokens] for example in examples]
-    return compute_scores(readings, truths)
+    return compute_scores(readings, [example.caption for example in examples])

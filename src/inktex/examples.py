@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inktex.ink import Expression
 from inktex.render import published_scale
-from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS
+from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS, VOCABULARY
 
 NONE = -1
 """Stands for "no symbol" in every array of symbol indices."""
@@ -40,6 +40,11 @@ class Example:
     def point_symbols(self) -> NDArray[np.int64]:
         """`(points,)`, the symbol each point belongs to, or -1."""
         return np.repeat(self.trace_symbols, np.diff(self.offsets))
+
+    @property
+    def caption(self) -> list[str]:
+        """The tokens in writing."""
+        return [VOCABULARY[number] for number in self.tokens.tolist()]
 
     @property
     def size(self) -> tuple[float, float]:

@@ -1,0 +1,358 @@
+r"""What training ink teaches about writing: whose glyph looks how, and where people put things.
+
+Every row of an expression (the whole, a numerator, an exponent) has a baseline and a size, which
+are estimated from the symbols in it. In units of that size, ems, a symbol becomes a glyph that can
+be written anywhere, and distances become habits that can be drawn from.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inktex.examples import NONE, Example, items
+from inktex.tokenizer.vocabulary_inktex import BIG_OPERATORS
+
+from .layout import BRACKETS, HABITS, Habits, Strokes, gap_habit, script_habit
+
+Extent = tuple[float, float]
+"""Top and bottom in ems, baseline at 0, y downwards; capitals and digits reach up to -1."""
+
+_EXTENTS: Final[Mapping[Extent, str]] = {
+    (-0.6, 0.0): r"a c e m n o r s u v w x z \alpha \pi \sigma \omega \epsilon \cos",
+    (-1.0, 0.0): "0 1 2 3 4 5 6 7 8 9 b d h k l "
+    "A B C D E F G H I J K L M N O P Q R S T U V W X Y Z "
+    r"\delta \theta \lambda \lim \forall \exists "
+    r"\Delta \Gamma \Lambda \Omega \Phi \Psi \Sigma \Theta",
+    (-0.85, 0.0): r"i t \sin \tan",
+    (-0.6, 0.35): r"g p q y \gamma \mu \eta \chi \rho",
+    (-0.85, 0.35): "j",
+    (-1.0, 0.3): r"f \beta \phi \log \psi \xi \zeta",
+}
+_FIRST_GUESS: Final = {
+    token: extent for extent, tokens in _EXTENTS.items() for token in tokens.split()
+}
+_ANCHORS: Final = tuple("0123456789")
+"""Their mean extent is an em, so that ems stay what they are while the extents are fitted."""
+_LARGEST: Final = 4.0
+"""Ems from the origin; what reaches further has been taken for something that it is not."""
+_TALLEST: Final = 2.0
+"""Ems; big operators alone are taller."""
+_FEW: Final = 15
+"""Glyphs; who left fewer is not asked to write a whole expression."""
+
+
+def writer(example: Example) -> str:
+    """Who wrote an expression, as far as its name tells."""
+    name = example.id.split("[")[0]
+    if "_" in name and not name.startswith("MfrDB"):
+        return name.rsplit("_", 1)[1] if not name.startswith("form") else name.split("-")[0]
+    return name.rsplit("-", 1)[0]
+
+
+@dataclass(slots=True)
+class Row:
+    """A row of an expression's tree with what could be measured of it; pixels.
+
+    Attributes:
+        start, stop: its tokens.
+        items: start, stop and inner rows of each item.
+        size: an em, or None where no symbol tells.
+        baseline: y of the baseline, or None.
+    """
+
+    start: int
+    stop: int
+    items: list[tuple[int, int, list[tuple[int, int]]]]
+    size: float | None = None
+    baseline: float | None = None
+
+
+class Measured:
+    """An example's symbols as boxes, and its rows with their sizes and baselines.
+
+    Args:
+        example: every token that has ink is aligned.
+        extents: of the tokens that tell a row's size.
+
+    Raises:
+        ValueError: if the example cannot be measured: braces do not balance, or ink is missing.
+    """
+
+    def __init__(self, example: Example, extents: Mapping[str, Extent]) -> None:
+        self.example = example
+        self.tokens = example.caption
+        symbols = example.point_symbols
+        count = len(example.symbol_labels)
+        low, high = np.full((count, 2), np.inf), np.full((count, 2), -np.inf)
+        known = symbols != NONE
+        np.minimum.at(low, symbols[known], example.points[known])
+        np.maximum.at(high, symbols[known], example.points[known])
+        if not np.isfinite(low).all():
+            raise ValueError("A symbol has no ink.")
+        self.boxes = np.concatenate([low, high], axis=1)
+        self.rows: dict[tuple[int, int], Row] = {}
+        self._measure(0, len(self.tokens), None, extents)
+
+    def _measure(
+        self, start: int, stop: int, outer: float | None, extents: Mapping[str, Extent]
+    ) -> None:
+        tokens = self.example.tokens[start:stop].tolist()
+        parts = [
+            (start + a, start + b, [(start + c, start + d) for c, d in inner])
+            for a, b, inner in items(tokens)
+        ]
+        row = Row(start, stop, parts)
+        self.rows[start, stop] = row
+        sizes, bottoms = [], []
+        for first, _, _ in parts:
+            extent = extents.get(self.tokens[first])
+            symbol = self.example.alignment[first]
+            if extent is not None and symbol != NONE:
+                _, top, _, bottom = self.boxes[symbol]
+                sizes.append((bottom - top) / (extent[1] - extent[0]))
+                bottoms.append((bottom, extent[1]))
+        if sizes:
+            row.size = max(float(np.median(sizes)), 1.0)
+            row.baseline = float(np.median([b - row.size * extent for b, extent in bottoms]))
+        for _, _, inner in parts:
+            for a, b in inner:
+                self._measure(a, b, row.size, extents)
+
+    def box(self, start: int, stop: int) -> NDArray[np.float64] | None:
+        """Left, top, right and bottom of the ink of some tokens; None if they have none."""
+        numbers = self.example.alignment[start:stop]
+        boxes = self.boxes[numbers[numbers != NONE]]
+        if not len(boxes):
+            return None
+        return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+
+
+def fit_extents(examples: Iterable[Example], rounds: int = 3) -> dict[str, Extent]:
+    """How far each token reaches above and below its baseline: medians over the ink."""
+    extents: dict[str, Extent] = dict(_FIRST_GUESS)
+    kept = list(examples)
+    for _ in range(rounds):
+        seen: dict[str, list[Extent]] = {}
+        for example in kept:
+            try:
+                measured = Measured(example, extents)
+            except ValueError:
+                continue
+            for row in measured.rows.values():
+                if row.size is None or row.baseline is None or len(row.items) < 3:
+                    continue
+                for first, _, _ in row.items:
+                    symbol = example.alignment[first]
+                    if symbol != NONE and measured.tokens[first] in extents:
+                        _, top, _, bottom = measured.boxes[symbol]
+                        seen.setdefault(measured.tokens[first], []).append(
+                            ((top - row.baseline) / row.size, (bottom - row.baseline) / row.size)
+                        )
+        medians = {t: np.median(np.array(e), axis=0) for t, e in seen.items() if len(e) >= 5}
+        anchors = np.mean([medians[t] for t in _ANCHORS if t in medians] or [(-1.0, 0.0)], axis=0)
+        em, shift = anchors[1] - anchors[0], anchors[1]
+        for token, (top, bottom) in medians.items():
+            extents[token] = (float((top - shift) / em), float((bottom - shift) / em))
+    return extents
+
+
+@dataclass(slots=True)
+class Hands:
+    """Glyphs by writer and token, and habits.
+
+    Attributes:
+        glyphs: writer to token to the glyphs that he left.
+        writers: token to the writers who left one.
+        habits: name to observations `(observations, numbers)`, sorted by the first number.
+    """
+
+    glyphs: dict[str, dict[str, list[Strokes]]] = field(default_factory=dict)
+    writers: dict[str, list[str]] = field(default_factory=dict)
+    habits: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    _chances: tuple[list[str], NDArray[np.float64]] | None = None
+
+    def tokens(self) -> list[str]:
+        """What can be written."""
+        return sorted(self.writers)
+
+    def hand(self, rng: np.random.Generator) -> "Hand":
+        """A random writer, more often one who left much ink."""
+        if self._chances is None:
+            counts = {w: sum(map(len, found.values())) for w, found in self.glyphs.items()}
+            able = sorted(w for w, count in counts.items() if count >= _FEW) or sorted(counts)
+            weights = np.sqrt([counts[w] for w in able])
+            self._chances = able, weights / weights.sum()
+        able, weights = self._chances
+        return Hand(self, [able[i] for i in rng.choice(len(able), 2, p=weights)], rng)
+
+
+class Hand:
+    """One writer at work on one expression.
+
+    What he has not left a glyph of, another one writes for him, the same for the whole expression
+    if possible. His habits stay about the same throughout.
+
+    Args:
+        hands: glyphs and habits to choose from.
+        writers: in order of preference.
+        rng: source of all randomness.
+    """
+
+    def __init__(self, hands: Hands, writers: Sequence[str], rng: np.random.Generator) -> None:
+        self.hands, self.writers, self.rng = hands, list(writers), rng
+        self.places = {name: rng.random() for name in HABITS}
+
+    def draw(self, token: str) -> Strokes:
+        """A glyph.
+
+        Raises:
+            KeyError: if nobody left one.
+        """
+        for writer in self.writers:
+            found = self.hands.glyphs[writer].get(token)
+            if found:
+                return found[int(self.rng.integers(len(found)))]
+        able = self.hands.writers[token]
+        writer = able[int(self.rng.integers(len(able)))]
+        self.writers.append(writer)
+        return self.draw(token)
+
+    def habit(self, name: str) -> Sequence[float]:
+        """Numbers of one habit: an observation from about the same place of its distribution."""
+        observed = self.hands.habits[name]
+        place = np.clip(self.places[name] + self.rng.normal(0.0, 0.15), 0.0, 1.0)
+        return observed[int(place * (len(observed) - 1))].tolist()
+
+
+def collect(examples: Iterable[Example], habits: Habits) -> Hands:
+    """Glyphs and habits of all the ink that can be measured.
+
+    Args:
+        examples: training ink.
+        habits: what to do where the ink shows no example of a habit.
+    """
+    kept = list(examples)
+    extents = fit_extents(kept[:: max(len(kept) // 1500, 1)])
+    hands = Hands()
+    observed: dict[str, list[tuple[float, ...]]] = {name: [] for name in HABITS}
+    for example in kept:
+        inked = example.alignment != NONE
+        try:
+            measured = Measured(example, extents)
+        except ValueError:
+            continue
+        if not inked.any():
+            continue
+        own = hands.glyphs.setdefault(writer(example), {})
+        for row in measured.rows.values():
+            if row.size is not None and row.baseline is not None:
+                _observe(measured, row, row.size, row.baseline, own, observed)
+    for name in sorted(hands.glyphs):
+        for token in hands.glyphs[name]:
+            hands.writers.setdefault(token, []).append(name)
+    for name, rows in observed.items():
+        table = np.array(rows if len(rows) >= _FEW else [habits(name)], dtype=np.float64)
+        low, high = np.percentile(table, [6, 97], axis=0)
+        table = np.clip(table, low, high)
+        hands.habits[name] = table[np.argsort(table[:, 0], kind="stable")]
+    return hands
+
+
+def _observe(
+    measured: Measured,
+    row: Row,
+    size: float,
+    baseline: float,
+    glyphs: dict[str, list[Strokes]],
+    observed: dict[str, list[tuple[float, ...]]],
+) -> None:
+    """Take from one row its symbols as glyphs and its distances as habits."""
+    example = measured.example
+    before: tuple[str, float] | None = None
+    for start, stop, inner in row.items:
+        token, symbol = measured.tokens[start], example.alignment[start]
+        whole = measured.box(start, stop)
+        if whole is None or symbol == NONE:
+            before = None
+            continue
+        if before is not None:
+            distance = (float(whole[0]) - before[1]) / size
+            observed[gap_habit(before[0], token)].append((distance,))
+        before = token, float(whole[2])
+        box = measured.boxes[symbol]
+        glyph = _glyph(example, int(symbol), box, token, size, baseline)
+        if glyph is not None:
+            glyphs.setdefault(token, []).append(glyph)
+        arguments = {r"\frac": 2, r"\sqrt": 1}.get(token, 0)
+        parts = [measured.box(*place) for place in inner[:arguments]]
+        sizes = [measured.rows[place].size for place in inner[:arguments]]
+        scale = np.mean([s for s in sizes if s is not None] or [size]) / size
+        if arguments and all(part is not None for part in parts):
+            base = np.concatenate([box, *[part for part in parts if part is not None]])
+            boxes = base.reshape(-1, 4)
+            if token == r"\frac":
+                observed["fraction"].append(_fraction(boxes, float(scale), size, baseline))
+            else:
+                left, top, right, bottom = (boxes[0] - boxes[1]) / size
+                observed["root"].append((float(scale), -left, -top, right, bottom))
+            box = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+        for a, b in inner[arguments:]:
+            script, marks = measured.rows[a, b], measured.tokens[:a]
+            ink = measured.box(a, b)
+            if ink is None or script.size is None or script.baseline is None:
+                continue
+            mark = marks[-2]
+            if mark not in ("^", "_"):
+                continue
+            habit = script_habit(token, mark, (box[3] - box[1]) / size)
+            across = ink[0] - box[2] if habit.endswith("script") else (ink - box)[[0, 2]].mean()
+            if habit in ("superscript", "subscript"):
+                up = script.baseline - baseline
+            else:
+                up = ink[3] - box[1] if mark == "^" else ink[1] - box[3]
+            observed[habit].append((script.size / size, float(across / size), float(up / size)))
+
+
+def _fraction(
+    boxes: NDArray[np.float64], scale: float, size: float, baseline: float
+) -> tuple[float, ...]:
+    bar, numerator, denominator = boxes
+    widest = max(part[2] - part[0] for part in boxes[1:])
+    middle = (numerator + denominator)[[0, 2]].sum() / 4 - (bar[0] + bar[2]) / 2
+    return (
+        scale,
+        float(((bar[1] + bar[3]) / 2 - baseline) / size),
+        float((bar[1] - numerator[3]) / size),
+        float((denominator[1] - bar[3]) / size),
+        float((bar[2] - bar[0] - widest) / size),
+        float(middle / size),
+    )
+
+
+def _glyph(
+    example: Example,
+    symbol: int,
+    box: NDArray[np.float64],
+    token: str,
+    size: float,
+    baseline: float,
+) -> Strokes | None:
+    """A symbol's strokes in ems; None if it is too large or too far off to be believed."""
+    origin = np.array([box[0], baseline])
+    _, top, right, bottom = (box - np.tile(origin, 2)) / size
+    if token not in (r"\frac", r"\sqrt") and max(-top, bottom, right) > _LARGEST:
+        return None
+    if token not in BIG_OPERATORS and bottom - top > _TALLEST:
+        return None
+    if token in BRACKETS and bottom - top > 1.8:  # grown around something
+        return None
+    traces = np.flatnonzero(example.trace_symbols == symbol)
+    return tuple(
+        ((example.points[example.offsets[t] : example.offsets[t + 1]] - origin) / size).astype(
+            np.float32
+        )
+        for t in traces
+    )

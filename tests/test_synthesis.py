@@ -1,0 +1,253 @@
+"""Synthetic ink: recombined captions in the hands of known ink."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from torch.utils.data import DataLoader
+
+from inktex.examples import Example, from_expression, from_expressions
+from inktex.synthesis.captions import RecombinationConfig, Recombiner
+from inktex.synthesis.grammar import random_caption, written_expressions
+from inktex.synthesis.hands import Hands, Measured, collect, fit_extents, writer
+from inktex.synthesis.layout import HABITS, PRINTED, lay_out
+from inktex.synthesis.strokefont import glyphs
+from inktex.tokenizer.latex_inktex import normalize
+from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
+from inktex.training.batches import BatchConfig, PlannedBatches, Planner
+from inktex.training.synthetic import SynthesisConfig, SyntheticInk
+
+CAPTIONS = [
+    r"x ^ { 2 } + 3 y = \frac { a + b } { 2 }",
+    r"\sum \limits _ { i = 1 } ^ { n } i ^ { 3 } ( a - 1 )",
+    r"\sqrt { 2 x + 5 } , \int \limits _ { 0 } ^ { 1 } f _ { n } d x",
+    r"\lim \limits _ { n \rightarrow 0 } \sin \theta = 0",
+    r"\sqrt [ 3 ] { \frac { 1 } { x _ { 4 } } } \geq 6 7 8 9",
+]
+
+
+def wide(name: str) -> tuple[float, ...]:
+    """Habits of somebody who leaves twice the room of a printer."""
+    return (0.5,) if name == "relation" else PRINTED[name]
+
+
+@pytest.fixture(scope="module")
+def ink() -> list[Example]:
+    """Every caption by two writers."""
+    written = []
+    for name, habits in (("Ada", PRINTED.__getitem__), ("Eve", wide)):
+        for number, caption in enumerate(CAPTIONS * 6):
+            expression = lay_out(
+                caption.split(), glyphs().__getitem__, f"{number}_{name}", "test", habits
+            )
+            written.append(from_expression(expression))
+    return written
+
+
+@pytest.fixture(scope="module")
+def hands(ink: list[Example]) -> Hands:
+    return collect(ink, PRINTED.__getitem__)
+
+
+def known() -> set[str]:
+    return {token for caption in CAPTIONS for token in caption.split()} - STRUCTURAL_TOKENS
+
+
+# --------------------------------------------------------------------------------------- captions
+
+
+def test_recombined_captions_are_canonical_and_new() -> None:
+    captions = [caption.split() for caption in CAPTIONS]
+    recombiner = Recombiner(captions, RecombinationConfig(longest=40), known=known())
+    rng = np.random.default_rng(0)
+    drawn = [recombiner.draw(rng) for _ in range(400)]
+    for tokens in drawn:
+        assert normalize(" ".join(tokens)) == tokens
+        assert 0 < len(tokens) <= 40
+        assert set(tokens) <= known() | STRUCTURAL_TOKENS
+    assert len({tuple(tokens) for tokens in drawn}) > 300
+    assert sum(tokens in captions for tokens in drawn) < 40
+
+
+def test_rows_keep_their_roles() -> None:
+    config = RecombinationConfig(row=1.0, item=0.0, symbol=0.0, join=0.0)
+    captions = [caption.split() for caption in CAPTIONS[1:2]]
+    rng = np.random.default_rng(0)
+    recombiner = Recombiner(captions, config)
+    drawn = [" ".join(recombiner.draw(rng)) for _ in range(100)]
+    assert not any("^ { i = 1 }" in caption for caption in drawn)
+
+
+def test_rare_symbols_get_common() -> None:
+    captions = [["a"]] * 99 + [["b"]]
+    rng = np.random.default_rng(0)
+    shares = []
+    for flatten in (1.0, 0.0):
+        config = RecombinationConfig(symbol=1.0, item=0.0, join=0.0, flatten=flatten)
+        recombiner = Recombiner(captions, config)
+        shares.append(np.mean([recombiner.draw(rng) == ["b"] for _ in range(300)]))
+    assert shares[0] < 0.06
+    assert 0.35 < shares[1] < 0.65
+
+
+def test_no_caption_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no caption"):
+        Recombiner([["x", "^", "2"]])
+
+
+# ------------------------------------------------------------------------------------------ hands
+
+
+def test_rows_are_measured(ink: list[Example]) -> None:
+    expression = lay_out(CAPTIONS[0].split(), glyphs().__getitem__)
+    example = from_expression(expression)
+    extents = fit_extents([example], rounds=1)
+    measured = Measured(example, extents)
+    row, exponent = measured.rows[0, len(example.tokens)], measured.rows[3, 4]
+    assert row.size is not None
+    assert exponent.size is not None
+    assert exponent.size / row.size == pytest.approx(PRINTED["superscript"][0], rel=0.15)
+    digit = measured.boxes[example.alignment[6]]
+    assert row.baseline == pytest.approx(digit[3], abs=0.1 * row.size)
+
+
+def test_glyphs_come_back_as_they_were_written(hands: Hands) -> None:
+    for token in ("x", "3", "+", "y"):
+        (found,) = {len(strokes) for strokes in hands.glyphs["Ada"][token]}
+        assert found == len(glyphs()[token])
+    heights = [np.ptp(np.concatenate(s)[:, 1]) for s in hands.glyphs["Ada"]["6"]]
+    assert np.median(heights) == pytest.approx(1.0, rel=0.2)
+
+
+def test_habits_are_measured(hands: Hands) -> None:
+    assert set(hands.habits) == set(HABITS)
+    size, distance, rise = np.median(hands.habits["superscript"], axis=0)
+    assert size == pytest.approx(PRINTED["superscript"][0], rel=0.2)
+    assert distance == pytest.approx(PRINTED["superscript"][1], abs=0.15)
+    assert rise == pytest.approx(PRINTED["superscript"][2], abs=0.25)
+    relations = hands.habits["relation"][:, 0]
+    assert relations.min() < 0.35
+    assert relations.max() > 0.4, "one of the two writers leaves twice the room"
+
+
+def test_one_writer_writes_what_he_can(hands: Hands) -> None:
+    hand = hands.hand(np.random.default_rng(0))
+    first = hand.writers[0]
+    own = {id(strokes) for strokes in hands.glyphs[first]["x"]}
+    assert all(id(hand.draw("x")) in own for _ in range(20))
+    with pytest.raises(KeyError):
+        hand.draw(r"\aleph")
+
+
+@pytest.mark.parametrize(
+    ("name", "who"),
+    [
+        ("formulaire001-equation017", "formulaire001"),
+        ("101_Fabricio", "Fabricio"),
+        ("200923-1254-71", "200923-1254"),
+        ("MfrDB0007", "MfrDB0007"),
+        ("200923-1254-71[2:5]", "200923-1254"),
+    ],
+)
+def test_writers_are_known_by_the_name(ink: list[Example], name: str, who: str) -> None:
+    assert writer(replace(ink[0], id=name)) == who
+
+
+# ------------------------------------------------------------------------------------------ ink
+
+
+def boxes_of(example: Example) -> dict[int, tuple[float, float, float, float]]:
+    """Token index to the box of its ink."""
+    found = {}
+    for index, symbol in enumerate(example.alignment):
+        if symbol >= 0:
+            points = example.points[example.point_symbols == symbol]
+            found[index] = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+    return found
+
+
+def test_synthetic_ink_is_what_its_caption_says(ink: list[Example]) -> None:
+    """The structure is read again from where the symbols stand."""
+    writer_of = SyntheticInk(ink, SynthesisConfig(share=0.5))
+    for seed in range(150):
+        example = writer_of.draw(np.random.default_rng(seed))
+        tokens = example.caption
+        inked = [i for i, token in enumerate(tokens) if token not in STRUCTURAL_TOKENS]
+        degrees = {
+            i + d
+            for i, token in enumerate(tokens[:-1])
+            if token == r"\sqrt" and tokens[i + 1] == "["
+            for d in (1, tokens[i:].index("]"))
+        }
+        assert [i for i in inked if i not in degrees] == sorted(
+            i for i, symbol in enumerate(example.alignment) if symbol >= 0
+        )
+        labels = [example.symbol_labels[s] for s in example.alignment[example.alignment >= 0]]
+        assert labels == [example.tokens[i] for i in inked if i not in degrees]
+        boxes = boxes_of(example)
+        for i, token in enumerate(tokens):
+            if token == r"\frac":
+                close = _close(tokens, i + 1)
+                upper = [boxes[k] for k in range(i + 1, close) if k in boxes]
+                lower = [boxes[k] for k in range(close, _close(tokens, close + 1)) if k in boxes]
+                middle = (boxes[i][1] + boxes[i][3]) / 2
+                assert min((box[1] + box[3]) / 2 for box in upper) < middle
+                assert max((box[1] + box[3]) / 2 for box in lower) > middle
+            if token in ("^", "_") and i - 1 in boxes:
+                script = [boxes[k] for k in range(i + 2, _close(tokens, i + 1)) if k in boxes]
+                centre = (min(b[1] for b in script) + max(b[3] for b in script)) / 2
+                base = (boxes[i - 1][1] + boxes[i - 1][3]) / 2
+                assert centre < base if token == "^" else centre > base
+
+
+def _close(tokens: list[str], start: int) -> int:
+    """Index of the brace that closes the one at `start`."""
+    depth = 0
+    for index in range(start, len(tokens)):
+        depth += (tokens[index] == "{") - (tokens[index] == "}")
+        if depth == 0:
+            return index
+    raise AssertionError("A brace is never closed.")
+
+
+def test_the_same_numbers_write_the_same_ink(ink: list[Example]) -> None:
+    pen = SyntheticInk(ink, SynthesisConfig(share=0.5))
+    first, again, other = (pen.draw(np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first.caption == again.caption
+    assert np.array_equal(first.points, again.points)
+    assert first.caption != other.caption or not np.array_equal(first.points, other.points)
+
+
+def test_an_epoch_has_its_share_of_synthetic_ink(ink: list[Example]) -> None:
+    config = BatchConfig(heights=(80, 256), widths=(192, 1056), pixels=200_000)
+    pen = SyntheticInk(ink, SynthesisConfig(share=0.4))
+    planner = Planner(ink, config, None, seed=2, synthetic=pen, share=0.4)
+    plans = planner.epoch(1)
+    members = [member for plan in plans for member in plan.members]
+    assert sorted(number for number, *_ in members) == list(range(round(len(ink) / 0.6)))
+    kinds = {number: kind for number, _, kind in members}
+    assert all((kinds[number] == "synthetic") == (number >= len(ink)) for number in kinds)
+    batches = PlannedBatches(ink, plans, config, None, 2, 1, synthetic=pen)
+    again = PlannedBatches(ink, plans, config, None, 2, 1, first=3, synthetic=pen)
+    for key, value in batches[3].items():
+        assert (value == again[0][key]).all(), key
+    assert len(batches[0]["labels"]) == 2 * len(plans[0].members)
+
+
+def test_synthetic_members_need_somebody_to_write_them(ink: list[Example]) -> None:
+    config = BatchConfig()
+    plans = Planner(
+        ink, config, None, synthetic=SyntheticInk(ink, SynthesisConfig(share=0.9)), share=0.9
+    ).epoch(0)
+    batches = PlannedBatches(ink, plans, config, None, 0, 0)
+    with pytest.raises(ValueError, match="somebody to write"):
+        list(DataLoader(batches, batch_size=None))
+
+
+def test_captions_of_the_small_grammar_can_be_recombined_too() -> None:
+    rng = np.random.default_rng(3)
+    recombiner = Recombiner([random_caption(rng) for _ in range(50)])
+    for _ in range(50):
+        drawn = recombiner.draw(rng)
+        assert normalize(" ".join(drawn)) == drawn
+    assert collect(from_expressions(written_expressions(20)), PRINTED.__getitem__).tokens()
