@@ -34,7 +34,9 @@ from inktex.training.recipe import (
     recipe_path,
 )
 
-CONFIG = BatchConfig(heights=(48, 80, 144), widths=(48, 96, 192, 384), pixels=30_000)
+CONFIG = BatchConfig(
+    resolution=0.55, heights=(48, 80, 144), widths=(48, 96, 192, 384), pixels=30_000
+)
 STILL = AugmentationConfig(
     scale=(1.0, 1.0), aspect=0, rotation=0, slant=0, jitter=0, symbol_scale=0, elastic=0, pens=(3,)
 )
@@ -131,6 +133,23 @@ def test_every_example_is_in_one_batch_of_a_fixed_shape(examples: list[Example])
     assert {plan.shape[1] for plan in plans} <= set(CONFIG.widths)
     assert plans == Planner(examples, CONFIG, AugmentationConfig(), seed=3).epoch(7)
     assert plans != planner.epoch(8)
+
+
+def test_some_tokens_are_told_wrongly_but_none_is_taught_wrongly(examples: list[Example]) -> None:
+    plans = Planner(examples, CONFIG, STILL).epoch(0)
+    misled = PlannedBatches(examples, plans, CONFIG, replace(STILL, tokens=0.3), 0, 0)
+    honest = PlannedBatches(examples, plans, CONFIG, STILL, 0, 0)
+    changed = total = 0
+    for index in range(len(plans)):
+        wrong, right = misled[index], honest[index]
+        assert torch.equal(wrong["labels"], right["labels"])
+        mine, theirs = wrong["decoder_input_ids"], right["decoder_input_ids"]
+        assert torch.equal(mine[:, 0], theirs[:, 0])
+        assert torch.equal(mine == 0, theirs == 0)
+        assert set(mine.unique().tolist()) <= set(theirs.unique().tolist())
+        changed += int((mine != theirs).sum())
+        total += int((theirs > 4).sum())
+    assert 0.15 < changed / total < 0.3  # some are replaced by their like
 
 
 def test_processes_get_batches_of_like_size(examples: list[Example]) -> None:
@@ -261,6 +280,8 @@ def small_recipe(**changes: Any) -> Recipe:
     content["decoder"] |= {"hidden_size": 32, "intermediate_size": 32, "dropout": 0.2}
     content["batch"] |= {"pixels": 12_000, "cut_share": 0.5}
     content["optimizer"] |= {"decay_share": 0.0, "warmup_steps": 2}
+    content["augmentation"] |= {"tokens": 0.1}
+    content["synthesis"] = {"share": 0.3}
     return recipe_from_dict(content | changes)
 
 
@@ -322,6 +343,33 @@ def test_a_run_starts_from_the_weights_of_another(examples: list[Example], tmp_p
     expected = InktexForConditionalGeneration.from_pretrained(first).state_dict()
     for key, value in model.state_dict().items():
         assert torch.equal(value, expected[key]), key
+
+
+def test_a_run_may_change_the_dropout_of_what_it_starts_from(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    first = train(small_recipe(steps=1), examples, [], tmp_path / "first")
+    kept, changed = (
+        loop.make_model(
+            replace(small_recipe(steps=1, init=str(first)), encoder={}, decoder=decoder)
+        )
+        for decoder in ({}, {"dropout": 0.45})
+    )
+    assert kept.config.decoder.dropout == 0.2
+    assert changed.config.decoder.dropout == changed.decoder.layers[0].dropout.p == 0.45
+    assert changed.config.decoder.hidden_size == 32
+    recipe = replace(small_recipe(steps=1, init=str(first)), decoder={"intermediate_size": 64})
+    with pytest.raises(ValueError, match="do not fit"):
+        loop.make_model(recipe)
+
+
+def test_shapes_that_do_not_suit_the_model_are_refused(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    recipe = small_recipe(steps=1)
+    recipe = replace(recipe, batch=replace(recipe.batch, heights=(40, 144)))
+    with pytest.raises(ValueError, match=r"multiples of 16.*40"):
+        train(recipe, examples, [], tmp_path)
 
 
 def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:

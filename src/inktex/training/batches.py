@@ -55,9 +55,12 @@ class BatchConfig:
         cut_share: share of the examples of an epoch that are cut down to a sub-expression.
     """
 
-    resolution: float = 0.55
-    heights: tuple[int, ...] = (48, 64, 80, 112, 160, 256)
-    widths: tuple[int, ...] = (48, 80, 112, 144, 176, 224, 288, 368, 480, 672, 1056)
+    resolution: float = 0.62
+    heights: tuple[int, ...] = (48, 64, 80, 96, 112, 144, 176, 208, 256)
+    widths: tuple[int, ...] = (
+        *(48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 304, 352, 416, 480, 560, 672, 816),
+        1056,
+    )
     pixels: int = 300_000
     max_size: int = 32
     token_multiple: int = 4

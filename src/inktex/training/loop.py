@@ -123,7 +123,8 @@ def train(
         The folder with the averaged weights that scored best on the development examples.
 
     Raises:
-        ValueError: if there is nothing to train on, or `output` holds a run of another recipe.
+        ValueError: if there is nothing to train on, a shape does not suit the model, or `output`
+            holds a run of another recipe.
     """
     if not examples:
         raise ValueError("There are no examples to train on: check the recipe's `data`.")
@@ -136,6 +137,7 @@ def train(
     optimizer = make_optimizer(model, recipe.optimizer)
     model, optimizer = accelerator.prepare(model, optimizer)
     bare = accelerator.unwrap_model(model)
+    _check_shapes(recipe, bare.encoder.densenet.stride)
     average = WeightAverage(bare, recipe.optimizer.average)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, average)
@@ -323,6 +325,15 @@ def _replace(partial: Path, folder: Path) -> None:
         folder.rename(old)
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_shapes(recipe: Recipe, stride: int) -> None:
+    odd = [side for side in (*recipe.batch.heights, *recipe.batch.widths) if side % stride]
+    if odd:
+        raise ValueError(
+            f"batch.heights and batch.widths must be multiples of {stride}, the model's coarsest "
+            f"stride; {', '.join(map(str, odd))} are not."
+        )
 
 
 def _check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accelerator) -> None:
