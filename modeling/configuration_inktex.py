@@ -68,6 +68,8 @@ class InktexDecoderConfig(PretrainedConfig):
         max_position_embeddings: longest expression in tokens that generation allows.
         guided_layers: layers whose cross-attention is taught to look at the symbol being read.
         guided_heads: how many heads of each of these layers are taught.
+        grammar: what the tokens are to `Grammar`, which generation then keeps to; None to let
+            anything follow anything.
     """
 
     model_type = "inktex_decoder"
@@ -84,6 +86,7 @@ class InktexDecoderConfig(PretrainedConfig):
         max_position_embeddings: int = 256,
         guided_layers: Sequence[int] = (1, 2),
         guided_heads: int = 2,
+        grammar: dict[str, Any] | None = None,
         initializer_range: float = 0.02,
         use_cache: bool = True,
         pad_token_id: int = 0,
@@ -110,6 +113,7 @@ class InktexDecoderConfig(PretrainedConfig):
         self.max_position_embeddings = max_position_embeddings
         self.guided_layers = list(guided_layers)
         self.guided_heads = guided_heads
+        self.grammar = grammar
         self.initializer_range = initializer_range
         self.use_cache = use_cache
         kwargs.pop("is_decoder", None)

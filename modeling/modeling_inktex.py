@@ -5,7 +5,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import GenerationMixin, PreTrainedModel
+from transformers import (
+    GenerationConfig,
+    GenerationMixin,
+    LogitsProcessorList,
+    PreTrainedModel,
+)
 from transformers import initialization as init
 from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
 from transformers.utils import ModelOutput
@@ -13,6 +18,7 @@ from transformers.utils import ModelOutput
 from .configuration_inktex import InktexConfig
 from .decoder_inktex import InktexDecoder, InktexDecoderLayer
 from .densenet_inktex import DenseLayer, InktexEncoder, InktexEncoderOutput
+from .grammar_inktex import Grammar, GrammarLogitsProcessor
 
 IGNORE = -100
 """Label of a position that no loss looks at."""
@@ -100,6 +106,8 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         self.encoder = InktexEncoder(config.encoder)
         self.decoder = InktexDecoder(config.decoder)
         self.lm_head = nn.Linear(config.decoder.hidden_size, config.decoder.vocab_size, bias=False)
+        rules = config.decoder.grammar
+        self.grammar = None if rules is None else Grammar(config.decoder.vocab_size, rules)
         self.post_init()
 
     def get_encoder(self, modality: str | None = None) -> nn.Module:
@@ -131,6 +139,19 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         start = labels.new_full((labels.shape[0], 1), self.config.decoder_start_token_id)
         shifted = torch.cat([start, labels[:, :-1]], dim=1)
         return shifted.masked_fill(shifted == IGNORE, self.config.pad_token_id)
+
+    def _get_logits_processor(
+        self, generation_config: GenerationConfig, *args: Any, **kwargs: Any
+    ) -> LogitsProcessorList:
+        """Generation keeps to the grammar, whoever starts it; from right to left it is free."""
+        processors = super()._get_logits_processor(generation_config, *args, **kwargs)
+        start = generation_config.decoder_start_token_id
+        if self.grammar is not None and start != self.config.reverse_start_token_id:
+            longest = int(
+                generation_config.max_length or self.config.decoder.max_position_embeddings
+            )
+            processors.append(GrammarLogitsProcessor(self.grammar, longest))
+        return processors
 
     def forward(
         self,

@@ -1,12 +1,13 @@
 #!/usr/bin/env python
-"""Score a model on a test set.
+r"""Score a model on a test set.
 
     # the official pictures, by the protocol of the published papers
     python scripts/evaluate.py --pictures offline_2014.zip --captions captions_2014.tsv
     # a split of the prepared data, drawn from its ink
     python scripts/evaluate.py --data data/crohme --split dev --model runs/base/best
     # any folder of pictures with a captions file (name, TAB, tokens)
-    python scripts/evaluate.py --pictures FOLDER --captions captions.tsv --beams 5 --output out.json
+    python scripts/evaluate.py --pictures FOLDER --captions captions.tsv --output out.json \
+        --preset accurate
 
 Prints a table; --output also writes every reading and the scores as JSON. Every expression counts.
 """
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="of --data only the expressions whose caption is not in its train split",
     )
-    parser.add_argument("--beams", type=int, default=1, help="beam width (default 1: greedy)")
+    parser.add_argument("--preset", default="fast", help="fast (greedy) or accurate")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--limit", type=int, help="only the first so many expressions (for a try)")
     parser.add_argument("--output", type=Path, help="JSON file to write")
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.limit is not None:
             samples = samples[: options.limit]
         recognizer = Recognizer.from_pretrained(options.model)
-        result = evaluate_samples(recognizer, samples, options.beams, options.batch_size)
+        result = evaluate_samples(recognizer, samples, options.preset, options.batch_size)
     except (ValueError, OSError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
@@ -55,14 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
         "model": options.model or "shipped",
         "test_set": str(options.pictures or f"{options.data}:{options.split}")
         + (" (captions not in train)" if options.unseen else ""),
-        "beams": options.beams,
+        "preset": options.preset,
         "parameters": recognizer.model.num_parameters(),
         "machine": platform.processor() or platform.machine(),
     }
     print(table([("normalised spelling", result.scores), ("as it is", result.plain_scores)]))
     print(
         f"{settings['test_set']}: {len(samples)} expressions, {len(result.errors)} unreadable, "
-        f"beams {options.beams}, {result.seconds / len(samples) * 1000:.1f} ms an expression "
+        f"preset {options.preset}, {result.seconds / len(samples) * 1000:.1f} ms an expression "
         f"in batches of {options.batch_size}."
     )
     for name, message in result.errors.items():

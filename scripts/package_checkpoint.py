@@ -87,7 +87,7 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
         scores[path.stem] = {
             **content["scores"],
             "exp_rate_without_normalization": content["scores_without_normalization"]["exp_rate"],
-            "beams": settings["beams"],
+            "preset": settings["preset"],
             "test_set": Path(settings["test_set"]).name,
         }
     start = Path(recipe["init"]) / RECORD if recipe["init"] else None

@@ -18,11 +18,11 @@ SCORES = {
     "exp_rate_3": 0.875,
     "token_error_rate": 0.125,
     "expressions": 8,
-    "beams": 1,
+    "preset": "fast",
 }
 RECORD: dict[str, Any] = {
     "parameters": 5_400_000,
-    "scores": {"2014": SCORES, "2016": {**SCORES, "beams": 5}},
+    "scores": {"2014": SCORES, "2016": {**SCORES, "preset": "accurate"}},
     "data": "own ink",
     "recipe": {"name": "tiny"},
     "commit": "abc123",
@@ -43,8 +43,8 @@ def script(repository: Path) -> ModuleType:
 
 def test_scores_become_rows() -> None:
     header, _, first, second = score_table(RECORD["scores"]).splitlines()
-    assert first == "| 2014 | 8 | 50.00 | 62.50 | 75.00 | 87.50 | 12.50 | greedy |"
-    assert second.endswith("| 5 beams |")
+    assert first == "| 2014 | 8 | 50.00 | 62.50 | 75.00 | 87.50 | 12.50 | fast |"
+    assert second.endswith("| accurate |")
     assert header.count("|") == first.count("|")
 
 
@@ -65,7 +65,7 @@ def test_the_record_is_of_the_model_that_was_evaluated(script: ModuleType, tmp_p
     (run / "recipe.json").write_text(json.dumps({"name": "tiny", "init": None}))
     curve = [{"step": 50, "loss": 1.0}, {"step": 100, "epoch": 2, "minutes": 1.5, "exp_rate": 0.5}]
     (run / "curve.jsonl").write_text("\n".join(map(json.dumps, curve)))
-    settings = {"model": str(run / "best"), "beams": 1, "test_set": "data:dev"}
+    settings = {"model": str(run / "best"), "preset": "fast", "test_set": "data:dev"}
     evaluation = {
         "settings": settings,
         "scores": SCORES,

@@ -95,6 +95,29 @@ def test_a_bad_picture_spoils_no_other(
     assert isinstance(results[3], Reading)
 
 
+@pytest.mark.parametrize("preset", ["fast", "accurate"])
+def test_alternatives_are_other_readings_the_likeliest_first(
+    recognizer: Recognizer, pictures: list[Image.Image], preset: str
+) -> None:
+    first, second = recognizer.read(pictures[:2], preset=preset, alternatives=3)
+    assert len(first.alternatives) == len(second.alternatives) == 3
+    for reading in (first, second):
+        assert len({reading.tokens, *(one.tokens for one in reading.alternatives)}) == 4
+        scores = [one.score for one in reading.alternatives]
+        if preset == "accurate":  # a beam search alone may prefer what is shorter
+            assert [reading.score, *scores] == sorted([reading.score, *scores], reverse=True)
+    alone = recognizer(pictures[1], preset=preset, alternatives=3)
+    assert [one.tokens for one in alone.alternatives] == [one.tokens for one in second.alternatives]
+    assert recognizer(pictures[0]).alternatives == ()
+
+
+def test_presets_are_known_by_name(recognizer: Recognizer, pictures: list[Image.Image]) -> None:
+    with pytest.raises(ValueError, match="fast and accurate"):
+        recognizer(pictures[0], preset="slow")
+    with pytest.raises(ValueError, match="fast and accurate"):
+        list(recognizer.read_each(pictures, preset="slow"))
+
+
 def test_nothing_to_read_gives_nothing(recognizer: Recognizer) -> None:
     assert recognizer.read([]) == []
     assert list(recognizer.read_each([])) == []
@@ -140,10 +163,28 @@ def test_a_folder_is_searched_for_pictures_and_ink(
     pictures[1].save(tmp_path / "sub" / "a.JPG")
     (tmp_path / "c.inkml").write_text(INKML)
     (tmp_path / "notes.txt").write_text("not a picture")
-    status, lines, _ = run(capsys, "--model", folder, tmp_path, "--beams", 2)
+    status, lines, _ = run(capsys, "--model", folder, tmp_path, "--preset", "accurate")
     assert status == 0
     files = [Path(line.split("\t")[0]).name for line in lines]
     assert files == ["b.png", "c.inkml", "a.JPG"]
+
+
+def test_alternatives_come_as_json(
+    folder: Path,
+    pictures: list[Image.Image],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pictures[0].save(tmp_path / "a.png")
+    _, (line,), _ = run(
+        capsys, "--model", folder, "--json", "--alternatives", 2, tmp_path / "a.png"
+    )
+    record = json.loads(line)
+    assert len(record["alternatives"]) == 2
+    assert set(record["alternatives"][0]) == {"latex", "tokens", "score"}
+    with pytest.raises(SystemExit):
+        run(capsys, "--alternatives", -1, tmp_path / "a.png")
+    assert "from 0 up" in capsys.readouterr().err
 
 
 def test_standard_input_is_read(

@@ -21,6 +21,7 @@ __all__ = [
     "EOS_TOKEN",
     "EXPANSIONS",
     "FUNCTIONS",
+    "GRAMMAR",
     "IDS",
     "L2R_TOKEN",
     "LIMITS_OPERATORS",
@@ -140,6 +141,23 @@ LIMITS_OPERATORS: Final[frozenset[str]] = BIG_OPERATORS | frozenset(
     {r"\lim", r"\max", r"\min", r"\sup", r"\inf", r"\det", r"\gcd"}
 )
 """Operators after which `\\limits` is legal and useful; elsewhere TeX stops with an error."""
+
+GRAMMAR: Final[dict[str, int | list[int]]] = {
+    "open": IDS["{"],
+    "close": IDS["}"],
+    "superscript": IDS["^"],
+    "subscript": IDS["_"],
+    "limits": IDS[r"\limits"],
+    "optional_open": IDS["["],
+    "optional_close": IDS["]"],
+    "end": IDS[EOS_TOKEN],
+    "special": [IDS[token] for token in SPECIAL_TOKENS if token != EOS_TOKEN],
+    "operators": sorted(IDS[token] for token in LIMITS_OPERATORS),
+    "optional": sorted(IDS[token] for token in OPTIONAL_ARGUMENT_TOKENS),
+    "one_argument": [IDS[t] for t, n in ARGUMENT_COUNTS.items() if n == 1 and t not in "^_"],
+    "two_arguments": [IDS[t] for t, n in ARGUMENT_COUNTS.items() if n == 2],
+}
+"""Ids by what they are to the grammar; a model's configuration carries it for generation."""
 
 SUBSCRIPT_LIMITS_OPERATORS: Final[frozenset[str]] = frozenset({r"\sum", r"\int", r"\lim"})
 """Operators that take `\\limits` in canonical style, exactly when they have a subscript."""

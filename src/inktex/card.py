@@ -80,12 +80,13 @@ def score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
         scores: name of the evaluation to its scores, as `training.json` has them.
     """
     lines = [
-        "| test set | expressions | ExpRate | ≤ 1 | ≤ 2 | ≤ 3 | token error rate | decoding |",
+        "| test set | expressions | ExpRate | ≤ 1 | ≤ 2 | ≤ 3 | token error rate | preset |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, entry in scores.items():
         rates = ("exp_rate", "exp_rate_1", "exp_rate_2", "exp_rate_3", "token_error_rate")
         cells = [f"{100 * entry[rate]:.2f}" for rate in rates]
-        decoding = "greedy" if entry["beams"] == 1 else f"{entry['beams']} beams"
-        lines.append(f"| {name} | {entry['expressions']} | {' | '.join(cells)} | {decoding} |")
+        lines.append(
+            f"| {name} | {entry['expressions']} | {' | '.join(cells)} | {entry['preset']} |"
+        )
     return "\n".join(lines)

@@ -38,10 +38,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recognize.add_argument(
         "--json",
         action="store_true",
-        help="print one JSON object a line: file, latex, tokens, score; or file, error",
+        help="print one JSON object a line: file, latex, tokens, score and what else was asked "
+        "for; or file, error",
     )
     recognize.add_argument(
-        "--beams", type=_positive, default=1, help="width of the beam search (default 1: greedy)"
+        "--preset",
+        choices=("fast", "accurate"),
+        default="fast",
+        help="accurate searches longer, from both ends (default: fast)",
+    )
+    recognize.add_argument(
+        "--alternatives",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="with --json: also give the N next best readings",
     )
     recognize.add_argument(
         "--batch-size", type=_positive, default=8, help="pictures read together (default 8)"
@@ -76,7 +87,9 @@ def _recognize(options: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         return _fail(str(error))
     sources = (sys.stdin.buffer.read() if file == STANDARD_INPUT else file for file in files)
-    readings = recognizer.read_each(sources, options.beams, options.batch_size)
+    readings = recognizer.read_each(
+        sources, options.preset, options.alternatives, options.batch_size
+    )
     bar = tqdm(
         total=len(files),
         unit="picture",
@@ -97,6 +110,11 @@ def _recognize(options: argparse.Namespace) -> int:
                 "tokens": reading.tokens,
                 "score": round(reading.score, 6),
             }
+            if options.alternatives:
+                record["alternatives"] = [
+                    {"latex": one.latex, "tokens": one.tokens, "score": round(one.score, 6)}
+                    for one in reading.alternatives
+                ]
             print(json.dumps(record, ensure_ascii=False), flush=True)
         else:
             print(f"{file}\t{reading.latex}" if len(files) > 1 else reading.latex, flush=True)
@@ -128,6 +146,13 @@ def find_pictures(names: Sequence[str]) -> Iterator[str]:
             yield from found
         else:
             raise FileNotFoundError(f"{name}: no such file or folder.")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 up")
+    return value
 
 
 def _positive(text: str) -> int:

@@ -25,8 +25,8 @@ MAX_TOKENS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read in one picture.
+class Alternative:
+    """One thing that a picture may say.
 
     Attributes:
         latex: compact LaTeX that compiles.
@@ -37,6 +37,17 @@ class Reading:
     latex: str
     tokens: str
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Alternative):
+    """What was read in one picture.
+
+    Attributes:
+        alternatives: what else it may say, the likeliest first; as many as were asked for.
+    """
+
+    alternatives: tuple[Alternative, ...] = ()
 
 
 class Recognizer:
@@ -82,20 +93,24 @@ class Recognizer:
         processor = InktexProcessor.from_pretrained(str(name))
         return cls(model.to(device).eval(), processor)
 
-    def __call__(self, picture: Any, num_beams: int = 1) -> Reading:
+    def __call__(self, picture: Any, preset: str = "fast", alternatives: int = 0) -> Reading:
         """Read one picture.
 
         Args:
             picture: path of a picture or InkML file, bytes, PIL picture, array, tensor, or `Ink`.
-            num_beams: width of the beam search; 1 is greedy, and fastest.
+            preset: `fast`, or `accurate`, which takes several times as long.
+            alternatives: how many other readings to give beside the best one.
 
         Raises:
-            ValueError: if it cannot be read as a picture or has no ink in it.
+            ValueError: if it cannot be read as a picture or has no ink in it, or if there is no
+                such preset.
             OSError: if the file cannot be opened.
         """
-        return self.read([picture], num_beams)[0]
+        return self.read([picture], preset, alternatives)[0]
 
-    def read(self, pictures: Sequence[Any], num_beams: int = 1) -> list[Reading]:
+    def read(
+        self, pictures: Sequence[Any], preset: str = "fast", alternatives: int = 0
+    ) -> list[Reading]:
         """Read several pictures as one batch; see `__call__`."""
         from inktex.modeling.generation_inktex import generate_with_probabilities
 
@@ -105,31 +120,57 @@ class Recognizer:
             images=[as_picture(picture) for picture in pictures], return_tensors="pt"
         )
         sequences, probabilities = generate_with_probabilities(
-            self.model, inputs, num_beams=num_beams, do_sample=False, max_new_tokens=MAX_TOKENS
+            self.model,
+            inputs,
+            preset,
+            do_sample=False,
+            max_new_tokens=MAX_TOKENS,
+            num_return_sequences=alternatives + 1,
         )
-        tokens = self.processor.batch_decode(sequences, skip_special_tokens=True)
+        found = [
+            (self.processor.tokenizer.compact(text), text, score)
+            for text, score in zip(
+                self.processor.batch_decode(sequences, skip_special_tokens=True),
+                probabilities.tolist(),
+                strict=True,
+            )
+        ]
+        count = len(found) // len(pictures)
         return [
-            Reading(self.processor.tokenizer.compact(text), text, score)
-            for text, score in zip(tokens, probabilities.tolist(), strict=True)
+            Reading(
+                *found[first],
+                alternatives=tuple(Alternative(*one) for one in found[first + 1 : first + count]),
+            )
+            for first in range(0, len(found), count)
         ]
 
     def read_each(
-        self, pictures: Iterable[Any], num_beams: int = 1, batch_size: int = 8
+        self,
+        pictures: Iterable[Any],
+        preset: str = "fast",
+        alternatives: int = 0,
+        batch_size: int = 8,
     ) -> Iterator[Reading | Exception]:
         """Read any number of pictures, in order, some at a time.
 
         A picture that cannot be read gives its error instead of a reading, and stops nothing.
+
+        Raises:
+            ValueError: if there is no such preset.
         """
+        from inktex.modeling.generation_inktex import check_preset
+
+        check_preset(preset)
         source = iter(pictures)
         while batch := list(islice(source, batch_size)):
             try:
-                yield from self.read(batch, num_beams)
+                yield from self.read(batch, preset, alternatives)
                 continue
             except (ValueError, OSError):
                 pass  # one of them is at fault: find out which
             for picture in batch:
                 try:
-                    yield self(picture, num_beams)
+                    yield self(picture, preset, alternatives)
                 except (ValueError, OSError) as error:
                     yield error
 

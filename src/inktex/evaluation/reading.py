@@ -83,7 +83,7 @@ class Evaluation:
 def evaluate_samples(
     recognizer: Recognizer,
     samples: Sequence[Sample],
-    num_beams: int = 1,
+    preset: str = "fast",
     batch_size: int = 16,
     progress: bool = True,
 ) -> Evaluation:
@@ -92,7 +92,7 @@ def evaluate_samples(
     Args:
         recognizer: model and processor.
         samples: the test set.
-        num_beams: width of the beam search; 1 is greedy.
+        preset: how to search, see `Recognizer.__call__`.
         batch_size: pictures read together; they are sorted by size for that.
         progress: whether to show a bar.
 
@@ -107,7 +107,9 @@ def evaluate_samples(
     readings = [Reading("", "", 0.0)] * len(samples)
     errors: dict[str, str] = {}
     started = time.perf_counter()
-    results = recognizer.read_each((samples[i].picture for i in order), num_beams, batch_size)
+    results = recognizer.read_each(
+        (samples[i].picture for i in order), preset, batch_size=batch_size
+    )
     for i, result in tqdm(
         zip(order, results, strict=True), total=len(samples), unit="picture", disable=not progress
     ):

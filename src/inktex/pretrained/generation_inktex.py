@@ -1,17 +1,38 @@
 """Generation, with the probability of what was generated."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
+from .grammar_inktex import is_formula
+
 LENGTHS = ("max_length", "max_new_tokens", "generation_config")
 UNSET_LENGTHS = (None, 20)
 """What transformers has as `max_length` where nobody set it."""
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "fast": {"num_beams": 1},
+    "accurate": {"num_beams": 6, "bidirectional": True},
+}
+"""Ways to search, by name."""
+
+
+def check_preset(name: str) -> None:
+    """Make sure that a preset exists.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"There is no preset {name!r}; there are {' and '.join(PRESETS)}.")
 
 
 @torch.no_grad()
 def generate_with_probabilities(
-    model: Any, inputs: dict[str, torch.Tensor], **generate_kwargs: Any
+    model: Any,
+    inputs: dict[str, torch.Tensor],
+    preset: str = "fast",
+    **generate_kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Read pictures.
 
@@ -21,30 +42,112 @@ def generate_with_probabilities(
         model: an `InktexForConditionalGeneration`.
         inputs: `pixel_values` and `pixel_mask`, as the processor gives them; they are brought to
             the model's device and dtype.
-        generate_kwargs: of `generate`: `num_beams`, `num_return_sequences`, `max_new_tokens` ...
+        preset: `fast` is greedy; `accurate` is a beam search in both directions, which then both
+            judge what either of them found (Zhao et al. 2021 train both; the judging is that of
+            Liu et al. 2016).
+        generate_kwargs: of `generate`: `num_beams`, `num_return_sequences`, `max_new_tokens` ...,
+            and `bidirectional`; they override the preset.
 
     Returns:
-        The sequences, `(pictures * num_return_sequences, tokens)`, and their probabilities,
-        float32 in 0..1: the product of the probabilities that the model itself (no temperature,
-        no length penalty) gives to the tokens, the end included. It is not normalised by length,
-        because it says how likely the whole expression is right.
+        The sequences, `(pictures * num_return_sequences, tokens)`, read from left to right, and
+        their probabilities, float32 in 0..1: the product of the probabilities that the model itself
+        (no temperature, no length penalty) gives to the tokens, the end included; the geometric
+        mean of both directions if there are two. It is not normalised by length, because it says
+        how likely the whole expression is right.
+
+    Raises:
+        ValueError: if there is no such preset.
     """
+    check_preset(preset)
+    generate_kwargs = {**PRESETS[preset], **generate_kwargs}
+    bidirectional = bool(generate_kwargs.pop("bidirectional", False))
+    wanted = int(generate_kwargs.get("num_return_sequences", 1))
+    beams = int(generate_kwargs.get("num_beams", 1))
+    if not generate_kwargs.get("do_sample"):
+        beams = generate_kwargs["num_beams"] = max(beams, wanted)
     is_unset = model.generation_config.max_length in UNSET_LENGTHS
     if is_unset and not any(name in generate_kwargs for name in LENGTHS):
         generate_kwargs["max_length"] = model.config.decoder.max_position_embeddings
     pixel_values = inputs["pixel_values"].to(model.device, model.dtype)
     pixel_mask = inputs["pixel_mask"].to(model.device)
     memory = model.get_encoder()(pixel_values, pixel_mask)
-    # A copy, since beam search multiplies the one that it gets.
-    sequences = model.generate(encoder_outputs=type(memory)(**memory), **generate_kwargs)
-    if not isinstance(sequences, torch.Tensor):  # return_dict_in_generate
-        sequences = sequences.sequences
-    return sequences, sequence_probabilities(model, memory, sequences)
+
+    def search(**changes: Any) -> torch.Tensor:
+        # A copy, since beam search multiplies the one that it gets.
+        copy = type(memory)(**memory)
+        sequences = model.generate(encoder_outputs=copy, **{**generate_kwargs, **changes})
+        found: torch.Tensor = getattr(sequences, "sequences", sequences)
+        return found
+
+    if not bidirectional:
+        sequences = search()
+        return sequences, sequence_probabilities(model, memory, sequences)
+    both = [
+        search(num_return_sequences=max(beams, wanted), decoder_start_token_id=start)
+        for start in (model.config.decoder_start_token_id, model.config.reverse_start_token_id)
+    ]
+    return _judge(model, memory, both[0], both[1], wanted)
+
+
+def _judge(
+    model: Any, memory: Any, forward: torch.Tensor, backward: torch.Tensor, wanted: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The `wanted` best of what both directions found, by the mean of their log-probabilities."""
+    pictures = len(memory.last_hidden_state)
+    candidates: list[list[tuple[int, ...]]] = []
+    for rows, mirrored in zip(
+        forward.view(pictures, -1, forward.shape[1]).tolist(),
+        backward.view(pictures, -1, backward.shape[1]).tolist(),
+        strict=True,
+    ):
+        found = dict.fromkeys(_written(row, model.config) for row in rows)
+        for row in mirrored:
+            tokens = _written(row, model.config)[::-1]
+            if model.grammar is None or is_formula(model.grammar, tokens):
+                found[tokens] = None
+        candidates.append(list(found))
+    count = max(map(len, candidates))
+    # Each picture gets as many, the last one again where there are fewer.
+    filled = [row + [row[-1]] * (count - len(row)) for row in candidates]
+    sequences, mirrored_sequences = (
+        _stack([row[::step] for rows in filled for row in rows], start, model.config).to(
+            forward.device
+        )
+        for start, step in (
+            (model.config.decoder_start_token_id, 1),
+            (model.config.reverse_start_token_id, -1),
+        )
+    )
+    scores = sequence_log_probabilities(model, memory, sequences)
+    scores = (scores + sequence_log_probabilities(model, memory, mirrored_sequences)) / 2
+    scores = scores.view(pictures, count)
+    for number, row in enumerate(candidates):
+        scores[number, len(row) :] = -torch.inf
+    best = scores.topk(min(wanted, count), dim=1)
+    numbers = torch.arange(pictures, device=scores.device)[:, None] * count + best.indices
+    return sequences[numbers.flatten()], best.values.flatten().exp()
+
+
+def _written(row: Sequence[int], config: Any) -> tuple[int, ...]:
+    """The tokens between start and end."""
+    tokens = list(row[1:])
+    if config.eos_token_id in tokens:
+        tokens = tokens[: tokens.index(config.eos_token_id)]
+    return tuple(token for token in tokens if token != config.pad_token_id)
+
+
+def _stack(rows: Sequence[Sequence[int]], start: int, config: Any) -> torch.Tensor:
+    """Rows of tokens with start and end, padded to the longest."""
+    longest = max(map(len, rows)) + 2
+    stacked = torch.full((len(rows), longest), config.pad_token_id)
+    for number, row in enumerate(rows):
+        stacked[number, : len(row) + 2] = torch.tensor([start, *row, config.eos_token_id])
+    return stacked
 
 
 @torch.no_grad()
-def sequence_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
-    """Probability of each sequence, given what the encoder made of its picture.
+def sequence_log_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
+    """Logarithm of the probability of each sequence, given what the encoder made of its picture.
 
     Args:
         model: an `InktexForConditionalGeneration`.
@@ -53,14 +156,25 @@ def sequence_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> 
             a multiple, neighbouring sequences sharing a picture.
 
     Returns:
-        `(batch,)` float32 in 0..1.
+        `(batch,)` float32.
     """
     read, following = sequences[:, :-1], sequences[:, 1:]
     output = model(encoder_outputs=memory, decoder_input_ids=read, use_cache=False)
     log_probabilities = output.logits.float().log_softmax(dim=-1)
     chosen = log_probabilities.gather(2, following[..., None])[..., 0]
     ended = (read == model.config.eos_token_id).cumsum(dim=1) > 0  # what follows is padding
-    return chosen.masked_fill(ended, 0.0).sum(dim=1).exp()
+    return chosen.masked_fill(ended, 0.0).sum(dim=1)
 
 
-__all__ = ["generate_with_probabilities", "sequence_probabilities"]
+def sequence_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
+    """Probability of each sequence, 0 to 1; see `sequence_log_probabilities`."""
+    return sequence_log_probabilities(model, memory, sequences).exp()
+
+
+__all__ = [
+    "PRESETS",
+    "check_preset",
+    "generate_with_probabilities",
+    "sequence_log_probabilities",
+    "sequence_probabilities",
+]

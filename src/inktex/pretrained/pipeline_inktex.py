@@ -16,8 +16,8 @@ class InktexPipeline(Pipeline):
     `num_return_sequences` asks for more: `generated_text`, compact LaTeX, and `score`, the
     probability in 0..1 that the model gives to the whole expression (not normalised by length).
 
-    Parameters of `generate` are taken as they are or in `generate_kwargs`, when the pipeline is
-    made or called.
+    `preset="accurate"` searches longer. Parameters of `generate` are taken as they are or in
+    `generate_kwargs`, when the pipeline is made or called.
 
     Example:
         >>> reader = pipeline("image-to-text", model=folder, trust_remote_code=True)

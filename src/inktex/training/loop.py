@@ -21,6 +21,7 @@ from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
+from inktex.tokenizer.vocabulary_inktex import GRAMMAR
 
 from .average import WeightAverage
 from .batches import PlannedBatches, Planner
@@ -86,12 +87,13 @@ def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
     Raises:
         ValueError: if a change needs weights that the checkpoint does not have.
     """
+    decoder = {"grammar": GRAMMAR, **recipe.decoder}
     if recipe.init is None:
-        config = InktexConfig(encoder=dict(recipe.encoder), decoder=dict(recipe.decoder))
+        config = InktexConfig(encoder=dict(recipe.encoder), decoder=decoder)
         return InktexForConditionalGeneration(config)
     config = InktexConfig.from_pretrained(recipe.init)
     config.encoder.update(recipe.encoder)
-    config.decoder.update(recipe.decoder)
+    config.decoder.update(decoder)
     try:
         model: InktexForConditionalGeneration = InktexForConditionalGeneration.from_pretrained(
             recipe.init, config=config, dtype=torch.float32

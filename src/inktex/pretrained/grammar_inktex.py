@@ -1,0 +1,244 @@
+r"""The grammar of canonical LaTeX, for generation: no token that could not lead to a formula.
+
+Braces balance, every `^`, `_`, `\frac`, `\sqrt` gets its arguments, `\limits` follows operators
+alone and is followed by a limit, nothing has two superscripts, nothing repeats itself for ever, and
+a formula is finished in time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from transformers import LogitsProcessor
+
+_REPEATS = 5
+"""A run of tokens comes at most so many times in a row..."""
+_SHORT = 20
+"""...unless all of them together are shorter than this: `1 1 1 1 1 1` may be."""
+_PERIODS = 16
+"""Tokens; longer runs are not looked for."""
+_DEAREST = 7
+"""Tokens that one token costs at most: two arguments and itself."""
+
+
+@dataclass(frozen=True)
+class _State:
+    r"""What a prefix of tokens leaves open.
+
+    Attributes:
+        frames: for each open group how many more groups its owner wants afterwards, -1 for the
+            `[` of a root; and what `scripts` will be behind the owner.
+        wanted: groups that the last owner still wants, the first of which must begin now.
+        after: what `scripts` will be behind the last owner.
+        optional: whether the wanted group may have an optional one before it.
+        empty: whether nothing stands in the innermost row yet.
+        scripts: 2 where `_` and `^` may follow, 1 where `^` alone may, 0 where none may.
+        operator: whether `\limits` may follow.
+        limits: whether a script must follow.
+        ended: whether the formula is complete and over.
+    """
+
+    frames: tuple[tuple[int, int], ...] = ()
+    wanted: int = 0
+    after: int = 0
+    optional: bool = False
+    empty: bool = True
+    scripts: int = 0
+    operator: bool = False
+    limits: bool = False
+    ended: bool = False
+
+    @property
+    def shortest(self) -> int:
+        """Tokens that it takes at least to complete the formula."""
+        if self.ended:
+            return 0
+        groups = self.wanted + sum(abs(more) for more, _ in self.frames)  # `]` wants one, too
+        row = self.empty and not self.wanted
+        return 3 * groups + len(self.frames) + 4 * self.limits + row
+
+
+class Grammar:
+    r"""Which tokens may follow which.
+
+    Args:
+        vocab_size: number of tokens.
+        tokens: ids by what they are to the grammar: `open`, `close`, `superscript`, `subscript`,
+            `limits`, `optional_open`, `optional_close`, `end` (one each), `special` (never to be
+            written), `operators` (may have `\limits`), `optional` (may have an optional argument),
+            `one_argument`, `two_arguments` (lists).
+
+    Raises:
+        ValueError: if one is missing.
+    """
+
+    def __init__(self, vocab_size: int, tokens: Mapping[str, Any]) -> None:
+        names = (
+            "open close superscript subscript limits optional_open optional_close end special "
+            "operators optional one_argument two_arguments"
+        ).split()
+        missing = [name for name in names if name not in tokens]
+        if missing:
+            raise ValueError(f"The grammar lacks {', '.join(missing)}.")
+        self.vocab_size, self.tokens = vocab_size, tokens
+        self.open, self.close = int(tokens["open"]), int(tokens["close"])
+        self.up, self.down = int(tokens["superscript"]), int(tokens["subscript"])
+        self.limits, self.end = int(tokens["limits"]), int(tokens["end"])
+        self.left, self.right = int(tokens["optional_open"]), int(tokens["optional_close"])
+        self.operators = frozenset(tokens["operators"])
+        self.optional = frozenset(tokens["optional"])
+        self.arguments = dict.fromkeys(tokens["one_argument"], 1)
+        self.arguments |= dict.fromkeys(tokens["two_arguments"], 2)
+        self._masks: dict[_State, torch.Tensor] = {}
+        structure = {self.open, self.close, self.up, self.down, self.limits, self.end}
+        # On the CPU, wherever a model is being made just now.
+        self._leaves = torch.ones(vocab_size, dtype=torch.bool, device="cpu")
+        self._leaves[[*structure, *tokens["special"], *self.arguments]] = False
+
+    def start(self) -> _State:
+        """The state before the first token."""
+        return _State()
+
+    def advance(self, state: _State, token: int) -> _State:
+        """The state after one more token; tokens that are not allowed are taken as symbols."""
+        if state.ended or token == self.end:
+            return replace(state, ended=True)
+        if token == self.open and state.wanted:
+            frame = (state.wanted - 1, state.after)
+            return _State(frames=(*state.frames, frame))
+        if token == self.close and state.frames and state.frames[-1][0] >= 0:
+            more, after = state.frames[-1]
+            rest = state.frames[:-1]
+            if more:
+                return _State(frames=rest, wanted=more, after=after, empty=False)
+            return _State(frames=rest, empty=False, scripts=after)
+        if token == self.left and state.wanted and state.optional:
+            return _State(frames=(*state.frames, (-1, state.after)))
+        if token == self.right and state.frames and state.frames[-1][0] == -1:
+            after = state.frames[-1][1]
+            return _State(frames=state.frames[:-1], wanted=1, after=after, empty=False)
+        if token == self.limits:
+            return replace(state, operator=False, limits=True)
+        if token in (self.up, self.down):
+            after = 0 if token == self.up else 1
+            return _State(frames=state.frames, wanted=1, after=after, empty=False)
+        wanted = self.arguments.get(token, 0)
+        return _State(
+            frames=state.frames,
+            wanted=wanted,
+            after=2,
+            optional=token in self.optional,
+            empty=False,
+            scripts=0 if wanted else 2,
+            operator=token in self.operators,
+        )
+
+    def allowed(self, state: _State, remaining: int) -> torch.Tensor:
+        """`(vocabulary,)` bool: which tokens may follow.
+
+        Args:
+            state: of the tokens so far.
+            remaining: how many more tokens there may be, the end included.
+        """
+        slack = remaining - 1 - state.shortest
+        if slack >= _DEAREST:  # whatever follows, the formula can be completed
+            if state not in self._masks:
+                self._masks[state] = self._mask(state)
+            return self._masks[state]
+        mask = self._mask(state)
+        for token in mask.nonzero()[:, 0].tolist():
+            if token != self.end and self.advance(state, token).shortest > remaining - 2:
+                mask[token] = False
+        if not mask.any():  # too late for anything: at least end
+            mask[self.end] = True
+        return mask
+
+    def _mask(self, state: _State) -> torch.Tensor:
+        mask = torch.zeros(self.vocab_size, dtype=torch.bool, device="cpu")
+        in_degree = any(more == -1 for more, _ in state.frames)
+        if state.ended:
+            mask[self.end] = True
+        elif state.wanted:
+            mask[self.open] = True
+            mask[self.left] = state.optional and not in_degree
+        elif state.limits:
+            mask[[self.up, self.down]] = True
+        else:
+            mask |= self._leaves
+            mask[list(self.arguments)] = True
+            if state.scripts:
+                mask[self.up] = True
+                mask[self.down] = state.scripts == 2
+            mask[self.limits] = state.operator
+            if in_degree:  # TeX ends the degree at the first bracket that it meets
+                mask[[self.left, self.right]] = False
+            if state.frames and state.frames[-1][0] == -1:
+                mask[self.right] = not state.empty
+            elif state.frames:
+                mask[self.close] = not state.empty
+            else:
+                mask[self.end] = not state.empty
+        return mask
+
+
+def is_formula(grammar: Grammar, tokens: Sequence[int]) -> bool:
+    """Whether tokens, the end included or not, are a whole formula."""
+    state = grammar.start()
+    for token in tokens:
+        if not grammar.allowed(state, len(tokens) + 8)[token]:
+            return False
+        state = grammar.advance(state, token)
+    return state.ended or bool(grammar.allowed(state, 8)[grammar.end])
+
+
+def looping(tokens: Sequence[int]) -> int | None:
+    """The token that would go on with a run that was repeated often enough; None if none was."""
+    for period in range(1, min(_PERIODS, len(tokens) // 2) + 1):
+        length = max(period * _REPEATS, _SHORT) - 1
+        if len(tokens) >= length and all(
+            tokens[-i] == tokens[-i - period] for i in range(1, length - period + 1)
+        ):
+            return tokens[-period]
+    return None
+
+
+class GrammarLogitsProcessor(LogitsProcessor):
+    """Forbids what the grammar does, for sequences that are read from left to right.
+
+    Args:
+        grammar: of the tokens.
+        longest: sequences have at most this many tokens, start and end included.
+        start: tokens before the first one of the formula.
+    """
+
+    def __init__(self, grammar: Grammar, longest: int, start: int = 1) -> None:
+        self.grammar, self.longest, self.begin = grammar, longest, start
+        self._states: dict[tuple[int, ...], _State] = {(): grammar.start()}
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """`(batch, vocabulary)` scores, minus infinity where a token may not follow."""
+        rows = [tuple(row) for row in input_ids[:, self.begin :].tolist()]
+        states = {}
+        for row in set(rows):
+            known = self._states.get(row[:-1])
+            if known is None or not row:
+                known = self.grammar.start()
+                for token in row[:-1]:
+                    known = self.grammar.advance(known, token)
+            states[row] = self.grammar.advance(known, row[-1]) if row else known
+        self._states = states
+        remaining = self.longest - input_ids.shape[1]
+        masks = []
+        for row in rows:
+            mask = self.grammar.allowed(states[row], remaining)
+            loop = None if states[row].ended else looping(row)
+            if loop is not None and mask.sum() > 1:
+                mask = mask.clone()
+                mask[loop] = False
+            masks.append(mask)
+        forbidden = ~torch.stack(masks).to(scores.device)
+        return scores.masked_fill(forbidden, -torch.inf)
+
+
+__all__ = ["Grammar", "GrammarLogitsProcessor", "is_formula", "looping"]

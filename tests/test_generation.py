@@ -1,0 +1,244 @@
+"""Generation: the grammar, loops, both directions, and the probabilities."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+import torch
+from pylatexenc.latexwalker import LatexWalker
+from transformers import LogitsProcessorList
+
+from inktex.modeling.configuration_inktex import InktexConfig
+from inktex.modeling.generation_inktex import (
+    generate_with_probabilities,
+    sequence_log_probabilities,
+)
+from inktex.modeling.grammar_inktex import (
+    Grammar,
+    GrammarLogitsProcessor,
+    is_formula,
+    looping,
+)
+from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.synthesis.grammar import random_caption
+from inktex.tokenizer.compact_inktex import compact
+from inktex.tokenizer.latex_inktex import normalize
+from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, SPECIAL_TOKENS, VOCABULARY
+
+RULES = Grammar(len(VOCABULARY), GRAMMAR)
+END = IDS["</s>"]
+
+
+def ids(caption: str) -> list[int]:
+    return [IDS[token] for token in caption.split()]
+
+
+def words(tokens: Iterable[int]) -> list[str]:
+    return [VOCABULARY[i] for i in tokens if VOCABULARY[i] not in SPECIAL_TOKENS]
+
+
+@pytest.fixture(scope="module")
+def model() -> InktexForConditionalGeneration:
+    """Random weights, which write nothing but nonsense."""
+    torch.manual_seed(0)
+    config = InktexConfig(
+        encoder={
+            "stem_channels": [4, 8],
+            "block_layers": [1, 1],
+            "growth_rates": [4, 8],
+            "bottleneck_factors": [0, 2],
+            "fusion_channels": 16,
+            "hidden_size": 32,
+        },
+        decoder={
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 32,
+            "guided_layers": [1],
+            "guided_heads": 1,
+            "initializer_range": 0.4,
+            "grammar": GRAMMAR,
+        },
+    )
+    return InktexForConditionalGeneration(config).eval()
+
+
+@pytest.fixture(scope="module")
+def pictures() -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    return {"pixel_values": torch.rand(3, 1, 48, 64).round(), "pixel_mask": torch.ones(3, 48, 64)}
+
+
+# ---------------------------------------------------------------------------------------- grammar
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "x",
+        "x _ { 1 } ^ { 2 }",
+        r"\frac { a } { b } ^ { 2 }",
+        r"\sqrt [ 3 ] { [ x ] }",
+        r"\sum \limits _ { i = 1 } ^ { n } i",
+        r"\int \limits ^ { 1 } x",
+        r"[ \hat { x } , \mathbb { R } ]",
+        "( x ) ^ { y ^ { z } }",
+    ],
+)
+def test_formulas_are_formulas(caption: str) -> None:
+    assert is_formula(RULES, ids(caption))
+    assert is_formula(RULES, [*ids(caption), END])
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "",
+        "{ x }",
+        "x }",
+        "^ { 2 }",
+        "x ^ 2",
+        "x ^ { }",
+        "x ^ { 2",
+        "x ^ { 2 } ^ { 3 }",
+        "x ^ { 2 } _ { 3 }",
+        r"\frac { a }",
+        r"\frac { a } b",
+        r"\sqrt [ 3 { x }",
+        r"\sqrt [ ] { x }",
+        r"\sqrt x",
+        r"x \limits _ { 1 }",
+        r"\sum \limits",
+        r"\sum \limits x",
+        "x <pad>",
+    ],
+)
+def test_what_is_no_formula_is_none(caption: str) -> None:
+    assert not is_formula(RULES, ids(caption))
+
+
+def test_every_random_caption_is_a_formula() -> None:
+    rng = np.random.default_rng(0)
+    assert all(is_formula(RULES, [IDS[t] for t in random_caption(rng, 3)]) for _ in range(300))
+
+
+def test_random_walks_are_canonical_compile_and_end_in_time() -> None:
+    """Whatever the model prefers: here it likes to open things."""
+    rng = np.random.default_rng(5)
+    fond = torch.zeros(len(VOCABULARY))
+    fond[[IDS[t] for t in ("^", "_", r"\frac", r"\sqrt", "[", r"\limits")]] = 4.0
+    for longest in (4, 7, 9, 20, 20, 60, 60, 60):
+        for _ in range(15):
+            processor = GrammarLogitsProcessor(RULES, longest)
+            row = [IDS["<l2r>"]]
+            while row[-1] != END:
+                assert len(row) < longest, words(row)
+                noise = torch.from_numpy(rng.gumbel(size=len(VOCABULARY))).float()
+                scores = processor(torch.tensor([row]), (fond + noise)[None])
+                row.append(int(scores.argmax()))
+            tokens = words(row)
+            assert is_formula(RULES, row[1:])
+            LatexWalker(compact(tokens), tolerant_parsing=False).get_latex_nodes()
+            # `\limits` is a matter of style that the grammar leaves to the model.
+            if r"\limits" not in tokens and not {r"\sum", r"\int", r"\lim"} & set(tokens):
+                assert normalize(" ".join(tokens)) == tokens
+
+
+def test_a_grammar_names_what_it_lacks() -> None:
+    with pytest.raises(ValueError, match="subscript"):
+        Grammar(250, {key: value for key, value in GRAMMAR.items() if key != "subscript"})
+
+
+@pytest.mark.parametrize(
+    ("caption", "token"),
+    [
+        ("1 " * 19, "1"),
+        ("1 " * 18, None),
+        ("x + " * 9 + "x", "+"),
+        ("x + " * 8 + "x", None),
+        ("x + y + z = " * 4 + "x + y + z", "="),
+        ("a b c", None),
+    ],
+)
+def test_loops_are_noticed(caption: str, token: str | None) -> None:
+    assert looping(ids(caption)) == (None if token is None else IDS[token])
+
+
+# ------------------------------------------------------------------------------------- generation
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_nonsense_is_grammatical(
+    model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor], beams: int
+) -> None:
+    rows = model.generate(**pictures, num_beams=beams, max_new_tokens=24, do_sample=False)
+    for row in rows.tolist():
+        assert is_formula(RULES, row[1 : row.index(END)]), words(row)
+
+
+def test_without_rules_anything_goes(
+    model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
+) -> None:
+    free = InktexForConditionalGeneration(
+        InktexConfig.from_dict(
+            {
+                **model.config.to_dict(),
+                "decoder": {**model.config.decoder.to_dict(), "grammar": None},
+            }
+        )
+    ).eval()
+    free.load_state_dict(model.state_dict())
+
+    def fond_of_scripts(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        liked = scores.clone()
+        liked[:, IDS["^"]] += 1000
+        return liked
+
+    for reader, expected in ((free, False), (model, True)):
+        rows = reader.generate(
+            **pictures,
+            max_new_tokens=24,
+            do_sample=False,
+            logits_processor=LogitsProcessorList([fond_of_scripts]),
+        )
+        assert all(is_formula(RULES, row[1:]) == expected for row in rows.tolist())
+
+
+def test_the_grammar_survives_saving(
+    model: InktexForConditionalGeneration, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("model")
+    model.save_pretrained(folder)
+    again = InktexForConditionalGeneration.from_pretrained(folder)
+    assert again.grammar is not None
+    assert again.config.decoder.grammar == GRAMMAR
+
+
+def test_both_directions_judge_what_either_found(
+    model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
+) -> None:
+    found, scores = generate_with_probabilities(
+        model, pictures, bidirectional=True, num_beams=4, num_return_sequences=3, max_new_tokens=12
+    )
+    alone, _ = generate_with_probabilities(
+        model, pictures, num_beams=4, num_return_sequences=3, max_new_tokens=12
+    )
+    assert scores.shape == (9,)
+    memory = model.get_encoder()(**pictures)
+    for number, (row, score) in enumerate(zip(found.tolist(), scores.tolist(), strict=True)):
+        tokens = row[1 : row.index(END)]
+        assert is_formula(RULES, tokens)
+        mirrored = [model.config.reverse_start_token_id, *tokens[::-1], END]
+        single = type(memory)(
+            **{k: v[number // 3 : number // 3 + 1] for k, v in memory.items() if v is not None}
+        )
+        expected = [
+            sequence_log_probabilities(model, single, torch.tensor([sequence])).item()
+            for sequence in (row[: len(tokens) + 2], mirrored)
+        ]
+        assert np.log(score) == pytest.approx(sum(expected) / 2, rel=1e-4)
+    by_picture = scores.view(3, 3)
+    assert (by_picture[:, :-1] >= by_picture[:, 1:]).all(), "the best come first"
+    assert len({tuple(row) for row in found[:3].tolist()}) == 3
+    assert found.tolist() != alone.tolist()
