@@ -1,6 +1,7 @@
 """Generation, with the probability of what was generated."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,13 +28,39 @@ def check_preset(name: str) -> None:
         raise ValueError(f"There is no preset {name!r}; there are {' and '.join(PRESETS)}.")
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Generated:
+    """What was read in a batch of pictures; several sequences a picture stand side by side.
+
+    Attributes:
+        sequences: `(sequences, tokens)`, read from left to right, start and end included.
+        probabilities: `(sequences,)` float32, 0 to 1: the product of the probabilities that the
+            model gives to the tokens, the end included; the geometric mean of both directions if
+            both judged. Not normalised by length: it says how likely all of it is right.
+        token_probabilities: `(sequences, tokens - 1)` float32, of what follows the start; 1 behind
+            the end.
+        attention: `(sequences, tokens - 1, rows, columns)`, how much the guided heads look at each
+            cell of the picture when they write the token; None if the model has none.
+    """
+
+    sequences: torch.Tensor
+    probabilities: torch.Tensor
+    token_probabilities: torch.Tensor
+    attention: torch.Tensor | None
+
+
 def generate_with_probabilities(
-    model: Any,
-    inputs: dict[str, torch.Tensor],
-    preset: str = "fast",
-    **generate_kwargs: Any,
+    model: Any, inputs: dict[str, torch.Tensor], preset: str = "fast", **generate_kwargs: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
+    """Read pictures: `sequences` and `probabilities` of `generate_with_details`."""
+    found = generate_with_details(model, inputs, preset, **generate_kwargs)
+    return found.sequences, found.probabilities
+
+
+@torch.no_grad()
+def generate_with_details(
+    model: Any, inputs: dict[str, torch.Tensor], preset: str = "fast", **generate_kwargs: Any
+) -> Generated:
     """Read pictures.
 
     The pictures are encoded once, for the search and for the probabilities.
@@ -49,11 +76,7 @@ def generate_with_probabilities(
             and `bidirectional`; they override the preset.
 
     Returns:
-        The sequences, `(pictures * num_return_sequences, tokens)`, read from left to right, and
-        their probabilities, float32 in 0..1: the product of the probabilities that the model itself
-        (no temperature, no length penalty) gives to the tokens, the end included; the geometric
-        mean of both directions if there are two. It is not normalised by length, because it says
-        how likely the whole expression is right.
+        `num_return_sequences` sequences for each picture, the likeliest first.
 
     Raises:
         ValueError: if there is no such preset.
@@ -79,14 +102,22 @@ def generate_with_probabilities(
         found: torch.Tensor = getattr(sequences, "sequences", sequences)
         return found
 
-    if not bidirectional:
+    probabilities = None
+    if bidirectional:
+        both = [
+            search(num_return_sequences=max(beams, wanted), decoder_start_token_id=start)
+            for start in (model.config.decoder_start_token_id, model.config.reverse_start_token_id)
+        ]
+        sequences, probabilities = _judge(model, memory, both[0], both[1], wanted)
+    else:
         sequences = search()
-        return sequences, sequence_probabilities(model, memory, sequences)
-    both = [
-        search(num_return_sequences=max(beams, wanted), decoder_start_token_id=start)
-        for start in (model.config.decoder_start_token_id, model.config.reverse_start_token_id)
-    ]
-    return _judge(model, memory, both[0], both[1], wanted)
+    log_probabilities, attention = sequence_details(model, memory, sequences)
+    if probabilities is None:
+        probabilities = log_probabilities.sum(dim=1).exp()
+    if attention is not None:
+        rows, columns = memory.grid_shape[0].tolist()
+        attention = attention.unflatten(2, (rows, columns))
+    return Generated(sequences, probabilities, log_probabilities.exp(), attention)
 
 
 def _judge(
@@ -146,8 +177,10 @@ def _stack(rows: Sequence[Sequence[int]], start: int, config: Any) -> torch.Tens
 
 
 @torch.no_grad()
-def sequence_log_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
-    """Logarithm of the probability of each sequence, given what the encoder made of its picture.
+def sequence_details(
+    model: Any, memory: Any, sequences: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """How likely each token is, given its picture and the tokens before, and where it is.
 
     Args:
         model: an `InktexForConditionalGeneration`.
@@ -156,14 +189,27 @@ def sequence_log_probabilities(model: Any, memory: Any, sequences: torch.Tensor)
             a multiple, neighbouring sequences sharing a picture.
 
     Returns:
-        `(batch,)` float32.
+        `(batch, tokens - 1)` float32, logarithms of probabilities, 0 behind the end; and
+        `(batch, tokens - 1, cells)`, how much the guided heads look at each cell of the memory
+        when they write the token, None if the model has none.
     """
     read, following = sequences[:, :-1], sequences[:, 1:]
-    output = model(encoder_outputs=memory, decoder_input_ids=read, use_cache=False)
+    output = model(
+        encoder_outputs=memory, decoder_input_ids=read, use_cache=False, output_guided=True
+    )
     log_probabilities = output.logits.float().log_softmax(dim=-1)
     chosen = log_probabilities.gather(2, following[..., None])[..., 0]
     ended = (read == model.config.eos_token_id).cumsum(dim=1) > 0  # what follows is padding
-    return chosen.masked_fill(ended, 0.0).sum(dim=1)
+    attention = None
+    if output.guided_logits:
+        heads = [logits.float().softmax(dim=-1).mean(dim=1) for logits in output.guided_logits]
+        attention = torch.stack(heads).mean(dim=0)
+    return chosen.masked_fill(ended, 0.0), attention
+
+
+def sequence_log_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
+    """`(batch,)`, logarithms of the probabilities of sequences; see `sequence_details`."""
+    return sequence_details(model, memory, sequences)[0].sum(dim=1)
 
 
 def sequence_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
@@ -173,8 +219,11 @@ def sequence_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> 
 
 __all__ = [
     "PRESETS",
+    "Generated",
     "check_preset",
+    "generate_with_details",
     "generate_with_probabilities",
+    "sequence_details",
     "sequence_log_probabilities",
     "sequence_probabilities",
 ]

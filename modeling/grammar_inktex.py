@@ -216,7 +216,7 @@ class GrammarLogitsProcessor(LogitsProcessor):
         self.grammar, self.longest, self.begin = grammar, longest, start
         self._states: dict[tuple[int, ...], _State] = {(): grammar.start()}
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """`(batch, vocabulary)` scores, minus infinity where a token may not follow."""
         rows = [tuple(row) for row in input_ids[:, self.begin :].tolist()]
         states = {}

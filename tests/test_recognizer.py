@@ -169,6 +169,40 @@ def test_a_folder_is_searched_for_pictures_and_ink(
     assert files == ["b.png", "c.inkml", "a.JPG"]
 
 
+def test_symbols_are_found_where_they_are(recognizer: Recognizer) -> None:
+    """An untrained model reads nonsense, but all ink belongs to somebody."""
+    expression = written_expressions(5, seed=3)[1]
+    small = Image.fromarray(render(expression.traces))
+    large = Image.new("L", (small.width * 3 + 40, small.height * 3 + 90))
+    large.paste(small.resize((small.width * 3, small.height * 3)), (40, 90))
+    for picture in (small, large):
+        reading = recognizer(picture)
+        tokens = reading.tokens.split()
+        assert [tokens[symbol.index] for symbol in reading.symbols] == [
+            symbol.token for symbol in reading.symbols
+        ]
+        assert not {"{", "}", "^", "_"} & {symbol.token for symbol in reading.symbols}
+        assert all(0 <= symbol.score <= 1 for symbol in reading.symbols)
+        boxes = np.array([symbol.box for symbol in reading.symbols if symbol.box])
+        ink = np.argwhere(np.asarray(picture) > 100)[:, ::-1]
+        around = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+        expected = np.concatenate([ink.min(axis=0), ink.max(axis=0) + 1])
+        np.testing.assert_allclose(around, expected, atol=0.012 * sum(picture.size))
+
+
+def test_symbols_come_as_json(
+    folder: Path,
+    pictures: list[Image.Image],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pictures[0].save(tmp_path / "a.png")
+    _, (line,), _ = run(capsys, "--model", folder, "--json", "--symbols", tmp_path / "a.png")
+    record = json.loads(line)
+    assert record["symbols"]
+    assert all(set(one) == {"index", "token", "score", "box"} for one in record["symbols"])
+
+
 def test_alternatives_come_as_json(
     folder: Path,
     pictures: list[Image.Image],

@@ -349,14 +349,11 @@ def test_a_run_may_change_the_dropout_of_what_it_starts_from(
     examples: list[Example], tmp_path: Path
 ) -> None:
     first = train(small_recipe(steps=1), examples, [], tmp_path / "first")
-    kept, changed = (
-        loop.make_model(
-            replace(small_recipe(steps=1, init=str(first)), encoder={}, decoder=decoder)
-        )
-        for decoder in ({}, {"dropout": 0.45})
-    )
-    assert kept.config.decoder.dropout == 0.2
-    assert changed.config.decoder.dropout == changed.decoder.layers[0].dropout.p == 0.45
+    plain = replace(small_recipe(steps=1, init=str(first)), encoder={}, decoder={})
+    kept = loop.make_model(plain)
+    changed = loop.make_model(replace(plain, decoder={"dropout": 0.45}))
+    assert kept.config.decoder.dropout == kept.decoder.dropout.p == 0.2
+    assert changed.config.decoder.dropout == changed.decoder.dropout.p == 0.45
     assert changed.config.decoder.hidden_size == 32
     recipe = replace(small_recipe(steps=1, init=str(first)), decoder={"intermediate_size": 64})
     with pytest.raises(ValueError, match="do not fit"):

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ._version import __version__
 
@@ -53,6 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=0,
         metavar="N",
         help="with --json: also give the N next best readings",
+    )
+    recognize.add_argument(
+        "--symbols",
+        action="store_true",
+        help="with --json: also give each symbol's token, probability and box in the picture",
     )
     recognize.add_argument(
         "--batch-size", type=_positive, default=8, help="pictures read together (default 8)"
@@ -104,12 +110,22 @@ def _recognize(options: argparse.Namespace) -> int:
                 print(json.dumps({"file": file, "error": str(reading)}), flush=True)
             print(f"inktex: {file}: {reading}", file=sys.stderr)
         elif options.json:
-            record = {
+            record: dict[str, Any] = {
                 "file": file,
                 "latex": reading.latex,
                 "tokens": reading.tokens,
                 "score": round(reading.score, 6),
             }
+            if options.symbols:
+                record["symbols"] = [
+                    {
+                        "index": symbol.index,
+                        "token": symbol.token,
+                        "score": round(symbol.score, 6),
+                        "box": symbol.box and [round(side, 1) for side in symbol.box],
+                    }
+                    for symbol in reading.symbols
+                ]
             if options.alternatives:
                 record["alternatives"] = [
                     {"latex": one.latex, "tokens": one.tokens, "score": round(one.score, 6)}

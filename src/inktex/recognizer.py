@@ -15,6 +15,8 @@ from .inkml import read_inkml
 from .render import render
 
 if TYPE_CHECKING:
+    from inktex.modeling.generation_inktex import Generated
+    from inktex.modeling.image_processing_inktex import PlacedPicture
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
     from inktex.modeling.processing_inktex import InktexProcessor
 
@@ -40,14 +42,34 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadSymbol:
+    """One symbol of a reading.
+
+    Attributes:
+        index: of its token in the reading's tokens.
+        token: the token.
+        score: its probability, given the tokens before it, 0 to 1.
+        box: left, top, right and bottom of its ink, in pixels of the picture (turned upright,
+            where it says how; ink is drawn as published first); None where no ink was found.
+    """
+
+    index: int
+    token: str
+    score: float
+    box: tuple[float, float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading(Alternative):
     """What was read in one picture.
 
     Attributes:
         alternatives: what else it may say, the likeliest first; as many as were asked for.
+        symbols: what was read where, in reading order.
     """
 
     alternatives: tuple[Alternative, ...] = ()
+    symbols: tuple[ReadSymbol, ...] = ()
 
 
 class Recognizer:
@@ -112,14 +134,21 @@ class Recognizer:
         self, pictures: Sequence[Any], preset: str = "fast", alternatives: int = 0
     ) -> list[Reading]:
         """Read several pictures as one batch; see `__call__`."""
-        from inktex.modeling.generation_inktex import generate_with_probabilities
+        from inktex.modeling.generation_inktex import generate_with_details
 
         if not pictures:
             return []
-        inputs = self.processor(
-            images=[as_picture(picture) for picture in pictures], return_tensors="pt"
-        )
-        sequences, probabilities = generate_with_probabilities(
+        image_processor = self.processor.image_processor
+        placed = []
+        for number, picture in enumerate(pictures, start=1):
+            try:
+                placed.append(image_processor.place(as_picture(picture)))
+            except ValueError as error:
+                if len(pictures) == 1:
+                    raise
+                raise ValueError(f"Picture {number} of {len(pictures)}: {error}") from error
+        inputs = image_processor.stack([one.picture for one in placed], return_tensors="pt")
+        found = generate_with_details(
             self.model,
             inputs,
             preset,
@@ -127,22 +156,24 @@ class Recognizer:
             max_new_tokens=MAX_TOKENS,
             num_return_sequences=alternatives + 1,
         )
-        found = [
-            (self.processor.tokenizer.compact(text), text, score)
-            for text, score in zip(
-                self.processor.batch_decode(sequences, skip_special_tokens=True),
-                probabilities.tolist(),
-                strict=True,
+        texts = self.processor.batch_decode(found.sequences, skip_special_tokens=True)
+        scores = found.probabilities.tolist()
+        count = len(texts) // len(pictures)
+        readings = []
+        for picture_number, one in enumerate(placed):
+            first = picture_number * count
+            latex, *others = (
+                (self.processor.tokenizer.compact(texts[i]), texts[i], scores[i])
+                for i in range(first, first + count)
             )
-        ]
-        count = len(found) // len(pictures)
-        return [
-            Reading(
-                *found[first],
-                alternatives=tuple(Alternative(*one) for one in found[first + 1 : first + count]),
+            readings.append(
+                Reading(
+                    *latex,
+                    alternatives=tuple(Alternative(*other) for other in others),
+                    symbols=_symbols(one, texts[first].split(), found, first),
+                )
             )
-            for first in range(0, len(found), count)
-        ]
+        return readings
 
     def read_each(
         self,
@@ -173,6 +204,26 @@ class Recognizer:
                     yield self(picture, preset, alternatives)
                 except (ValueError, OSError) as error:
                     yield error
+
+
+def _symbols(
+    placed: PlacedPicture, tokens: list[str], found: Generated, number: int
+) -> tuple[ReadSymbol, ...]:
+    """The symbols of sequence `number`."""
+    from inktex.modeling.boxes_inktex import inked, symbol_boxes
+    from inktex.modeling.densenet_inktex import STRIDE
+    from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
+
+    indices = [i for i, has_ink in enumerate(inked(tokens, STRUCTURAL_TOKENS)) if has_ink]
+    boxes: list[tuple[float, float, float, float] | None] = [None] * len(indices)
+    if found.attention is not None:
+        attention = found.attention[number, indices].cpu().numpy()
+        boxes = symbol_boxes(placed.picture, attention, STRIDE)
+    scores = found.token_probabilities[number].tolist()
+    return tuple(
+        ReadSymbol(i, tokens[i], scores[i], None if box is None else placed.outside(box))
+        for i, box in zip(indices, boxes, strict=True)
+    )
 
 
 def as_picture(source: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,28 @@ from transformers.image_processing_utils import BaseImageProcessor
 
 from .normal_form_inktex import NormalForm, normalize_picture
 from .pictures_inktex import grey_levels, picture_list
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedPicture:
+    """The model's picture, and where it is in the given one.
+
+    Attributes:
+        picture: `(height, width)` uint8, ink 255 on paper 0.
+        zoom: pixels of `picture` for each pixel of the given one, across and down.
+        corner: x and y of its left upper corner, in pixels of the given one (turned upright, where
+            it says how).
+    """
+
+    picture: NDArray[np.uint8]
+    zoom: tuple[float, float]
+    corner: tuple[float, float]
+
+    def outside(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom in the given picture, of a box in `picture`."""
+        (across, down), (x, y) = self.zoom, self.corner
+        left, top, right, bottom = box
+        return left / across + x, top / down + y, right / across + x, bottom / down + y
 
 
 class InktexImageProcessor(BaseImageProcessor):
@@ -126,6 +149,14 @@ class InktexImageProcessor(BaseImageProcessor):
 
     def draw(self, picture: Any) -> NDArray[np.uint8]:
         """The model's picture of one picture: `(height, width)` uint8, ink 255 on paper 0."""
+        return self.place(picture).picture
+
+    def place(self, picture: Any) -> PlacedPicture:
+        """The model's picture of one picture, and where it is in that picture.
+
+        Raises:
+            ValueError: if it cannot be read or has no ink in it.
+        """
         form = NormalForm(
             symbol_height=self.symbol_height,
             stroke_width=self.stroke_width,
@@ -147,7 +178,11 @@ class InktexImageProcessor(BaseImageProcessor):
         )
         ink = Image.fromarray(np.rint(normal.ink * 255).astype(np.uint8))
         # Pillow's BILINEAR averages over all pixels that fall into one, so thin lines survive.
-        return np.asarray(ink.resize(size, Image.Resampling.BILINEAR))
+        return PlacedPicture(
+            picture=np.asarray(ink.resize(size, Image.Resampling.BILINEAR)),
+            zoom=(size[0] / width * normal.zoom, size[1] / height * normal.zoom),
+            corner=normal.corner,
+        )
 
 
-__all__ = ["InktexImageProcessor"]
+__all__ = ["InktexImageProcessor", "PlacedPicture"]

@@ -56,12 +56,16 @@ class Normalized:
         ink: `(h, w)` float32, 1 on paper 0, margins included.
         scale: pixels of the protocol for each pixel of `ink`.
         is_rescaled, is_redrawn: whether size and strokes had to change.
+        zoom: pixels of `ink` for each pixel of the given picture.
+        corner: x and y, in pixels of the given picture, of the left upper corner of `ink`.
     """
 
     ink: Ink
     scale: float
     is_rescaled: bool
     is_redrawn: bool
+    zoom: float
+    corner: tuple[float, float]
 
 
 def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
@@ -75,12 +79,14 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         ValueError: if there is no ink in the picture.
     """
     ink, is_plain = separate_ink(_reduce(grey))
+    zoom = ink.shape[1] / grey.shape[1]
     strokes = ink > 0.5
     width = stroke_width(strokes)
     if width < 2:  # lines of a pixel, smoothed, break where they lie between two pixels
         strokes = _continue(strokes, ink > 0.25)
         width = stroke_width(strokes)
     box = _ink_box(strokes)
+    left, top = box[1].start / zoom, box[0].start / zoom
     ink, strokes = ink[box], strokes[box]
     scale = form.symbol_height / symbol_height(strokes, width)
     thin, thick = form.stroke_range
@@ -95,7 +101,7 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         # size where the result has to be right.
         scale = min(scale, float(np.sqrt(8 * WORKING_PIXELS / strokes.size)))
         ink = _resize(ink, scale)
-        width, scale = width * scale, 1.0
+        width, zoom, scale = width * scale, zoom * scale, 1.0
         strokes = ink > 0.5
     pen = form.stroke_width / scale
     if is_redrawn and is_thick:
@@ -103,7 +109,8 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     elif is_redrawn:
         ink = _widen(strokes, max(round(pen - width) + 1, 1))
     before, after = (round(margin / scale) for margin in (form.margin_before, form.margin_after))
-    return Normalized(np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn)
+    corner = (left - before / zoom, top - before / zoom)
+    return Normalized(np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn, zoom, corner)
 
 
 # ---------------------------------------------------------------------------- ink from its paper
