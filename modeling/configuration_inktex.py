@@ -68,6 +68,8 @@ class InktexDecoderConfig(PretrainedConfig):
         max_position_embeddings: longest expression in tokens that generation allows.
         guided_layers: layers whose cross-attention is taught to look at the symbol being read.
         guided_heads: how many heads of each of these layers are taught.
+        location_feedback: whether the decoder is told where in the picture each token before was
+            read: taught by the ink in training, by the guided heads when it generates.
         grammar: what the tokens are to `Grammar`, which generation then keeps to; None to let
             anything follow anything.
     """
@@ -86,6 +88,7 @@ class InktexDecoderConfig(PretrainedConfig):
         max_position_embeddings: int = 256,
         guided_layers: Sequence[int] = (1, 2),
         guided_heads: int = 2,
+        location_feedback: bool = False,
         grammar: dict[str, Any] | None = None,
         initializer_range: float = 0.02,
         use_cache: bool = True,
@@ -99,6 +102,8 @@ class InktexDecoderConfig(PretrainedConfig):
                 f"hidden_size ({hidden_size}) must be a multiple of num_attention_heads "
                 f"({num_attention_heads})."
             )
+        if location_feedback and not (guided_layers and guided_heads):
+            raise ValueError("location_feedback needs guided heads, which know where a symbol is.")
         if any(layer >= num_hidden_layers for layer in guided_layers):
             raise ValueError(
                 f"guided_layers {list(guided_layers)} name a layer that does not exist: "
@@ -113,6 +118,7 @@ class InktexDecoderConfig(PretrainedConfig):
         self.max_position_embeddings = max_position_embeddings
         self.guided_layers = list(guided_layers)
         self.guided_heads = guided_heads
+        self.location_feedback = location_feedback
         self.grammar = grammar
         self.initializer_range = initializer_range
         self.use_cache = use_cache

@@ -168,13 +168,13 @@ def _halve(mask: torch.Tensor | None) -> torch.Tensor | None:
 
 
 def sinusoids(positions: torch.Tensor, size: int) -> torch.Tensor:
-    """Sines and cosines (Vaswani et al. 2017, section 3.5): `(n,)` positions to `(n, size)`."""
+    """Sines and cosines (Vaswani et al. 2017, section 3.5): `(...)` positions to `(..., size)`."""
     half = size // 2
     rates = torch.exp(
         torch.arange(half, device=positions.device, dtype=torch.float32)
         * (-math.log(10000.0) / max(half - 1, 1))
     )
-    angles = positions.float()[:, None] * rates[None, :]
+    angles = positions.float()[..., None] * rates
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from .decoder_inktex import locate
 from .grammar_inktex import is_formula
 
 LENGTHS = ("max_length", "max_new_tokens", "generation_config")
@@ -16,6 +17,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "accurate": {"num_beams": 6, "bidirectional": True},
 }
 """Ways to search, by name."""
+_REFINEMENTS = 3
+"""Passes over given sequences in which a decoder with location feedback settles where they are."""
 
 
 def check_preset(name: str) -> None:
@@ -194,9 +197,18 @@ def sequence_details(
         when they write the token, None if the model has none.
     """
     read, following = sequences[:, :-1], sequences[:, 1:]
-    output = model(
-        encoder_outputs=memory, decoder_input_ids=read, use_cache=False, output_guided=True
-    )
+    locations = None
+    for _ in range(_REFINEMENTS if model.config.decoder.location_feedback else 1):
+        output = model(
+            encoder_outputs=memory,
+            decoder_input_ids=read,
+            locations=locations,
+            use_cache=False,
+            output_guided=True,
+        )
+        if model.config.decoder.location_feedback:
+            found = locate(output.guided_logits, int(memory.grid_shape[0, 1]))
+            locations = model.decoder.told(read, found)
     log_probabilities = output.logits.float().log_softmax(dim=-1)
     chosen = log_probabilities.gather(2, following[..., None])[..., 0]
     ended = (read == model.config.eos_token_id).cumsum(dim=1) > 0  # what follows is padding

@@ -16,12 +16,22 @@ from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
 from transformers.utils import ModelOutput
 
 from .configuration_inktex import InktexConfig
-from .decoder_inktex import InktexDecoder, InktexDecoderLayer
+from .decoder_inktex import (
+    UNKNOWN,
+    InktexDecoder,
+    InktexDecoderLayer,
+    LocationEmbedding,
+    centres,
+)
 from .densenet_inktex import DenseLayer, InktexEncoder, InktexEncoderOutput
 from .grammar_inktex import Grammar, GrammarLogitsProcessor
 
 IGNORE = -100
 """Label of a position that no loss looks at."""
+_MOVED = 0.4
+"""Cells; standard deviation of what the decoder is told wrongly, in training, of a place."""
+_LOST, _ALL_LOST = 0.05, 0.15
+"""Share of the places, and of the sequences with all their places, that it is not told."""
 
 
 @dataclass
@@ -79,6 +89,8 @@ class InktexPreTrainedModel(PreTrainedModel):
             init.normal_(module.weight, std=self.config.decoder.initializer_range)
             if module.padding_idx is not None:
                 init.zeros_(module.weight[module.padding_idx])
+        elif isinstance(module, LocationEmbedding):
+            init.zeros_(module.weight)
         elif isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
             init.ones_(module.weight)
             init.zeros_(module.bias)
@@ -164,6 +176,7 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         labels: torch.Tensor | None = None,
         symbol_labels: torch.Tensor | None = None,
         guide: torch.Tensor | None = None,
+        locations: torch.Tensor | None = None,
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
@@ -189,6 +202,9 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
                 paper, -100 to ignore.
             guide: `(batch, tokens, cells)`, how a token's symbol spreads over the cells; rows of
                 zeros where a token has no ink or its ink is unknown.
+            locations: `(batch, tokens, 2)`, where each of `decoder_input_ids` stands, as row and
+                column in cells, -1 where unknown; for models with location feedback. Left out,
+                `guide` or the cache tells.
             label_smoothing, symbol_weight, guide_weight: of the losses.
 
         Raises:
@@ -212,6 +228,11 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         use_cache = self.config.decoder.use_cache if use_cache is None else use_cache
         if use_cache and past_key_values is None and not self.training and labels is None:
             past_key_values = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        columns = None if memory.grid_shape is None else int(memory.grid_shape[0, 1])
+        if not self.config.decoder.location_feedback:
+            locations = None
+        elif locations is None and guide is not None and columns is not None:
+            locations = self._told_locations(guide, columns)
         decoded = self.decoder(
             decoder_input_ids,
             memory=memory.last_hidden_state,
@@ -221,6 +242,8 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             output_attentions=bool(output_attentions),
             output_hidden_states=bool(output_hidden_states),
             output_guided=output_guided or guide is not None,
+            locations=locations,
+            columns=columns,
         )
         logits = self.lm_head(decoded.last_hidden_state)
         output = InktexOutput(
@@ -249,6 +272,18 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
                 output.loss = output.loss + guide_weight * output.guide_loss
         return_dict = True if return_dict is None else return_dict
         return output if return_dict else output.to_tuple()
+
+    def _told_locations(self, guide: torch.Tensor, columns: int) -> torch.Tensor:
+        """Where the tokens before stand; in training a little off, and at times not known."""
+        own = centres(guide, columns)  # of the token to be written
+        before = torch.cat([torch.full_like(own[:, :1], UNKNOWN), own[:, :-1]], dim=1)
+        if not self.training:
+            return before
+        known = before[..., :1] != UNKNOWN
+        moved = (before + torch.randn_like(before) * _MOVED).clamp(min=0)
+        lost = torch.rand_like(before[:, :, :1]) < _LOST
+        lost = lost | (torch.rand_like(before[:, :1, :1]) < _ALL_LOST)
+        return torch.where(known & ~lost, moved, UNKNOWN)
 
 
 def symbol_loss(logits: torch.Tensor, labels: torch.Tensor, paper: float = 0.2) -> torch.Tensor:

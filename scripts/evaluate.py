@@ -9,7 +9,8 @@ r"""Score a model on a test set.
     python scripts/evaluate.py --pictures FOLDER --captions captions.tsv --output out.json \
         --preset accurate
 
-Prints a table; --output also writes every reading and the scores as JSON. Every expression counts.
+Prints a table; --output also writes every reading and the scores as JSON, --report a page with
+plots. Every expression counts.
 """
 
 import argparse
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--limit", type=int, help="only the first so many expressions (for a try)")
     parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--report", type=Path, help="folder to write a report with plots to")
     options = parser.parse_args(arguments)
     try:
         samples = load_samples(options)
@@ -68,6 +70,16 @@ def main(arguments: list[str] | None = None) -> int:
     )
     for name, message in result.errors.items():
         print(f"  {name}: {message}")
+    calibration = result.calibration
+    print(
+        f"Expected calibration error {calibration.error:.3f}, AUROC of error detection "
+        f"{calibration.auroc:.3f}."
+    )
+    if options.report:
+        from inktex.evaluation.report import write_evaluation_report
+
+        title = f"{settings['test_set']}, {settings['model']}, preset {options.preset}"
+        print(f"Report: {write_evaluation_report(result, samples, options.report, title)}")
     if options.output:
         write_json(options.output, {"settings": settings, **result.as_dict()})
     return 0
@@ -95,7 +107,8 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
         learnt = {tuple(e.tokens) for e in load_expressions(options.data, "train")}
         expressions = [e for e in expressions if tuple(e.tokens) not in learnt]
     return [
-        Sample(e.id, Image.fromarray(render(e.traces)), " ".join(e.tokens)) for e in expressions
+        Sample(e.id, Image.fromarray(render(e.traces)), " ".join(e.tokens), e.source)
+        for e in expressions
     ]
 
 

@@ -210,7 +210,7 @@ def _sha1(name: str) -> str:
         ("formulaire001-equation007", "HAMEX", "formulaire001"),
         ("KME1G3_0_sub_10", "KAIST", "KME1G3_0"),
         ("TrainData2_19_sub_88", "KAIST", "TrainData2_19"),
-        ("200923-1553-131", "MathBrush", "200923"),
+        ("200923-1553-131", "MathBrush", "200923-1553"),
         ("2_em_3", "extension", "2_em"),
         ("MfrDB0104", "MfrDB", None),
         ("strange", "KAIST", None),

@@ -1,7 +1,5 @@
 """Synthetic ink: recombined captions in the hands of known ink."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from torch.utils.data import DataLoader
@@ -9,7 +7,7 @@ from torch.utils.data import DataLoader
 from inktex.examples import Example, from_expression, from_expressions
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.grammar import random_caption, written_expressions
-from inktex.synthesis.hands import Hands, Measured, collect, fit_extents, writer
+from inktex.synthesis.hands import Hands, Measured, collect, fit_extents
 from inktex.synthesis.layout import HABITS, PRINTED, lay_out
 from inktex.synthesis.strokefont import glyphs
 from inktex.tokenizer.latex_inktex import normalize
@@ -38,7 +36,7 @@ def ink() -> list[Example]:
     for name, habits in (("Ada", PRINTED.__getitem__), ("Eve", wide)):
         for number, caption in enumerate(CAPTIONS * 6):
             expression = lay_out(
-                caption.split(), glyphs().__getitem__, f"{number}_{name}", "test", habits
+                caption.split(), glyphs().__getitem__, f"{number}_{name}", "expressmatch", habits
             )
             written.append(from_expression(expression))
     return written
@@ -137,20 +135,6 @@ def test_one_writer_writes_what_he_can(hands: Hands) -> None:
     assert all(id(hand.draw("x")) in own for _ in range(20))
     with pytest.raises(KeyError):
         hand.draw(r"\aleph")
-
-
-@pytest.mark.parametrize(
-    ("name", "who"),
-    [
-        ("formulaire001-equation017", "formulaire001"),
-        ("101_Fabricio", "Fabricio"),
-        ("200923-1254-71", "200923-1254"),
-        ("MfrDB0007", "MfrDB0007"),
-        ("200923-1254-71[2:5]", "200923-1254"),
-    ],
-)
-def test_writers_are_known_by_the_name(ink: list[Example], name: str, who: str) -> None:
-    assert writer(replace(ink[0], id=name)) == who
 
 
 # ------------------------------------------------------------------------------------------ ink

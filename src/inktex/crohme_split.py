@@ -41,7 +41,7 @@ _WRITERS = {
     "expressmatch": re.compile(r"\d+_(?P<writer>.+)"),  # 101_alfonso: formula, writer
     "HAMEX": re.compile(r"(?P<writer>formulaire\d+)-"),  # one form, one writer
     "KAIST": re.compile(r"(?P<writer>[A-Za-z]+\d+[A-Za-z]*\d*_\d+)_sub_"),  # KME1G3_0_sub_10
-    "MathBrush": re.compile(r"(?P<writer>\d+)-"),  # 200923-1553-131: the first number
+    "MathBrush": re.compile(r"(?P<writer>\d+-\d+)-"),  # 200923-1553-131: day and time
     "extension": re.compile(r"(?P<writer>\d+_em|form\d+)"),
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from inktex.crohme_split import writer
 from inktex.ink import Expression
 from inktex.render import published_scale
 from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS, VOCABULARY
@@ -20,6 +21,7 @@ class Example:
 
     Attributes:
         id: the expression's name.
+        writer: who wrote it, empty if its name does not show.
         points: `(points, 2)` float32, all traces one after another.
         offsets: `(traces + 1,)` int64; trace `i` is `points[offsets[i]:offsets[i + 1]]`.
         trace_symbols: `(traces,)` int64, the symbol each trace belongs to, or -1.
@@ -29,6 +31,7 @@ class Example:
     """
 
     id: str
+    writer: str
     points: NDArray[np.float32]
     offsets: NDArray[np.int64]
     trace_symbols: NDArray[np.int64]
@@ -89,6 +92,7 @@ def from_expression(expression: Expression) -> Example:
     points = np.concatenate(traces)
     return Example(
         id=expression.id,
+        writer=writer(expression.id, expression.source) or "",
         points=((points - points.min(axis=0)) * scale).astype(np.float32),
         offsets=np.cumsum([0, *map(len, traces)]).astype(np.int64),
         trace_symbols=trace_symbols,
@@ -115,6 +119,7 @@ def select(example: Example, start: int, stop: int) -> Example | None:
     points = np.concatenate(traces)
     return Example(
         id=f"{example.id}[{start}:{stop}]",
+        writer=example.writer,
         points=points - points.min(axis=0),
         offsets=np.cumsum([0, *map(len, traces)]).astype(np.int64),
         trace_symbols=renumber[example.trace_symbols[keep]],

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from inktex.recognizer import Reading, Recognizer
 
+from .calibration import Calibration, measure_calibration
 from .scores import Scores, compute_scores
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
@@ -30,11 +31,13 @@ class Sample:
         name: of the expression.
         picture: the picture.
         tokens: its caption, as tokens separated by spaces.
+        source: the collection that it is from, if that is known.
     """
 
     name: str
     picture: Image.Image
     tokens: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,21 @@ class Evaluation:
     errors: dict[str, str]
     seconds: float
 
+    @property
+    def calibration(self) -> Calibration:
+        """How far the readings' probabilities can be believed."""
+        right = [
+            compute_scores([reading.tokens], [caption]).exact == 1
+            for reading, caption in zip(self.readings, self.captions, strict=True)
+        ]
+        return measure_calibration([reading.score for reading in self.readings], right)
+
     def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
         return {
             "scores": self.scores.as_dict(),
             "scores_without_normalization": self.plain_scores.as_dict(),
+            "calibration": self.calibration.as_dict(),
             "seconds": round(self.seconds, 3),
             "errors": self.errors,
             "readings": [

@@ -1,12 +1,12 @@
 """Transformer decoder: cached, pre-norm, with cross-attention heads that can be guided."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
-from transformers.cache_utils import Cache, EncoderDecoderCache
+from transformers.cache_utils import Cache, DynamicLayer, EncoderDecoderCache
 from transformers.masking_utils import create_causal_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -184,6 +184,47 @@ class InktexDecoderLayer(GradientCheckpointingLayer):
         return hidden, weights, cross_weights, guided
 
 
+UNKNOWN = -1.0
+"""Row and column of a token that stands nowhere, or nobody knows where."""
+
+
+class LocationEmbedding(nn.Module):
+    """Places in the picture as vectors, in the code that the encoder marks its cells with.
+
+    It starts as zero, so that a checkpoint without it can be trained on with it.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(size, size))
+
+    def forward(self, locations: torch.Tensor) -> torch.Tensor:
+        """`(batch, tokens, 2)` rows and columns, in cells, to `(batch, tokens, size)`."""
+        known = locations[..., :1] != UNKNOWN
+        places = sinusoids(locations, self.weight.shape[0] // 2).flatten(-2)
+        return nn.functional.linear(places.to(self.weight.dtype), self.weight) * known
+
+
+def locate(guided_logits: Sequence[torch.Tensor], columns: int) -> torch.Tensor:
+    """Where the guided heads look: `(batch, tokens, 2)` row and column, in cells.
+
+    Args:
+        guided_logits: `(batch, heads, tokens, cells)` for each guided layer.
+        columns: of the grid of cells.
+    """
+    weights = torch.stack([logits.float().softmax(dim=-1).mean(1) for logits in guided_logits])
+    return centres(weights.mean(dim=0).square(), columns)  # of two places the likelier counts more
+
+
+def centres(weights: torch.Tensor, columns: int) -> torch.Tensor:
+    """Centres of mass of `(..., cells)`: `(..., 2)` row and column; unknown where all is zero."""
+    cells = torch.arange(weights.shape[-1], device=weights.device)
+    grid = torch.stack([cells // columns, cells % columns], dim=-1).to(weights.dtype)
+    total = weights.sum(dim=-1, keepdim=True)
+    found = weights @ grid / total.clamp(min=1e-9)
+    return found.masked_fill(total <= 0, UNKNOWN)
+
+
 class InktexDecoder(nn.Module):
     """Tokens and memory to hidden states."""
 
@@ -199,6 +240,12 @@ class InktexDecoder(nn.Module):
             InktexDecoderLayer(config, index) for index in range(config.num_hidden_layers)
         )
         self.norm = nn.LayerNorm(config.hidden_size)
+        self.location_embedding = (
+            LocationEmbedding(config.hidden_size) if config.location_feedback else None
+        )
+        grammar = config.grammar or {}
+        marks = ("open", "close", "superscript", "subscript", "limits")
+        self._inkless = [int(grammar[mark]) for mark in marks if mark in grammar]
 
     def forward(
         self,
@@ -210,6 +257,8 @@ class InktexDecoder(nn.Module):
         output_attentions: bool = False,
         output_hidden_states: bool = False,
         output_guided: bool = False,
+        locations: torch.Tensor | None = None,
+        columns: int | None = None,
     ) -> InktexDecoderOutput:
         """Decode.
 
@@ -219,12 +268,22 @@ class InktexDecoder(nn.Module):
             attention_mask: `(batch, tokens so far)`, 0 for padding among the tokens.
             memory_mask: `(pictures, cells)` bool, true where there is picture.
             past_key_values: cache of the tokens before and of the memory.
+            locations: `(batch, tokens, 2)`, row and column of each token's ink, in cells, -1
+                where unknown; left out, the cache knows those of the tokens that it has seen
+                generated. Only for a decoder with location feedback.
+            columns: of the grid of cells; needed for location feedback with a cache.
         """
         past = 0 if past_key_values is None else past_key_values.get_seq_length()
         positions = torch.arange(input_ids.shape[1], device=input_ids.device) + past
         embedded = self.embed_tokens(input_ids)
         places = sinusoids(positions, self.config.hidden_size)
-        hidden = self.dropout(self.embed_norm(embedded) + places.to(embedded.dtype))
+        hidden = self.embed_norm(embedded) + places.to(embedded.dtype)
+        remembers = self.location_embedding is not None and past_key_values is not None
+        if self.location_embedding is not None:
+            if locations is None:
+                locations = self._recall(input_ids, past_key_values)
+            hidden = hidden + self.location_embedding(locations)
+        hidden = self.dropout(hidden)
         causal_mask = create_causal_mask(
             config=self.config,
             inputs_embeds=embedded,
@@ -238,25 +297,69 @@ class InktexDecoder(nn.Module):
                 paper = torch.finfo(embedded.dtype).min
                 keep = torch.zeros_like(keep, dtype=embedded.dtype).masked_fill(~keep, paper)
         every_hidden: list[torch.Tensor] = []
-        columns: list[list[torch.Tensor]] = [[], [], []]
+        collected: list[list[torch.Tensor]] = [[], [], []]
         for layer in self.layers:
             every_hidden.append(hidden)
             hidden, *extras = layer(
-                hidden, memory, causal_mask, keep, past_key_values, output_guided
+                hidden, memory, causal_mask, keep, past_key_values, output_guided or remembers
             )
-            for column, extra in zip(columns, extras, strict=True):
+            for column, extra in zip(collected, extras, strict=True):
                 if extra is not None:
                     column.append(extra)
+        if remembers and columns is not None:
+            self._remember(past_key_values, locate(collected[2], columns))
         hidden = self.norm(hidden)
         every_hidden.append(hidden)
         return InktexDecoderOutput(
             last_hidden_state=hidden,
             past_key_values=past_key_values,
             hidden_states=tuple(every_hidden) if output_hidden_states else None,
-            attentions=tuple(columns[0]) if output_attentions else None,
-            cross_attentions=tuple(columns[1]) if output_attentions else None,
-            guided_logits=tuple(columns[2]) if output_guided else None,
+            attentions=tuple(collected[0]) if output_attentions else None,
+            cross_attentions=tuple(collected[1]) if output_attentions else None,
+            guided_logits=tuple(collected[2]) if output_guided else None,
         )
 
+    def told(self, input_ids: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+        """What the decoder is to be told of the tokens before.
 
-__all__ = ["InktexDecoder", "InktexDecoderLayer", "InktexDecoderOutput"]
+        Args:
+            input_ids: `(batch, tokens)` that it reads.
+            found: `(batch, tokens, 2)`, where it looked when it read them, and so wrote the next.
+
+        Returns:
+            `(batch, tokens, 2)`, where each token that it reads stands.
+        """
+        before = torch.cat([torch.full_like(found[:, :1], UNKNOWN), found[:, :-1]], dim=1)
+        inkless = torch.tensor(self._inkless, device=input_ids.device)
+        return before.masked_fill(torch.isin(input_ids, inkless)[..., None], UNKNOWN)
+
+    def _recall(
+        self, input_ids: torch.Tensor, past_key_values: EncoderDecoderCache | None
+    ) -> torch.Tensor:
+        """Where the first of some tokens was read, by what was remembered when it was written."""
+        locations = torch.full((*input_ids.shape, 2), UNKNOWN, device=input_ids.device)
+        layer = None if past_key_values is None else self._memory_layer(past_key_values)
+        if layer is not None and layer.get_seq_length():
+            inkless = torch.tensor(self._inkless, device=input_ids.device)
+            has_ink = ~torch.isin(input_ids[:, :1], inkless)
+            last = layer.keys[:, 0, -1].to(locations.dtype)
+            locations[:, 0] = last.masked_fill(~has_ink, UNKNOWN)
+        return locations
+
+    def _remember(self, past_key_values: EncoderDecoderCache, locations: torch.Tensor) -> None:
+        layer = self._memory_layer(past_key_values)
+        if layer is not None:
+            layer.update(locations[:, None], locations[:, None])
+
+    def _memory_layer(self, past_key_values: EncoderDecoderCache) -> DynamicLayer | None:
+        """One more layer of the cache, which holds places and follows beams like the others."""
+        layers = past_key_values.self_attention_cache.layers
+        if len(layers) == len(self.layers) and isinstance(layers[0], DynamicLayer):
+            layers.append(DynamicLayer())
+        return layers[len(self.layers)] if len(layers) > len(self.layers) else None
+
+
+__all__ = [
+    "UNKNOWN", "InktexDecoder", "InktexDecoderLayer", "InktexDecoderOutput", "LocationEmbedding",
+    "centres", "locate",
+]  # fmt: skip

@@ -44,14 +44,6 @@ _FEW: Final = 15
 """Glyphs; who left fewer is not asked to write a whole expression."""
 
 
-def writer(example: Example) -> str:
-    """Who wrote an expression, as far as its name tells."""
-    name = example.id.split("[")[0]
-    if "_" in name and not name.startswith("MfrDB"):
-        return name.rsplit("_", 1)[1] if not name.startswith("form") else name.split("-")[0]
-    return name.rsplit("-", 1)[0]
-
-
 @dataclass(slots=True)
 class Row:
     """A row of an expression's tree with what could be measured of it; pixels.
@@ -164,7 +156,7 @@ class Hands:
     """Glyphs by writer and token, and habits.
 
     Attributes:
-        glyphs: writer to token to the glyphs that he left.
+        glyphs: writer (or expression, where he is not known) to token to the glyphs that he left.
         writers: token to the writers who left one.
         habits: name to observations `(observations, numbers)`, sorted by the first number.
     """
@@ -246,7 +238,7 @@ def collect(examples: Iterable[Example], habits: Habits) -> Hands:
             continue
         if not inked.any():
             continue
-        own = hands.glyphs.setdefault(writer(example), {})
+        own = hands.glyphs.setdefault(example.writer or example.id, {})
         for row in measured.rows.values():
             if row.size is not None and row.baseline is not None:
                 _observe(measured, row, row.size, row.baseline, own, observed)

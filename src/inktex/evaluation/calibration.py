@@ -1,0 +1,90 @@
+"""How far probabilities can be believed: calibration error, reliability, detection of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+__all__ = ["Bin", "Calibration", "measure_calibration"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Readings of about the same probability.
+
+    Attributes:
+        low, high: the bin's limits.
+        count: readings in it.
+        confidence: their mean probability.
+        accuracy: share of them that were right.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How far probabilities can be believed.
+
+    Attributes:
+        error: expected calibration error (Naeini et al. 2015): mean distance between probability
+            and share of right readings, over bins of equal width weighted by their readings.
+        auroc: chance that a wrong reading has a lower probability than a right one; NaN if all are
+            right or all wrong.
+        bins: all bins that have a reading.
+    """
+
+    error: float
+    auroc: float
+    bins: tuple[Bin, ...]
+
+    def as_dict(self) -> dict[str, float]:
+        """The two figures, as JSON can hold them."""
+        return {"expected_calibration_error": self.error, "error_detection_auroc": self.auroc}
+
+
+def measure_calibration(
+    probabilities: Sequence[float], correct: Sequence[bool], bins: int = 10
+) -> Calibration:
+    """Compare probabilities with what came true.
+
+    Args:
+        probabilities: of the readings, 0 to 1.
+        correct: whether each was right.
+        bins: number of bins of equal width.
+
+    Raises:
+        ValueError: if the lists are empty or of different lengths.
+
+    Example:
+        >>> measure_calibration([0.9, 0.1], [True, False]).auroc
+        1.0
+    """
+    if len(probabilities) != len(correct) or not len(correct):
+        raise ValueError("Give as many probabilities as readings, at least one.")
+    values, right = np.asarray(probabilities, dtype=np.float64), np.asarray(correct, dtype=bool)
+    numbers = np.minimum((values * bins).astype(np.int64), bins - 1)
+    found = tuple(
+        Bin(
+            low=number / bins,
+            high=(number + 1) / bins,
+            count=int((numbers == number).sum()),
+            confidence=float(values[numbers == number].mean()),
+            accuracy=float(right[numbers == number].mean()),
+        )
+        for number in np.unique(numbers).tolist()
+    )
+    error = sum(one.count * abs(one.confidence - one.accuracy) for one in found) / len(values)
+    positive, negative = int(right.sum()), int((~right).sum())
+    auroc = float("nan")
+    if positive and negative:
+        ranks = rankdata(values)
+        auroc = float((ranks[right].sum() - positive * (positive + 1) / 2) / (positive * negative))
+    return Calibration(error, auroc, found)

@@ -1,0 +1,77 @@
+"""Calibration and the report on an evaluation."""
+
+import math
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from inktex.evaluation.calibration import measure_calibration
+from inktex.evaluation.reading import Evaluation, Sample
+from inktex.evaluation.report import write_evaluation_report
+from inktex.evaluation.scores import compute_scores
+from inktex.recognizer import Reading, ReadSymbol
+from inktex.render import render
+from inktex.synthesis.grammar import written_expressions
+
+
+def test_calibration_error_is_the_mean_distance() -> None:
+    found = measure_calibration([0.95, 0.95, 0.95, 0.95, 0.25], [True, True, True, False, False])
+    assert found.error == pytest.approx((4 * 0.2 + 0.25) / 5)
+    assert [(one.count, one.accuracy) for one in found.bins] == [(1, 0), (4, 0.75)]
+    assert found.bins[0].low == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "correct", "auroc"),
+    [
+        ([0.9, 0.8, 0.2, 0.1], [True, True, False, False], 1.0),
+        ([0.1, 0.9], [True, False], 0.0),
+        ([0.5, 0.5], [True, False], 0.5),
+        ([1.0, 1.0], [True, True], math.nan),
+    ],
+)
+def test_errors_are_detected_by_low_probability(
+    probabilities: list[float], correct: list[bool], auroc: float
+) -> None:
+    assert measure_calibration(probabilities, correct).auroc == pytest.approx(auroc, nan_ok=True)
+
+
+def test_calibration_needs_as_many_of_each() -> None:
+    with pytest.raises(ValueError, match="as many"):
+        measure_calibration([0.5], [])
+
+
+def test_a_report_shows_what_there_is(tmp_path: Path) -> None:
+    expressions = written_expressions(6, seed=2)
+    samples, readings = [], []
+    for number, one in enumerate(expressions):
+        tokens = list(one.tokens)
+        samples.append(
+            Sample(one.id, Image.fromarray(render(one.traces)), " ".join(tokens), "strokefont")
+        )
+        if number < 2:  # two are misread, one of them by a symbol that Markdown minds
+            tokens[0] = "|" if tokens[0] != "|" else "1"
+        symbol = ReadSymbol(0, tokens[0], 0.4, (12.0, 12.0, 40.0, 40.0))
+        reading = Reading("latex", " ".join(tokens), 0.9 - 0.1 * number, symbols=(symbol,))
+        readings.append(reading)
+    predictions = [reading.tokens for reading in readings]
+    captions = [sample.tokens for sample in samples]
+    scores = compute_scores(predictions, captions)
+    evaluation = Evaluation(
+        scores, scores, [s.name for s in samples], captions, readings, {}, seconds=1.0
+    )
+    report = write_evaluation_report(evaluation, samples, tmp_path / "report", "Six expressions")
+    text = report.read_text(encoding="utf-8")
+    assert text.startswith("# Six expressions")
+    assert "66.67%" in text
+    assert "| 0 | 4 |" in text
+    assert r"`\|" in text
+    for name in ("lengths", "structures", "sources", "confusions", "reliability", "misreads"):
+        assert f"({name}.png)" in text
+        with Image.open(tmp_path / "report" / f"{name}.png") as picture:
+            assert min(picture.size) > 100
+    rows = [line for line in text.splitlines() if line.startswith(("| 1 | `", "| 2 | `"))]
+    assert [row.split(" | ")[1].strip("`") for row in rows] == [s.name for s in samples[:2]]
+    assert evaluation.calibration.auroc == 0.0, "the misread ones are the surest here"
+    assert evaluation.as_dict()["calibration"]["error_detection_auroc"] == 0.0
