@@ -38,8 +38,9 @@ class Generated:
     Attributes:
         sequences: `(sequences, tokens)`, read from left to right, start and end included.
         probabilities: `(sequences,)` float32, 0 to 1: the product of the probabilities that the
-            model gives to the tokens, the end included; the geometric mean of both directions if
-            both judged. Not normalised by length: it says how likely all of it is right.
+            model gives to the tokens, the end included, at its temperature; the geometric mean of
+            both directions if both judged. Not normalised by length: it says how likely all of it
+            is right.
         token_probabilities: `(sequences, tokens - 1)` float32, of what follows the start; 1 behind
             the end.
         attention: `(sequences, tokens - 1, rows, columns)`, how much the guided heads look at each
@@ -180,10 +181,10 @@ def _stack(rows: Sequence[Sequence[int]], start: int, config: Any) -> torch.Tens
 
 
 @torch.no_grad()
-def sequence_details(
+def sequence_logits(
     model: Any, memory: Any, sequences: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """How likely each token is, given its picture and the tokens before, and where it is.
+    """What the model makes of sequences that are given.
 
     Args:
         model: an `InktexForConditionalGeneration`.
@@ -192,13 +193,14 @@ def sequence_details(
             a multiple, neighbouring sequences sharing a picture.
 
     Returns:
-        `(batch, tokens - 1)` float32, logarithms of probabilities, 0 behind the end; and
+        `(batch, tokens - 1, vocabulary)` float32 logits of the tokens behind the start; and
         `(batch, tokens - 1, cells)`, how much the guided heads look at each cell of the memory
         when they write the token, None if the model has none.
     """
-    read, following = sequences[:, :-1], sequences[:, 1:]
+    read = sequences[:, :-1]
+    has_feedback = model.config.decoder.location_feedback
     locations = None
-    for _ in range(_REFINEMENTS if model.config.decoder.location_feedback else 1):
+    for _ in range(_REFINEMENTS if has_feedback else 1):
         output = model(
             encoder_outputs=memory,
             decoder_input_ids=read,
@@ -206,17 +208,45 @@ def sequence_details(
             use_cache=False,
             output_guided=True,
         )
-        if model.config.decoder.location_feedback:
+        if has_feedback:
             found = locate(output.guided_logits, int(memory.grid_shape[0, 1]))
             locations = model.decoder.told(read, found)
-    log_probabilities = output.logits.float().log_softmax(dim=-1)
-    chosen = log_probabilities.gather(2, following[..., None])[..., 0]
-    ended = (read == model.config.eos_token_id).cumsum(dim=1) > 0  # what follows is padding
     attention = None
     if output.guided_logits:
         heads = [logits.float().softmax(dim=-1).mean(dim=1) for logits in output.guided_logits]
         attention = torch.stack(heads).mean(dim=0)
-    return chosen.masked_fill(ended, 0.0), attention
+    return output.logits.float(), attention
+
+
+def token_log_probabilities(
+    logits: torch.Tensor, sequences: torch.Tensor, end: int, temperature: float
+) -> torch.Tensor:
+    """`(batch, tokens - 1)`: logarithms of the probabilities of what follows the start.
+
+    Args:
+        logits: of `sequence_logits`.
+        sequences: `(batch, tokens)`.
+        end: id of the end token; what follows it is padding and gets 0.
+        temperature: that the logits are divided by.
+    """
+    log_probabilities = (logits / temperature).log_softmax(dim=-1)
+    chosen = log_probabilities.gather(2, sequences[:, 1:, None])[..., 0]
+    ended = (sequences[:, :-1] == end).cumsum(dim=1) > 0
+    return chosen.masked_fill(ended, 0.0)
+
+
+def sequence_details(
+    model: Any, memory: Any, sequences: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """`token_log_probabilities` at the model's temperature, and where it looks.
+
+    Arguments and attention are those of `sequence_logits`.
+    """
+    logits, attention = sequence_logits(model, memory, sequences)
+    config = model.config
+    temperature = config.decoder.temperature
+    end = config.eos_token_id
+    return token_log_probabilities(logits, sequences, end, temperature), attention
 
 
 def sequence_log_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
@@ -236,6 +266,8 @@ __all__ = [
     "generate_with_details",
     "generate_with_probabilities",
     "sequence_details",
+    "sequence_logits",
+    "token_log_probabilities",
     "sequence_log_probabilities",
     "sequence_probabilities",
 ]

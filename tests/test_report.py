@@ -3,10 +3,11 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from inktex.evaluation.calibration import measure_calibration
+from inktex.evaluation.calibration import fit_temperature, measure_calibration
 from inktex.evaluation.reading import Evaluation, Sample
 from inktex.evaluation.report import write_evaluation_report
 from inktex.evaluation.scores import compute_scores
@@ -40,6 +41,20 @@ def test_errors_are_detected_by_low_probability(
 def test_calibration_needs_as_many_of_each() -> None:
     with pytest.raises(ValueError, match="as many"):
         measure_calibration([0.5], [])
+
+
+def test_the_temperature_undoes_what_was_done() -> None:
+    """Probabilities that were true before they were raised to a power."""
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.02, 0.98, 4000)
+    correct = (rng.random(4000) < true).tolist()
+    doubted = 2.5 * np.log(true)
+    temperature = fit_temperature(lambda t: doubted / t, correct)
+    assert temperature == pytest.approx(2.5, rel=0.1)
+    before, after = (
+        measure_calibration(np.exp(doubted / t).tolist(), correct).error for t in (1, temperature)
+    )
+    assert after < 0.03 < before
 
 
 def test_a_report_shows_what_there_is(tmp_path: Path) -> None:

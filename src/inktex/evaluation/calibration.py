@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 from scipy.stats import rankdata
 
-__all__ = ["Bin", "Calibration", "measure_calibration"]
+__all__ = ["Bin", "Calibration", "fit_temperature", "measure_calibration"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +90,28 @@ def measure_calibration(
         ranks = rankdata(values)
         auroc = float((ranks[right].sum() - positive * (positive + 1) / 2) / (positive * negative))
     return Calibration(error, auroc, found)
+
+
+def fit_temperature(
+    log_probabilities: Callable[[float], NDArray[np.float64]],
+    correct: Sequence[bool],
+    limits: tuple[float, float] = (0.2, 5.0),
+) -> float:
+    """The temperature at which probabilities say best what came true (Guo et al. 2017).
+
+    Args:
+        log_probabilities: temperature to the logarithms of the readings' probabilities.
+        correct: whether each reading was right.
+        limits: lowest and highest temperature.
+
+    Returns:
+        The temperature of the least cross-entropy between probability and truth.
+    """
+    right = np.asarray(correct, dtype=bool)
+
+    def cross_entropy(log_temperature: float) -> float:
+        found = log_probabilities(float(np.exp(log_temperature))).clip(max=-1e-6)
+        return -float(np.where(right, found, np.log1p(-np.exp(found))).mean())
+
+    best = minimize_scalar(cross_entropy, bounds=tuple(np.log(limits)), method="bounded")
+    return float(np.exp(best.x))

@@ -68,6 +68,7 @@ class InktexDecoderConfig(PretrainedConfig):
         max_position_embeddings: longest expression in tokens that generation allows.
         guided_layers: layers whose cross-attention is taught to look at the symbol being read.
         guided_heads: how many heads of each of these layers are taught.
+        temperature: of the probabilities that are reported; the search goes without it.
         location_feedback: whether the decoder is told where in the picture each token before was
             read: taught by the ink in training, by the guided heads when it generates.
         grammar: what the tokens are to `Grammar`, which generation then keeps to; None to let
@@ -88,6 +89,7 @@ class InktexDecoderConfig(PretrainedConfig):
         max_position_embeddings: int = 256,
         guided_layers: Sequence[int] = (1, 2),
         guided_heads: int = 2,
+        temperature: float = 1.0,
         location_feedback: bool = False,
         grammar: dict[str, Any] | None = None,
         initializer_range: float = 0.02,
@@ -118,6 +120,7 @@ class InktexDecoderConfig(PretrainedConfig):
         self.max_position_embeddings = max_position_embeddings
         self.guided_layers = list(guided_layers)
         self.guided_heads = guided_heads
+        self.temperature = temperature
         self.location_feedback = location_feedback
         self.grammar = grammar
         self.initializer_range = initializer_range

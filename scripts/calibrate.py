@@ -1,0 +1,96 @@
+#!/usr/bin/env python
+"""Fit the temperature of a model's probabilities, and write it into its configuration.
+
+    python scripts/calibrate.py runs/base/best --data data/crohme
+
+Reads the expressions of the development split whose captions training does not have (those that
+it has are read too well to judge by), and chooses the temperature at which the probabilities of
+the readings say best which of them are right. What is read stays as it is.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm.auto import tqdm
+
+from inktex import Recognizer
+from inktex.evaluation.calibration import fit_temperature, measure_calibration
+from inktex.evaluation.reading import write_json
+from inktex.evaluation.scores import compute_scores
+from inktex.ink import Expression
+from inktex.modeling.generation_inktex import (
+    generate_with_details,
+    sequence_logits,
+    token_log_probabilities,
+)
+from inktex.render import render
+from inktex.training.data import load_expressions
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line, fit, write; gives the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, help="folder of the model; its config.json is changed")
+    parser.add_argument("--data", default="data/crohme", help="folder of prepare_crohme.py")
+    options = parser.parse_args(arguments)
+    try:
+        learnt = {tuple(one.tokens) for one in load_expressions(options.data, "train")}
+        development = load_expressions(options.data, "dev")
+        recognizer = Recognizer.from_pretrained(options.model)
+    except (ValueError, OSError) as error:
+        print(f"calibrate: {error}", file=sys.stderr)
+        return 2
+    new = [one for one in development if tuple(one.tokens) not in learnt]
+    logits, sequences, correct = read(recognizer, new)
+    end = recognizer.model.config.eos_token_id
+
+    def log_probabilities(temperature: float) -> NDArray[np.float64]:
+        sums = [
+            token_log_probabilities(one, ids, end, temperature).sum(dim=1)
+            for one, ids in zip(logits, sequences, strict=True)
+        ]
+        return torch.cat(sums).double().numpy()
+
+    temperature = fit_temperature(log_probabilities, correct)
+    for name, value in (("1", 1.0), (f"{temperature:.3f}", temperature)):
+        found = measure_calibration(np.exp(log_probabilities(value)).tolist(), correct)
+        print(
+            f"temperature {name}: calibration error {found.error:.3f}, AUROC {found.auroc:.3f} "
+            f"over {len(correct)} readings, {sum(correct)} of them right"
+        )
+    path = options.model / "config.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["decoder"]["temperature"] = round(temperature, 4)
+    write_json(path, content)
+    return 0
+
+
+@torch.no_grad()
+def read(
+    recognizer: Recognizer, expressions: list[Expression]
+) -> tuple[list[torch.Tensor], list[torch.Tensor], list[bool]]:
+    """Greedy readings: logits, ids, and whether they are right."""
+    model, image_processor = recognizer.model, recognizer.processor.image_processor
+    logits, sequences, correct = [], [], []
+    for one in tqdm(expressions, unit="picture"):
+        picture = Image.fromarray(render(one.traces))
+        inputs = image_processor(picture, return_tensors="pt")
+        ids = generate_with_details(model, inputs).sequences
+        memory = model.get_encoder()(**inputs)
+        logits.append(sequence_logits(model, memory, ids)[0])
+        sequences.append(ids)
+        text = recognizer.processor.batch_decode(ids, skip_special_tokens=True)
+        correct.append(compute_scores(text, [one.tokens]).exact == 1)
+    return logits, sequences, correct
+
+
+if __name__ == "__main__":
+    sys.exit(main())
