@@ -16,7 +16,7 @@ from inktex.render import PEN_WIDTH, render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training import loop
-from inktex.training.augmentation import AugmentationConfig, vary
+from inktex.training.augmentation import AugmentationConfig, degrade, vary
 from inktex.training.average import WeightAverage
 from inktex.training.batches import (
     IGNORE,
@@ -120,6 +120,47 @@ def test_variation_is_repeatable_and_keeps_the_labels(examples: list[Example]) -
     assert not np.allclose(first.points, other.points)
     assert first.tokens is one.tokens
     assert first.trace_symbols is one.trace_symbols
+
+
+def test_coarse_sampling_keeps_the_ends_of_traces(examples: list[Example]) -> None:
+    config = replace(STILL, sampling=1.0)
+    line = np.stack([np.linspace(0, 90, 10), np.linspace(0, 45, 10)], axis=1).astype(np.float32)
+    one = replace(
+        examples[0],
+        points=np.concatenate([line, line + 7]),
+        offsets=np.array([0, 10, 20]),
+        trace_symbols=np.array([0, 0]),
+    )
+    thin = vary(one, config, np.random.default_rng(0))
+    assert len(thin.points) < 14
+    for ours, theirs in zip(thin.traces(), one.traces(), strict=True):
+        np.testing.assert_allclose(ours[[0, -1]], theirs[[0, -1]], atol=1e-3)
+    assert len(thin.point_symbols) == len(thin.points)
+
+
+def test_smoothing_rounds_corners_and_keeps_the_ends(examples: list[Example]) -> None:
+    corner = np.array([[0, 0], [10, 0], [20, 0], [20, 10], [20, 20]], dtype=np.float32)
+    one = replace(examples[0], points=corner, offsets=np.array([0, 5]), trace_symbols=np.array([0]))
+    smooth = vary(one, replace(STILL, smoothing=1.0), np.random.default_rng(0)).points
+    np.testing.assert_allclose(smooth[[0, -1]], corner[[0, -1]], atol=1e-3)
+    np.testing.assert_allclose(smooth[2], [17.5, 2.5], atol=1e-3)
+
+
+def test_pictures_are_degraded_a_little() -> None:
+    picture = np.zeros((40, 60), dtype=np.uint8)
+    picture[10:14, 5:55] = 200
+    rng = np.random.default_rng(0)
+    assert np.array_equal(degrade(picture, STILL, rng), picture)
+    cut = degrade(picture, replace(STILL, threshold=1.0), rng)
+    assert set(np.unique(cut)) == {0, 255}
+    assert np.array_equal(cut > 0, picture > 0)
+    blurred = degrade(picture, replace(STILL, blur=1.0), rng)
+    assert blurred[9, 30] > 0
+    holed = degrade(picture, replace(STILL, occlusion=1.0), rng)
+    assert 0 < (holed != picture).sum() <= 16
+    levels = degrade(picture, replace(STILL, contrast=0.3), rng)
+    assert len(np.unique(levels)) == 2
+    assert levels.dtype == np.uint8
 
 
 # --------------------------------------------------------------------------------------- batches

@@ -1,16 +1,17 @@
-"""Variation of ink: the same expression as another hand, pen or moment would have it."""
+"""Variation of ink and pictures: the same expression by another hand, pen, pad or camera."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from inktex.examples import NONE, Example
 
 
 @dataclass(frozen=True, slots=True)
 class AugmentationConfig:
-    """How far ink is varied. Every field at 0 (scale at 1, 1) leaves it as it is.
+    """How far ink and pictures are varied. Every field at 0 (scale at 1, 1) leaves them alone.
 
     Attributes:
         scale: smallest and largest factor on the size (Li et al. 2020: 0.7 to 1.4).
@@ -20,6 +21,12 @@ class AugmentationConfig:
         jitter: standard deviation of each symbol's own shift, as a share of its size.
         symbol_scale: standard deviation of the logarithm of each symbol's own size.
         elastic: standard deviation of a smooth displacement, in pixels.
+        smoothing: share of the expressions whose traces are smoothed, as some pads do.
+        sampling: share of the expressions of which only every second or third point is kept.
+        blur: share of the pictures that are blurred, by up to a pixel.
+        contrast: standard deviation of the logarithm of the exponent of the grey levels.
+        threshold: share of the pictures that are cut to black and white at some level.
+        occlusion: share of the pictures in which a patch about as wide as a stroke is lost.
         tokens: share of the tokens that the decoder is told it read, of which another is told.
         pens: pen widths to choose from, in pixels at the published scale.
     """
@@ -31,6 +38,12 @@ class AugmentationConfig:
     jitter: float = 0.03
     symbol_scale: float = 0.05
     elastic: float = 0.8
+    smoothing: float = 0.0
+    sampling: float = 0.0
+    blur: float = 0.0
+    contrast: float = 0.0
+    threshold: float = 0.0
+    occlusion: float = 0.0
     tokens: float = 0.0
     pens: tuple[int, ...] = (2, 3, 3, 3, 4)
 
@@ -43,7 +56,11 @@ def draw_scale(config: AugmentationConfig, rng: np.random.Generator) -> float:
 
 def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator) -> Example:
     """A variant of the example with the same labels. The size factor is not applied here."""
+    if config.sampling and rng.random() < config.sampling:
+        example = _thin_out(example, int(rng.integers(2, 4)))
     points = example.points.astype(np.float64)
+    if config.smoothing and rng.random() < config.smoothing:
+        points = _smooth(points, example.offsets)
     if config.jitter or config.symbol_scale:
         points = _vary_symbols(points, example.point_symbols, config, rng)
     if config.elastic:
@@ -59,6 +76,51 @@ def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator)
     )
     points = points @ matrix.T
     return replace(example, points=(points - points.min(axis=0)).astype(np.float32))
+
+
+def degrade(
+    picture: NDArray[np.uint8], config: AugmentationConfig, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """A picture as another camera, scanner or program would have it; `(height, width)` uint8."""
+    if config.occlusion and rng.random() < config.occlusion:
+        rows, columns = np.nonzero(picture > 127)
+        if len(rows):
+            place, reach = int(rng.integers(len(rows))), int(rng.integers(1, 3))
+            row, column = int(rows[place]), int(columns[place])
+            picture = picture.copy()
+            picture[max(row - reach, 0) : row + reach, max(column - reach, 0) : column + reach] = 0
+    if config.blur and rng.random() < config.blur:
+        picture = ndimage.gaussian_filter(picture, rng.uniform(0.3, 1.0))
+    if config.contrast:
+        exponent = np.exp(rng.normal(0.0, config.contrast))
+        picture = np.rint(255 * (picture / 255) ** exponent).astype(np.uint8)
+    if config.threshold and rng.random() < config.threshold:
+        picture = np.where(picture > rng.uniform(70, 150), 255, 0).astype(np.uint8)
+    return picture
+
+
+def _thin_out(example: Example, step: int) -> Example:
+    """Every `step`-th point of each trace, and its last one."""
+    ordinal = np.arange(len(example.points)) - np.repeat(
+        example.offsets[:-1], np.diff(example.offsets)
+    )
+    keep = ordinal % step == 0
+    keep[example.offsets[1:] - 1] = True
+    ends = np.cumsum(keep)[example.offsets[1:] - 1]
+    return replace(
+        example,
+        points=example.points[keep],
+        offsets=np.concatenate([[0], ends]).astype(example.offsets.dtype),
+    )
+
+
+def _smooth(points: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Each point the mean of itself and its neighbours; the ends of traces stay."""
+    smoothed = points.copy()
+    smoothed[1:-1] = (points[:-2] + 2 * points[1:-1] + points[2:]) / 4
+    for ends in (offsets[:-1], offsets[1:] - 1):
+        smoothed[ends] = points[ends]
+    return smoothed
 
 
 def _vary_symbols(

@@ -6,7 +6,7 @@ that was interrupted continues with exactly the batches that were to come.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,7 +27,7 @@ from inktex.tokenizer.vocabulary_inktex import (
     SPECIAL_TOKENS,
 )
 
-from .augmentation import AugmentationConfig, draw_scale, vary
+from .augmentation import AugmentationConfig, degrade, draw_scale, vary
 from .synthetic import SyntheticInk
 
 PAD, EOS = IDS[PAD_TOKEN], IDS[EOS_TOKEN]
@@ -234,7 +234,10 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
             if self.augmentation is not None:
                 example = vary(example, self.augmentation, rng)
                 pen = int(rng.choice(self.augmentation.pens))
-            members.append((example, rasterize(example, factor, pen, plan.shape, self.config)))
+            raster = rasterize(example, factor, pen, plan.shape, self.config)
+            if self.augmentation is not None:
+                raster = replace(raster, picture=degrade(raster.picture, self.augmentation, rng))
+            members.append((example, raster))
         batch = collate(members, plan.shape, self.config)
         if noise:
             _mislead(batch["decoder_input_ids"], noise, rng)
