@@ -13,7 +13,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils import ModelOutput
 
 from .configuration_inktex import InktexDecoderConfig
-from .densenet_inktex import sinusoids
+from .encoder_inktex import sinusoids
 
 
 @dataclass

@@ -7,7 +7,7 @@ import torch
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from inktex.modeling.configuration_inktex import InktexConfig, InktexDecoderConfig
-from inktex.modeling.decoder_inktex import UNKNOWN, centres, locate
+from inktex.modeling.decoder_inktex import UNKNOWN, InktexDecoder, centres, locate
 from inktex.modeling.generation_inktex import generate_with_details
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS
@@ -43,6 +43,7 @@ def small_model(**decoder: Any) -> InktexForConditionalGeneration:
 def model() -> InktexForConditionalGeneration:
     """A model that heeds what it is told."""
     found = small_model(location_feedback=True)
+    assert isinstance(found.decoder, InktexDecoder)
     assert found.decoder.location_embedding is not None
     torch.nn.init.normal_(found.decoder.location_embedding.weight, std=0.3)
     return found
@@ -79,6 +80,7 @@ def test_a_new_embedding_changes_nothing(pictures: dict[str, torch.Tensor]) -> N
 
 def test_marks_without_ink_stand_nowhere(model: InktexForConditionalGeneration) -> None:
     tokens = torch.tensor([[IDS[t] for t in ("<l2r>", "x", "^", "{", "2", "}", "y")]])
+    assert isinstance(model.decoder, InktexDecoder)
     looked = torch.arange(14.0).view(1, 7, 2)
     told = model.decoder.told(tokens, looked)[0].tolist()
     nowhere = [UNKNOWN, UNKNOWN]

@@ -10,6 +10,8 @@ class InktexEncoderConfig(PretrainedConfig):
     """Multi-scale DenseNet (Huang et al. 2017; the fusion of scales after Zhang et al. 2018).
 
     Args:
+        architecture: `densenet`, or `vgg` for blocks of plain convolutions, of which
+            `block_layers` and `growth_rates` then are the layers and the channels.
         stem_channels: channels of the two stride-2 convolutions in front of the dense blocks.
         block_layers: dense layers at stride 4, 8 and 16; more entries go on halving the resolution.
         growth_rates: channels that each layer of a block adds; one entry a block.
@@ -28,6 +30,7 @@ class InktexEncoderConfig(PretrainedConfig):
 
     def __init__(
         self,
+        architecture: str = "densenet",
         stem_channels: Sequence[int] = (32, 64),
         block_layers: Sequence[int] = (2, 6, 8),
         growth_rates: Sequence[int] = (32, 48, 64),
@@ -45,6 +48,8 @@ class InktexEncoderConfig(PretrainedConfig):
                 "block_layers, growth_rates and bottleneck_factors need the same number of "
                 "entries, at least two; got {}, {} and {}.".format(*blocks)
             )
+        _check_choice("architecture", architecture, ("densenet", "vgg"))
+        self.architecture = architecture
         self.stem_channels = list(stem_channels)
         self.block_layers = list(block_layers)
         self.growth_rates = list(growth_rates)
@@ -61,6 +66,8 @@ class InktexDecoderConfig(PretrainedConfig):
     """Pre-norm Transformer decoder.
 
     Args:
+        architecture: `transformer`, or `recurrent` for GRU cells with coverage attention, which
+            takes `hidden_size` and `dropout` alone of the sizes below and has one guided head.
         vocab_size: tokens of the tokenizer.
         hidden_size, num_hidden_layers, num_attention_heads, intermediate_size: the usual widths.
         dropout: on embeddings, attention outputs and feed-forward outputs. There is no dropout
@@ -80,6 +87,7 @@ class InktexDecoderConfig(PretrainedConfig):
 
     def __init__(
         self,
+        architecture: str = "transformer",
         vocab_size: int = 250,
         hidden_size: int = 256,
         num_hidden_layers: int = 3,
@@ -111,6 +119,10 @@ class InktexDecoderConfig(PretrainedConfig):
                 f"guided_layers {list(guided_layers)} name a layer that does not exist: "
                 f"there are {num_hidden_layers}, counted from 0."
             )
+        _check_choice("architecture", architecture, ("transformer", "recurrent"))
+        if architecture == "recurrent" and location_feedback:
+            raise ValueError("A recurrent decoder has its coverage; it takes no location_feedback.")
+        self.architecture = architecture
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
         self.num_hidden_layers = num_hidden_layers
@@ -175,6 +187,11 @@ class InktexConfig(PretrainedConfig):
         super().__init__(
             is_encoder_decoder=True, decoder_start_token_id=decoder_start_token_id, **kwargs
         )
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
 
 
 def _as_config(kind: Any, value: Any) -> Any:

@@ -1,37 +1,13 @@
-"""Multi-scale DenseNet encoder (Huang et al. 2017; Zhang et al. 2018, "Multi-scale attention")."""
-
-import math
-from dataclasses import dataclass
-from typing import Any
+"""Multi-scale DenseNet (Huang et al. 2017; Zhang et al. 2018, "Multi-scale attention")."""
 
 import torch
 from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.utils import ModelOutput
 
 from .configuration_inktex import InktexEncoderConfig
 
 STRIDE = 8
 """Pixels of the picture, in each direction, that one cell of the encoder's features stands for."""
-
-
-@dataclass
-class InktexEncoderOutput(ModelOutput):
-    """What the encoder makes of a batch of pictures.
-
-    Attributes:
-        last_hidden_state: `(batch, cells, hidden)`, the cells of the stride-8 grid row by row.
-        attention_mask: `(batch, cells)` bool, true where a cell has picture under it; None where
-            every cell has.
-        grid_shape: `(batch, 2)` int64, each `(rows, columns)`; `cells = rows * columns`.
-        symbol_logits: `(batch, cells, labels)`, which symbol's ink lies in a cell; only where
-            asked for.
-    """
-
-    last_hidden_state: torch.Tensor | None = None
-    attention_mask: torch.Tensor | None = None
-    grid_shape: torch.Tensor | None = None
-    symbol_logits: torch.Tensor | None = None
 
 
 def pointwise(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -146,13 +122,13 @@ class InktexDenseNet(nn.Module):
         """
         features = pixels
         for conv in self.stem:
-            mask = _halve(mask)
+            mask = halve(mask)
             features = conv(features, mask)
         fused: torch.Tensor | None = None
         for index, block in enumerate(self.blocks):
             if index:
                 features = self.transitions[index - 1](features, mask)
-                mask = _halve(mask)
+                mask = halve(mask)
             features = block(features, mask)
             if index:
                 level = pointwise(features, self.fusions[index - 1].weight)  # type: ignore[arg-type]
@@ -162,86 +138,9 @@ class InktexDenseNet(nn.Module):
         return nn.functional.relu(self.norm(fused))
 
 
-def _halve(mask: torch.Tensor | None) -> torch.Tensor | None:
+def halve(mask: torch.Tensor | None) -> torch.Tensor | None:
     """Mask at half the resolution: a cell counts where any of its pixels does."""
     return None if mask is None else nn.functional.max_pool2d(mask, 2)
 
 
-def sinusoids(positions: torch.Tensor, size: int) -> torch.Tensor:
-    """Sines and cosines (Vaswani et al. 2017, section 3.5): `(...)` positions to `(..., size)`."""
-    half = size // 2
-    rates = torch.exp(
-        torch.arange(half, device=positions.device, dtype=torch.float32)
-        * (-math.log(10000.0) / max(half - 1, 1))
-    )
-    angles = positions.float()[..., None] * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
-
-
-class InktexEncoder(nn.Module):
-    """Pictures to the memory that the decoder reads, and to the symbol map."""
-
-    main_input_name = "pixel_values"
-
-    def __init__(self, config: InktexEncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.densenet = InktexDenseNet(config)
-        # Whole channels: as good here, and one random number each instead of one a cell.
-        self.dropout = nn.Dropout2d(config.dropout)
-        self.projection = nn.Linear(config.fusion_channels, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size)
-        self.symbol_head = nn.Linear(config.fusion_channels, config.num_symbol_labels)
-
-    def forward(
-        self,
-        pixel_values: torch.Tensor,
-        pixel_mask: torch.Tensor | None = None,
-        output_symbols: bool = False,
-        **kwargs: Any,
-    ) -> InktexEncoderOutput:
-        """Encode a batch of pictures.
-
-        Args:
-            pixel_values: `(batch, 1, height, width)`, ink 1 on paper 0. Any size: the model pads
-                to a multiple of its coarsest stride.
-            pixel_mask: `(batch, height, width)`, 1 where there is picture, 0 where padding.
-            output_symbols: also compute the symbol map's logits.
-            kwargs: what `generate` hands to every encoder; nothing here needs it.
-        """
-        height, width = pixel_values.shape[-2:]
-        below, right = -height % self.densenet.stride, -width % self.densenet.stride
-        mask = None if pixel_mask is None else pixel_mask[:, None].to(pixel_values.dtype)
-        if below or right:
-            if mask is None:
-                mask = torch.ones_like(pixel_values)
-            pixel_values = nn.functional.pad(pixel_values, (0, right, 0, below))
-            mask = nn.functional.pad(mask, (0, right, 0, below))
-        pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
-        features = self.dropout(self.densenet(pixel_values, mask))
-        rows, columns = features.shape[-2:]
-        features = features.flatten(2).transpose(1, 2)
-        half = self.config.hidden_size // 2
-        device = features.device
-        down = sinusoids(torch.arange(rows, device=device), half)
-        across = sinusoids(torch.arange(columns, device=device), half)
-        place = torch.cat(
-            [
-                down[:, None, :].expand(rows, columns, half),
-                across[None, :, :].expand(rows, columns, half),
-            ],
-            dim=-1,
-        ).flatten(0, 1)
-        hidden = self.norm(self.projection(features)) + place.to(features.dtype)
-        cells = None
-        if mask is not None:
-            cells = nn.functional.max_pool2d(mask, STRIDE).flatten(1) > 0
-        return InktexEncoderOutput(
-            last_hidden_state=hidden,
-            attention_mask=cells,
-            grid_shape=torch.tensor([[rows, columns]] * len(hidden), device=device),
-            symbol_logits=self.symbol_head(features) if output_symbols else None,
-        )
-
-
-__all__ = ["STRIDE", "InktexDenseNet", "InktexEncoder", "InktexEncoderOutput", "sinusoids"]
+__all__ = ["STRIDE", "InktexDenseNet", "halve", "pointwise"]

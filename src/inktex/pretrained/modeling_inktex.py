@@ -23,8 +23,10 @@ from .decoder_inktex import (
     LocationEmbedding,
     centres,
 )
-from .densenet_inktex import DenseLayer, InktexEncoder, InktexEncoderOutput
+from .densenet_inktex import DenseLayer
+from .encoder_inktex import InktexEncoder, InktexEncoderOutput
 from .grammar_inktex import Grammar, GrammarLogitsProcessor
+from .recurrent_inktex import InktexRecurrentDecoder
 
 IGNORE = -100
 """Label of a position that no loss looks at."""
@@ -116,7 +118,10 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         # The decoder is a plain module, so nobody else tells its part of the configuration.
         config.decoder._attn_implementation = config._attn_implementation
         self.encoder = InktexEncoder(config.encoder)
-        self.decoder = InktexDecoder(config.decoder)
+        recurrent = config.decoder.architecture == "recurrent"
+        self.decoder: InktexDecoder | InktexRecurrentDecoder = (
+            InktexRecurrentDecoder if recurrent else InktexDecoder
+        )(config.decoder)
         self.lm_head = nn.Linear(config.decoder.hidden_size, config.decoder.vocab_size, bias=False)
         rules = config.decoder.grammar
         self.grammar = None if rules is None else Grammar(config.decoder.vocab_size, rules)

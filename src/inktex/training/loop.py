@@ -139,7 +139,7 @@ def train(
     optimizer = make_optimizer(model, recipe.optimizer)
     model, optimizer = accelerator.prepare(model, optimizer)
     bare = accelerator.unwrap_model(model)
-    _check_shapes(recipe, bare.encoder.densenet.stride)
+    _check_shapes(recipe, bare.encoder.backbone.stride)
     average = WeightAverage(bare, recipe.optimizer.average)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, average)

@@ -1,0 +1,120 @@
+"""The encoder: pictures to the memory that a decoder reads, and to the symbol map."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.utils import ModelOutput
+
+from .configuration_inktex import InktexEncoderConfig
+from .densenet_inktex import STRIDE, InktexDenseNet
+from .vgg_inktex import InktexVGG
+
+
+@dataclass
+class InktexEncoderOutput(ModelOutput):
+    """What the encoder makes of a batch of pictures.
+
+    Attributes:
+        last_hidden_state: `(batch, cells, hidden)`, the cells of the stride-8 grid row by row.
+        attention_mask: `(batch, cells)` bool, true where a cell has picture under it; None where
+            every cell has.
+        grid_shape: `(batch, 2)` int64, each `(rows, columns)`; `cells = rows * columns`.
+        symbol_logits: `(batch, cells, labels)`, which symbol's ink lies in a cell; only where
+            asked for.
+    """
+
+    last_hidden_state: torch.Tensor | None = None
+    attention_mask: torch.Tensor | None = None
+    grid_shape: torch.Tensor | None = None
+    symbol_logits: torch.Tensor | None = None
+
+
+def sinusoids(positions: torch.Tensor, size: int) -> torch.Tensor:
+    """Sines and cosines (Vaswani et al. 2017, section 3.5): `(...)` positions to `(..., size)`."""
+    half = size // 2
+    rates = torch.exp(
+        torch.arange(half, device=positions.device, dtype=torch.float32)
+        * (-math.log(10000.0) / max(half - 1, 1))
+    )
+    angles = positions.float()[..., None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class InktexEncoder(nn.Module):
+    """Pictures to the memory that the decoder reads, and to the symbol map."""
+
+    main_input_name = "pixel_values"
+
+    def __init__(self, config: InktexEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        if config.architecture == "vgg":
+            self.vgg = InktexVGG(config)
+        else:
+            self.densenet = InktexDenseNet(config)
+        # Whole channels: as good here, and one random number each instead of one a cell.
+        self.dropout = nn.Dropout2d(config.dropout)
+        self.projection = nn.Linear(config.fusion_channels, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.symbol_head = nn.Linear(config.fusion_channels, config.num_symbol_labels)
+
+    @property
+    def backbone(self) -> InktexDenseNet | InktexVGG:
+        """The convolutions."""
+        return self.vgg if self.config.architecture == "vgg" else self.densenet
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        pixel_mask: torch.Tensor | None = None,
+        output_symbols: bool = False,
+        **kwargs: Any,
+    ) -> InktexEncoderOutput:
+        """Encode a batch of pictures.
+
+        Args:
+            pixel_values: `(batch, 1, height, width)`, ink 1 on paper 0. Any size: the model pads
+                to a multiple of its coarsest stride.
+            pixel_mask: `(batch, height, width)`, 1 where there is picture, 0 where padding.
+            output_symbols: also compute the symbol map's logits.
+            kwargs: what `generate` hands to every encoder; nothing here needs it.
+        """
+        height, width = pixel_values.shape[-2:]
+        below, right = -height % self.backbone.stride, -width % self.backbone.stride
+        mask = None if pixel_mask is None else pixel_mask[:, None].to(pixel_values.dtype)
+        if below or right:
+            if mask is None:
+                mask = torch.ones_like(pixel_values)
+            pixel_values = nn.functional.pad(pixel_values, (0, right, 0, below))
+            mask = nn.functional.pad(mask, (0, right, 0, below))
+        pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
+        features = self.dropout(self.backbone(pixel_values, mask))
+        rows, columns = features.shape[-2:]
+        features = features.flatten(2).transpose(1, 2)
+        half = self.config.hidden_size // 2
+        device = features.device
+        down = sinusoids(torch.arange(rows, device=device), half)
+        across = sinusoids(torch.arange(columns, device=device), half)
+        place = torch.cat(
+            [
+                down[:, None, :].expand(rows, columns, half),
+                across[None, :, :].expand(rows, columns, half),
+            ],
+            dim=-1,
+        ).flatten(0, 1)
+        hidden = self.norm(self.projection(features)) + place.to(features.dtype)
+        cells = None
+        if mask is not None:
+            cells = nn.functional.max_pool2d(mask, STRIDE).flatten(1) > 0
+        return InktexEncoderOutput(
+            last_hidden_state=hidden,
+            attention_mask=cells,
+            grid_shape=torch.tensor([[rows, columns]] * len(hidden), device=device),
+            symbol_logits=self.symbol_head(features) if output_symbols else None,
+        )
+
+
+__all__ = ["STRIDE", "InktexEncoder", "InktexEncoderOutput", "sinusoids"]
