@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from .crohme import CITATION, FEATURES, LICENSE, expressions, wanted
 from .crohme_files import SPLITS, entries, find, in_folder, names, open_files, part_of
+from .files import new_file, write_text
 from .ink import Expression
 
 __all__ = ["Statistics", "card", "export", "file_name"]
@@ -86,7 +86,7 @@ def export(
             if name not in written:
                 written[name] = _write(data, output / f"{name}.parquet", year, split, progress)
             by_year[year][split] = written[name]
-    _replace(output / "README.md", card(by_year).encode())
+    write_text(output / "README.md", card(by_year))
     return by_year
 
 
@@ -102,15 +102,13 @@ def _write(data: Path, path: Path, year: str, split: str, progress: bool) -> Sta
         disable=not progress,
     )
     statistics = Statistics()
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        # The schema carries the features, so that load_dataset knows pictures from bytes.
-        with pq.ParquetWriter(partial, FEATURES.arrow_schema, compression="zstd") as writer:
-            for rows in _groups(expressions(bar, path.stem), statistics):
-                writer.write_table(pa.Table.from_pylist(rows, schema=FEATURES.arrow_schema))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # The schema carries the features, so that load_dataset knows pictures from bytes.
+    with (
+        new_file(path) as partial,
+        pq.ParquetWriter(partial, FEATURES.arrow_schema, compression="zstd") as writer,
+    ):
+        for rows in _groups(expressions(bar, path.stem), statistics):
+            writer.write_table(pa.Table.from_pylist(rows, schema=FEATURES.arrow_schema))
     return statistics
 
 
@@ -126,15 +124,6 @@ def _groups(
             rows = []
     if rows:
         yield rows
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def card(by_year: Mapping[str, Mapping[str, Statistics]]) -> str:

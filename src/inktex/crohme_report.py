@@ -5,7 +5,6 @@ Needs matplotlib (`pip install inktex[train]`).
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from .crohme_plots import (
 )
 from .crohme_split import DEVELOPMENT_SHARE
 from .crohme_statistics import Share, writer_shares
+from .files import write_text
 from .ink import Expression
 from .training.data import load_expressions
 
@@ -65,9 +65,7 @@ def write_report(data: Path) -> Path:
             FigureCanvasAgg(figure)
             figure.savefig(folder / f"{name}.png", dpi=110, facecolor="white")
     report = folder / "README.md"
-    partial = folder / f".README.{os.getpid()}.partial"
-    partial.write_text(_text(train, dev, groups, shares), encoding="utf-8")
-    os.replace(partial, report)
+    write_text(report, _text(train, dev, groups, shares))
     return report
 
 

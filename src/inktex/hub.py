@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import inktex.modeling
 import inktex.tokenizer
 
+from .files import new_folder
+
 if TYPE_CHECKING:
     import torch
 
@@ -64,21 +66,11 @@ def export(
         The folder.
     """
     folder = Path(folder)
-    partial, former = (folder.with_name(folder.name + end) for end in (".partial", ".former"))
-    for leftover in (partial, former):
-        shutil.rmtree(leftover, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with new_folder(folder) as partial:
         _write_model(model, partial)
         _write_processor(processor or _default_processor(), partial)
         for path in code_files():
             shutil.copyfile(path, partial / path.name)
-        if folder.exists():
-            folder.rename(former)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(former, ignore_errors=True)
     return folder
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 from tqdm.auto import tqdm
 
+from inktex.files import write_text
 from inktex.recognizer import Reading, Recognizer
 
 from .calibration import Calibration, measure_calibration
@@ -198,7 +199,4 @@ def _files(path: Path) -> Iterable[tuple[str, bytes]]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON so that a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

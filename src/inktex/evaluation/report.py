@@ -5,7 +5,6 @@ Needs matplotlib (`pip install inktex[train]`).
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from inktex.crohme_plots import STYLE
 from inktex.crohme_statistics import STRUCTURES, structures
+from inktex.files import write_text
 from inktex.recognizer import Reading
 
 from .calibration import Calibration, measure_calibration
@@ -101,11 +101,7 @@ def write_evaluation_report(
     wrong = sorted((case for case in cases if not case.is_right), key=lambda c: -c.reading.score)
     _gallery(wrong[:_GALLERY]).save(folder / "misreads.png")
     report = folder / "README.md"
-    partial = folder / f".README.{os.getpid()}.partial"
-    partial.write_text(
-        _text(title, evaluation, cases, calibration, confusions, wrong[:_GALLERY]), "utf-8"
-    )
-    os.replace(partial, report)
+    write_text(report, _text(title, evaluation, cases, calibration, confusions, wrong[:_GALLERY]))
     return report
 
 

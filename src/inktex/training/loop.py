@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from inktex.examples import Example
+from inktex.files import new_folder, partial_folder, recover, swap
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
@@ -143,6 +144,9 @@ def train(
     average = WeightAverage(bare, recipe.optimizer.average)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, average)
+    if accelerator.is_main_process:
+        recover(output / CHECKPOINT)
+    accelerator.wait_for_everyone()
     _check_recipe(recipe, output, resume, accelerator)
     if resume and (output / CHECKPOINT).is_dir():
         accelerator.load_state(str(output / CHECKPOINT))
@@ -152,6 +156,7 @@ def train(
     share = recipe.synthesis.share
     synthetic = SyntheticInk(examples, recipe.synthesis) if share else None
     planner = Planner(examples, recipe.batch, recipe.augmentation, recipe.seed, synthetic, share)
+    processor = make_processor(recipe)
     bar = tqdm(
         total=recipe.steps,
         initial=progress.step,
@@ -207,7 +212,9 @@ def train(
             if progress.step % recipe.save_every == 0 or done:
                 save_checkpoint(accelerator, output)
             if progress.step % recipe.validate_every == 0 or done:
-                _validate(accelerator, bare, average, development, recipe, output, progress)
+                _validate(
+                    accelerator, bare, processor, average, development, recipe, output, progress
+                )
             if done:
                 break
         else:
@@ -251,6 +258,7 @@ def _step(
 def _validate(
     accelerator: Accelerator,
     bare: InktexForConditionalGeneration,
+    processor: InktexProcessor,
     average: WeightAverage,
     development: Sequence[Example],
     recipe: Recipe,
@@ -262,7 +270,6 @@ def _validate(
     Reading makes no random draw, so the run goes on as if it had not been looked at.
     """
     accelerator.wait_for_everyone()
-    processor = make_processor(recipe)
     if accelerator.is_main_process:
         with average.applied():
             save_model(bare, processor, output / AVERAGED)
@@ -301,32 +308,21 @@ def save_model(
     model: InktexForConditionalGeneration, processor: InktexProcessor, folder: Path
 ) -> None:
     """Write a model so that whoever reads the folder sees the old one or the new one, whole."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
-    processor.save_pretrained(partial)
-    _replace(partial, folder)
+    with new_folder(folder) as partial:
+        model.save_pretrained(partial)
+        processor.save_pretrained(partial)
 
 
 def save_checkpoint(accelerator: Accelerator, output: Path) -> None:
-    """Write everything that a run needs to go on, atomically."""
-    partial = output / (CHECKPOINT + ".partial")
+    """Write everything that a run needs to go on, so that the one before stays until it is done."""
+    partial = partial_folder(output / CHECKPOINT)
     if accelerator.is_main_process:
         shutil.rmtree(partial, ignore_errors=True)
     accelerator.wait_for_everyone()
     accelerator.save_state(str(partial))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        _replace(partial, output / CHECKPOINT)
-
-
-def _replace(partial: Path, folder: Path) -> None:
-    old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    partial.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+        swap(partial, output / CHECKPOINT)
 
 
 def _check_shapes(recipe: Recipe, stride: int) -> None:

@@ -8,11 +8,10 @@ import torch
 from inktex.evaluation.scores import Scores, compute_scores
 from inktex.examples import Example
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.recognizer import MAX_TOKENS
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 
 from .batches import BatchConfig, PlannedBatches, Planner
-
-MAX_TOKENS = 128
 
 
 @torch.no_grad()

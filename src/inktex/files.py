@@ -1,0 +1,76 @@
+"""Files and folders that are there whole or not at all, whenever the power fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["new_file", "new_folder", "recover", "swap", "write_text"]
+
+_PARTIAL, _FORMER = ".partial", ".former"
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A name to write a file to, which takes the place of `path` when all went well.
+
+    Args:
+        path: of the file; its folder is made if it is not there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file (UTF-8); who reads it finds the old one or the new one."""
+    with new_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to write to, which takes the place of `folder` when all went well."""
+    partial = partial_folder(folder)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        swap(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def partial_folder(folder: Path) -> Path:
+    """Where a folder is written before it takes its place."""
+    return folder.with_name(folder.name + _PARTIAL)
+
+
+def swap(partial: Path, folder: Path) -> None:
+    """Put `partial` in the place of `folder`.
+
+    Folders cannot be exchanged in one step. If the power fails between the two that it takes, the
+    former folder is there under another name: `recover` brings it back.
+    """
+    former = folder.with_name(folder.name + _FORMER)
+    if folder.exists():
+        shutil.rmtree(former, ignore_errors=True)
+        folder.rename(former)
+    partial.rename(folder)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def recover(folder: Path) -> bool:
+    """Bring back the former folder, if `swap` was stopped half-way; gives whether it was."""
+    former = folder.with_name(folder.name + _FORMER)
+    if folder.exists() or not former.exists():
+        return False
+    former.rename(folder)
+    return True
