@@ -90,7 +90,10 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
             "preset": settings["preset"],
             "test_set": Path(settings["test_set"]).name,
         }
-    start = Path(recipe["init"]) / RECORD if recipe["init"] else None
+    start = None
+    if recipe["init"]:
+        start = Path(recipe["init"]) / RECORD
+        recipe["init"] = start.parent.name  # where it lay on this machine says nothing
     return {
         "recipe": recipe,
         "commit": _commit(),

@@ -37,8 +37,8 @@ Data: {data}. Recipe `{name}`, commit `{commit}`; everything about the run is in
 ## Limits
 
 One line of mathematics in the grammar of CROHME: no matrices, no several lines, no words. Letters
-that CROHME's training ink lacks are not read. The score is the model's own probability; it is not
-calibrated.
+that CROHME's training ink lacks are not read. The score is the model's probability of the whole
+expression, at a temperature fitted on the development split; on other ink it may be too sure.
 
 ## Licence
 
