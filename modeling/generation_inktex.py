@@ -8,6 +8,7 @@ import torch
 
 from .decoder_inktex import locate
 from .grammar_inktex import is_formula
+from .greedy_inktex import greedy_search
 
 LENGTHS = ("max_length", "max_new_tokens", "generation_config")
 UNSET_LENGTHS = (None, 20)
@@ -17,6 +18,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "accurate": {"num_beams": 6, "bidirectional": True},
 }
 """Ways to search, by name."""
+_GREEDY = frozenset(
+    {"num_beams", "num_return_sequences", "do_sample", "max_length", "max_new_tokens"}
+)
+"""Arguments with which greedy search needs no `generate`."""
 _REFINEMENTS = 3
 """Passes over given sequences in which a decoder with location feedback settles where they are."""
 
@@ -106,6 +111,24 @@ def generate_with_details(
         found: torch.Tensor = getattr(sequences, "sequences", sequences)
         return found
 
+    def laid_out(attention: torch.Tensor | None) -> torch.Tensor | None:
+        if attention is None:
+            return None
+        rows, columns = memory.grid_shape[0].tolist()
+        return attention.unflatten(2, (rows, columns))
+
+    is_plain = generate_kwargs.keys() <= _GREEDY and not generate_kwargs.get("do_sample")
+    if beams == 1 and is_plain and not bidirectional:
+        longest = generate_kwargs.get("max_length")
+        if generate_kwargs.get("max_new_tokens"):
+            longest = generate_kwargs["max_new_tokens"] + 1
+        found = greedy_search(model, memory, longest or model.generation_config.max_length)
+        return Generated(
+            found.sequences,
+            found.log_probabilities.sum(dim=1).exp(),
+            found.log_probabilities.exp(),
+            laid_out(found.attention),
+        )
     probabilities = None
     if bidirectional:
         both = [
@@ -118,10 +141,7 @@ def generate_with_details(
     log_probabilities, attention = sequence_details(model, memory, sequences)
     if probabilities is None:
         probabilities = log_probabilities.sum(dim=1).exp()
-    if attention is not None:
-        rows, columns = memory.grid_shape[0].tolist()
-        attention = attention.unflatten(2, (rows, columns))
-    return Generated(sequences, probabilities, log_probabilities.exp(), attention)
+    return Generated(sequences, probabilities, log_probabilities.exp(), laid_out(attention))
 
 
 def _judge(

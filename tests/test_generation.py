@@ -10,7 +10,9 @@ from transformers import LogitsProcessorList
 
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.generation_inktex import (
+    generate_with_details,
     generate_with_probabilities,
+    sequence_details,
     sequence_log_probabilities,
 )
 from inktex.modeling.grammar_inktex import (
@@ -203,6 +205,24 @@ def test_without_rules_anything_goes(
             logits_processor=LogitsProcessorList([fond_of_scripts]),
         )
         assert all(is_formula(RULES, row[1:]) == expected for row in rows.tolist())
+
+
+def test_greedy_search_is_that_of_generate(
+    model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
+) -> None:
+    found = generate_with_details(model, pictures, max_new_tokens=24)
+    expected = model.generate(**pictures, num_beams=1, do_sample=False, max_new_tokens=24)
+    assert torch.equal(found.sequences, expected)
+    memory = model.get_encoder()(**pictures)
+    scores, attention = sequence_details(model, memory, expected)
+    torch.testing.assert_close(found.token_probabilities, scores.exp(), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(found.probabilities, scores.sum(dim=1).exp(), atol=1e-6, rtol=1e-3)
+    assert found.attention is not None
+    assert attention is not None
+    alive = (expected[:, :-1] == END).cumsum(dim=1) == 0
+    torch.testing.assert_close(
+        found.attention.flatten(2)[alive], attention[alive], atol=1e-5, rtol=1e-4
+    )
 
 
 def test_the_grammar_survives_saving(
