@@ -7,6 +7,7 @@ import torch
 
 from inktex.evaluation.scores import Scores, compute_scores
 from inktex.examples import Example
+from inktex.modeling.greedy_inktex import greedy_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.recognizer import MAX_TOKENS
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
@@ -19,7 +20,6 @@ def read_examples(
     model: InktexForConditionalGeneration,
     examples: Sequence[Example],
     config: BatchConfig,
-    num_beams: int = 1,
 ) -> list[list[str]]:
     """What the model reads in the unvaried pictures of examples.
 
@@ -34,13 +34,10 @@ def read_examples(
     readings: list[list[str]] = [[] for _ in examples]
     for number, plan in enumerate(plans):
         batch = batches[number]
-        ids = model.generate(
-            pixel_values=batch["pixel_values"].to(model.device),
-            pixel_mask=batch["pixel_mask"].to(model.device),
-            num_beams=num_beams,
-            do_sample=False,
-            max_new_tokens=MAX_TOKENS,
+        memory = model.get_encoder()(
+            batch["pixel_values"].to(model.device), batch["pixel_mask"].to(model.device)
         )
+        ids = greedy_search(model, memory, MAX_TOKENS).sequences
         for (index, *_), row in zip(plan.members, ids.tolist(), strict=True):
             tokens = [VOCABULARY[number] for number in row]
             readings[index] = [token for token in tokens if token not in SPECIAL_TOKENS]
