@@ -122,6 +122,27 @@ def test_variation_is_repeatable_and_keeps_the_labels(examples: list[Example]) -
     assert first.trace_symbols is one.trace_symbols
 
 
+def test_symbols_change_their_shape_each_for_itself(examples: list[Example]) -> None:
+    letter = np.array([[0, 0], [0, 40], [20, 40]], dtype=np.float32)
+    bar = np.array([[0, 60], [300, 60]], dtype=np.float32)
+    one = replace(
+        examples[0],
+        points=np.concatenate([letter, letter + np.array([100, 0]), bar]).astype(np.float32),
+        offsets=np.array([0, 3, 6, 8]),
+        trace_symbols=np.array([0, 1, 2]),
+        symbol_labels=np.array([10, 10, 11]),
+    )
+    config = replace(STILL, symbol_shape=0.2, symbol_elastic=0.03)
+    first, second, line = vary(one, config, np.random.default_rng(0)).traces()
+    moved = [trace - trace.mean(axis=0) for trace in (first, second)]
+    assert not np.allclose(*moved, atol=1.0)
+    for trace in moved:
+        np.testing.assert_allclose(trace, letter - letter.mean(axis=0), atol=20)
+    rise, run = line[1, 1] - line[0, 1], line[1, 0] - line[0, 0]
+    assert abs(rise / run) < 0.1, "a long bar stays level"
+    np.testing.assert_allclose(run, 300, rtol=0.1)
+
+
 def test_coarse_sampling_keeps_the_ends_of_traces(examples: list[Example]) -> None:
     config = replace(STILL, sampling=1.0)
     line = np.stack([np.linspace(0, 90, 10), np.linspace(0, 45, 10)], axis=1).astype(np.float32)

@@ -8,6 +8,9 @@ from scipy import ndimage
 
 from inktex.examples import NONE, Example
 
+_LETTER = 60.0
+"""Pixels; no letter is larger."""
+
 
 @dataclass(frozen=True, slots=True)
 class AugmentationConfig:
@@ -20,6 +23,10 @@ class AugmentationConfig:
         slant: standard deviation of the shear, pixels across for each pixel up.
         jitter: standard deviation of each symbol's own shift, as a share of its size.
         symbol_scale: standard deviation of the logarithm of each symbol's own size.
+        symbol_shape: standard deviation of each symbol's own aspect (logarithm), slant and rotation
+            (radians), as another hand would have it; less for what is larger than a letter.
+        symbol_elastic: standard deviation of a wave about as long as the symbol, as a share of its
+            size.
         elastic: standard deviation of a smooth displacement, in pixels.
         smoothing: share of the expressions whose traces are smoothed, as some pads do.
         sampling: share of the expressions of which only every second or third point is kept.
@@ -37,6 +44,8 @@ class AugmentationConfig:
     slant: float = 0.1
     jitter: float = 0.03
     symbol_scale: float = 0.05
+    symbol_shape: float = 0.0
+    symbol_elastic: float = 0.0
     elastic: float = 0.8
     smoothing: float = 0.0
     sampling: float = 0.0
@@ -61,7 +70,7 @@ def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator)
     points = example.points.astype(np.float64)
     if config.smoothing and rng.random() < config.smoothing:
         points = _smooth(points, example.offsets)
-    if config.jitter or config.symbol_scale:
+    if config.jitter or config.symbol_scale or config.symbol_shape or config.symbol_elastic:
         points = _vary_symbols(points, example.point_symbols, config, rng)
     if config.elastic:
         points = points + _smooth_displacement(points, config.elastic, rng)
@@ -141,12 +150,35 @@ def _vary_symbols(
     empty = ~np.isfinite(low)
     low[empty] = high[empty] = 0.0
     centre, extent = (low + high) / 2, high - low
-    size = np.minimum(extent.max(axis=1, keepdims=True), 60.0)  # a long bar must not jump
+    size = np.minimum(extent.max(axis=1, keepdims=True), _LETTER)  # a long bar must not jump
     shift = rng.normal(0.0, config.jitter, (count, 2)) * size
     factor = np.exp(rng.normal(0.0, config.symbol_scale, (count, 1)))
+    offsets = points[known] - centre[inked]
+    if config.symbol_shape:
+        tame = size[:, 0] / np.maximum(extent.max(axis=1), _LETTER)
+        aspect, slant, angle = rng.normal(0.0, config.symbol_shape, (3, count)) * tame
+        shapes = _shapes(aspect, slant, angle)
+        offsets = np.einsum("nij,nj->ni", shapes[inked], offsets)
+    if config.symbol_elastic:
+        wave = rng.normal(0.0, 0.7, (count, 2))  # waves to a symbol, across and down
+        phase = rng.uniform(0.0, 2 * np.pi, count)
+        height = rng.normal(0.0, config.symbol_elastic, (count, 2)) * size
+        place = offsets / np.maximum(size[inked], 1.0)
+        turn = 2 * np.pi * (place * wave[inked]).sum(axis=1) + phase[inked]
+        offsets = offsets + np.sin(turn)[:, None] * height[inked]
     varied = points.copy()
-    varied[known] = (points[known] - centre[inked]) * factor[inked] + centre[inked] + shift[inked]
+    varied[known] = offsets * factor[inked] + centre[inked] + shift[inked]
     return varied
+
+
+def _shapes(
+    aspect: NDArray[np.float64], slant: NDArray[np.float64], angle: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`(symbols, 2, 2)`: stretched, then sheared, then turned."""
+    stretch, cosine, sine = np.exp(aspect / 2), np.cos(angle), np.sin(angle)
+    turned = np.array([[cosine, -sine], [sine, cosine]])
+    sheared = np.array([[stretch, -slant / stretch], [np.zeros_like(aspect), 1 / stretch]])
+    return np.einsum("ijn,jkn->nik", turned, sheared)
 
 
 def _smooth_displacement(
