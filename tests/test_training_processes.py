@@ -11,23 +11,40 @@ import pytest
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_the_tiny_recipe_runs(processes: int, repository: Path, tmp_path: Path) -> None:
-    script = str(repository / "scripts" / "train.py")
+def run(
+    repository: Path, output: Path, processes: int, *changes: str
+) -> subprocess.CompletedProcess[str]:
+    """The tiny recipe, with a decoder of one layer and some changes."""
     launcher = [sys.executable]
     if processes > 1:
         launcher += ["-m", "torch.distributed.run", "--standalone"]
         launcher += ["--nproc_per_node", str(processes)]
-    changes = ["steps=4", "validate_every=4", "save_every=4", "decoder.num_hidden_layers=1"]
-    changes += ["decoder.guided_layers=[0]"]
-    result = subprocess.run(
-        [*launcher, script, "tiny", "--output", str(tmp_path)]
-        + [word for change in changes for word in ("--set", change)],
+    small = ("decoder.num_hidden_layers=1", "decoder.guided_layers=[0]")
+    return subprocess.run(
+        [*launcher, str(repository / "scripts" / "train.py"), "tiny", "--output", str(output)]
+        + [word for change in (*small, *changes) for word in ("--set", change)],
         capture_output=True,
         text=True,
         env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
         check=False,
+        timeout=120,
     )
+
+
+def test_processes_end_a_run_of_some_time_together(repository: Path, tmp_path: Path) -> None:
+    """Their clocks are not the same, and who goes on alone waits for ever."""
+    result = run(
+        repository, tmp_path, 2, "steps=null", "minutes=0.1", "validate_every=10000",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-3000:]
+    records = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+    (last,) = [record for record in records if "exp_rate" in record]
+    assert 0.1 <= last["minutes"] < 0.5
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_tiny_recipe_runs(processes: int, repository: Path, tmp_path: Path) -> None:
+    result = run(repository, tmp_path, processes, "steps=4", "validate_every=4", "save_every=4")
     assert result.returncode == 0, result.stderr[-3000:]
     assert "Done." in result.stdout
     assert result.stdout.count("Done.") == 1, "every process reports"

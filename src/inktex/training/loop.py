@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast, set_seed
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
@@ -198,7 +198,7 @@ def train(
             average.update()
             progress.step += 1
             progress.batch += 1
-            progress.seconds = time.monotonic() - started
+            progress.seconds = _agreed(accelerator, time.monotonic() - started)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value
             if progress.step % 50 == 0:
@@ -224,6 +224,13 @@ def train(
     if accelerator.log_with:
         accelerator.end_training()
     return output / (BEST if (output / BEST).is_dir() else AVERAGED)
+
+
+def _agreed(accelerator: Accelerator, seconds: float) -> float:
+    """The main process's time, by which all of them go: else one ends while another goes on."""
+    if accelerator.num_processes == 1:
+        return seconds
+    return float(broadcast(torch.tensor([seconds], device=accelerator.device)).item())
 
 
 def _step(
