@@ -5,6 +5,7 @@ import json
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,6 +112,24 @@ def test_alternatives_are_other_readings_the_likeliest_first(
     assert recognizer(pictures[0]).alternatives == ()
 
 
+def test_the_width_of_the_beam_overrides_the_preset(
+    recognizer: Recognizer, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths = []
+    generate = recognizer.model.generate
+
+    def watched(*arguments: Any, **changes: Any) -> Any:
+        widths.append(changes["num_beams"])
+        return generate(*arguments, **changes)
+
+    monkeypatch.setattr(recognizer.model, "generate", watched)
+    recognizer(pictures[0], num_beams=3)
+    recognizer(pictures[0], preset="accurate", num_beams=2)
+    assert widths == [3, 2, 2]
+    assert recognizer(pictures[0], num_beams=1).tokens == recognizer(pictures[0]).tokens
+    assert len(widths) == 3, "greedy search needs no generate"
+
+
 def test_presets_are_known_by_name(recognizer: Recognizer, pictures: list[Image.Image]) -> None:
     with pytest.raises(ValueError, match="fast and accurate"):
         recognizer(pictures[0], preset="slow")
@@ -163,7 +182,7 @@ def test_a_folder_is_searched_for_pictures_and_ink(
     pictures[1].save(tmp_path / "sub" / "a.JPG")
     (tmp_path / "c.inkml").write_text(INKML)
     (tmp_path / "notes.txt").write_text("not a picture")
-    status, lines, _ = run(capsys, "--model", folder, tmp_path, "--preset", "accurate")
+    status, lines, _ = run(capsys, "--model", folder, tmp_path, "--beams", 2)
     assert status == 0
     files = [Path(line.split("\t")[0]).name for line in lines]
     assert files == ["b.png", "c.inkml", "a.JPG"]

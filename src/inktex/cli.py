@@ -49,6 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="accurate searches longer, from both ends (default: fast)",
     )
     recognize.add_argument(
+        "--beams",
+        type=_positive,
+        metavar="N",
+        help="width of the beam search (default: that of the preset; 1 is greedy)",
+    )
+    recognize.add_argument(
         "--alternatives",
         type=_count,
         default=0,
@@ -94,7 +100,7 @@ def _recognize(options: argparse.Namespace) -> int:
         return _fail(str(error))
     sources = (sys.stdin.buffer.read() if file == STANDARD_INPUT else file for file in files)
     readings = recognizer.read_each(
-        sources, options.preset, options.alternatives, options.batch_size
+        sources, options.preset, options.alternatives, options.batch_size, options.beams
     )
     bar = tqdm(
         total=len(files),

@@ -115,23 +115,34 @@ class Recognizer:
         processor = InktexProcessor.from_pretrained(str(name))
         return cls(model.to(device).eval(), processor)
 
-    def __call__(self, picture: Any, preset: str = "fast", alternatives: int = 0) -> Reading:
+    def __call__(
+        self,
+        picture: Any,
+        preset: str = "fast",
+        alternatives: int = 0,
+        num_beams: int | None = None,
+    ) -> Reading:
         """Read one picture.
 
         Args:
             picture: path of a picture or InkML file, bytes, PIL picture, array, tensor, or `Ink`.
             preset: `fast`, or `accurate`, which takes several times as long.
             alternatives: how many other readings to give beside the best one.
+            num_beams: width of the beam search, if it is not to be that of the preset.
 
         Raises:
             ValueError: if it cannot be read as a picture or has no ink in it, or if there is no
                 such preset.
             OSError: if the file cannot be opened.
         """
-        return self.read([picture], preset, alternatives)[0]
+        return self.read([picture], preset, alternatives, num_beams)[0]
 
     def read(
-        self, pictures: Sequence[Any], preset: str = "fast", alternatives: int = 0
+        self,
+        pictures: Sequence[Any],
+        preset: str = "fast",
+        alternatives: int = 0,
+        num_beams: int | None = None,
     ) -> list[Reading]:
         """Read several pictures as one batch; see `__call__`."""
         from inktex.modeling.generation_inktex import generate_with_details
@@ -155,6 +166,7 @@ class Recognizer:
             do_sample=False,
             max_new_tokens=MAX_TOKENS,
             num_return_sequences=alternatives + 1,
+            **({} if num_beams is None else {"num_beams": num_beams}),
         )
         texts = self.processor.batch_decode(found.sequences, skip_special_tokens=True)
         scores = found.probabilities.tolist()
@@ -181,6 +193,7 @@ class Recognizer:
         preset: str = "fast",
         alternatives: int = 0,
         batch_size: int = 8,
+        num_beams: int | None = None,
     ) -> Iterator[Reading | Exception]:
         """Read any number of pictures, in order, some at a time.
 
@@ -195,13 +208,13 @@ class Recognizer:
         source = iter(pictures)
         while batch := list(islice(source, batch_size)):
             try:
-                yield from self.read(batch, preset, alternatives)
+                yield from self.read(batch, preset, alternatives, num_beams)
                 continue
             except (ValueError, OSError):
                 pass  # one of them is at fault: find out which
             for picture in batch:
                 try:
-                    yield self(picture, preset, alternatives)
+                    yield self(picture, preset, alternatives, num_beams)
                 except (ValueError, OSError) as error:
                     yield error
 

@@ -18,9 +18,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "accurate": {"num_beams": 6, "bidirectional": True},
 }
 """Ways to search, by name."""
-_GREEDY = frozenset(
-    {"num_beams", "num_return_sequences", "do_sample", "max_length", "max_new_tokens"}
-)
+_GREEDY = frozenset({"num_beams", "num_return_sequences", "do_sample", "max_length"})
 """Arguments with which greedy search needs no `generate`."""
 _REFINEMENTS = 3
 """Passes over given sequences in which a decoder with location feedback settles where they are."""
@@ -100,6 +98,8 @@ def generate_with_details(
     is_unset = model.generation_config.max_length in UNSET_LENGTHS
     if is_unset and not any(name in generate_kwargs for name in LENGTHS):
         generate_kwargs["max_length"] = model.config.decoder.max_position_embeddings
+    if generate_kwargs.get("max_new_tokens"):  # beside max_length, `generate` warns of it
+        generate_kwargs["max_length"] = generate_kwargs.pop("max_new_tokens") + 1
     pixel_values = inputs["pixel_values"].to(model.device, model.dtype)
     pixel_mask = inputs["pixel_mask"].to(model.device)
     memory = model.get_encoder()(pixel_values, pixel_mask)
@@ -119,10 +119,8 @@ def generate_with_details(
 
     is_plain = generate_kwargs.keys() <= _GREEDY and not generate_kwargs.get("do_sample")
     if beams == 1 and is_plain and not bidirectional:
-        longest = generate_kwargs.get("max_length")
-        if generate_kwargs.get("max_new_tokens"):
-            longest = generate_kwargs["max_new_tokens"] + 1
-        found = greedy_search(model, memory, longest or model.generation_config.max_length)
+        longest = generate_kwargs.get("max_length") or model.generation_config.max_length
+        found = greedy_search(model, memory, longest)
         return Generated(
             found.sequences,
             found.log_probabilities.sum(dim=1).exp(),
