@@ -1,6 +1,7 @@
 # Everything a newcomer needs is `make demo` and `make test`; both start from Python and make.
 #
 #   make demo        install into .venv and recognise the pictures in spaces_app/examples/
+#   make space       open the drawing page of spaces_app/ on this machine
 #   make test        run the tests
 #   make lint types  check style and types
 #   make format      repair what can be repaired
@@ -16,10 +17,13 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 SOURCES := src modeling tokenizer tests $(wildcard scripts spaces_app)
 TYPED := build/types
 
-.PHONY: demo test lint types format tokenizer package clean
+.PHONY: demo space test lint types format tokenizer package clean
 
 demo: $(VENV)/installed
 	$(BIN)/inktex recognize spaces_app/examples
+
+space: $(VENV)/installed-space
+	$(BIN)/python spaces_app/app.py
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
@@ -34,7 +38,8 @@ types: $(VENV)/installed-dev
 	rm -rf $(TYPED) && mkdir -p $(TYPED)
 	cp -R src/inktex $(TYPED)/inktex && rm -rf $(TYPED)/inktex/pretrained
 	cp -R modeling tokenizer $(TYPED)/inktex/
-	MYPYPATH=$(TYPED) $(BIN)/mypy --explicit-package-bases $(TYPED)/inktex tests scripts
+	MYPYPATH=$(TYPED):spaces_app $(BIN)/mypy --explicit-package-bases $(TYPED)/inktex tests scripts \
+	  spaces_app
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix $(SOURCES)
@@ -62,6 +67,10 @@ $(VENV)/installed: $(BIN)/python $(METADATA)
 	$(PIP) -e .
 	@touch $@
 
+$(VENV)/installed-space: $(VENV)/installed
+	$(PIP) -e '.[demo]'
+	@touch $@
+
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[dev,demo]'
 	@touch $@

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inktex.ink import Ink, Symbol, bounding_box
-from inktex.inkml import InkMLError, read_inkml
+from inktex.inkml import InkMLError, read_inkml, write_inkml
 
 PLAIN = """<ink xmlns="http://www.w3.org/2003/InkML">
 <traceFormat><channel name="X" type="decimal"/><channel name="Y" type="decimal"/></traceFormat>
@@ -201,3 +201,12 @@ def test_box_of_nothing() -> None:
         bounding_box([])
     with pytest.raises(ValueError, match="no ink"):
         _ = read("<ink/>").box
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    traces = [np.array([[1, 2.25], [3, 4]], np.float32), np.array([[5, 6]], np.float32)]
+    write_inkml(Ink(traces, truth="a < b", annotations={"writer": "w&7"}), tmp_path / "one.inkml")
+    ink = read_inkml(tmp_path / "one.inkml")
+    assert (ink.id, ink.truth, ink.annotations) == ("one", "a < b", {"writer": "w&7"})
+    for ours, theirs in zip(ink.traces, traces, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

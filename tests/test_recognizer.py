@@ -63,6 +63,26 @@ def test_one_picture_gives_one_reading(
     assert recognizer((tmp_path / "one.png").read_bytes()) == reading
 
 
+def test_a_reading_tells_how_sure_it_is_of_each_token_and_what_the_model_saw(
+    recognizer: Recognizer, pictures: list[Image.Image]
+) -> None:
+    reading = recognizer(pictures[0], alternatives=2)
+    for one in (reading, *reading.alternatives):
+        assert len(one.token_scores) == len(one.tokens.split())
+        assert one.score <= np.prod(one.token_scores) * (1 + 1e-4)  # the end has its share
+        for symbol in one.symbols:
+            assert symbol.score == one.token_scores[symbol.index]
+    drawn = recognizer.processor.image_processor.draw(pictures[0])
+    np.testing.assert_array_equal(reading.picture, drawn)
+
+
+def test_bytes_that_are_no_picture_are_refused_with_a_reason(recognizer: Recognizer) -> None:
+    results = list(recognizer.read_each([b"no picture", b"\x89PNG\r\n\x1a\n cut off"]))
+    for result in results:
+        assert isinstance(result, ValueError)
+        assert "not a picture" in str(result)
+
+
 def test_several_pictures_come_back_in_order(
     recognizer: Recognizer, pictures: list[Image.Image]
 ) -> None:

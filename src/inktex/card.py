@@ -7,6 +7,12 @@ from typing import Any
 
 from huggingface_hub import ModelCardData
 
+LIMITS = """\
+One line of mathematics in the grammar of CROHME: no matrices, no several lines, no words. Letters
+that CROHME's training ink lacks are not read. The score is the model's probability of the whole
+expression, at a temperature fitted on the development split; on other ink it may be too sure."""
+"""What the model cannot do, for all who show it."""
+
 _TEXT = """
 # inktex
 
@@ -36,9 +42,7 @@ Data: {data}. Recipe `{name}`, commit `{commit}`; everything about the run is in
 
 ## Limits
 
-One line of mathematics in the grammar of CROHME: no matrices, no several lines, no words. Letters
-that CROHME's training ink lacks are not read. The score is the model's probability of the whole
-expression, at a temperature fitted on the development split; on other ink it may be too sure.
+{limits}
 
 ## Licence
 
@@ -65,6 +69,7 @@ def model_card(record: Mapping[str, Any]) -> str:
     text = _TEXT.format(
         parameters=record["parameters"] / 1e6,
         table=score_table(record["scores"]),
+        limits=LIMITS,
         data=record["data"],
         name=record["recipe"]["name"],
         commit=record["commit"],

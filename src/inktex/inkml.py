@@ -1,4 +1,4 @@
-"""Reading InkML, the W3C's format for digital ink, with the annotations of CROHME.
+"""Reading and writing InkML, the W3C's format for digital ink, with the annotations of CROHME.
 
 Files come from strangers: external entities, entity bombs and oversized files are refused, and
 what is wrong is said with the name of the file and of the trace.
@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 from typing import IO, Any, Protocol
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ElementTree, ParseError, SubElement, indent
 
 import numpy as np
 from defusedxml import DefusedXmlException
@@ -18,7 +18,7 @@ from defusedxml.ElementTree import fromstring
 
 from .ink import Ink, MathNode, Symbol, Trace
 
-__all__ = ["InkMLError", "MAX_BYTES", "MAX_POINTS", "MAX_TRACES", "read_inkml"]
+__all__ = ["InkMLError", "MAX_BYTES", "MAX_POINTS", "MAX_TRACES", "read_inkml", "write_inkml"]
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_TRACES = 20_000
@@ -77,6 +77,25 @@ def read_inkml(source: str | os.PathLike[str] | bytes | IO[Any] | _Readable) -> 
         id=stem,
         annotations=annotations,
     )
+
+
+def write_inkml(ink: Ink, path: str | os.PathLike[str]) -> None:
+    """Write traces, truth and annotations as an InkML file. Symbols and MathML are left out.
+
+    Coordinates keep two digits behind the point.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    root = Element("ink", xmlns="http://www.w3.org/2003/InkML")
+    notes = ink.annotations if ink.truth is None else {"truth": ink.truth, **ink.annotations}
+    for kind, text in notes.items():
+        SubElement(root, "annotation", type=kind).text = text
+    for number, trace in enumerate(ink.traces):
+        points = ", ".join(f"{x:.2f} {y:.2f}" for x, y in trace.tolist())
+        SubElement(root, "trace", id=str(number)).text = points
+    indent(root, "")
+    ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
 _UNNAMED = "InkML"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .ink import Ink
 from .inkml import read_inkml
@@ -24,21 +27,6 @@ logger = logging.getLogger(__name__)
 
 MAX_TOKENS = 200
 """Longest reading, in tokens; twice the longest expression of CROHME."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """One thing that a picture may say.
-
-    Attributes:
-        latex: compact LaTeX that compiles.
-        tokens: the same as canonical tokens, separated by spaces.
-        score: probability that the model gives to exactly these tokens, 0 to 1.
-    """
-
-    latex: str
-    tokens: str
-    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +48,36 @@ class ReadSymbol:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """One thing that a picture may say.
+
+    Attributes:
+        latex: compact LaTeX that compiles.
+        tokens: the same as canonical tokens, separated by spaces.
+        score: probability that the model gives to exactly these tokens, 0 to 1.
+        token_scores: of each token its probability, given the tokens before it, 0 to 1.
+        symbols: what was read where, in reading order: the tokens that have ink.
+    """
+
+    latex: str
+    tokens: str
+    score: float
+    token_scores: tuple[float, ...] = ()
+    symbols: tuple[ReadSymbol, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading(Alternative):
     """What was read in one picture.
 
     Attributes:
         alternatives: what else it may say, the likeliest first; as many as were asked for.
-        symbols: what was read where, in reading order.
+        picture: what the model saw, the work of the image processor: `(height, width)` uint8, ink
+            255 on paper 0.
     """
 
     alternatives: tuple[Alternative, ...] = ()
-    symbols: tuple[ReadSymbol, ...] = ()
+    picture: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
 
 
 class Recognizer:
@@ -174,15 +182,25 @@ class Recognizer:
         readings = []
         for picture_number, one in enumerate(placed):
             first = picture_number * count
-            latex, *others = (
-                (self.processor.tokenizer.compact(texts[i]), texts[i], scores[i])
+            best, *others = (
+                Alternative(
+                    self.processor.tokenizer.compact(texts[i]),
+                    texts[i],
+                    scores[i],
+                    tuple(found.token_probabilities[i].tolist()[: len(texts[i].split())]),
+                    _symbols(one, texts[i].split(), found, i),
+                )
                 for i in range(first, first + count)
             )
             readings.append(
                 Reading(
-                    *latex,
-                    alternatives=tuple(Alternative(*other) for other in others),
-                    symbols=_symbols(one, texts[first].split(), found, first),
+                    best.latex,
+                    best.tokens,
+                    best.score,
+                    best.token_scores,
+                    best.symbols,
+                    tuple(others),
+                    one.picture,
                 )
             )
         return readings
@@ -253,8 +271,6 @@ def as_picture(source: Any) -> Any:
         source = read_inkml(Path(source))
     if isinstance(source, Ink):
         return Image.fromarray(render(source.traces))
-    if isinstance(source, bytes):
-        return Image.open(io.BytesIO(source))
     if isinstance(source, Path):
         return str(source)
     return source

@@ -1,0 +1,165 @@
+"""A reading as it is shown: its LaTeX in several spellings, its doubts, its symbols' places."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from latex2mathml.converter import convert
+from PIL import Image
+
+from inktex.ink import Ink
+from inktex.recognizer import Alternative, Reading
+from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
+
+SPELLINGS: Final = ("compact", "spaced")
+WRAPPINGS: Final[Mapping[str, str]] = {
+    "bare": "{}",
+    "inline": "${}$",
+    "display": "\\[\n{}\n\\]",
+    "equation": "\\begin{{equation}}\n{}\n\\end{{equation}}",
+}
+"""Name to what is put around the LaTeX."""
+DOUBTFUL: Final = 0.8
+"""A token with a lower probability is tinted."""
+_WORDS: Final = (
+    (0.9, "Almost certainly right"),
+    (0.7, "Probably right"),
+    (0.4, "Uncertain: check the tinted symbols"),
+    (0.0, "Probably wrong somewhere: check the tinted symbols"),
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What stands in the answer.
+
+    Attributes:
+        candidates: the reading, then its alternatives; whichever the user took comes first.
+        picture: URL (`data:`) of what was read; boxes are in its pixels.
+        size: its width and height, in pixels.
+        seen: URL (`data:`) of what the image processor made of it.
+    """
+
+    candidates: tuple[Alternative, ...]
+    picture: str
+    size: tuple[float, float]
+    seen: str
+
+    @property
+    def best(self) -> Alternative:
+        """The candidate that is the answer."""
+        return self.candidates[0]
+
+
+def show(source: Image.Image | Ink, reading: Reading) -> Shown:
+    """A reading of a source, ready to be shown."""
+    picture, size = _ink_picture(source) if isinstance(source, Ink) else _picture(source)
+    assert reading.picture is not None
+    seen = _png(Image.fromarray(255 - reading.picture))
+    return Shown((reading, *reading.alternatives), picture, size, seen)
+
+
+def spell(candidate: Alternative, spelling: str = "compact", wrapping: str = "bare") -> str:
+    r"""LaTeX to copy.
+
+    Args:
+        candidate: the reading or one of its alternatives.
+        spelling: `compact` (`x^{2}`) or `spaced` (`x ^ { 2 }`).
+        wrapping: one of `WRAPPINGS`.
+    """
+    latex = candidate.latex if spelling == "compact" else candidate.tokens
+    return WRAPPINGS[wrapping].format(latex)
+
+
+def mathml(candidate: Alternative) -> str:
+    """Presentation MathML; empty if the converter cannot."""
+    try:
+        markup: str = convert(candidate.latex, display="block")
+    except Exception:  # of a converter that does not say what it raises
+        return ""
+    return markup
+
+
+def rendered(latex: str) -> str:
+    """Markdown that shows the formula. `<` would be taken for markup before KaTeX sees it."""
+    safe = latex.replace("<", r"\lt ").replace(">", r"\gt ")
+    return f"$$\n{safe}\n$$"
+
+
+def verdict(candidate: Alternative) -> tuple[str, str]:
+    """How sure the model is: words, and a percentage."""
+    words = next(words for least, words in _WORDS if round(candidate.score, 2) >= least)
+    percent = f"{100 * candidate.score:.0f}"
+    return words, "<1 %" if percent == "0" else f"{percent} %"
+
+
+def details(shown: Shown) -> dict[str, Any]:
+    """What the browser needs to draw the picture with its symbols."""
+    candidate = shown.best
+    boxes = {symbol.index: symbol.box for symbol in candidate.symbols}
+    width, height = shown.size
+    return {
+        "picture": shown.picture,
+        "width": width,
+        "height": height,
+        "seen": shown.seen,
+        "tokens": [
+            {
+                "text": token,
+                "score": round(score, 4),
+                "doubtful": score < DOUBTFUL,
+                "box": boxes.get(index),
+            }
+            for index, (token, score) in enumerate(
+                zip(candidate.tokens.split(), candidate.token_scores, strict=True)
+            )
+        ],
+    }
+
+
+def _picture(picture: Image.Image) -> tuple[str, tuple[float, float]]:
+    """The picture as it was given, reduced if it is large; its size stays the one of the boxes."""
+    size = (float(picture.width), float(picture.height))
+    small = picture.copy()
+    small.thumbnail((1024, 1024))
+    if small.mode in ("RGBA", "LA") or small.width * small.height < 2**16:
+        return _png(small), size
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=80)
+    return _url("image/jpeg", file.getvalue()), size
+
+
+def _ink_picture(ink: Ink) -> tuple[str, tuple[float, float]]:
+    """Ink as lines where the published protocol draws them."""
+    scale = published_scale(ink.traces)
+    left, top, right, bottom = ink.box
+    corner = np.array([left, top], dtype=np.float32)
+    around = MARGIN_BEFORE + PEN_WIDTH + MARGIN_AFTER
+    width, height = (right - left) * scale + around, (bottom - top) * scale + around
+    lines = []
+    for trace in ink.traces:
+        points = ((trace - corner) * scale + MARGIN_BEFORE + PEN_WIDTH / 2).tolist()
+        points += points[:1] if len(points) == 1 else []  # a dot is a line to itself
+        lines.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points))
+    markup = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.1f} {height:.1f}" '
+        f'width="{width:.1f}" height="{height:.1f}"><rect width="100%" height="100%" fill="white"/>'
+        f'<path d="{"".join(lines)}" fill="none" stroke="black" stroke-width="{PEN_WIDTH}" '
+        'stroke-linecap="round" stroke-linejoin="round"/></svg>'
+    )
+    return _url("image/svg+xml", markup.encode()), (width, height)
+
+
+def _png(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return _url("image/png", file.getvalue())
+
+
+def _url(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,441 @@
+"""The Space: draw, photograph or paste a formula, and get LaTeX.
+
+    python spaces_app/app.py
+
+`INKTEX_MODEL` names another model, a folder or a Hub repository. What Gradio takes from the
+environment (`GRADIO_SERVER_NAME`, `GRADIO_SERVER_PORT`) works as usual.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before Gradio is imported: it reads this once, and would phone home.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import html
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import anyio
+import anyio.to_thread
+import gradio as gr
+import numpy as np
+import torch
+from gradio.events import api
+from starlette.middleware import Middleware
+
+import inktex
+from about import about, record_of
+from answer import SPELLINGS, Shown, details, mathml, rendered, show, spell, verdict
+from examples import examples, gallery
+from guard import Guard
+from inktex.ink import Ink
+from inktex.recognizer import Recognizer
+from reading import RefusedError, decode, decode_ink, decode_picture
+
+Preset = Literal["fast", "accurate"]
+Answer = Shown | RefusedError | None
+"""What was read, why not, or None where nothing was given."""
+FRONT: Final = Path(__file__).parent / "front"
+ALTERNATIVES: Final = 5
+WORKERS: Final = 2
+"""Pictures that are read at a time; each takes one core."""
+WAITING: Final = 100
+"""Requests that may wait; the next ones are told to come again."""
+PAUSE: Final = 0.6
+"""Seconds without new ink, after which other readings are worth the search for them."""
+
+
+def front(name: str) -> str:
+    """A file of the browser's part."""
+    return (FRONT / name).read_text(encoding="utf-8")
+
+
+def status(words: str, percent: str = "", kind: str = "") -> str:
+    """Markup of the verdict; what it says is no markup."""
+    bold = html.escape(words) if kind else f"<b>{html.escape(words)}</b>"
+    return (
+        f'<div class="verdict {kind}" role="status">{bold}<span>{html.escape(percent)}</span></div>'
+    )
+
+
+class Space:
+    """The page's functions, on one model.
+
+    Args:
+        recognizer: reads; several threads use it at a time.
+        model: its name, to tell the visitor.
+        record: of its training.
+    """
+
+    def __init__(self, recognizer: Recognizer, model: str, record: Any) -> None:
+        self.recognizer, self.model, self.record = recognizer, model, record
+
+    def recognize(
+        self, picture: str, preset: Preset = "fast", alternatives: int = 0
+    ) -> dict[str, Any]:
+        """Read a picture of a formula.
+
+        Args:
+            picture: a data: URL, or the base64 of a PNG, JPEG, WebP, GIF or BMP file.
+            preset: fast or accurate.
+            alternatives: how many other readings to give, at most 5.
+
+        Returns:
+            latex, tokens, score, symbols (token, score, box in pixels) and alternatives.
+        """
+        return self._answer(lambda: decode_picture(picture), preset, alternatives)
+
+    def recognize_ink(
+        self, traces: list[Any], preset: Preset = "fast", alternatives: int = 0
+    ) -> dict[str, Any]:
+        """Read a formula from pen strokes.
+
+        Args:
+            traces: a list of strokes, each a list of points [x, y], y downwards, in any unit.
+            preset: fast or accurate.
+            alternatives: how many other readings to give, at most 5.
+
+        Returns:
+            latex, tokens, score, symbols (token, score, box in pixels) and alternatives.
+        """
+        return self._answer(lambda: decode_ink(traces), preset, alternatives)
+
+    def _answer(
+        self, source: Callable[[], Any], preset: object, alternatives: object
+    ) -> dict[str, Any]:
+        if not isinstance(alternatives, int) or not 0 <= alternatives <= ALTERNATIVES:
+            raise gr.Error(
+                f"alternatives must be a whole number from 0 to {ALTERNATIVES}.",
+                print_exception=False,
+            )
+        try:
+            reading = self.recognizer(source(), str(preset), alternatives)
+        except ValueError as error:  # a RefusedError, no ink in the picture, no such preset
+            raise gr.Error(str(error), print_exception=False) from error
+        symbols = [
+            {"token": one.token, "score": one.score, "box": one.box} for one in reading.symbols
+        ]
+        others = [
+            {"latex": one.latex, "tokens": one.tokens, "score": one.score}
+            for one in reading.alternatives
+        ]
+        return {
+            "latex": reading.latex,
+            "tokens": reading.tokens,
+            "score": reading.score,
+            "symbols": symbols,
+            "alternatives": others,
+        }
+
+    def read(self, value: Any, preset: Preset, alternatives: int = 0) -> Answer:
+        """What the pad holds, read; None for an empty pad, an error for what cannot be read."""
+        try:
+            source = decode(value)
+            if source is None:
+                return None
+            return show(source, self.recognizer(source, preset, alternatives))
+        except ValueError as error:
+            return error if isinstance(error, RefusedError) else RefusedError(str(error))
+
+
+class Page:
+    """The page: what stands where, and what happens when."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.examples = examples()
+        with gr.Blocks(
+            title="inktex: handwritten formulas to LaTeX", analytics_enabled=False
+        ) as it:
+            self._lay_out()
+            self._connect()
+        self.blocks = it
+
+    def _lay_out(self) -> None:
+        with gr.Row(elem_id="title"):
+            gr.Markdown("# inktex\nHandwritten formulas to LaTeX: draw, photograph or paste.")
+            self.theme = gr.Button(
+                "Light or dark", size="sm", scale=0, min_width=120, elem_id="theme"
+            )
+        self.shown = gr.State(None, time_to_live=3600)
+        with gr.Row(elem_id="work"):
+            with gr.Column(scale=1, min_width=340, elem_id="left"):
+                self.pad = gr.HTML(
+                    None,
+                    html_template=front("pad.html"),
+                    js_on_load=front("pad.js"),
+                    elem_id="pad",
+                    apply_default_css=False,
+                )
+                self.preset = gr.Radio(
+                    [("Fast", "fast"), ("Accurate (slower)", "accurate")],
+                    value="fast",
+                    label="Search",
+                    elem_id="preset",
+                )
+                self.gallery = gr.HTML(
+                    None,
+                    html_template=gallery(self.examples),
+                    js_on_load=_CHOOSE,
+                    elem_id="examples",
+                    apply_default_css=False,
+                )
+            with gr.Column(scale=1, min_width=340, elem_id="right"):
+                self.verdict = gr.HTML(_NOTHING, elem_id="verdict")
+                self.answer = gr.Markdown(
+                    "",
+                    latex_delimiters=[{"left": "$$", "right": "$$", "display": True}],
+                    elem_id="answer",
+                )
+                self.latex = gr.Textbox(
+                    label="LaTeX", lines=2, max_lines=8, buttons=["copy"], elem_id="latex"
+                )
+                with gr.Row():
+                    self.spelling = gr.Radio(
+                        [name.capitalize() for name in SPELLINGS],
+                        value="Compact",
+                        label="Spelling",
+                        elem_id="spelling",
+                    )
+                    self.wrapping = gr.Dropdown(
+                        [
+                            ("Formula alone", "bare"),
+                            ("Inline: $…$", "inline"),
+                            ("Display: \\[…\\]", "display"),
+                            ("equation environment", "equation"),
+                        ],
+                        value="bare",
+                        label="Around it",
+                        elem_id="wrapping",
+                    )
+                self.rows: list[tuple[gr.Row, gr.Markdown, gr.Button]] = []
+                with gr.Column(visible=False, elem_id="alternatives") as self.others:
+                    gr.Markdown("**Or is it one of these?**")
+                    for number in range(1, ALTERNATIVES + 1):
+                        with gr.Row(elem_classes="alternative", visible=False) as row:
+                            formula = gr.Markdown(
+                                latex_delimiters=[{"left": "$$", "right": "$$", "display": True}],
+                                container=False,
+                            )
+                            button = gr.Button(
+                                "Take this",
+                                size="sm",
+                                scale=0,
+                                min_width=110,
+                                elem_id=f"alternative-{number}",
+                            )
+                        self.rows.append((row, formula, button))
+                self.details = gr.HTML(
+                    None,
+                    html_template=front("details.html"),
+                    js_on_load=front("details.js"),
+                    elem_id="details",
+                    apply_default_css=False,
+                )
+                with gr.Accordion("MathML", open=False, elem_id="mathml-panel"):
+                    self.mathml = gr.Textbox(
+                        label="MathML", lines=3, max_lines=8, buttons=["copy"], elem_id="mathml"
+                    )
+        with gr.Accordion("About the model: scores, limits, licence", open=False, elem_id="about"):
+            gr.Markdown(about(self.space.record, self.space.model))
+        with gr.Accordion("Use it from a program", open=False, elem_id="api"):
+            gr.Markdown(_API)
+
+    def _connect(self) -> None:
+        format_inputs: list[Any] = [self.spelling, self.wrapping]
+        outputs = [
+            self.shown,
+            self.verdict,
+            self.answer,
+            self.latex,
+            self.mathml,
+            self.details,
+        ]
+        rows = [component for row in self.rows for component in row]
+        hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        limiter = anyio.CapacityLimiter(1)
+        model: dict[str, Any] = {"concurrency_limit": WORKERS, "concurrency_id": "model"}
+
+        def read(value: Any, preset: Preset, spelling: str, wrapping: str) -> list[Any]:
+            found = self.space.read(value, preset)
+            return [*self._answer(found, spelling, wrapping), gr.update(visible=False)]
+
+        async def look_further(value: Any, preset: Preset, shown: Shown | None) -> list[Any]:
+            none = [shown, gr.update(visible=False), *([gr.update()] * len(rows))]
+            if shown is None:
+                return none
+            await anyio.sleep(PAUSE)
+            found = await anyio.to_thread.run_sync(
+                self.space.read, value, preset, ALTERNATIVES, limiter=limiter
+            )
+            if not isinstance(found, Shown):
+                return none
+            # Whatever the beam search finds, the answer that stands, stays.
+            others = [one for one in found.candidates if one.latex != shown.best.latex]
+            merged = replace(shown, candidates=(shown.best, *others[:ALTERNATIVES]))
+            return [merged, gr.update(visible=True), *self._rows(merged)]
+
+        def take(number: int) -> Callable[..., list[Any]]:
+            def swap(shown: Shown | None, spelling: str, wrapping: str) -> list[Any]:
+                if shown is None or number >= len(shown.candidates):
+                    return [gr.update()] * (len(outputs) + len(rows))
+                order = list(shown.candidates)
+                order[0], order[number] = order[number], order[0]
+                changed = replace(shown, candidates=tuple(order))
+                return [*self._answer(changed, spelling, wrapping), *self._rows(changed)]
+
+            return swap
+
+        def respell(shown: Shown | None, spelling: str, wrapping: str) -> str:
+            return "" if shown is None else self._latex(shown, spelling, wrapping)
+
+        reading = self.pad.input(
+            read,
+            [self.pad, self.preset, *format_inputs],
+            [*outputs, self.others],
+            trigger_mode="always_last",
+            **model,
+            **hidden,
+        )
+        again = self.preset.change(
+            read,
+            [self.pad, self.preset, *format_inputs],
+            [*outputs, self.others],
+            **model,
+            **hidden,
+        )
+
+        def choose(event: gr.EventData) -> dict[str, Any]:
+            return self.examples[int(event._data["index"])].value
+
+        chosen = self.gallery.select(choose, None, self.pad, **hidden).then(
+            read,
+            [self.pad, self.preset, *format_inputs],
+            [*outputs, self.others],
+            **model,
+            **hidden,
+        )
+        further = [
+            event.then(
+                look_further,
+                [self.pad, self.preset, self.shown],
+                [self.shown, self.others, *rows],
+                concurrency_limit=None,  # most of them only wait
+                **hidden,
+            )
+            for event in (reading, again, chosen)
+        ]
+        # New ink makes alternatives of the old ink worthless.
+        self.pad.input(None, None, None, cancels=further, api_visibility="private")
+        for number, (_, _, button) in enumerate(self.rows, start=1):
+            button.click(take(number), [self.shown, *format_inputs], [*outputs, *rows], **hidden)
+        for component in format_inputs:
+            component.change(respell, [self.shown, *format_inputs], self.latex, **hidden)
+        self.theme.click(None, None, None, js=_TOGGLE, api_visibility="private")
+        api(self.space.recognize, api_name="recognize", **model)
+        api(self.space.recognize_ink, api_name="recognize_ink", **model)
+
+    def _latex(self, shown: Shown, spelling: str, wrapping: str) -> str:
+        return spell(shown.best, spelling.lower(), wrapping)
+
+    def _answer(self, found: Answer, spelling: str, wrapping: str) -> list[Any]:
+        """Values of shown, verdict, answer, latex, mathml and details."""
+        if found is None:
+            return [None, _NOTHING, "", "", "", None]
+        if isinstance(found, RefusedError):
+            return [None, status(str(found), kind="refused"), "", "", "", None]
+        candidate = found.best
+        return [
+            found,
+            status(*verdict(candidate)),
+            rendered(candidate.latex),
+            self._latex(found, spelling, wrapping),
+            mathml(candidate),
+            details(found),
+        ]
+
+    def _rows(self, shown: Shown) -> list[Any]:
+        """Updates of the rows of alternatives."""
+        updates: list[Any] = []
+        for number in range(1, ALTERNATIVES + 1):
+            if number >= len(shown.candidates):
+                updates += [gr.update(visible=False), "", gr.update()]
+                continue
+            one = shown.candidates[number]
+            label = f"Take this ({verdict(one)[1]})"
+            updates += [gr.update(visible=True), rendered(one.latex), gr.update(value=label)]
+        return updates
+
+
+_FIRST = Ink([np.array([[0, 0], [20, 30]], np.float32), np.array([[20, 0], [0, 30]], np.float32)])
+_NOTHING = status("The answer appears here while you write.", kind="empty")
+_CHOOSE = """
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-example]");
+  if (button) trigger("select", { index: Number(button.dataset.example) });
+});
+"""
+_TOGGLE = "() => { document.body.classList.toggle('dark'); }"
+_API = """\
+Two endpoints, for pictures and for pen strokes; both give `latex`, `tokens`, `score`, `symbols`
+and `alternatives`.
+
+```python
+import base64
+from pathlib import Path
+
+from gradio_client import Client
+
+client = Client("URL of this Space")
+picture = base64.b64encode(Path("formula.png").read_bytes()).decode()
+print(client.predict(picture, "fast", 0, api_name="/recognize")["latex"])
+strokes = [[[0, 0], [20, 30]], [[20, 0], [0, 30]]]  # points [x, y], y downwards
+print(client.predict(strokes, "accurate", 3, api_name="/recognize_ink")["alternatives"])
+```
+
+```sh
+URL=...  # of this Space
+printf '{"data": ["%s", "fast", 0]}' "$(base64 -w0 formula.png)" |
+  curl -s -H 'Content-Type: application/json' -d @- $URL/gradio_api/call/recognize
+# {"event_id": ID}, with which the answer is fetched:
+curl -sN $URL/gradio_api/call/recognize/ID
+```
+"""
+
+
+def build(model: str | None = None) -> gr.Blocks:
+    """The page on a model.
+
+    Args:
+        model: folder or Hub repository; None for the model that inktex ships.
+    """
+    torch.set_num_threads(1)  # workers share the cores among them
+    recognizer = inktex.load(model)
+    recognizer(_FIRST, alternatives=ALTERNATIVES)  # what comes first is slow: let it be this
+    name = model or f"shipped with inktex {inktex.__version__}"
+    blocks = Page(Space(recognizer, name, record_of(model))).blocks
+    blocks.queue(max_size=WAITING, default_concurrency_limit=WORKERS)
+    return blocks
+
+
+def launch(blocks: gr.Blocks, **kwargs: Any) -> tuple[Any, str, str]:
+    """Start the server: nothing leaves the machine, no file of it is served but Gradio's own."""
+    system = ["system-ui", "sans-serif"]
+    mono = ["ui-monospace", "monospace"]
+    return blocks.launch(
+        theme=gr.themes.Default(primary_hue="blue", font=system, font_mono=mono),
+        head=f"<style>{front('style.css')}</style>",  # `css` would lose its container queries
+        footer_links=["api", "settings"],
+        ssr_mode=False,
+        max_file_size=1,
+        app_kwargs={"middleware": [Middleware(Guard)]},
+        **kwargs,
+    )
+
+
+if __name__ == "__main__":
+    launch(build(os.environ.get("INKTEX_MODEL") or None))

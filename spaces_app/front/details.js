@@ -1,0 +1,70 @@
+// The picture with a box around each symbol, each tied to its token. All text is set as text.
+
+const SVG = "http://www.w3.org/2000/svg";
+const root = element.querySelector(".details");
+const list = element.querySelector(".tokens");
+const image = element.querySelector(".marked img");
+const seen = element.querySelector(".seen");
+const overlay = element.querySelector("svg");
+
+// Tokens that only hold others together are shown where they are in doubt.
+const isGlue = (token) => ["{", "}", "\\limits"].includes(token.text);
+
+function mark(index, isOn) {
+  for (const one of element.querySelectorAll(`[data-index="${index}"]`)) {
+    one.classList.toggle("marked-now", isOn);
+  }
+}
+
+function tie(node, index) {
+  node.dataset.index = index;
+  for (const on of ["pointerenter", "focus"]) node.addEventListener(on, () => mark(index, true));
+  for (const off of ["pointerleave", "blur"]) node.addEventListener(off, () => mark(index, false));
+}
+
+function show() {
+  const value = props.value;
+  root.hidden = !value;
+  list.replaceChildren();
+  overlay.replaceChildren();
+  if (!value) {
+    image.removeAttribute("src");
+    seen.removeAttribute("src");
+    return;
+  }
+  image.src = value.picture;
+  seen.src = value.seen;
+  overlay.setAttribute("viewBox", `0 0 ${value.width} ${value.height}`);
+  value.tokens.forEach((token, index) => {
+    if (!isGlue(token) || token.doubtful) {
+      const item = document.createElement("span");
+      item.setAttribute("role", "listitem");
+      const chip = document.createElement("button");
+      chip.type = "button";
+      chip.textContent = token.text;
+      chip.title = `${Math.round(100 * token.score)} % sure`;
+      chip.setAttribute("aria-label", `${token.text}, ${chip.title}`);
+      chip.classList.toggle("doubtful", token.doubtful);
+      tie(chip, index);
+      item.append(chip);
+      list.append(item);
+    }
+    if (token.box) {
+      const [left, top, right, bottom] = token.box;
+      const box = document.createElementNS(SVG, "rect");
+      box.setAttribute("x", left);
+      box.setAttribute("y", top);
+      box.setAttribute("width", right - left);
+      box.setAttribute("height", bottom - top);
+      box.classList.toggle("doubtful", token.doubtful);
+      const title = document.createElementNS(SVG, "title");
+      title.textContent = `${token.text} (${Math.round(100 * token.score)} %)`;
+      box.append(title);
+      tie(box, index);
+      overlay.append(box);
+    }
+  });
+}
+
+watch("value", show);
+show();
