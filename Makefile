@@ -3,6 +3,7 @@
 #   make demo        install into .venv and recognise the pictures in spaces_app/examples/
 #   make space       open the drawing page of spaces_app/ on this machine
 #   make test        run the tests
+#   make oldest      run the tests of what loads and reads with the oldest transformers that it allows
 #   make lint types  check style and types
 #   make format      repair what can be repaired
 #   make tokenizer   write tokenizer/*.json anew after a change of the vocabulary
@@ -17,7 +18,7 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 SOURCES := src modeling tokenizer tests $(wildcard scripts spaces_app)
 TYPED := build/types
 
-.PHONY: demo space test lint types format tokenizer package clean
+.PHONY: demo space test oldest lint types format tokenizer package clean
 
 demo: $(VENV)/installed
 	$(BIN)/inktex recognize spaces_app/examples
@@ -27,6 +28,16 @@ space: $(VENV)/installed-space
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
+
+OLDEST := 5.19.0
+LOADING := tests/test_hub_export.py tests/test_pretrained.py tests/test_pipeline.py \
+  tests/test_processing.py tests/test_tokenizer.py tests/test_modeling.py tests/test_generation.py
+
+# Beside the environment of the tests, so that torch is installed once.
+oldest: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+	  --target build/oldest transformers==$(OLDEST)
+	PYTHONPATH=build/oldest $(BIN)/python -m pytest $(PYTEST_ARGUMENTS) $(LOADING)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check $(SOURCES)
@@ -38,7 +49,7 @@ types: $(VENV)/installed-dev
 	rm -rf $(TYPED) && mkdir -p $(TYPED)
 	cp -R src/inktex $(TYPED)/inktex && rm -rf $(TYPED)/inktex/pretrained
 	cp -R modeling tokenizer $(TYPED)/inktex/
-	MYPYPATH=$(TYPED):spaces_app $(BIN)/mypy --explicit-package-bases $(TYPED)/inktex tests scripts \
+	MYPYPATH=$(TYPED):spaces_app:tests $(BIN)/mypy --explicit-package-bases $(TYPED)/inktex tests scripts \
 	  spaces_app
 
 format: $(VENV)/installed-dev

@@ -1,5 +1,6 @@
 """The inktex model: a picture of handwritten mathematics in, LaTeX tokens out."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ from .densenet_inktex import DenseLayer
 from .encoder_inktex import InktexEncoder, InktexEncoderOutput
 from .grammar_inktex import Grammar, GrammarLogitsProcessor
 from .recurrent_inktex import InktexRecurrentDecoder
+from .repository_inktex import add_code
 
 IGNORE = -100
 """Label of a position that no loss looks at."""
@@ -78,6 +80,11 @@ class InktexPreTrainedModel(PreTrainedModel):
     _supports_sdpa = True
     _supports_cache_class = True
     _no_split_modules = ["InktexDecoderLayer", "DenseLayer"]
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> None:
+        """Write weights, configuration and code, so that it loads where inktex is absent too."""
+        super().save_pretrained(save_directory, **kwargs)
+        add_code(save_directory)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 import psutil
-from draw_examples import draw
 
 from inktex.ink import Ink
+from inktex.synthesis.drawing import draw
 
 ROOT = Path(__file__).resolve().parent.parent
 TEN_SYMBOLS = r"x ^ { 2 } + 2 x + 1 = 5"

@@ -12,6 +12,7 @@ scripts/evaluate.py measured them) and the model card, `README.md`, made from it
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,7 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
             for entry in validations
         ],
         "scores": scores,
+        "cores": os.cpu_count(),
         "started_from": json.loads(start.read_text()) if start and start.is_file() else None,
     }
 

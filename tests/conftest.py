@@ -13,6 +13,7 @@ import pytest
 
 # Set before any Hugging Face library is imported, because they read these on import.
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_XET"] = "1"
 _HOME = tempfile.mkdtemp(prefix="inktex-tests-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ["HF_HOME"] = _HOME

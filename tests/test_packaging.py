@@ -184,3 +184,10 @@ def test_constraints_pin_every_dependency(repository: Path) -> None:
         re.split(r"[<>=]", line)[0].strip().lower() for line in requirements.split("\n") if line
     }
     assert required <= pinned
+
+
+def test_the_oldest_transformers_is_the_one_that_is_tested(repository: Path) -> None:
+    tested = re.search(r"^OLDEST := (.*)$", (repository / "Makefile").read_text(), re.MULTILINE)
+    assert tested is not None
+    lowest = ".".join(tested[1].split(".")[:2])
+    assert f"transformers>={lowest}," in (repository / "setup.cfg").read_text()

@@ -2,32 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from huggingface_hub import ModelCardData
+from huggingface_hub import EvalResult, ModelCardData
 
-LIMITS = """\
+LIMITS: Final = """\
 One line of mathematics in the grammar of CROHME: no matrices, no several lines, no words. Letters
 that CROHME's training ink lacks are not read. The score is the model's probability of the whole
 expression, at a temperature fitted on the development split; on other ink it may be too sure."""
 """What the model cannot do, for all who show it."""
 
+PUBLISHED: Final = (
+    ("WAP (Zhang et al. 2017)", 46.55, 44.55, ""),
+    ("DenseWAP, multi-scale attention (Zhang et al. 2018)", 52.8, 50.1, "ensemble of 5"),
+    ("BTTR (Zhao et al. 2021)", 53.96, 52.31, ""),
+    ("CAN-ABM (Li et al. 2022)", 57.26, 56.15, ""),
+    ("CoMER (Zhao and Gao 2022)", 59.33, 59.81, "6.4 M parameters"),
+    ("TAMER (Zhu et al. 2025)", 61.23, 60.26, "8.2 M parameters"),
+    ("PosFormer (Guan et al. 2024)", 62.68, 61.03, ""),
+)
+"""System, ExpRate on the 2014 and 2016 tests as its authors published it, and a remark."""
+
+CITATION: Final = """\
+```bibtex
+@software{inktex,
+  title  = {inktex: handwritten mathematics to LaTeX},
+  author = {{The inktex authors}},
+  year   = {2026},
+}
+```"""
+
+_REPOSITORY = "FOLDER_OR_REPOSITORY"
 _TEXT = """
 # inktex
 
 Reads a picture of one handwritten mathematical expression and writes LaTeX: a multi-scale DenseNet
-encoder and a Transformer decoder, {parameters:.1f} M parameters.
+encoder and a Transformer decoder, {parameters:.1f} M parameters, for a laptop's CPU.
+{examples}
+## Use
+
+With transformers alone (and torch, pillow, numpy and scipy):
 
 ```python
 from transformers import pipeline
 
-read = pipeline("image-to-text", model=FOLDER_OR_REPOSITORY, trust_remote_code=True)
+read = pipeline("image-to-text", model="{repository}", trust_remote_code=True)
 read("expression.png")  # [{{"generated_text": LATEX, "score": PROBABILITY}}]
 ```
 
-Needs torch, transformers, pillow, numpy and scipy; with the package inktex installed, no remote
-code.
+```python
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+model = AutoModelForImageTextToText.from_pretrained("{repository}", trust_remote_code=True)
+processor = AutoProcessor.from_pretrained("{repository}", trust_remote_code=True)
+ids = model.generate(**processor(images="expression.png", return_tensors="pt"))
+processor.post_process(ids)
+```
+
+With the package inktex, which needs no remote code, and reads pen strokes too:
+
+```python
+import inktex
+
+reading = inktex.load("{repository}")("expression.png", alternatives=3)
+reading.latex, reading.score, reading.alternatives, reading.symbols
+```
+
+```
+inktex recognize --model {repository} expression.png strokes.inkml
+```
 
 ## Scores
 
@@ -36,28 +80,51 @@ code.
 ExpRate is the share of expressions that are right in every token; every expression counts. The
 checkpoint was chosen on a development split of the training ink, the tests were read to report.
 
+Beside it what others published, single models trained on CROHME alone unless noted; most of them
+chose their checkpoint on the 2014 test:
+
+{published}
+
 ## Training
 
-Data: {data}. Recipe `{name}`, commit `{commit}`; everything about the run is in `training.json`.
+Data: {data}. Recipe `{name}`, commit `{commit}`; {compute}everything about the run is in
+`training.json`.
 
 ## Limits
 
 {limits}
 
+## Bias
+
+The hands are those of the people who wrote CROHME's ink, most of them adults at universities, on
+tablets and whiteboards. Children's hands, shaky hands, and ways of writing digits
+and letters that are usual elsewhere are read worse. Photos are brought to the look of that ink
+before they are read; what is lost there is lost.
+
 ## Licence
 
 The weights: {licence}. The code: Apache-2.0.
+
+## Citation
+
+{citation}
 """
 
 
-def model_card(record: Mapping[str, Any]) -> str:
+def model_card(
+    record: Mapping[str, Any],
+    repository: str = _REPOSITORY,
+    examples: Sequence[tuple[str, str, float]] = (),
+) -> str:
     """The card of a checkpoint.
 
     Args:
         record: the content of its `training.json`.
+        repository: its name on the Hub.
+        examples: pictures in the folder `examples`, what was read in them, and the score.
 
     Returns:
-        Markdown with the Hub's front matter.
+        Markdown with the Hub's front matter, the scores in its model index.
     """
     data = ModelCardData(
         license="cc-by-nc-sa-3.0",
@@ -65,17 +132,74 @@ def model_card(record: Mapping[str, Any]) -> str:
         pipeline_tag="image-to-text",
         tags=["handwriting", "mathematics", "latex", "crohme"],
         metrics=["exprate"],
+        model_name="inktex",
+        eval_results=[_result(name, scores) for name, scores in record["scores"].items()],
     )
     text = _TEXT.format(
         parameters=record["parameters"] / 1e6,
+        examples=_examples(examples),
+        repository=repository,
         table=score_table(record["scores"]),
-        limits=LIMITS,
+        published=_published(),
         data=record["data"],
         name=record["recipe"]["name"],
         commit=record["commit"],
+        compute=_compute(record),
+        limits=LIMITS,
         licence=record["weights_licence"],
+        citation=CITATION,
     )
     return f"---\n{data.to_yaml()}\n---\n{text}"
+
+
+def training_minutes(record: Mapping[str, Any]) -> float:
+    """How long all runs took that a checkpoint comes from, each from the weights of the last."""
+    minutes = 0.0
+    entry: Mapping[str, Any] | None = record
+    while entry:
+        planned = entry["recipe"].get("minutes")
+        measured = max((one["minutes"] for one in entry.get("validations", ())), default=0.0)
+        stopped = entry.get("stopped_after") or {}
+        minutes += stopped.get("minutes") or planned or measured
+        entry = entry.get("started_from")
+    return minutes
+
+
+def _compute(record: Mapping[str, Any]) -> str:
+    minutes = training_minutes(record)
+    cores = record.get("cores")
+    if not minutes or not cores:
+        return ""
+    return f"{minutes / 60:.1f} hours on {cores} CPU cores in all; "
+
+
+def _result(name: str, scores: Mapping[str, Any]) -> EvalResult:
+    return EvalResult(
+        task_type="image-to-text",
+        dataset_type="crohme",
+        dataset_name=f"CROHME {name}",
+        dataset_config=name,
+        dataset_split="test" if not name.startswith("dev") else "train",
+        metric_type="exprate",
+        metric_name=f"ExpRate ({scores['preset']})",
+        metric_value=round(100 * scores["exp_rate"], 2),
+    )
+
+
+def _examples(examples: Sequence[tuple[str, str, float]]) -> str:
+    if not examples:
+        return ""
+    rows = [
+        f'| <img src="examples/{name}" height="60" alt="handwritten formula"> '
+        f"| `{latex.replace('|', chr(92) + '|')}` | {100 * score:.0f} % |"
+        for name, latex, score in examples
+    ]
+    return "\n" + "\n".join(["| picture | read as | sure |", "|---|---|---|", *rows]) + "\n"
+
+
+def _published() -> str:
+    rows = [f"| {name} | {a} | {b} | {note} |" for name, a, b, note in PUBLISHED]
+    return "\n".join(["| system | 2014 | 2016 | |", "|---|---|---|---|", *rows])
 
 
 def score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:

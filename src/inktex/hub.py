@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import json
-import shutil
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import inktex.modeling
-import inktex.tokenizer
+from inktex.modeling.repository_inktex import code_files, update
 
 from .files import new_folder
 
@@ -19,31 +15,7 @@ if TYPE_CHECKING:
 
     from inktex.modeling import InktexForConditionalGeneration, InktexProcessor
 
-AUTO_MAP = {
-    "AutoConfig": "configuration_inktex.InktexConfig",
-    "AutoModelForImageTextToText": "modeling_inktex.InktexForConditionalGeneration",
-}
-PROCESSOR_AUTO_MAP = {"AutoProcessor": "processing_inktex.InktexProcessor"}
-IMAGE_PROCESSOR_AUTO_MAP = {"AutoImageProcessor": "image_processing_inktex.InktexImageProcessor"}
-TOKENIZER_AUTO_MAP = {"AutoTokenizer": [None, "tokenization_inktex.InktexTokenizer"]}
-CUSTOM_PIPELINES = {
-    "image-to-text": {
-        "impl": "pipeline_inktex.InktexPipeline",
-        "pt": ["AutoModelForImageTextToText"],
-        "type": "multimodal",
-    }
-}
-"""Looked at by `pipeline()` before its own tasks, of which image-to-text is no longer one."""
-
-ENTRY_MODULES = (
-    "configuration_inktex",
-    "modeling_inktex",
-    "image_processing_inktex",
-    "processing_inktex",
-    "tokenization_inktex",
-    "pipeline_inktex",
-)
-"""What the maps above name; these modules travel with all that they import."""
+__all__ = ["code_files", "export"]
 
 
 def export(
@@ -68,30 +40,8 @@ def export(
     folder = Path(folder)
     with new_folder(folder) as partial:
         _write_model(model, partial)
-        _write_processor(processor or _default_processor(), partial)
-        for path in code_files():
-            shutil.copyfile(path, partial / path.name)
+        (processor or _default_processor()).save_pretrained(partial)
     return folder
-
-
-def code_files() -> list[Path]:
-    """The Python files that travel: the entry modules and what they import, by name."""
-    rooms = [Path(str(room.__file__)).parent for room in (inktex.modeling, inktex.tokenizer)]
-    found: dict[str, Path] = {}
-    waiting = list(ENTRY_MODULES)
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        (found[name],) = (path for room in rooms if (path := room / f"{name}.py").is_file())
-        waiting += _siblings(found[name])
-    return [found[name] for name in sorted(found)]
-
-
-def _siblings(path: Path) -> Iterable[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
-            yield node.module
 
 
 def _default_processor() -> InktexProcessor:
@@ -103,15 +53,10 @@ def _default_processor() -> InktexProcessor:
 
 def _write_model(model: InktexForConditionalGeneration, folder: Path) -> None:
     model.save_pretrained(folder, state_dict=_small_weights(model))
-    _update(
-        folder / "config.json",
-        auto_map=AUTO_MAP,
-        custom_pipelines=CUSTOM_PIPELINES,
-        dtype="float32",
-    )
+    update(folder / "config.json", dtype="float32")
     generation = folder / "generation_config.json"
     if json.loads(generation.read_text(encoding="utf-8")).get("max_length") in (None, 20):
-        _update(generation, max_length=model.config.decoder.max_position_embeddings)
+        update(generation, max_length=model.config.decoder.max_position_embeddings)
 
 
 def _small_weights(model: InktexForConditionalGeneration) -> dict[str, torch.Tensor]:
@@ -126,19 +71,3 @@ def _small_weights(model: InktexForConditionalGeneration) -> dict[str, torch.Ten
             kind = torch.bfloat16 if tensor.ndim > 1 else torch.float32
         weights[name] = small.setdefault(tensor.data_ptr(), tensor.detach().cpu().to(kind))
     return weights
-
-
-def _write_processor(processor: InktexProcessor, folder: Path) -> None:
-    processor.save_pretrained(folder)
-    path = folder / "processor_config.json"
-    image_processor = json.loads(path.read_text(encoding="utf-8"))["image_processor"]
-    image_processor["auto_map"] = IMAGE_PROCESSOR_AUTO_MAP
-    _update(path, auto_map=PROCESSOR_AUTO_MAP, image_processor=image_processor)
-    _update(folder / "tokenizer_config.json", auto_map=TOKENIZER_AUTO_MAP)
-
-
-def _update(path: Path, **fields: Any) -> None:
-    """Set fields of a JSON file."""
-    content = json.loads(path.read_text(encoding="utf-8")) | fields
-    text = json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")

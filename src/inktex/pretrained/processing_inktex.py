@@ -1,11 +1,14 @@
 """Pictures to tensors on the way in, tokens to LaTeX on the way out."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from transformers import BatchFeature
 from transformers.processing_utils import ProcessorMixin
+
+from .repository_inktex import add_code
 
 IGNORE = -100
 """Label of a position that no loss looks at."""
@@ -68,6 +71,12 @@ class InktexProcessor(ProcessorMixin):
             labels[padding] = IGNORE
             inputs["labels"] = labels
         return inputs
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> Any:
+        """Write both parts and the code, so that they load where inktex is absent too."""
+        written = super().save_pretrained(save_directory, **kwargs)
+        add_code(save_directory)
+        return written
 
     @property
     def model_input_names(self) -> list[str]:

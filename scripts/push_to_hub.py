@@ -1,0 +1,154 @@
+#!/usr/bin/env python
+r"""Publish a model, and what belongs to it, on the Hub.
+
+    python scripts/push_to_hub.py --dry-run  # builds and verifies, sends nothing
+    python scripts/push_to_hub.py --model-repository me/inktex --space me/inktex \
+        --crohme-card me/crohme --ink me/inktex-ink --tag v0.1.0
+
+Each repository is built in a folder of --output and verified there: the model is loaded where
+inktex is absent, by remote code and by `pipeline`, and must read generated pictures as the source
+checkpoint does, token for token. Only when all of them are sound is anything sent. A repository
+changes in one commit; what has not changed is not sent, a broken upload goes on where it broke
+when the command is given again, and a card that was edited on the Hub stays.
+
+The token is the one of `hf auth login` or of HF_TOKEN; it is not printed anywhere.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from huggingface_hub import HfApi
+from PIL import Image
+
+import inktex
+from inktex.dataset_cards import build_crohme_card, build_ink
+from inktex.release import (
+    RECORD,
+    ReleaseError,
+    build_model,
+    build_space,
+    publish,
+    verify_files,
+    verify_model,
+)
+from inktex.render import render
+from inktex.synthesis.grammar import written_expressions
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "spaces_app" / "examples"
+MAX_INK = 500_000_000
+"""Bytes of a data set of generated ink."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line and publish; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        _release(options)
+    except (ReleaseError, OSError) as error:
+        text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        print(f"push_to_hub: {text}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _release(options: argparse.Namespace) -> None:
+    source = options.source or inktex.pretrained_path()
+    if not (source / RECORD).is_file():
+        raise ReleaseError(
+            f"{source} has no {RECORD}: make a checkpoint of the run with "
+            "scripts/package_checkpoint.py."
+        )
+    record = json.loads((source / RECORD).read_text(encoding="utf-8"))
+    recognizer = inktex.load(source)
+    output: Path = options.output
+    output.mkdir(parents=True, exist_ok=True)
+    model = options.model_repository or "me/inktex"
+    print(f"Building {output / 'model'} ...", flush=True)
+    examples = sorted(EXAMPLES.glob("*.png"))
+    ready = [("model", "model", options.model_repository)]
+    folder = build_model(recognizer, record, output / "model", model, examples)
+    pictures = {
+        f"generated picture {number}": Image.fromarray(render(one.traces))
+        for number, one in enumerate(written_expressions(options.pictures, seed=1))
+    }
+    count = verify_model(folder, recognizer, pictures)
+    print(f"Verified: {count} pictures are read alike where inktex is absent.", flush=True)
+    if options.space or options.dry_run:
+        verify_files(build_space(ROOT / "spaces_app", output / "space", model))
+        ready.append(("space", "space", options.space))
+    if options.crohme_card or options.dry_run:
+        verify_files(build_crohme_card(output / "crohme", model))
+        ready.append(("crohme", "dataset", options.crohme_card))
+    if options.ink:
+        verify_files(build_ink(output / "ink", options.ink, options.count), MAX_INK)
+        ready.append(("ink", "dataset", options.ink))
+    if options.dry_run:
+        print(f"Nothing was sent: look at {output}.")
+        return
+    if not options.model_repository:
+        raise ReleaseError("Name the model's repository with --model-repository, or --dry-run.")
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+    for name, kind, repository in ready:
+        done = publish(
+            output / name,
+            repository,
+            api,
+            kind=kind,  # type: ignore[arg-type]
+            revision=options.revision,
+            tag=options.tag,
+            pull_request=options.pull_request,
+            message=f"inktex {inktex.__version__}",
+            private=options.private,
+        )
+        sent = ", ".join(done.changed) if done.changed else "nothing, all of it is there already"
+        print(f"{done.url}: sent {sent}")
+        for path in done.kept:
+            print(f"  {path} was edited on the Hub and stays as it is there.")
+        if kind == "space" and not options.pull_request:
+            api.add_space_variable(repository, "INKTEX_MODEL", options.model_repository)
+
+
+def _repository(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a repository: give OWNER/NAME.")
+    return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--source", type=Path, help="checkpoint folder (default: the one that inktex ships)")
+    add("--model-repository", type=_repository, metavar="OWNER/NAME")
+    add("--space", type=_repository, metavar="OWNER/NAME", help="publish the Space too")
+    add(
+        "--crohme-card",
+        type=_repository,
+        metavar="OWNER/NAME",
+        help="publish a card that tells how to build CROHME; no ink of it is sent",
+    )
+    add(
+        "--ink",
+        type=_repository,
+        metavar="OWNER/NAME",
+        help="publish a data set of generated ink too",
+    )
+    add("--count", type=int, default=10_000, help="expressions of --ink")
+    add("--pictures", type=int, default=50, help="pictures that must be read alike")
+    add("--output", type=Path, default=Path("build/release"), help="where to build")
+    add("--revision", default="main", help="branch to commit to")
+    add("--tag", help="to set on the release, such as v0.1.0")
+    add("--pull-request", action="store_true", help="propose the changes instead")
+    add("--private", action="store_true", help="make new repositories private")
+    add("--dry-run", action="store_true", help="build and verify, send nothing")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
