@@ -5,6 +5,7 @@
     python scripts/prepare_crohme.py --data DIR --output data/crohme
     python scripts/train.py base --output runs/base               # the recipe that ships
     python scripts/train.py base --set minutes=null --set steps=20000 --set optimizer.clip=0.5
+    python scripts/train.py finetune --data FOLDER                # on pictures of your own
     accelerate launch scripts/train.py base                       # several GPUs or machines
 
 A run that was stopped goes on where it stopped when the same command is given again. Beside the
@@ -15,6 +16,7 @@ loads: `averaged` (the last) and `best` (the best on the development split).
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024 thrashes.
@@ -35,6 +37,14 @@ def main(arguments: list[str] | None = None) -> int:
         "--output", type=Path, help="folder of the run; runs/ and the recipe's name if left out"
     )
     parser.add_argument(
+        "--data", type=Path, help="folder of the data, instead of the one that the recipe names"
+    )
+    parser.add_argument(
+        "--skip-unknown",
+        action="store_true",
+        help="leave out expressions of --data whose tokens the model does not know",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -48,8 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         recipe = load_recipe(recipe_path(options.recipe), options.overrides)
-        examples = recipe_examples(recipe, "train")
-        development = recipe_examples(recipe, "dev")
+        if options.data is not None:
+            recipe = replace(recipe, data=str(options.data))
+        examples, development = recipe_examples(recipe, options.skip_unknown)
         output = options.output or Path("runs") / recipe.name
         say(
             f"{len(examples)} expressions to train on, {len(development)} to choose by. "

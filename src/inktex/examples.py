@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inktex.crohme_split import writer
 from inktex.ink import Expression
-from inktex.render import published_scale
+from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
 from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS, VOCABULARY
 
 NONE = -1
@@ -58,6 +58,47 @@ class Example:
     def traces(self) -> list[NDArray[np.float32]]:
         """The traces as separate arrays `(points, 2)`."""
         return np.split(self.points, self.offsets[1:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class PictureExample:
+    """One picture to train on, whose ink nobody recorded.
+
+    Attributes:
+        id: its name.
+        picture: `(height, width)` uint8, ink 255 on 0, at the published scale, margins included:
+            what the image processor gives at a resolution of 1.
+        tokens: `(tokens,)` int64 ids, without start and end.
+    """
+
+    id: str
+    picture: NDArray[np.uint8]
+    tokens: NDArray[np.int64]
+
+    @property
+    def caption(self) -> list[str]:
+        """The tokens in writing."""
+        return [VOCABULARY[number] for number in self.tokens.tolist()]
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the ink, in pixels of the published protocol."""
+        margins = PEN_WIDTH + MARGIN_BEFORE + MARGIN_AFTER
+        height, width = self.picture.shape
+        return float(max(width - margins, 1)), float(max(height - margins, 1))
+
+    @property
+    def symbol_labels(self) -> NDArray[np.int64]:
+        """None: which symbols there are is not known."""
+        return np.zeros(0, dtype=np.int64)
+
+    @property
+    def alignment(self) -> NDArray[np.int64]:
+        """`(tokens,)`, of no symbol."""
+        return np.full(len(self.tokens), NONE, dtype=np.int64)
+
+
+AnyExample = Example | PictureExample
 
 
 def from_expression(expression: Expression) -> Example:

@@ -4,9 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
-from inktex.examples import NONE, Example
+from inktex.examples import NONE, Example, PictureExample
+from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
 
 _LETTER = 60.0
 """Pixels; no letter is larger."""
@@ -85,6 +87,53 @@ def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator)
     )
     points = points @ matrix.T
     return replace(example, points=(points - points.min(axis=0)).astype(np.float32))
+
+
+def vary_picture(
+    example: PictureExample, config: AugmentationConfig, rng: np.random.Generator
+) -> PictureExample:
+    """A variant of a picture: turned, sheared, stretched, and with a wider or a narrower pen.
+
+    What needs to know the strokes is left out. The size factor is not applied here.
+    """
+    picture = example.picture
+    pen = int(rng.choice(config.pens)) - PEN_WIDTH
+    if pen > 0:
+        picture = ndimage.grey_dilation(picture, size=(1 + pen, 1 + pen))
+    elif pen < 0:
+        thinner = ndimage.grey_erosion(picture, size=(1 - pen, 1 - pen))
+        picture = np.maximum(thinner, picture // 2)  # a line of one pixel must not go
+    height, width = picture.shape
+    angle = np.deg2rad(rng.normal(0.0, config.rotation))
+    stretch = np.exp(rng.normal(0.0, config.aspect) / 2)
+    shear = rng.normal(0.0, config.slant)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    matrix = (
+        np.array([[cosine, -sine], [sine, cosine]])
+        @ np.array([[1.0, -shear], [0.0, 1.0]])
+        @ np.diag([stretch, 1.0 / stretch])
+    )
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ matrix.T
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    size = (int(np.ceil(high[0] - low[0])), int(np.ceil(high[1] - low[1])))
+    back = np.linalg.inv(matrix)  # Pillow asks where each pixel comes from
+    offset = back @ low
+    turned = Image.fromarray(picture).transform(
+        size,
+        Image.Transform.AFFINE,
+        (*back[0].tolist(), float(offset[0]), *back[1].tolist(), float(offset[1])),
+        Image.Resampling.BILINEAR,
+    )
+    return replace(example, picture=_trimmed(np.asarray(turned)))
+
+
+def _trimmed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture with the published margins around its ink."""
+    rows, columns = np.nonzero(picture > 64)
+    if not len(rows):
+        return picture
+    inner = picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    return np.pad(inner, ((MARGIN_BEFORE, MARGIN_AFTER), (MARGIN_BEFORE, MARGIN_AFTER)))
 
 
 def degrade(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
-from inktex.examples import NONE, Example, cut
+from inktex.examples import NONE, AnyExample, Example, PictureExample, cut
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, draw
 from inktex.tokenizer.vocabulary_inktex import (
@@ -27,7 +27,7 @@ from inktex.tokenizer.vocabulary_inktex import (
     SPECIAL_TOKENS,
 )
 
-from .augmentation import AugmentationConfig, degrade, draw_scale, vary
+from .augmentation import AugmentationConfig, degrade, draw_scale, vary, vary_picture
 from .synthetic import SyntheticInk
 
 PAD, EOS = IDS[PAD_TOKEN], IDS[EOS_TOKEN]
@@ -110,7 +110,7 @@ class Planner:
 
     def __init__(
         self,
-        examples: Sequence[Example],
+        examples: Sequence[AnyExample],
         config: BatchConfig,
         augmentation: AugmentationConfig | None,
         seed: int = 0,
@@ -183,12 +183,12 @@ def member_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
 
 
 def member_example(
-    examples: Sequence[Example],
+    examples: Sequence[AnyExample],
     synthetic: SyntheticInk | None,
     number: int,
     kind: Kind,
     rng: np.random.Generator,
-) -> Example:
+) -> AnyExample:
     """What a member of a batch is, before it is varied.
 
     Raises:
@@ -198,7 +198,10 @@ def member_example(
         if synthetic is None:
             raise ValueError("A batch with synthetic examples needs somebody to write them.")
         return synthetic.draw(rng, f"synthetic-{number}")
-    return cut(examples[number], rng) if kind == "cut" else examples[number]
+    example = examples[number]
+    if kind == "cut" and isinstance(example, Example):  # a picture cannot be cut
+        return cut(example, rng)
+    return example
 
 
 class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
@@ -206,7 +209,7 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
 
     def __init__(
         self,
-        examples: Sequence[Example],
+        examples: Sequence[AnyExample],
         plans: Sequence[Plan],
         config: BatchConfig,
         augmentation: AugmentationConfig | None,
@@ -231,10 +234,15 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
             rng = member_rng(self.seed, self.epoch, number)
             example = member_example(self.examples, self.synthetic, number, kind, rng)
             pen = PEN_WIDTH
-            if self.augmentation is not None:
-                example = vary(example, self.augmentation, rng)
-                pen = int(rng.choice(self.augmentation.pens))
-            raster = rasterize(example, factor, pen, plan.shape, self.config)
+            if isinstance(example, PictureExample):
+                if self.augmentation is not None:
+                    example = vary_picture(example, self.augmentation, rng)
+                raster = reduce_picture(example, factor, plan.shape, self.config)
+            else:
+                if self.augmentation is not None:
+                    example = vary(example, self.augmentation, rng)
+                    pen = int(rng.choice(self.augmentation.pens))
+                raster = rasterize(example, factor, pen, plan.shape, self.config)
             if self.augmentation is not None:
                 raster = replace(raster, picture=degrade(raster.picture, self.augmentation, rng))
             members.append((example, raster))
@@ -296,6 +304,22 @@ def rasterize(
     return Raster(np.asarray(shrunk), cells)
 
 
+def reduce_picture(
+    example: PictureExample, factor: float, limit: Shape, config: BatchConfig
+) -> Raster:
+    """The model's picture of a picture; arguments as for `rasterize`. Nothing is known of cells."""
+    height, width = example.picture.shape
+    scale = factor * config.resolution
+    scale /= max(height * scale / limit[0], width * scale / limit[1], 1.0)
+    size = (
+        min(max(int(np.ceil(height * scale)), 1), limit[0]),
+        min(max(int(np.ceil(width * scale)), 1), limit[1]),
+    )
+    shrunk = Image.fromarray(example.picture).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    cells = np.zeros((0, -(-size[0] // STRIDE), -(-size[1] // STRIDE)), dtype=np.float32)
+    return Raster(np.asarray(shrunk), cells)
+
+
 def symbol_cells(
     example: Example, places: NDArray[np.float32], rows: int, columns: int, step: float
 ) -> NDArray[np.float32]:
@@ -332,7 +356,7 @@ def symbol_cells(
 
 
 def collate(
-    members: Sequence[tuple[Example, Raster]], shape: Shape, config: BatchConfig
+    members: Sequence[tuple[AnyExample, Raster]], shape: Shape, config: BatchConfig
 ) -> dict[str, torch.Tensor]:
     """Put drawn examples into one batch.
 

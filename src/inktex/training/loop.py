@@ -15,23 +15,28 @@ from accelerate.utils import broadcast, set_seed
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from inktex.examples import Example
+from inktex.examples import AnyExample, Example
 from inktex.files import new_folder, partial_folder, recover, swap
 from inktex.modeling.configuration_inktex import InktexConfig
+from inktex.modeling.decoder_inktex import centres
+from inktex.modeling.generation_inktex import sequence_logits
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
+from inktex.recognizer import pretrained_path
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR
 
 from .average import WeightAverage
-from .batches import PlannedBatches, Planner
+from .batches import IGNORE, PAD, PlannedBatches, Planner
 from .recipe import OptimizerConfig, Recipe
 from .synthetic import SyntheticInk
 from .validation import validate
 
 logger = logging.getLogger(__name__)
 
+SHIPPED = "shipped"
+"""`init` of recipes that start from the checkpoint that the package ships."""
 CHECKPOINT = "checkpoint"
 AVERAGED = "averaged"
 BEST = "best"
@@ -92,12 +97,13 @@ def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
     if recipe.init is None:
         config = InktexConfig(encoder=dict(recipe.encoder), decoder=decoder)
         return InktexForConditionalGeneration(config)
-    config = InktexConfig.from_pretrained(recipe.init)
+    init = str(pretrained_path()) if recipe.init == SHIPPED else recipe.init
+    config = InktexConfig.from_pretrained(init)
     config.encoder.update(recipe.encoder)
     config.decoder.update(decoder)
     try:
         model: InktexForConditionalGeneration = InktexForConditionalGeneration.from_pretrained(
-            recipe.init, config=config, dtype=torch.float32
+            init, config=config, dtype=torch.float32
         )
     except RuntimeError as error:
         raise ValueError(
@@ -108,8 +114,8 @@ def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
 
 def train(
     recipe: Recipe,
-    examples: Sequence[Example],
-    development: Sequence[Example],
+    examples: Sequence[AnyExample],
+    development: Sequence[AnyExample],
     output: Path,
     resume: bool = True,
 ) -> Path:
@@ -154,7 +160,8 @@ def train(
     if accelerator.log_with:
         accelerator.init_trackers("curves")
     share = recipe.synthesis.share
-    synthetic = SyntheticInk(examples, recipe.synthesis) if share else None
+    ink = [example for example in examples if isinstance(example, Example)]
+    synthetic = SyntheticInk(ink, recipe.synthesis) if share else None
     planner = Planner(examples, recipe.batch, recipe.augmentation, recipe.seed, synthetic, share)
     processor = make_processor(recipe)
     bar = tqdm(
@@ -241,6 +248,8 @@ def _step(
     recipe: Recipe,
 ) -> dict[str, float]:
     batch = {key: value.to(accelerator.device) for key, value in batch.items()}
+    if accelerator.unwrap_model(model).config.decoder.location_feedback:
+        batch |= _find_places(accelerator.unwrap_model(model), batch)
     with accelerator.autocast():
         output = model(
             **batch,
@@ -262,12 +271,41 @@ def _step(
     return {name: value.item() for name, value in names.items() if value is not None}
 
 
+@torch.no_grad()
+def _find_places(
+    model: InktexForConditionalGeneration, batch: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Where the tokens of pictures stand, whose ink nobody recorded: where the model looks.
+
+    When it reads, the decoder is told what its guided heads find; told nothing in training, it
+    would forget to listen. A batch of ink alone is left to the model, which the ink tells.
+    """
+    inputs = batch["decoder_input_ids"]
+    is_picture = (batch["symbol_labels"] == IGNORE).all(dim=1)
+    if not bool(is_picture.any()):
+        return {}
+    was_training = model.training
+    model.eval()
+    memory = model.get_encoder()(batch["pixel_values"], batch["pixel_mask"])
+    columns = int(memory.grid_shape[0, 1])
+    end = inputs.new_full((len(inputs), 1), PAD)
+    _, attention = sequence_logits(model, memory, torch.cat([inputs, end], dim=1))
+    model.train(was_training)
+    if attention is None:
+        return {}
+    decoder: Any = model.decoder
+    looked = decoder.told(inputs, centres(attention.square(), columns))
+    told = model._told_locations(batch["guide"], columns)
+    both = is_picture.repeat_interleave(len(inputs) // len(is_picture))
+    return {"locations": torch.where(both[:, None, None], looked, told)}
+
+
 def _validate(
     accelerator: Accelerator,
     bare: InktexForConditionalGeneration,
     processor: InktexProcessor,
     average: WeightAverage,
-    development: Sequence[Example],
+    development: Sequence[AnyExample],
     recipe: Recipe,
     output: Path,
     progress: Progress,

@@ -1,30 +1,53 @@
 """What a recipe's `data` stands for."""
 
-from inktex.examples import Example, from_expressions
+import logging
+from pathlib import Path
+
+from inktex.examples import AnyExample, from_expressions
 from inktex.synthesis.grammar import written_expressions
 
 from .recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 STROKEFONT = "strokefont"
 """`data` of recipes that train on ink which inktex writes itself."""
 _COUNTS = {"train": 3000, "dev": 100}
 
 
-def recipe_examples(recipe: Recipe, split: str) -> list[Example]:
-    """The examples of one split.
+def recipe_examples(
+    recipe: Recipe, skip_unknown: bool = False
+) -> tuple[list[AnyExample], list[AnyExample]]:
+    """The examples to train on, and those to choose by.
 
     Args:
         recipe: names its data.
-        split: `train` or `dev`.
+        skip_unknown: of a user's own data leave out what the model lacks tokens for.
 
     Raises:
         FileNotFoundError: if the data are not where the recipe says.
         ImportError: if ink is to be written and the package Hershey-Fonts is missing.
+        ValueError: if the data have faults; the message lists them.
     """
     if recipe.data == STROKEFONT:
-        seed = recipe.seed + (0 if split == "train" else 1_000_003)
-        return from_expressions(written_expressions(_COUNTS[split], seed, depth=1))
-    # Only here, so that a machine without pyarrow can still run the tiny recipe.
+        return _written(recipe, "train"), _written(recipe, "dev")
+    # Only here, so that a machine without what they need can still run the tiny recipe.
+    from .own import is_own, load_own
+
+    if is_own(Path(recipe.data)):
+        own = load_own(Path(recipe.data), skip_unknown)
+        if own.skipped:
+            logger.warning(
+                "%s: %d expressions are left out, whose tokens the model does not know.",
+                recipe.data,
+                own.skipped,
+            )
+        return own.train, own.dev
     from .data import load_examples
 
-    return load_examples(recipe.data, split)
+    return list(load_examples(recipe.data, "train")), list(load_examples(recipe.data, "dev"))
+
+
+def _written(recipe: Recipe, split: str) -> list[AnyExample]:
+    seed = recipe.seed + (0 if split == "train" else 1_000_003)
+    return list(from_expressions(written_expressions(_COUNTS[split], seed, depth=1)))

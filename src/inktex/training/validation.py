@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from inktex.evaluation.scores import Scores, compute_scores
-from inktex.examples import Example
+from inktex.examples import AnyExample
 from inktex.modeling.greedy_inktex import greedy_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.recognizer import MAX_TOKENS
@@ -18,7 +18,7 @@ from .batches import BatchConfig, PlannedBatches, Planner
 @torch.no_grad()
 def read_examples(
     model: InktexForConditionalGeneration,
-    examples: Sequence[Example],
+    examples: Sequence[AnyExample],
     config: BatchConfig,
 ) -> list[list[str]]:
     """What the model reads in the unvaried pictures of examples.
@@ -46,7 +46,7 @@ def read_examples(
 
 
 def validate(
-    model: InktexForConditionalGeneration, examples: Sequence[Example], config: BatchConfig
+    model: InktexForConditionalGeneration, examples: Sequence[AnyExample], config: BatchConfig
 ) -> Scores:
     """Scores of the greedy readings of examples."""
     readings = read_examples(model, examples, config)

@@ -1,0 +1,206 @@
+"""Examples of a user's own: pictures with a captions file, or InkML, in one folder.
+
+Everything is read and checked before training begins, and all that is wrong is said at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from tqdm import tqdm
+
+from inktex.alignment import expression
+from inktex.examples import AnyExample, PictureExample, from_expression
+from inktex.inkml import read_inkml
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.tokenizer.latex_inktex import LatexError, normalize
+from inktex.tokenizer.vocabulary_inktex import IDS
+
+CAPTION_FILES: Final = (
+    "captions.csv", "captions.tsv", "captions.jsonl", "metadata.csv", "metadata.jsonl",
+)  # fmt: skip
+"""Files that tell what is written in the pictures beside them; `metadata` is what the imagefolder
+of `datasets` calls it."""
+NAME_COLUMNS: Final = ("file_name", "file", "picture", "image")
+CAPTION_COLUMNS: Final = ("latex", "caption", "text")
+DEVELOPMENT: Final = "dev"
+"""Folder whose examples are held out; without one a tenth is."""
+DEVELOPMENT_SHARE: Final = 0.1
+_LISTED: Final = 10
+"""Faults of a kind that are named."""
+
+
+class DataError(ValueError):
+    """A folder that cannot be trained on; the message lists what is wrong, and what to do."""
+
+
+@dataclass
+class Own:
+    """What a folder holds.
+
+    Attributes:
+        train, dev: examples.
+        skipped: how many were left out, because the model lacks a token of theirs.
+    """
+
+    train: list[AnyExample] = field(default_factory=list)
+    dev: list[AnyExample] = field(default_factory=list)
+    skipped: int = 0
+
+
+def is_own(folder: Path) -> bool:
+    """Whether a folder holds pictures with captions, or InkML, and no prepared parquet files."""
+    if not folder.is_dir() or any(folder.glob("*.parquet")):
+        return False
+    return next(_caption_files(folder), None) is not None or any(folder.rglob("*.inkml"))
+
+
+def load_own(folder: Path, skip_unknown: bool = False) -> Own:
+    """Read a folder.
+
+    Pictures are named, with their LaTeX, in a file beside them: `captions.csv`, `.tsv` or `.jsonl`
+    or `metadata.csv` or `.jsonl`, with columns `file_name` and `latex` (or `caption`, or `text`).
+    InkML files bring their LaTeX with them. Subfolders are searched too; what is in `dev` is held
+    out, otherwise a tenth of all, by the hashes of the names.
+
+    Args:
+        folder: holds any number of both.
+        skip_unknown: leave out expressions with tokens that the model does not know.
+
+    Raises:
+        DataError: naming unreadable and missing files, captions that are no LaTeX, duplicates, and
+            tokens that the model does not know.
+        FileNotFoundError: if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}.")
+    captions, faults = _captions(folder)
+    processor = InktexImageProcessor(resolution=1.0, max_height=412, max_width=1702)
+    found: dict[str, AnyExample] = {}
+    unknown: dict[str, list[str]] = defaultdict(list)
+    skipped = 0
+    inks = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.inkml"))
+    names = sorted({*captions, *inks})
+    for name in tqdm(names, desc=f"reading {folder}", unit="file", disable=None, leave=False):
+        path = folder / name
+        try:
+            if path.suffix.lower() == ".inkml":
+                ink = read_inkml(path)
+                if not (ink.truth or ink.mathml or name in captions):
+                    faults["without a caption"].append(name)
+                    continue
+                one = expression(ink)
+                tokens = one.tokens
+            else:
+                tokens = normalize(_bare(captions[name]))
+            if not tokens:
+                faults["with an empty caption"].append(name)
+                continue
+            strange = sorted({token for token in tokens if token not in IDS})
+            for token in strange:
+                unknown[token].append(name)
+            if strange:
+                skipped += 1
+            elif path.suffix.lower() == ".inkml":
+                found[name] = from_expression(one)
+            else:
+                numbers = np.array([IDS[token] for token in tokens], dtype=np.int64)
+                found[name] = PictureExample(name, processor.draw(str(path)), numbers)
+        except LatexError as error:
+            faults["whose caption is no LaTeX that can be parsed"].append(f"{name}: {error}")
+        except (ValueError, OSError) as error:
+            kind = "that are missing" if not path.is_file() else "that cannot be read"
+            faults[kind].append(name if not path.is_file() else f"{name}: {error}")
+    if faults or (unknown and not skip_unknown):
+        raise DataError(_report(folder, faults, {} if skip_unknown else unknown))
+    if not found:
+        raise DataError(
+            f"There is nothing to train on in {folder}. Put pictures there, and beside them "
+            f"captions.csv with the columns {NAME_COLUMNS[0]} and {CAPTION_COLUMNS[0]}; or InkML."
+        )
+    own = Own(skipped=skipped)
+    held = _held_out(list(found))
+    for name, example in found.items():
+        (own.dev if name in held else own.train).append(example)
+    return own
+
+
+def _held_out(names: list[str]) -> set[str]:
+    inside = {name for name in names if name.split("/")[0] == DEVELOPMENT}
+    if inside:
+        return inside
+    ordered = sorted(names, key=lambda name: hashlib.sha1(name.encode()).hexdigest())
+    return set(ordered[: round(DEVELOPMENT_SHARE * len(ordered))])
+
+
+def _caption_files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.name in CAPTION_FILES:
+            yield path
+
+
+def _captions(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Captions by the path inside the folder, and what is wrong with them."""
+    captions: dict[str, str] = {}
+    faults: dict[str, list[str]] = defaultdict(list)
+    for path in _caption_files(folder):
+        for line, row in enumerate(_rows(path), start=1):
+            name = next((row[key] for key in NAME_COLUMNS if row.get(key)), None)
+            caption = next((row[key] for key in CAPTION_COLUMNS if row.get(key) is not None), None)
+            where = f"{path.relative_to(folder).as_posix()}, row {line}"
+            if name is None or caption is None:
+                faults["without a file name or a caption"].append(where)
+                continue
+            place = (path.parent / name).resolve()
+            if not place.is_relative_to(folder.resolve()):
+                faults["that lie outside the folder"].append(f"{where}: {name}")
+                continue
+            inside = place.relative_to(folder.resolve()).as_posix()
+            if inside in captions and captions[inside] != caption:
+                faults["with two captions"].append(inside)
+            captions[inside] = caption
+    return captions, faults
+
+
+def _rows(path: Path) -> list[Mapping[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if path.suffix == ".jsonl":
+                rows = [json.loads(line) for line in file if line.strip()]
+                return [row if isinstance(row, dict) else {} for row in rows]
+            return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}. Save it as UTF-8.") from error
+
+
+def _bare(latex: str) -> str:
+    """LaTeX without the signs that put it into a text."""
+    latex = latex.strip()
+    for left, right in (("$$", "$$"), ("$", "$"), (r"\[", r"\]"), (r"\(", r"\)")):
+        if latex.startswith(left) and latex.endswith(right) and len(latex) > len(left + right):
+            return latex[len(left) : -len(right)].strip()
+    return latex
+
+
+def _report(folder: Path, faults: Mapping[str, list[str]], unknown: Mapping[str, list[str]]) -> str:
+    lines = [f"{folder} cannot be trained on yet:"]
+    for kind, names in faults.items():
+        lines.append(f"- {len(names)} {kind}:")
+        lines += [f"    {name}" for name in names[:_LISTED]]
+        if len(names) > _LISTED:
+            lines.append(f"    and {len(names) - _LISTED} more")
+    if unknown:
+        counts = Counter({token: len(names) for token, names in unknown.items()})
+        lines.append("- tokens that the model does not know, and where they occur:")
+        for token, count in counts.most_common():
+            lines.append(f"    {token} ({count}): {', '.join(unknown[token][:3])}")
+        lines.append("  Write them otherwise, or leave those out with --skip-unknown.")
+    return "\n".join(lines)

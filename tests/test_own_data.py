@@ -1,0 +1,272 @@
+"""Training on a user's own pictures and ink."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from inktex.examples import AnyExample, Example, PictureExample, from_expression
+from inktex.inkml import write_inkml
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.render import render
+from inktex.synthesis.drawing import draw, draw_expression
+from inktex.training.augmentation import AugmentationConfig, vary_picture
+from inktex.training.batches import BatchConfig, PlannedBatches, Planner, picture_size
+from inktex.training.loop import _find_places, make_model, train
+from inktex.training.own import DataError, is_own, load_own
+from inktex.training.recipe import Recipe, load_recipe, recipe_path
+from inktex.training.sources import recipe_examples
+
+CAPTIONS = [r"x ^ { 2 } + 1", r"\frac { a } { 2 }", "2 + 3 = 5", "( a + b )", r"\sqrt { x }"]
+TINY = BatchConfig(resolution=0.4, heights=(48, 96), widths=(64, 128, 256), pixels=30_000)
+
+
+def picture(caption: str) -> Image.Image:
+    return Image.fromarray(255 - render(draw(caption, 0).traces))
+
+
+def fill(folder: Path, file: str, column: str, captions: list[str] = CAPTIONS) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, caption in enumerate(captions):
+        picture(caption).save(folder / f"{number}.png")
+        rows.append({"file_name": f"{number}.png", column: caption.replace(" ", "")})
+    with (folder / file).open("w", encoding="utf-8", newline="") as out:
+        if file.endswith(".jsonl"):
+            out.writelines(json.dumps(row) + "\n" for row in rows)
+        else:
+            writer = csv.DictWriter(
+                out, ["file_name", column], delimiter="\t" if file.endswith(".tsv") else ","
+            )
+            writer.writeheader()
+            writer.writerows(rows)
+    return folder
+
+
+def captions_of(examples: list[AnyExample]) -> set[str]:
+    return {" ".join(one.caption) for one in examples}
+
+
+@pytest.mark.parametrize(
+    ("file", "column"),
+    [
+        ("captions.csv", "latex"), ("captions.tsv", "caption"), ("captions.jsonl", "text"),
+        ("metadata.csv", "text"), ("metadata.jsonl", "latex"),
+    ],
+)  # fmt: skip
+def test_pictures_and_their_captions(tmp_path: Path, file: str, column: str) -> None:
+    own = load_own(fill(tmp_path, file, column))
+    assert captions_of([*own.train, *own.dev]) == set(CAPTIONS)
+    for one in own.train:
+        assert isinstance(one, PictureExample)
+        expected = InktexImageProcessor(resolution=1.0, max_height=412, max_width=1702)
+        np.testing.assert_array_equal(one.picture, expected.draw(str(tmp_path / one.id)))
+
+
+def test_ink_brings_its_caption_and_both_may_be_mixed(tmp_path: Path) -> None:
+    fill(tmp_path / "pictures", "captions.csv", "latex", CAPTIONS[:2])
+    for number, caption in enumerate(CAPTIONS[2:]):
+        write_inkml(draw(caption, 1), tmp_path / f"{number}.inkml")
+    own = load_own(tmp_path)
+    kinds = {" ".join(one.caption): type(one) for one in [*own.train, *own.dev]}
+    assert kinds == {c: PictureExample if c in CAPTIONS[:2] else Example for c in CAPTIONS}
+
+
+def test_a_dev_folder_is_held_out_and_else_a_tenth(tmp_path: Path) -> None:
+    fill(tmp_path / "a", "captions.csv", "latex", CAPTIONS * 4)
+    own = load_own(tmp_path / "a")
+    assert (len(own.train), len(own.dev)) == (18, 2)
+    assert [one.id for one in load_own(tmp_path / "a").dev] == [one.id for one in own.dev]
+    fill(tmp_path / "b", "captions.csv", "latex", CAPTIONS[:3])
+    fill(tmp_path / "b" / "dev", "captions.csv", "latex", CAPTIONS[3:])
+    own = load_own(tmp_path / "b")
+    assert captions_of(own.dev) == set(CAPTIONS[3:])
+    assert captions_of(own.train) == set(CAPTIONS[:3])
+
+
+def test_text_signs_around_latex_are_taken_off(tmp_path: Path) -> None:
+    picture("x").save(tmp_path / "a.png")
+    for text in ("$x$", "$$ x $$", r"\[x\]", r"\( x \)"):
+        rows = json.dumps({"file_name": "a.png", "latex": text})
+        (tmp_path / "captions.jsonl").write_text(rows)
+        own = load_own(tmp_path)
+        assert captions_of([*own.train, *own.dev]) == {"x"}
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    fill(tmp_path, "captions.csv", "latex")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    Image.new("L", (60, 40), 255).save(tmp_path / "blank.png")
+    picture("x").save(tmp_path / "open.png")
+    more = [
+        ("gone.png", "x"), ("bad.png", "x"), ("blank.png", "x"), ("open.png", r"\frac{1}"),
+        ("0.png", "y"), ("", "x"), ("../out.png", "x"), ("1.png", ""),
+    ]  # fmt: skip
+    with (tmp_path / "captions.csv").open("a", newline="") as out:
+        csv.writer(out).writerows(more)
+    write_inkml(draw("x", 0), tmp_path / "a.inkml")
+    text = (tmp_path / "a.inkml").read_text()
+    (tmp_path / "a.inkml").write_text(text.replace('type="truth"', 'type="other"'))
+    with pytest.raises(DataError) as caught:
+        load_own(tmp_path)
+    for part in (
+        "1 that are missing:\n    gone.png", "bad.png:", "blank.png:", "open.png:",
+        "no LaTeX that can be parsed", "2 with two captions:\n    0.png\n    1.png",
+        "captions.csv, row 11", "outside the folder", "../out.png",
+        "1 without a caption:\n    a.inkml", "with an empty caption:\n    1.png",
+    ):  # fmt: skip
+        assert part in str(caught.value), str(caught.value)
+
+
+def test_tokens_that_the_model_lacks_are_listed_or_left_out(tmp_path: Path) -> None:
+    odd = [r"\clubsuit + 1", r"\clubsuit", r"\spadesuit"]
+    fill(tmp_path, "captions.csv", "latex", CAPTIONS[:2])
+    with (tmp_path / "captions.csv").open("a", newline="") as out:
+        for number, caption in enumerate(odd):
+            picture("x").save(tmp_path / f"odd{number}.png")
+            csv.writer(out).writerow([f"odd{number}.png", caption])
+    with pytest.raises(DataError) as caught:
+        load_own(tmp_path)
+    assert r"\clubsuit (2): odd0.png, odd1.png" in str(caught.value)
+    assert r"\spadesuit (1): odd2.png" in str(caught.value)
+    assert "--skip-unknown" in str(caught.value)
+    own = load_own(tmp_path, skip_unknown=True)
+    assert own.skipped == 3
+    assert captions_of([*own.train, *own.dev]) == set(CAPTIONS[:2])
+
+
+def test_empty_and_missing_folders(tmp_path: Path) -> None:
+    assert not is_own(tmp_path)
+    assert not is_own(tmp_path / "none")
+    with pytest.raises(DataError, match="nothing to train on"):
+        load_own(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        load_own(tmp_path / "none")
+    (tmp_path / "captions.jsonl").write_bytes(b"\xff\xfe{")
+    with pytest.raises(DataError, match="UTF-8"):
+        load_own(tmp_path)
+
+
+# --- pictures among the batches -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mixed() -> list[AnyExample]:
+    processor = InktexImageProcessor(resolution=1.0)
+    found: list[AnyExample] = []
+    for number, caption in enumerate(CAPTIONS):
+        example = from_expression(draw_expression(caption, number))
+        if number % 2:
+            found.append(example)
+        else:
+            found.append(
+                PictureExample(str(number), processor.draw(picture(caption)), example.tokens)
+            )
+    return found
+
+
+def batches(
+    examples: list[AnyExample], vary: AugmentationConfig | None
+) -> list[dict[str, torch.Tensor]]:
+    plans = Planner(examples, TINY, vary, seed=1).epoch(0)
+    planned = PlannedBatches(examples, plans, TINY, vary, seed=1, epoch=0)
+    return [planned[number] for number in range(len(planned))]
+
+
+def test_a_picture_is_as_large_as_its_ink() -> None:
+    for caption in CAPTIONS:
+        ink = from_expression(draw_expression(caption, 0))
+        as_picture = PictureExample(
+            "", InktexImageProcessor(1.0).draw(picture(caption)), ink.tokens
+        )
+        np.testing.assert_allclose(
+            picture_size(*as_picture.size, 0.5), picture_size(*ink.size, 0.5), atol=2
+        )
+
+
+def test_pictures_teach_tokens_and_nothing_of_places(mixed: list[AnyExample]) -> None:
+    pictures = ink = 0
+    for batch in batches(mixed, AugmentationConfig()):
+        unknown = (batch["symbol_labels"] == -100).all(dim=1)
+        has_guide = batch["guide"].flatten(1).any(dim=1)
+        assert torch.equal(has_guide, ~unknown.repeat_interleave(2))
+        assert (batch["labels"] != -100).any(dim=1).all()
+        assert batch["pixel_values"].flatten(1).amax(dim=1).min() > 0.5
+        pictures += int(unknown.sum())
+        ink += int((~unknown).sum())
+    assert (pictures, ink) == (3, 2)
+
+
+def test_variants_of_a_picture_keep_its_ink(mixed: list[AnyExample]) -> None:
+    example = mixed[0]
+    assert isinstance(example, PictureExample)
+    strong = AugmentationConfig(aspect=0.2, rotation=5.0, slant=0.3)
+    seen = set()
+    for seed in range(8):
+        varied = vary_picture(example, strong, np.random.default_rng(seed)).picture
+        seen.add(varied.shape)
+        inked = (varied > 127).sum() / (example.picture > 127).sum()
+        assert 0.3 < inked < 3
+        assert varied[0].max() == varied[-1].max() == 0  # margins
+    assert len(seen) > 4
+    still = AugmentationConfig(aspect=0, rotation=0, slant=0, pens=(3,))
+    same = vary_picture(example, still, np.random.default_rng(0)).picture
+    np.testing.assert_allclose(same.shape, example.picture.shape, atol=2)
+
+
+def test_the_decoder_is_told_where_it_looked(mixed: list[AnyExample]) -> None:
+    torch.manual_seed(0)
+    model = make_model(load_recipe(recipe_path("tiny"))).train()
+    told = 0
+    for batch in batches(mixed, None):
+        found = _find_places(model, batch)
+        is_picture = (batch["symbol_labels"] == -100).all(dim=1).repeat_interleave(2)
+        if not is_picture.any():
+            assert found == {}
+            continue
+        places = found["locations"]
+        assert places.shape == (*batch["decoder_input_ids"].shape, 2)
+        assert (places[is_picture] >= 0).any()
+        told += 1
+        output = model(**batch, **found, use_cache=False)
+        assert torch.isfinite(output.loss)
+    assert model.training
+    assert told
+
+
+def test_training_on_pictures_learns_and_resumes(
+    tmp_path: Path, make_recipe: Callable[..., Recipe]
+) -> None:
+    folder = fill(tmp_path / "data", "captions.csv", "latex", CAPTIONS * 2)
+    recipe = make_recipe(folder, 4)
+    examples, development = recipe_examples(recipe)
+    assert (len(examples), len(development)) == (9, 1)
+    train(make_recipe(folder, 2), examples, development, tmp_path / "run")
+    train(recipe, examples, development, tmp_path / "run")
+    train(recipe, examples, development, tmp_path / "whole")
+    name = "averaged/model.safetensors"
+    assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    shutil.rmtree(tmp_path / "whole")
+
+
+@pytest.fixture
+def make_recipe() -> Callable[..., Recipe]:
+    def make(folder: Path, steps: int) -> Recipe:
+        changes = [f"data={folder}", f"steps={steps}", "save_every=2", "validate_every=1000"]
+        return load_recipe(recipe_path("tiny"), changes)
+
+    return make
+
+
+def test_the_recipe_starts_from_the_shipped_model() -> None:
+    recipe = load_recipe(recipe_path("finetune"))
+    assert recipe.init == "shipped"
+    model = make_model(recipe)
+    assert model.config.decoder.location_feedback
+    assert model.num_parameters() > 1_000_000
