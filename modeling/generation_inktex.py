@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from .decoder_inktex import locate
 from .grammar_inktex import is_formula
@@ -15,11 +16,13 @@ UNSET_LENGTHS = (None, 20)
 """What transformers has as `max_length` where nobody set it."""
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "fast": {"num_beams": 1},
-    "accurate": {"num_beams": 6, "bidirectional": True},
+    "accurate": {"num_beams": 6, "bidirectional": True, "scales": (0.88, 1.12)},
 }
 """Ways to search, by name."""
 _GREEDY = frozenset({"num_beams", "num_return_sequences", "do_sample", "max_length"})
 """Arguments with which greedy search needs no `generate`."""
+_MULTIPLE = 16
+"""Sides of a batch are multiples of this: the model's coarsest stride."""
 _REFINEMENTS = 3
 """Passes over given sequences in which a decoder with location feedback settles where they are."""
 
@@ -42,7 +45,7 @@ class Generated:
         sequences: `(sequences, tokens)`, read from left to right, start and end included.
         probabilities: `(sequences,)` float32, 0 to 1: the product of the probabilities that the
             model gives to the tokens, the end included, at its temperature; the geometric mean of
-            both directions if both judged. Not normalised by length: it says how likely all of it
+            all judges where several judged. Not normalised by length: it says how likely all of it
             is right.
         token_probabilities: `(sequences, tokens - 1)` float32, of what follows the start; 1 behind
             the end.
@@ -76,11 +79,11 @@ def generate_with_details(
         model: an `InktexForConditionalGeneration`.
         inputs: `pixel_values` and `pixel_mask`, as the processor gives them; they are brought to
             the model's device and dtype.
-        preset: `fast` is greedy; `accurate` is a beam search in both directions, which then both
-            judge what either of them found (Zhao et al. 2021 train both; the judging is that of
-            Liu et al. 2016).
+        preset: `fast` is greedy; `accurate` is a beam search in both directions, and a greedy one
+            in the picture at other sizes; then both directions judge, at all sizes, what was found
+            (Zhao et al. 2021 train both directions; the judging is that of Liu et al. 2016).
         generate_kwargs: of `generate`: `num_beams`, `num_return_sequences`, `max_new_tokens` ...,
-            and `bidirectional`; they override the preset.
+            and `bidirectional` and `scales`, factors on the size; they override the preset.
 
     Returns:
         `num_return_sequences` sequences for each picture, the likeliest first.
@@ -91,6 +94,7 @@ def generate_with_details(
     check_preset(preset)
     generate_kwargs = {**PRESETS[preset], **generate_kwargs}
     bidirectional = bool(generate_kwargs.pop("bidirectional", False))
+    scales = tuple(generate_kwargs.pop("scales", ()))
     wanted = int(generate_kwargs.get("num_return_sequences", 1))
     beams = int(generate_kwargs.get("num_beams", 1))
     if not generate_kwargs.get("do_sample"):
@@ -104,7 +108,7 @@ def generate_with_details(
     pixel_mask = inputs["pixel_mask"].to(model.device)
     memory = model.get_encoder()(pixel_values, pixel_mask)
 
-    def search(**changes: Any) -> torch.Tensor:
+    def search(memory: Any, **changes: Any) -> torch.Tensor:
         # A copy, since beam search multiplies the one that it gets.
         copy = type(memory)(**memory)
         sequences = model.generate(encoder_outputs=copy, **{**generate_kwargs, **changes})
@@ -118,7 +122,7 @@ def generate_with_details(
         return attention.unflatten(2, (rows, columns))
 
     is_plain = generate_kwargs.keys() <= _GREEDY and not generate_kwargs.get("do_sample")
-    if beams == 1 and is_plain and not bidirectional:
+    if beams == 1 and is_plain and not bidirectional and not scales:
         longest = generate_kwargs.get("max_length") or model.generation_config.max_length
         found = greedy_search(model, memory, longest)
         return Generated(
@@ -128,57 +132,108 @@ def generate_with_details(
             laid_out(found.attention),
         )
     probabilities = None
-    if bidirectional:
-        both = [
-            search(num_return_sequences=max(beams, wanted), decoder_start_token_id=start)
-            for start in (model.config.decoder_start_token_id, model.config.reverse_start_token_id)
+    if bidirectional or scales:
+        starts = [model.config.decoder_start_token_id]
+        starts += [model.config.reverse_start_token_id] if bidirectional else []
+        others = [
+            model.get_encoder()(*rescale(pixel_values, pixel_mask, scale)) for scale in scales
         ]
-        sequences, probabilities = _judge(model, memory, both[0], both[1], wanted)
+        found_by = [
+            [
+                search(memory, num_return_sequences=max(beams, wanted), decoder_start_token_id=one),
+                *(
+                    search(other, num_beams=1, num_return_sequences=1, decoder_start_token_id=one)
+                    for other in others
+                ),
+            ]
+            for one in starts
+        ]
+        backward = found_by[1] if bidirectional else []
+        sequences, probabilities = _judge(model, [memory, *others], found_by[0], backward, wanted)
     else:
-        sequences = search()
+        sequences = search(memory)
     log_probabilities, attention = sequence_details(model, memory, sequences)
     if probabilities is None:
         probabilities = log_probabilities.sum(dim=1).exp()
     return Generated(sequences, probabilities, log_probabilities.exp(), laid_out(attention))
 
 
-def _judge(
-    model: Any, memory: Any, forward: torch.Tensor, backward: torch.Tensor, wanted: int
+def rescale(
+    pixel_values: torch.Tensor, pixel_mask: torch.Tensor, scale: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The `wanted` best of what both directions found, by the mean of their log-probabilities."""
-    pictures = len(memory.last_hidden_state)
-    candidates: list[list[tuple[int, ...]]] = []
-    for rows, mirrored in zip(
-        forward.view(pictures, -1, forward.shape[1]).tolist(),
-        backward.view(pictures, -1, backward.shape[1]).tolist(),
-        strict=True,
-    ):
-        found = dict.fromkeys(_written(row, model.config) for row in rows)
-        for row in mirrored:
-            tokens = _written(row, model.config)[::-1]
-            if model.grammar is None or is_formula(model.grammar, tokens):
-                found[tokens] = None
-        candidates.append(list(found))
+    """A batch of pictures at another size, padded anew.
+
+    Args:
+        pixel_values: `(batch, 1, height, width)`.
+        pixel_mask: `(batch, height, width)`, 0 for padding.
+        scale: factor on both sides.
+
+    Returns:
+        Both at the new size, sides rounded up to a multiple of 16.
+    """
+    height, width = (max(round(side * scale), 1) for side in pixel_values.shape[-2:])
+    pixels = nn.functional.interpolate(
+        pixel_values.float(), (height, width), mode="bilinear", antialias=True, align_corners=False
+    ).to(pixel_values.dtype)
+    mask = nn.functional.interpolate(pixel_mask[:, None].float(), (height, width))[:, 0]
+    padding = (0, -width % _MULTIPLE, 0, -height % _MULTIPLE)
+    mask = nn.functional.pad(mask.to(pixel_mask.dtype), padding)
+    return nn.functional.pad(pixels, padding), mask
+
+
+def _judge(
+    model: Any,
+    memories: Sequence[Any],
+    forward: Sequence[torch.Tensor],
+    backward: Sequence[torch.Tensor],
+    wanted: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The `wanted` best of what was found, by the mean of the log-probabilities of all judges.
+
+    Args:
+        model: reads.
+        memories: of the pictures at each size; each is a judge, in both directions if `backward`.
+        forward, backward: sequences found in either direction, several tensors, in each of them
+            as many for each picture, side by side.
+        wanted: how many for each picture.
+    """
+    pictures = len(memories[0].last_hidden_state)
+    found: list[dict[tuple[int, ...], None]] = [{} for _ in range(pictures)]
+    for sequences, is_mirrored in [(one, False) for one in forward] + [
+        (one, True) for one in backward
+    ]:
+        for number, rows in enumerate(sequences.view(pictures, -1, sequences.shape[1]).tolist()):
+            for row in rows:
+                tokens = _written(row, model.config)
+                if not is_mirrored:
+                    found[number][tokens] = None
+                elif model.grammar is None or is_formula(model.grammar, tokens[::-1]):
+                    found[number][tokens[::-1]] = None
+    candidates = [list(one) for one in found]
     count = max(map(len, candidates))
     # Each picture gets as many, the last one again where there are fewer.
     filled = [row + [row[-1]] * (count - len(row)) for row in candidates]
-    sequences, mirrored_sequences = (
+    directions = [(model.config.decoder_start_token_id, 1)]
+    directions += [(model.config.reverse_start_token_id, -1)] if backward else []
+    judged = [
         _stack([row[::step] for rows in filled for row in rows], start, model.config).to(
-            forward.device
+            forward[0].device
         )
-        for start, step in (
-            (model.config.decoder_start_token_id, 1),
-            (model.config.reverse_start_token_id, -1),
-        )
-    )
-    scores = sequence_log_probabilities(model, memory, sequences)
-    scores = (scores + sequence_log_probabilities(model, memory, mirrored_sequences)) / 2
+        for start, step in directions
+    ]
+    scores = torch.stack(
+        [
+            sequence_log_probabilities(model, memory, sequences)
+            for memory in memories
+            for sequences in judged
+        ]
+    ).mean(dim=0)
     scores = scores.view(pictures, count)
     for number, row in enumerate(candidates):
         scores[number, len(row) :] = -torch.inf
     best = scores.topk(min(wanted, count), dim=1)
     numbers = torch.arange(pictures, device=scores.device)[:, None] * count + best.indices
-    return sequences[numbers.flatten()], best.values.flatten().exp()
+    return judged[0][numbers.flatten()], best.values.flatten().exp()
 
 
 def _written(row: Sequence[int], config: Any) -> tuple[int, ...]:
@@ -283,6 +338,7 @@ __all__ = [
     "check_preset",
     "generate_with_details",
     "generate_with_probabilities",
+    "rescale",
     "sequence_details",
     "sequence_logits",
     "token_log_probabilities",

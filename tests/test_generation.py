@@ -12,6 +12,7 @@ from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.generation_inktex import (
     generate_with_details,
     generate_with_probabilities,
+    rescale,
     sequence_details,
     sequence_log_probabilities,
 )
@@ -262,3 +263,48 @@ def test_both_directions_judge_what_either_found(
     assert (by_picture[:, :-1] >= by_picture[:, 1:]).all(), "the best come first"
     assert len({tuple(row) for row in found[:3].tolist()}) == 3
     assert found.tolist() != alone.tolist()
+
+
+def test_pictures_are_seen_at_another_size() -> None:
+    pixels = torch.zeros(2, 1, 48, 64)
+    pixels[0, 0, 10:20, 30:40] = 1
+    mask = torch.ones(2, 48, 64)
+    mask[1, :, 40:] = 0
+    for scale in (0.75, 1.25):
+        seen, seen_mask = rescale(pixels, mask, scale)
+        assert seen.shape[-2] % 16 == seen.shape[-1] % 16 == 0
+        assert seen_mask.shape == (2, *seen.shape[-2:])
+        assert seen[0].sum() == pytest.approx(100 * scale**2, rel=0.15)
+        assert seen[0, 0, round(15 * scale), round(35 * scale)] == pytest.approx(1, abs=0.01)
+        assert seen_mask[0].sum() == round(48 * scale) * round(64 * scale)
+        assert seen_mask[1].sum() == round(48 * scale) * round(40 * scale)
+
+
+def test_all_sizes_judge(
+    model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
+) -> None:
+    sizes = (1.0, 0.8, 1.25)
+    found, scores = generate_with_probabilities(
+        model,
+        pictures,
+        bidirectional=True,
+        scales=sizes[1:],
+        num_beams=3,
+        num_return_sequences=2,
+        max_new_tokens=12,
+    )
+    assert scores.shape == (6,)
+    for number, (row, score) in enumerate(zip(found.tolist(), scores.tolist(), strict=True)):
+        tokens = row[1 : row.index(END)]
+        assert is_formula(RULES, tokens)
+        forward = row[: len(tokens) + 2]
+        mirrored = [model.config.reverse_start_token_id, *tokens[::-1], END]
+        judged = []
+        for size in sizes:
+            seen = rescale(pictures["pixel_values"], pictures["pixel_mask"], size)
+            memory = model.get_encoder()(*(one[number // 2 : number // 2 + 1] for one in seen))
+            judged += [
+                sequence_log_probabilities(model, memory, torch.tensor([sequence])).item()
+                for sequence in (forward, mirrored)
+            ]
+        assert np.log(score) == pytest.approx(np.mean(judged), rel=1e-3)

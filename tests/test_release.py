@@ -378,6 +378,42 @@ def test_the_space_names_its_model(repository: Path, hub: Hub, api: HfApi, tmp_p
     assert "app.py" in hub.repositories["spaces", "me/space"].branches["main"]
 
 
+def test_the_published_space_reads_with_the_published_model(
+    built: Path, repository: Path, hub: Hub, api: HfApi, tmp_path: Path
+) -> None:
+    pytest.importorskip("gradio")
+    publish(built, NAME, api)
+    build_space(repository / "spaces_app", tmp_path / "built", NAME)
+    publish(tmp_path / "built", "me/space", api, kind="space")
+    place = tmp_path / "space"
+    for name, content in hub.repositories["spaces", "me/space"].branches["main"].items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(content)
+    code = f"""
+import app
+blocks = app.build({NAME!r})
+texts = [str(block.value) for block in blocks.blocks.values() if hasattr(block, "value")]
+print(any({NAME!r} in text and "43.21" in text for text in texts))
+"""
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_OFFLINE": "0",
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_DISABLE_XET": "1",
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.splitlines()[-1] == "True"
+
+
 def test_cards_of_data_sets(tmp_path: Path, hub: Hub, api: HfApi) -> None:
     datasets = pytest.importorskip("datasets")
     folder = build_crohme_card(tmp_path / "crohme", NAME)

@@ -306,7 +306,7 @@ def test_wrong_recipes_are_refused(content: dict[str, Any], words: str) -> None:
 
 
 def test_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="base, tiny"):
+    with pytest.raises(ValueError, match="base, finetune, tiny"):
         recipe_path("huge")
 
 
