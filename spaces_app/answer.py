@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -49,6 +49,10 @@ class Shown:
     picture: str
     size: tuple[float, float]
     seen: str
+
+    def without_pictures(self) -> Shown:
+        """What the server may remember of it."""
+        return replace(self, picture="", seen="")
 
     @property
     def best(self) -> Alternative:
@@ -99,7 +103,10 @@ def verdict(candidate: Alternative) -> tuple[str, str]:
 
 
 def details(shown: Shown) -> dict[str, Any]:
-    """What the browser needs to draw the picture with its symbols."""
+    """What the browser needs to draw the picture with its symbols.
+
+    Pictures that are not there (`Shown.without_pictures`) the browser has already.
+    """
     candidate = shown.best
     boxes = {symbol.index: symbol.box for symbol in candidate.symbols}
     width, height = shown.size

@@ -350,7 +350,7 @@ class Page:
             return [None, status(str(found), kind="refused"), "", "", "", None]
         candidate = found.best
         return [
-            found,
+            found.without_pictures(),
             status(*verdict(candidate)),
             rendered(candidate.latex),
             self._latex(found, spelling, wrapping),

@@ -224,6 +224,14 @@ def test_each_token_is_tied_to_its_box_and_doubtful_ones_are_marked() -> None:
         assert Image.open(io.BytesIO(base64.b64decode(content))).size == size
 
 
+def test_the_server_remembers_no_picture() -> None:
+    shown = show(Image.new("L", (60, 40), 255), reading())
+    kept = shown.without_pictures()
+    assert "data:" not in repr(kept)
+    assert kept.candidates == shown.candidates
+    assert kept.size == shown.size
+
+
 def test_a_large_picture_is_shown_smaller_in_its_own_measure() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1500, 2000), np.uint8)
     given = details(show(Image.fromarray(noise), reading()))

@@ -32,8 +32,10 @@ function show() {
     seen.removeAttribute("src");
     return;
   }
-  image.src = value.picture;
-  seen.src = value.seen;
+  if (value.picture) { // an alternative is of the picture that is here already
+    image.src = value.picture;
+    seen.src = value.seen;
+  }
   overlay.setAttribute("viewBox", `0 0 ${value.width} ${value.height}`);
   value.tokens.forEach((token, index) => {
     if (!isGlue(token) || token.doubtful) {
