@@ -177,7 +177,7 @@ def _result(name: str, scores: Mapping[str, Any]) -> EvalResult:
     return EvalResult(
         task_type="image-to-text",
         dataset_type="crohme",
-        dataset_name=f"CROHME {name}",
+        dataset_name=f"CROHME {name.removesuffix('-accurate')}",
         dataset_config=name,
         dataset_split="test" if not name.startswith("dev") else "train",
         metric_type="exprate",

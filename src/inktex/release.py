@@ -118,7 +118,7 @@ def _eval_results(record: Mapping[str, Any], repository: str) -> str:
     entries = [
         EvalResultEntry(
             dataset_id=f"{owner}/crohme",
-            task_id=name,
+            task_id=name.partition("-")[0],
             value=round(100 * scores["exp_rate"], 2),
             notes=f"ExpRate in per cent, preset {scores['preset']}, official pictures",
         )
