@@ -100,9 +100,10 @@ def run(options: argparse.Namespace) -> int:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    state = start_processes(options.threads)
+    rank = os.environ.get("RANK", "0")
     try:
         Shards(options.output)  # a wrong name is told before anything is loaded
+        state = start_processes(options.threads)
         source = open_source(
             options.sources,
             image_column=options.image_column,
@@ -125,11 +126,11 @@ def run(options: argparse.Namespace) -> int:
             model_name=options.model or "shipped",
         )
     except (ValueError, OSError) as error:
-        if state.is_main_process:
-            print(f"inktex: {error}", file=sys.stderr)
+        where = "" if rank == "0" else f"process {rank}: "
+        print(f"inktex: {where}{error}", file=sys.stderr)
         return 2
     state.destroy_process_group()
-    if state.is_main_process:
+    if rank == "0":
         print(
             f"{options.output}: {summary.rows} rows, {summary.errors} of them with an error; "
             f"{summary.read} read now.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count, groupby, islice
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, parse_flag_from_env
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm.auto import tqdm
 
@@ -66,8 +66,17 @@ def start_processes(threads: int | None = None) -> PartialState:
     Args:
         threads: of this process; None for one on a CPU that it shares with others of the run, else
             torch's choice.
+
+    Raises:
+        ValueError: if there are others that cannot be reached.
     """
-    state = PartialState(timeout=_PATIENCE)
+    is_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    state = PartialState(cpu=is_cpu, timeout=_PATIENCE)
+    if state.num_processes != int(os.environ.get("WORLD_SIZE", "1")):
+        raise ValueError(
+            f"Several processes were started, but cannot work together on {state.device}. Set "
+            "ACCELERATE_USE_CPU=true, or start one."
+        )
     if threads is None and state.num_processes > 1 and state.device.type == "cpu":
         threads = 1
     if threads is not None:
@@ -130,7 +139,9 @@ def transcribe(
         "beams": num_beams,
         "source": source.identity(),
     }
-    done = _begin(state, shards, settings, overwrite, window, _window(source, state, batch_size))
+    done, before = _begin(
+        state, shards, settings, overwrite, window, _window(source, state, batch_size)
+    )
     window = settings["window"]
     assert window is not None
     windows = _Windows(
@@ -141,7 +152,6 @@ def transcribe(
         state.process_index,
         state.num_processes,
     )
-    before, _ = shards.count(done)
     if workers is None:
         workers = 1 if state.device.type == "cpu" else _workers(state)
     if source.is_streamed:
@@ -168,6 +178,8 @@ def transcribe(
             if isinstance(found, Exception):
                 raise found
             number, prepared = found
+            if not source.is_streamed and len(prepared) != _length(number, window, source.total):
+                raise OSError("The source has fewer rows than it had at the beginning.")
             rows = _read(recognizer, prepared, preset, num_beams, batch_size, bar)
             shards.write(number, rows)
             own.add(number)
@@ -176,12 +188,13 @@ def transcribe(
                 others |= new
                 bar.update(sum(_length(one, window, source.total) for one in new))
         state.wait_for_everyone()
-        rows_in_all, errors = shards.count(shards.finished())
+        counted = shards.count(shards.finished()) if state.is_main_process else None
+        rows_in_all, errors = broadcast_object_list([counted])[0]
         bar.update(rows_in_all - bar.n)
     if not source.is_streamed and rows_in_all != source.total:
         raise OSError(
             f"{output} has {rows_in_all} rows of {source.total}. Do all processes write to the "
-            "same disk, and is the source still what it was?"
+            "same disk?"
         )
     return Summary(rows_in_all, errors, rows_in_all - before)
 
@@ -193,8 +206,12 @@ def _begin(
     overwrite: bool,
     window: int | None,
     default_window: int,
-) -> frozenset[int]:
-    """Begin or go on, the same in all processes: completes the settings, gives what is done."""
+) -> tuple[frozenset[int], int]:
+    """Begin or go on, the same in all processes; completes the settings.
+
+    Returns:
+        Numbers of the shards that are done, and how many rows they have.
+    """
     answer: Any = None
     if state.is_main_process:
         try:
@@ -203,20 +220,21 @@ def _begin(
                 window = default_window if known is None else known.get("window")
             settings["window"] = window
             shards.begin(settings, overwrite)
-            answer = settings, frozenset(shards.finished())
+            done = frozenset(shards.finished())
+            answer = settings, done, shards.count(done)[0]
         except (ValueError, OSError) as error:
             answer = error
     (answer,) = broadcast_object_list([answer])
     if isinstance(answer, Exception):
         raise answer
-    everyones, done = answer
+    everyones, done, rows = answer
     for name in ("weights", "source"):
         if settings[name] != everyones[name]:
             raise ValueError(
                 f"Process {state.process_index} does not see the same {name} as the first process."
             )
     settings.update(everyones)
-    return done  # type: ignore[no-any-return]
+    return done, rows
 
 
 class _Windows(IterableDataset[Any]):
@@ -243,8 +261,10 @@ class _Windows(IterableDataset[Any]):
         worker = get_worker_info()
         first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
         total = self.source.total
-        is_known = total is not None and not self.source.is_streamed  # a stream's may be wrong
-        numbers = iter(range(-(-total // self.window))) if is_known else count()
+        if total is None or self.source.is_streamed:  # what a stream says of itself may be wrong
+            numbers: Iterable[int] = count()
+        else:
+            numbers = range(-(-total // self.window))
         mine = islice(
             (number for number in numbers if number not in self.done),
             self.process + first * self.processes,

@@ -440,7 +440,7 @@ def _refuse(*options: str | None) -> None:
 
 def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[str]:
     """Paths, relative to the folder and with `/`, of the files with such endings."""
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_raise):
         folders.sort()
         if SETTINGS in files:  # what was read is no source
             folders.clear()
@@ -449,6 +449,11 @@ def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[str]:
             path = Path(parent, name)
             if path.suffix.lower() in suffixes and not name.startswith("._"):
                 yield path.relative_to(folder).as_posix()
+
+
+def _raise(error: OSError) -> None:
+    """A folder that cannot be read is not to be left out without a word."""
+    raise error
 
 
 def _is_picture(name: str) -> bool:
@@ -544,14 +549,12 @@ def _cell(batch: Any, column: str, index: int) -> Any:
 
 def _picture(value: Any) -> Any:
     """What `Recognizer.read` takes, of a cell of a table."""
-    import fsspec
+    import datasets
 
     if isinstance(value, dict):
         content, path = value.get("bytes"), value.get("path")
         if content is None and path and "://" in path:  # of a data set that is streamed
-            with fsspec.open(path, "rb") as file:
-                content = file.read(MAX_BYTES + 1)
-            _check_size(len(content))
+            return datasets.Image().decode_example({"path": path, "bytes": None})
         value = path if content is None else content
     if value is None:
         raise ValueError("There is no picture in this row.")
