@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ._version import __version__
+from .transcription import command
+from .transcription.sources import SUFFIXES
 
-SUFFIXES = frozenset(".png .jpg .jpeg .bmp .gif .tif .tiff .webp .pgm .pbm .ppm .inkml".split())
-"""Endings of the files that a folder is searched for."""
 STANDARD_INPUT = "-"
 
 
@@ -72,9 +72,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recognize.add_argument(
         "--model", help="folder or Hub repository of a model (default: the one inktex ships)"
     )
+    recognize.set_defaults(run=_recognize)
+    transcribe = commands.add_parser(
+        "transcribe",
+        help="read any number of pictures into parquet or JSONL",
+        description=command.DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(transcribe)
+    transcribe.set_defaults(run=command.run)
     options = parser.parse_args(arguments)
     try:
-        return _recognize(options)
+        return int(options.run(options))
     except BrokenPipeError:  # the reader (head, say) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

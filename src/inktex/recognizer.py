@@ -19,7 +19,7 @@ from .render import render
 
 if TYPE_CHECKING:
     from inktex.modeling.generation_inktex import Generated
-    from inktex.modeling.image_processing_inktex import PlacedPicture
+    from inktex.modeling.image_processing_inktex import InktexImageProcessor, PlacedPicture
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
     from inktex.modeling.processing_inktex import InktexProcessor
 
@@ -152,7 +152,10 @@ class Recognizer:
         alternatives: int = 0,
         num_beams: int | None = None,
     ) -> list[Reading]:
-        """Read several pictures as one batch; see `__call__`."""
+        """Read several pictures as one batch; see `__call__`.
+
+        What `prepare` gave is taken for a picture too.
+        """
         from inktex.modeling.generation_inktex import generate_with_details
 
         if not pictures:
@@ -161,7 +164,7 @@ class Recognizer:
         placed = []
         for number, picture in enumerate(pictures, start=1):
             try:
-                placed.append(image_processor.place(as_picture(picture)))
+                placed.append(prepare(picture, image_processor))
             except ValueError as error:
                 if len(pictures) == 1:
                     raise
@@ -255,6 +258,20 @@ def _symbols(
         ReadSymbol(i, tokens[i], scores[i], None if box is None else placed.outside(box))
         for i, box in zip(indices, boxes, strict=True)
     )
+
+
+def prepare(picture: Any, image_processor: InktexImageProcessor) -> PlacedPicture:
+    """The model's picture of whatever `Recognizer` reads: all that can be done without the model.
+
+    Raises:
+        ValueError: if it cannot be read as a picture or has no ink in it.
+        OSError: if the file cannot be opened.
+    """
+    from inktex.modeling.image_processing_inktex import PlacedPicture
+
+    if isinstance(picture, PlacedPicture):
+        return picture
+    return image_processor.place(as_picture(picture))
 
 
 def as_picture(source: Any) -> Any:

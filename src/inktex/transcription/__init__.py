@@ -1,0 +1,1 @@
+"""Reading any number of pictures into a table, with several processes, however often stopped."""

@@ -1,0 +1,153 @@
+"""`inktex transcribe`: its options, and what it does with them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION = """\
+Read any number of pictures into parquet or JSONL.
+
+A run that was stopped, whenever and however, goes on when the same command is given again. To use
+several cores, GPUs or machines, start it by torchrun; all processes write to the same OUTPUT."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the options of the command."""
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="a folder (searched for pictures and InkML, or for parquet files), a zip, a tar, "
+        "parquet files, a folder of Dataset.save_to_disk, or OWNER/NAME of a data set of the Hub",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help="folder to write, its name ending in .parquet or .jsonl: files of these, with columns "
+        "id, latex, tokens, score and error (null, or why a picture could not be read)",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="begin anew, even if OUTPUT holds rows"
+    )
+    parser.add_argument(
+        "--model", help="folder or Hub repository of a model (default: the one inktex ships)"
+    )
+    parser.add_argument(
+        "--preset",
+        choices=("fast", "accurate"),
+        default="fast",
+        help="accurate searches longer, from both ends (default: fast)",
+    )
+    parser.add_argument(
+        "--beams",
+        type=_positive,
+        metavar="N",
+        help="width of the beam search (default: that of the preset; 1 is greedy)",
+    )
+    table = parser.add_argument_group("parquet files and data sets")
+    table.add_argument("--image-column", default="image", metavar="NAME", help="default: image")
+    table.add_argument("--id-column", metavar="NAME", help="default: the number of the row")
+    table.add_argument("--split", metavar="NAME", help="of a data set that has several")
+    table.add_argument("--config", metavar="NAME", help="of a data set of the Hub")
+    table.add_argument(
+        "--revision", metavar="COMMIT", help="of a data set of the Hub (default: the newest)"
+    )
+    speed = parser.add_argument_group("speed and memory")
+    speed.add_argument(
+        "--batch-size", type=_positive, default=16, help="pictures read together (default 16)"
+    )
+    speed.add_argument(
+        "--window",
+        type=_positive,
+        metavar="N",
+        help="pictures that are sorted by size together, and rows of a file (default 512)",
+    )
+    speed.add_argument(
+        "--workers",
+        type=_count,
+        metavar="N",
+        help="processes that decode pictures, for each process that reads (default: 1 on a CPU, up "
+        "to 8 beside a GPU)",
+    )
+    speed.add_argument(
+        "--threads",
+        type=_positive,
+        metavar="N",
+        help="threads of a process (default: 1 on a CPU with several processes, else torch's)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options say; gives the exit status.
+
+    Pictures that cannot be read are rows with an error, and no failure.
+    """
+    # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024 thrashes.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
+    from transformers.utils import logging
+
+    from inktex.recognizer import Recognizer
+
+    from .run import start_processes, transcribe
+    from .shards import Shards
+    from .sources import open_source
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    rank = os.environ.get("RANK", "0")
+    try:
+        Shards(options.output)  # a wrong name is told before anything is loaded
+        state = start_processes(options.threads)
+        source = open_source(
+            options.sources,
+            image_column=options.image_column,
+            id_column=options.id_column,
+            config=options.config,
+            split=options.split,
+            revision=options.revision,
+        )
+        recognizer = Recognizer.from_pretrained(options.model, device=str(state.device))
+        summary = transcribe(
+            recognizer,
+            source,
+            options.output,
+            preset=options.preset,
+            num_beams=options.beams,
+            batch_size=options.batch_size,
+            window=options.window,
+            workers=options.workers,
+            overwrite=options.overwrite,
+            model_name=options.model or "shipped",
+        )
+    except (ValueError, OSError) as error:
+        where = "" if rank == "0" else f"process {rank}: "
+        print(f"inktex: {where}{error}", file=sys.stderr)
+        return 2
+    state.destroy_process_group()
+    if rank == "0":
+        print(
+            f"{options.output}: {summary.rows} rows, {summary.errors} of them with an error; "
+            f"{summary.read} read now.",
+            flush=True,
+        )
+    return 0
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 up")
+    return value

@@ -1,0 +1,356 @@
+"""Reading a source into shards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count, groupby, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, parse_flag_from_env
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from tqdm.auto import tqdm
+
+from inktex import __version__
+from inktex.modeling.generation_inktex import check_preset
+from inktex.modeling.image_processing_inktex import PlacedPicture
+from inktex.recognizer import Recognizer, prepare
+
+from .shards import Shards
+from .sources import Row, Source
+
+if TYPE_CHECKING:
+    from inktex.modeling.image_processing_inktex import InktexImageProcessor
+
+__all__ = ["WINDOW", "Summary", "start_processes", "transcribe"]
+
+WINDOW: Final = 512
+"""Pictures that are sorted together, and rows of a shard."""
+_PATIENCE: Final = timedelta(days=30)
+"""How long a process waits for the others: one may have hours more to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What there is at the end.
+
+    Attributes:
+        rows: in the output.
+        errors: how many of them have an error instead of a reading.
+        read: rows that this run read, all processes together.
+    """
+
+    rows: int
+    errors: int
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A row on its way to the model: its picture, or what is wrong with it."""
+
+    id: str
+    picture: PlacedPicture | str
+
+
+def start_processes(threads: int | None = None) -> PartialState:
+    """Find the other processes of this run, as `torchrun` or `accelerate launch` started them.
+
+    Args:
+        threads: of this process; None for one on a CPU that it shares with others of the run, else
+            torch's choice.
+
+    Raises:
+        ValueError: if there are others that cannot be reached.
+    """
+    is_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    state = PartialState(cpu=is_cpu, timeout=_PATIENCE)
+    if state.num_processes != int(os.environ.get("WORLD_SIZE", "1")):
+        raise ValueError(
+            f"Several processes were started, but cannot work together on {state.device}. Set "
+            "ACCELERATE_USE_CPU=true, or start one."
+        )
+    if threads is None and state.num_processes > 1 and state.device.type == "cpu":
+        threads = 1
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return state
+
+
+def transcribe(
+    recognizer: Recognizer,
+    source: Source,
+    output: Path,
+    *,
+    preset: str = "fast",
+    num_beams: int | None = None,
+    batch_size: int = 16,
+    window: int | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+    model_name: str | None = None,
+    progress: bool = True,
+) -> Summary:
+    """Read all pictures of a source into a folder of shards.
+
+    It may be stopped at any moment, and called again to go on, with as many processes as one likes:
+    each row is in the output exactly once. A picture that cannot be read becomes a row with an
+    error. All processes of a run call it, after `start_processes`, and write to the same folder.
+
+    The pictures of a window are prepared by worker processes, as small grey pictures, while the
+    model reads those of the one before: two windows and what the workers have begun are in memory.
+
+    Args:
+        recognizer: model and processor, on this process's device.
+        source: the pictures.
+        output: folder to write, its name ending in `.parquet` or `.jsonl`.
+        preset: see `Recognizer.__call__`.
+        num_beams: see `Recognizer.__call__`.
+        batch_size: pictures read together.
+        window: pictures that are sorted by size together, and rows of a shard. None for what the
+            run was begun with, or for `WINDOW`, or less if that leaves processes without work.
+        workers: processes that prepare pictures, for each process that reads; None for a number
+            that suits the device; 0 to do it in this process, in turn with the reading.
+        overwrite: whether to begin anew if there is a transcription already.
+        model_name: written down with the settings, for people.
+        progress: whether to show a bar.
+
+    Returns:
+        What is in the output.
+
+    Raises:
+        ValueError: if `output` was begun with other settings, or there is no such preset.
+        OSError: if the source can no longer be read, or the output not be written.
+    """
+    check_preset(preset)
+    state, shards = PartialState(), Shards(output)
+    settings: dict[str, Any] = {
+        "inktex": __version__,
+        "model": model_name,
+        "weights": _fingerprint(recognizer),
+        "preset": preset,
+        "beams": num_beams,
+        "source": source.identity(),
+    }
+    done, before = _begin(
+        state, shards, settings, overwrite, window, _window(source, state, batch_size)
+    )
+    window = settings["window"]
+    assert window is not None
+    windows = _Windows(
+        source,
+        recognizer.processor.image_processor,
+        window,
+        done,
+        state.process_index,
+        state.num_processes,
+    )
+    if workers is None:
+        workers = 1 if state.device.type == "cpu" else _workers(state)
+    if source.is_streamed:
+        workers = min(workers, 1)  # each would read the whole stream
+    loader: DataLoader[Any] = DataLoader(
+        windows,
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=1 if workers else None,
+        collate_fn=_as_it_is,
+    )
+    bar = tqdm(
+        total=source.total,
+        initial=before,
+        unit="picture",
+        smoothing=0.1,
+        dynamic_ncols=True,
+        disable=not (progress and state.is_main_process),
+    )
+    own: set[int] = set()
+    others: set[int] = set()
+    with bar:
+        for found in loader:
+            if isinstance(found, Exception):
+                raise found
+            number, prepared = found
+            if not source.is_streamed and len(prepared) != _length(number, window, source.total):
+                raise OSError("The source has fewer rows than it had at the beginning.")
+            rows = _read(recognizer, prepared, preset, num_beams, batch_size, bar)
+            shards.write(number, rows)
+            own.add(number)
+            if state.num_processes > 1 and state.is_main_process:
+                new = shards.finished() - done - own - others
+                others |= new
+                bar.update(sum(_length(one, window, source.total) for one in new))
+        state.wait_for_everyone()
+        counted = shards.count(shards.finished()) if state.is_main_process else None
+        rows_in_all, errors = broadcast_object_list([counted])[0]
+        bar.update(rows_in_all - bar.n)
+    if not source.is_streamed and rows_in_all != source.total:
+        raise OSError(
+            f"{output} has {rows_in_all} rows of {source.total}. Do all processes write to the "
+            "same disk?"
+        )
+    return Summary(rows_in_all, errors, rows_in_all - before)
+
+
+def _begin(
+    state: PartialState,
+    shards: Shards,
+    settings: dict[str, Any],
+    overwrite: bool,
+    window: int | None,
+    default_window: int,
+) -> tuple[frozenset[int], int]:
+    """Begin or go on, the same in all processes; completes the settings.
+
+    Returns:
+        Numbers of the shards that are done, and how many rows they have.
+    """
+    answer: Any = None
+    if state.is_main_process:
+        try:
+            known = None if overwrite else shards.settings()
+            if window is None:
+                window = default_window if known is None else known.get("window")
+            settings["window"] = window
+            shards.begin(settings, overwrite)
+            done = frozenset(shards.finished())
+            answer = settings, done, shards.count(done)[0]
+        except (ValueError, OSError) as error:
+            answer = error
+    (answer,) = broadcast_object_list([answer])
+    if isinstance(answer, Exception):
+        raise answer
+    everyones, done, rows = answer
+    for name in ("weights", "source"):
+        if settings[name] != everyones[name]:
+            raise ValueError(
+                f"Process {state.process_index} does not see the same {name} as the first process."
+            )
+    settings.update(everyones)
+    return done, rows
+
+
+class _Windows(IterableDataset[Any]):
+    """The windows that this process is to read, prepared for the model.
+
+    Of the windows that are not done yet every process takes one in turn, and so do its workers.
+    What goes wrong with the source is given instead of a window, since an exception would come
+    out of a worker with its traceback as its message.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        image_processor: InktexImageProcessor,
+        window: int,
+        done: Collection[int],
+        process: int,
+        processes: int,
+    ) -> None:
+        self.source, self.image_processor, self.window = source, image_processor, window
+        self.done, self.process, self.processes = done, process, processes
+
+    def __iter__(self) -> Iterator[tuple[int, list[_Prepared]] | Exception]:
+        worker = get_worker_info()
+        first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        total = self.source.total
+        if total is None or self.source.is_streamed:  # what a stream says of itself may be wrong
+            numbers: Iterable[int] = count()
+        else:
+            numbers = range(-(-total // self.window))
+        mine = islice(
+            (number for number in numbers if number not in self.done),
+            self.process + first * self.processes,
+            None,
+            self.processes * step,
+        )
+        ranges = (range(one * self.window, (one + 1) * self.window) for one in mine)
+        try:
+            rows = self.source.rows(ranges)
+            for number, group in groupby(rows, key=lambda row: row[0] // self.window):
+                yield number, [self._prepare(row) for _, row in group]
+        except (ValueError, OSError) as error:
+            yield OSError(f"The source cannot be read any further: {error}")
+
+    def _prepare(self, row: Row) -> _Prepared:
+        try:
+            return _Prepared(row.id, prepare(row.load(), self.image_processor))
+        except Exception as error:  # decoders raise whatever they like at damaged files
+            is_known = isinstance(error, ValueError | OSError) and str(error)
+            text = str(error) if is_known else f"{type(error).__name__}: {error}"
+            return _Prepared(row.id, " ".join(text.split()))
+
+
+def _read(
+    recognizer: Recognizer,
+    prepared: Sequence[_Prepared],
+    preset: str,
+    num_beams: int | None,
+    batch_size: int,
+    bar: Any,
+) -> list[dict[str, Any]]:
+    """The rows of a window, in the order of the source."""
+    pictures: dict[int, PlacedPicture] = {}
+    rows: list[dict[str, Any]] = []
+    for index, one in enumerate(prepared):
+        rows.append({"id": one.id, "latex": None, "tokens": None, "score": None, "error": None})
+        if isinstance(one.picture, str):
+            rows[index]["error"] = one.picture
+        else:
+            pictures[index] = one.picture
+    bar.update(len(rows) - len(pictures))
+    # The largest first: what does not fit into memory shows at once.
+    order = sorted(pictures, key=lambda index: pictures[index].picture.size, reverse=True)
+    results = recognizer.read_each(
+        (pictures[index] for index in order), preset, batch_size=batch_size, num_beams=num_beams
+    )
+    for index, result in zip(order, results, strict=True):
+        if isinstance(result, Exception):
+            rows[index]["error"] = str(result)
+        else:
+            rows[index].update(latex=result.latex, tokens=result.tokens, score=result.score)
+        bar.update(1)
+    return rows
+
+
+def _fingerprint(recognizer: Recognizer) -> str:
+    """SHA-256 of all that a model's readings depend on: weights, configuration, preparation."""
+    digest = hashlib.sha256()
+    for part in (recognizer.model.config, recognizer.processor.image_processor):
+        content = part.to_dict()
+        for name in ("_name_or_path", "transformers_version"):
+            content.pop(name, None)
+        digest.update(json.dumps(content, sort_keys=True, default=str).encode())
+    for name, weights in sorted(recognizer.model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _window(source: Source, state: PartialState, batch_size: int) -> int:
+    """As large as it may be if every process is to have a few windows, and a batch at least."""
+    if source.total is None or state.num_processes == 1:
+        return WINDOW
+    return min(WINDOW, max(batch_size, source.total // (4 * state.num_processes)))
+
+
+def _workers(state: PartialState) -> int:
+    """So many that an accelerator has not to wait, of the cores that this process may use."""
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", state.num_processes))
+    return max(1, min(8, (os.cpu_count() or 1) // local))
+
+
+def _length(number: int, window: int, total: int | None) -> int:
+    """Rows of a window."""
+    return window if total is None else max(0, min(window, total - number * window))
+
+
+def _as_it_is(found: Any) -> Any:
+    return found

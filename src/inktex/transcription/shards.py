@@ -1,0 +1,185 @@
+"""What was read, as a folder of parquet or JSONL files: each is there whole or not at all.
+
+A shard holds one window of the source, the rows from `number * window` up to the next shard's, and
+is named by its number. So the names alone tell what is done.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from inktex.files import new_file, write_text
+
+from .sources import SETTINGS
+
+__all__ = ["SCHEMA", "Shards"]
+
+SCHEMA: Final = pa.schema(
+    [
+        ("id", pa.string()),
+        ("latex", pa.string()),
+        ("tokens", pa.string()),
+        ("score", pa.float64()),
+        ("error", pa.string()),
+    ]
+)
+"""Columns of a shard: `error` is null where the picture was read, all but it and `id` elsewhere."""
+_NOTES: Final = frozenset({"inktex", "model"})
+"""Settings that are written down for people, and may change."""
+
+
+class Shards:
+    """The folder of a transcription.
+
+    Args:
+        folder: its name ends in `.parquet` or `.jsonl`, and so do those of its shards.
+
+    Raises:
+        ValueError: if the name ends in anything else.
+        FileExistsError: if it is a file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.suffix = folder, folder.suffix.lower()
+        if self.suffix not in (".parquet", ".jsonl"):
+            raise ValueError(
+                f"{folder}: the name of the output must end in .parquet or .jsonl; it is a folder "
+                "of such files."
+            )
+        if folder.exists() and not folder.is_dir():
+            raise FileExistsError(
+                f"{folder} is a file. The output is a folder of files: name another."
+            )
+        self._name = re.compile(rf"part-(\d{{6,}}){re.escape(self.suffix)}")
+
+    def path(self, number: int) -> Path:
+        """Where a shard is."""
+        return self.folder / f"part-{number:06}{self.suffix}"
+
+    def finished(self) -> set[int]:
+        """Numbers of the shards that are there."""
+        if not self.folder.is_dir():
+            return set()
+        names = (self._name.fullmatch(path.name) for path in self.folder.iterdir())
+        return {int(name[1]) for name in names if name is not None}
+
+    def settings(self) -> dict[str, Any] | None:
+        """What `begin` wrote; None if nothing was begun.
+
+        Raises:
+            ValueError: if it is no JSON.
+        """
+        try:
+            text = (self.folder / SETTINGS).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            found: dict[str, Any] = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{self.folder / SETTINGS} is damaged: {error}") from error
+        return found
+
+    def begin(self, settings: Mapping[str, Any], overwrite: bool = False) -> None:
+        """Begin a transcription, or go on with one that was begun with the same settings.
+
+        Call it in one process, before any shard is written.
+
+        Args:
+            settings: all that the rows depend on, and `window`; JSON.
+            overwrite: whether to delete what is there and begin anew.
+
+        Raises:
+            ValueError: if the folder holds a transcription with other settings, or other things.
+        """
+        known = self.settings()
+        names = list(self.folder.iterdir()) if self.folder.is_dir() else []
+        halves = [path for path in names if path.match(".*.partial")]  # of killed processes
+        if known is None and len(names) > len(halves):
+            raise ValueError(
+                f"{self.folder} is neither empty nor a transcription. Name another --output."
+            )
+        if known is not None and not overwrite:
+            differences = _differences(known, settings)
+            if differences:
+                raise ValueError(
+                    f"{self.folder} was begun with other settings: {'; '.join(differences)}. Give "
+                    "the same again to go on, name another --output, or begin anew by --overwrite."
+                )
+        for path in halves:
+            path.unlink()
+        if known is not None and not overwrite:
+            return
+        # Shards first: whoever is killed in between leaves an old run that can go on.
+        for number in self.finished():
+            self.path(number).unlink()
+        write_text(self.folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
+
+    def write(self, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write a shard.
+
+        Args:
+            number: of its window.
+            rows: with the columns of `SCHEMA`.
+        """
+        clean = [{name: _text(row[name]) for name in SCHEMA.names} for row in rows]
+        with new_file(self.path(number)) as partial:
+            if self.suffix == ".parquet":
+                table = pa.Table.from_pylist(clean, schema=SCHEMA)
+                pq.write_table(table, partial, compression="zstd")
+            else:
+                lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in clean)
+                partial.write_text("".join(lines), encoding="utf-8", newline="\n")
+
+    def read(self, number: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """The rows of a shard, or some of their columns."""
+        wanted = list(columns or SCHEMA.names)
+        if self.suffix == ".parquet":
+            rows: list[dict[str, Any]] = pq.read_table(
+                self.path(number), columns=wanted
+            ).to_pylist()
+            return rows
+        # Not splitlines: JSON may have other line separators in its strings.
+        lines = self.path(number).read_text(encoding="utf-8").split("\n")[:-1]
+        return [{name: row[name] for name in wanted} for row in map(json.loads, lines)]
+
+    def count(self, numbers: Iterable[int]) -> tuple[int, int]:
+        """Rows of some shards, and how many of them have an error."""
+        rows = errors = 0
+        for number in numbers:
+            found = self.read(number, ["error"])
+            rows += len(found)
+            errors += sum(row["error"] is not None for row in found)
+        return rows, errors
+
+
+def _text(value: Any) -> Any:
+    """Text that UTF-8 can hold: names of files may be any bytes."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")
+
+
+def _differences(known: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What is not the same, in words."""
+    found = []
+    for name in [*known, *(name for name in asked if name not in known)]:
+        if not prefix and name in _NOTES:
+            continue
+        there, here = known.get(name), asked.get(name)
+        if isinstance(there, Mapping) and isinstance(here, Mapping):
+            found += _differences(there, here, f"{prefix}{name} ")
+        elif there != here:
+            words = [str(one) if one is not None else "none" for one in (there, here)]
+            words = [word if len(word) <= 40 else f"{word[:37]}..." for word in words]
+            if words[0] == words[1]:
+                found.append(f"{prefix}{name} has changed")
+            else:
+                found.append(f"{prefix}{name} was {words[0]} and is {words[1]}")
+    return found

@@ -1,0 +1,569 @@
+"""Transcription: every kind of source, shards, going on after an end at any moment."""
+
+import importlib.util
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+import inktex
+from inktex.cli import main
+from inktex.recognizer import Recognizer
+from inktex.render import render
+from inktex.synthesis.grammar import written_expressions
+from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.recipe import load_recipe, recipe_path
+from inktex.transcription.run import transcribe
+from inktex.transcription.shards import SCHEMA, Shards
+from inktex.transcription.sources import SETTINGS, FolderSource, Source, open_source
+
+INKML = b"""<ink xmlns="http://www.w3.org/2003/InkML">
+<trace id="0">10 10, 30 50, 60 90</trace><trace id="1">60 10, 30 50, 10 90</trace></ink>"""
+
+
+def save_small_model(folder: Path, seed: int) -> Path:
+    torch.manual_seed(seed)
+    recipe = load_recipe(
+        recipe_path("tiny"), ["decoder.num_hidden_layers=1", "decoder.guided_layers=[0]"]
+    )
+    model = make_model(recipe)
+    # An untrained model goes on for ever. With weights of its own and a taste for the end, it ends.
+    model.config.tie_word_embeddings = False
+    weight = torch.randn_like(model.lm_head.weight) * 0.3
+    bias = torch.randn_like(weight[0])
+    weight[model.config.eos_token_id] += 6 * bias / bias.square().sum()
+    model.lm_head.weight = torch.nn.Parameter(weight)
+    model.decoder.norm.bias = torch.nn.Parameter(bias)
+    save_model(model, make_processor(recipe), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small_model(tmp_path_factory.mktemp("model") / "small", 2)
+
+
+@pytest.fixture(scope="module")
+def recognizer(model: Path) -> Recognizer:
+    return inktex.load(model)
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
+    """Content of pictures by their names, some of them good for nothing."""
+    found = {}
+    for number, expression in enumerate(written_expressions(7, seed=3, depth=0)):
+        stream = io.BytesIO()
+        Image.fromarray(render(expression.traces)).save(stream, "PNG")
+        found[f"{number}.png" if number < 4 else f"deeper/{number}.PNG"] = stream.getvalue()
+    blank = io.BytesIO()
+    Image.new("L", (60, 40), 255).save(blank, "PNG")
+    return found | {"blank.png": blank.getvalue(), "cut.png": found["0.png"][:90], "x.inkml": INKML}
+
+
+@pytest.fixture(scope="module")
+def expected(recognizer: Recognizer, files: dict[str, bytes]) -> dict[str, str | None]:
+    """Tokens by name; None for what cannot be read."""
+    results = dict(zip(files, recognizer.read_each(files.values(), batch_size=1), strict=True))
+    return {
+        name: None if isinstance(result, Exception) else result.tokens
+        for name, result in results.items()
+    }
+
+
+def as_folder(files: dict[str, bytes], place: Path) -> str:
+    for name, content in files.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(content)
+    (place / "notes.txt").write_text("no picture")
+    return str(place)
+
+
+def as_zip(files: dict[str, bytes], place: Path) -> str:
+    path = place.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("__MACOSX/._0.png", b"what macOS notes about a picture")
+        archive.mkdir("deeper")
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return str(path)
+
+
+def as_tar(files: dict[str, bytes], place: Path) -> str:
+    path = place.with_suffix(".tar.gz")
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return str(path)
+
+
+def table(files: dict[str, bytes]) -> datasets.Dataset:
+    cells = [{"bytes": content, "path": None} for content in files.values()]
+    features = datasets.Features({"name": datasets.Value("string"), "image": datasets.Image()})
+    return datasets.Dataset.from_dict({"name": list(files), "image": cells}, features=features)
+
+
+def as_parquet(files: dict[str, bytes], place: Path) -> str:
+    place.mkdir()
+    arrow = table(files).data.table
+    pq.write_table(arrow.slice(0, 6), place / "first.parquet", row_group_size=2)
+    pq.write_table(arrow.slice(6), place / "second.parquet", row_group_size=3)
+    return str(place)
+
+
+def as_saved(files: dict[str, bytes], place: Path) -> str:
+    datasets.DatasetDict({"test": table(files)}).save_to_disk(str(place))
+    return str(place)
+
+
+def as_hub(files: dict[str, bytes], place: Path) -> str:
+    as_parquet(files, place)
+    return "somebody/pictures"
+
+
+FORMS = (as_folder, as_zip, as_tar, as_parquet, as_saved, as_hub)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Hub whose one data set is the parquet files of `as_hub`."""
+    load = datasets.load_dataset
+
+    def load_dataset(name: str, config: str | None, revision: str, streaming: bool) -> Any:
+        assert (name, config, revision, streaming) == ("somebody/pictures", None, "c0ffee", True)
+        data_files = sorted(str(path) for path in (tmp_path / "source").iterdir())
+        return load("parquet", data_files=data_files, streaming=True)
+
+    class Information:
+        sha = "c0ffee"
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_, **__: Information())
+
+
+def opened(form: Callable[[dict[str, bytes], Path], str], files: Any, place: Path) -> Source:
+    has_columns = form in (as_parquet, as_saved, as_hub)
+    return open_source([form(files, place)], id_column="name" if has_columns else None)
+
+
+def read(output: Path) -> list[dict[str, Any]]:
+    """All rows, in the order of the shards."""
+    shards = Shards(output)
+    return [row for number in sorted(shards.finished()) for row in shards.read(number)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.usefixtures("hub")
+def test_every_source_gives_a_row_for_every_picture(
+    form: Callable[[dict[str, bytes], Path], str],
+    recognizer: Recognizer,
+    files: dict[str, bytes],
+    expected: dict[str, str | None],
+    tmp_path: Path,
+) -> None:
+    source = opened(form, files, tmp_path / "source")
+    assert source.total == (None if form is as_hub else len(files))
+    output = tmp_path / "out.parquet"
+    summary = transcribe(recognizer, source, output, window=4, batch_size=3, workers=0)
+    assert (summary.rows, summary.errors, summary.read) == (len(files), 2, len(files))
+    rows = read(output)
+    assert sorted(row["id"] for row in rows) == sorted(files)
+    for row in rows:
+        assert row["tokens"] == expected[row["id"]]
+        if row["error"] is None:
+            assert row["latex"]
+            assert 0 <= row["score"] <= 1
+        else:
+            assert row["latex"] is row["score"] is None
+            assert "\n" not in row["error"]
+    again = transcribe(recognizer, source, output, window=4, workers=0)
+    assert (again.rows, again.read) == (len(files), 0)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.usefixtures("hub")
+def test_any_part_of_a_source_can_be_read(
+    form: Callable[[dict[str, bytes], Path], str], files: dict[str, bytes], tmp_path: Path
+) -> None:
+    source = opened(form, files, tmp_path / "source")
+    everything = [(number, row.id) for number, row in source.rows([range(100)])]
+    assert [number for number, _ in everything] == list(range(len(files)))
+    for ranges in ([range(4)], [range(3, 5), range(6, 7)], [range(1, 2), range(8, 99)], []):
+        wanted = {number for one in ranges for number in one}
+        found = [(number, row.id) for number, row in source.rows(ranges)]
+        assert found == [one for one in everything if one[0] in wanted]
+    name = everything[2][1]
+    for _, row in source.rows([range(2, 3)]):
+        content = row.load()
+        assert (content.read_bytes() if isinstance(content, Path) else content) == files[name]
+    assert json.loads(json.dumps(source.identity())) == source.identity()
+
+
+def test_rows_without_an_id_column_go_by_their_number(
+    recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    cells = pa.array([files["0.png"], None, files["1.png"]])  # plain bytes, without a struct
+    pq.write_table(pa.table({"picture": cells}), tmp_path / "in.parquet")
+    source = open_source([str(tmp_path / "in.parquet")], image_column="picture")
+    transcribe(recognizer, source, tmp_path / "out.jsonl", workers=0)
+    rows = read(tmp_path / "out.jsonl")
+    assert [row["id"] for row in rows] == ["0", "1", "2"]
+    assert [row["error"] for row in rows] == [None, "There is no picture in this row.", None]
+
+
+def test_parquet_and_jsonl_hold_the_same(
+    recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    source = opened(as_folder, files, tmp_path / "source")
+    for name in ("out.parquet", "out.jsonl"):
+        transcribe(recognizer, source, tmp_path / name, window=4, workers=1)
+    assert read(tmp_path / "out.parquet") == read(tmp_path / "out.jsonl")
+    lines = (tmp_path / "out.jsonl" / "part-000000.jsonl").read_text(encoding="utf-8")
+    assert list(json.loads(lines.splitlines()[0])) == SCHEMA.names
+    # As strangers read it: the settings are not taken for data.
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == read(tmp_path / "out.parquet")
+    features = datasets.Features.from_arrow_schema(SCHEMA)
+    for name in ("out.parquet", "out.jsonl"):
+        data = datasets.load_dataset(str(tmp_path / name), split="train", features=features)
+        assert data.num_rows == len(files)
+
+
+def test_pictures_are_read_the_largest_first_and_written_in_order(
+    recognizer: Recognizer,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    areas: list[list[int]] = []
+    original = recognizer.read
+
+    def watched(pictures: Sequence[Any], *arguments: Any) -> Any:
+        areas.append([one.picture.size for one in pictures])
+        return original(pictures, *arguments)
+
+    monkeypatch.setattr(recognizer, "read", watched)
+    source = opened(as_folder, files, tmp_path / "source")
+    transcribe(recognizer, source, tmp_path / "out.jsonl", window=7, batch_size=2, workers=0)
+    first_window = [area for batch in areas[:3] for area in batch]
+    assert first_window == sorted(first_window, reverse=True)
+    assert all(len(batch) <= 2 for batch in areas)
+    names = [row.id for _, row in source.rows([range(100)])]
+    assert [row["id"] for row in read(tmp_path / "out.jsonl")] == names
+
+
+class PowerCutError(Exception):
+    """Stands for whatever ends a run."""
+
+
+def cut_after(
+    count: int,
+    monkeypatch: pytest.MonkeyPatch,
+    recognizer: Recognizer,
+    source: Source,
+    output: Path,
+    **settings: Any,
+) -> None:
+    """A run that ends while it writes its shard number `count`."""
+    write = Shards.write
+    left = iter(range(count))
+
+    def failing(shards: Shards, number: int, rows: Any) -> None:
+        if next(left, None) is None:
+            (shards.folder / f".part-{number:06}.{output.suffix}.1.partial").write_text("half")
+            raise PowerCutError
+        write(shards, number, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shards, "write", failing)
+        with pytest.raises(PowerCutError):
+            transcribe(recognizer, source, output, workers=0, **settings)
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize("form", [as_folder, as_parquet, as_hub])
+def test_a_run_goes_on_where_it_was_stopped(
+    form: Callable[[dict[str, bytes], Path], str],
+    recognizer: Recognizer,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, output = opened(form, files, tmp_path / "source"), tmp_path / "out.parquet"
+    cut_after(2, monkeypatch, recognizer, source, output, window=2)
+    kept = {path: path.stat().st_mtime_ns for path in output.glob("part-*")}
+    assert len(kept) == 2
+    summary = transcribe(recognizer, source, output, workers=0)
+    assert (summary.rows, summary.read) == (len(files), len(files) - 4)
+    assert sorted(row["id"] for row in read(output)) == sorted(files)
+    assert all(path.stat().st_mtime_ns == moment for path, moment in kept.items())
+    assert not list(output.glob(".*partial"))
+
+
+def test_a_run_that_was_killed_before_it_began_can_begin(
+    recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    output = tmp_path / "out.jsonl"
+    output.mkdir()
+    (output / f".{SETTINGS}.77.partial").write_text("{")
+    source = opened(as_folder, files, tmp_path / "source")
+    assert transcribe(recognizer, source, output, workers=0).rows == len(files)
+    assert sorted(path.name for path in output.iterdir()) == [SETTINGS, "part-000000.jsonl"]
+
+
+def test_other_settings_are_refused_and_overwrite_begins_anew(
+    recognizer: Recognizer,
+    model: Path,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, output = opened(as_folder, files, tmp_path / "source"), tmp_path / "out.parquet"
+    cut_after(1, monkeypatch, recognizer, source, output, window=4)
+    before = sorted(output.iterdir())
+    other_model = inktex.load(save_small_model(tmp_path / "other", 3))
+    other_source = opened(as_folder, {"0.png": files["0.png"]}, tmp_path / "less")
+    refused: list[tuple[str, Recognizer, Source, dict[str, Any]]] = [
+        ("preset was fast and is accurate", recognizer, source, {"preset": "accurate"}),
+        ("beams was none and is 2", recognizer, source, {"num_beams": 2}),
+        ("window was 4 and is 5", recognizer, source, {"window": 5}),
+        ("weights was [0-9a-f]+... and is", other_model, source, {}),
+        (f"source files was {len(files)} and is 1", recognizer, other_source, {}),
+        ("kind was folder and is zip", recognizer, opened(as_zip, files, tmp_path / "s"), {}),
+    ]
+    for message, reader, pictures, changes in refused:
+        with pytest.raises(ValueError, match=message) as error:
+            transcribe(reader, pictures, output, workers=0, **changes)
+        assert "--overwrite" in str(error.value)
+        assert sorted(output.iterdir()) == before
+    same_elsewhere = inktex.load(model)
+    assert transcribe(same_elsewhere, source, output, workers=0).rows == len(files)
+    summary = transcribe(recognizer, other_source, output, workers=0, overwrite=True)
+    assert (summary.rows, summary.read) == (1, 1)
+    assert [row["id"] for row in read(output)] == ["0.png"]
+
+
+def test_a_source_that_changed_is_refused(
+    recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    output = tmp_path / "out.jsonl"
+    transcribe(recognizer, opened(as_folder, files, tmp_path / "source"), output, workers=0)
+    (tmp_path / "source" / "new.png").write_bytes(files["1.png"])
+    with pytest.raises(ValueError, match="source files was 10 and is 11"):
+        transcribe(recognizer, FolderSource(tmp_path / "source"), output, workers=0)
+
+
+def test_names_that_are_no_text_are_written_as_text(
+    recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    try:
+        (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(files["0.png"])
+        (folder / os.fsdecode(b"bad\xe9.png")).write_bytes(b"no picture")
+    except OSError:
+        pytest.skip("this file system knows no such names")
+    for name in ("out.jsonl", "out.parquet"):
+        transcribe(recognizer, FolderSource(folder), tmp_path / name, workers=0)
+        rows = read(tmp_path / name)
+        assert ["caf" in row["id"] for row in rows] == [False, True]
+        assert [row["error"] is None for row in rows] == [False, True]
+
+
+def test_a_broken_source_ends_the_run_with_a_reason(
+    recognizer: Recognizer,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = opened(as_folder, files, tmp_path / "source")
+    rows = source.rows
+
+    def broken(ranges: Any) -> Iterator[Any]:
+        yield from islice(rows(ranges), 5)
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "rows", broken)
+        with pytest.raises(OSError, match="any further: the disk is gone"):
+            transcribe(recognizer, source, tmp_path / "out.jsonl", window=2, workers=1)
+    assert len(read(tmp_path / "out.jsonl")) == 4
+    assert transcribe(recognizer, source, tmp_path / "out.jsonl", workers=0).rows == len(files)
+
+
+def test_the_benchmark_misses_what_is_missing(
+    repository: Path,
+    recognizer: Recognizer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = repository / "scripts" / "benchmark_transcription.py"
+    specification = importlib.util.spec_from_file_location("benchmark_transcription", path)
+    assert specification is not None
+    assert specification.loader is not None
+    script = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(script)
+    shards = Shards(tmp_path / "out.parquet")
+    transcribe(recognizer, script.WrittenSource(7, 0), shards.folder, window=3, workers=0)
+    assert script.check(shards, 7, kills=0, wanted_kills=0) == 0
+    assert script.check(shards, 7, kills=0, wanted_kills=1) == 1
+    capsys.readouterr()
+    rows = shards.read(1)
+    shards.write(1, [rows[0], rows[0]])
+    assert script.check(shards, 7, kills=0, wanted_kills=0) == 1
+    assert "6 rows, 2 missing, 1 more than once, 0 that nobody" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------------------------ the command
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    status = main(["transcribe", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_the_command_reads_and_shows_how_far_it_is(
+    model: Path, files: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, output = as_folder(files, tmp_path / "source"), tmp_path / "out.jsonl"
+    arguments = (source, "--output", output, "--model", model, "--beams", 2, "--workers", 0)
+    status, out, error = run(capsys, *arguments)
+    assert (status, out) == (0, f"{output}: 10 rows, 2 of them with an error; 10 read now.\n")
+    assert "10/10" in error
+    assert "picture/s" in error or "s/picture" in error
+    assert json.loads((output / SETTINGS).read_text())["beams"] == 2
+    assert "0 read now" in run(capsys, *arguments)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pictures", "--output", "out.csv"], "must end in .parquet or .jsonl"),
+        (["pictures", "--output", "file.jsonl"], "is a file"),
+        (["pictures", "--output", "full.jsonl"], "neither empty nor a transcription"),
+        (["pictures", "--output", "full.jsonl", "--overwrite"], "neither empty nor"),
+        (["nowhere", "--output", "out.jsonl"], "nowhere: no such file or folder"),
+        (["no/where", "--output", "out.jsonl"], "no such file or folder, and no data set"),
+        (["empty", "--output", "out.jsonl"], "no picture in this folder"),
+        (["both", "--output", "out.jsonl"], "only one kind"),
+        (["pictures/0.png", "--output", "out.jsonl"], "inktex recognize"),
+        (["broken.zip", "--output", "out.jsonl"], "not a zip"),
+        (["broken.tar", "--output", "out.jsonl"], "not a tar"),
+        (["broken.parquet", "--output", "out.jsonl"], "not a parquet file"),
+        (["pictures", "both", "--output", "out.jsonl"], "one source at a time"),
+        (["pictures", "--id-column", "name", "--output", "out.jsonl"], "'name'"),
+        (["in.parquet", "--output", "out.jsonl"], "no column 'image'; it has picture"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    arguments: list[str],
+    message: str,
+    model: Path,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("pictures", "empty", "both", "full.jsonl"):
+        (tmp_path / folder).mkdir()
+    pq.write_table(pa.table({"picture": [b""]}), tmp_path / "in.parquet")
+    (tmp_path / "pictures" / "0.png").write_bytes(files["0.png"])
+    for name in ("both/0.png", "both/0.parquet", "full.jsonl/mine.txt", "file.jsonl"):
+        (tmp_path / name).touch()
+    for name in ("broken.zip", "broken.tar", "broken.parquet"):
+        (tmp_path / name).write_text("no such thing")
+    status, out, error = run(capsys, *arguments, "--model", model)
+    assert (status, out) == (2, "")
+    assert message in error
+    assert not (tmp_path / "out.jsonl").exists()
+    assert (tmp_path / "full.jsonl" / "mine.txt").exists()
+
+
+def command(repository: Path, processes: int, *arguments: object) -> list[str]:
+    launcher = [sys.executable]
+    if processes > 1:
+        launcher += ["-m", "torch.distributed.run", "--standalone"]
+        launcher += ["--nproc_per_node", str(processes)]
+    return [*launcher, str(repository / "scripts" / "transcribe.py"), *map(str, arguments)]
+
+
+def many(files: dict[str, bytes], count: int, folder: Path) -> Source:
+    good = [content for name, content in files.items() if name.lower().endswith("png")]
+    as_folder({f"{number:03}.png": good[number % len(good)] for number in range(count)}, folder)
+    return FolderSource(folder)
+
+
+def test_a_killed_run_goes_on(
+    repository: Path,
+    recognizer: Recognizer,
+    model: Path,
+    files: dict[str, bytes],
+    tmp_path: Path,
+) -> None:
+    source, output = many(files, 90, tmp_path / "source"), tmp_path / "out.jsonl"
+    arguments = command(
+        repository, 1, tmp_path / "source", "--output", output, "--model", model,
+        "--window", 2, "--batch-size", 1,
+    )  # fmt: skip
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not Shards(output).finished():
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.2))  # any moment must do
+        process.send_signal(signal.SIGKILL)
+        assert process.stderr is not None
+        messages = process.stderr.read()
+    assert process.returncode == -signal.SIGKILL, messages
+    done = len(read(output))
+    summary = transcribe(recognizer, source, output)
+    assert (summary.rows, summary.read) == (90, 90 - done)
+    assert [row["id"] for row in read(output)] == [f"{number:03}.png" for number in range(90)]
+
+
+def test_two_processes_share_the_work_of_one(
+    repository: Path,
+    recognizer: Recognizer,
+    model: Path,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, output = many(files, 21, tmp_path / "source"), tmp_path / "out.parquet"
+    cut_after(2, monkeypatch, recognizer, source, output, window=2)
+    result = subprocess.run(
+        command(repository, 2, tmp_path / "source", "--output", output, "--model", model),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true"},
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.count("21 rows, 4 of them with an error; 17 read now.") == 1
+    assert "21/21" in result.stderr
+    assert [row["id"] for row in read(output)] == [f"{number:03}.png" for number in range(21)]
+    alone = tmp_path / "alone.parquet"
+    transcribe(recognizer, source, alone, window=2, workers=0)
+    same = ("id", "latex", "tokens", "error")
+    assert [[row[name] for name in same] for row in read(output)] == [
+        [row[name] for name in same] for row in read(alone)
+    ]
