@@ -16,17 +16,18 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from inktex.transcription.sources import Row, Source
 
@@ -108,25 +109,28 @@ class Run:
         if processes > 1:
             launcher += ["-m", "torch.distributed.run", "--standalone"]
             launcher += ["--nproc_per_node", str(processes)]
-        self.process = subprocess.Popen([*launcher, __file__, *arguments], start_new_session=True)
+        self.process = psutil.Popen([*launcher, __file__, *arguments])
+
+    def _tree(self) -> list[psutil.Process]:
+        try:
+            return [self.process, *self.process.children(recursive=True)]
+        except psutil.NoSuchProcess:  # it ended meanwhile
+            return []
 
     def memory(self) -> float:
-        """Megabytes of all its processes, what they share counted once."""
-        import psutil
-
+        """Megabytes of all its processes; what they share is divided among them."""
         total = 0
-        try:
-            parent = psutil.Process(self.process.pid)
-            for process in [parent, *parent.children(recursive=True)]:
+        for process in self._tree():
+            with suppress(psutil.Error):
                 information = process.memory_full_info()
                 total += getattr(information, "pss", information.uss)
-        except psutil.NoSuchProcess:  # it ended meanwhile
-            pass
         return total / 2**20
 
     def kill(self) -> None:
-        """SIGKILL, to all its processes at once."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        """SIGKILL, to all its processes."""
+        for process in self._tree():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.wait()
 
 

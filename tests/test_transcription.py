@@ -361,6 +361,29 @@ def test_other_settings_are_refused_and_overwrite_begins_anew(
     assert [row["id"] for row in read(output)] == ["0.png"]
 
 
+def test_a_run_ends_when_another_one_takes_its_place(
+    recognizer: Recognizer,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A killed launcher may leave processes behind, which go on."""
+    source, output = opened(as_folder, files, tmp_path / "source"), tmp_path / "out.parquet"
+    write = Shards.write
+
+    def overtaken(shards: Shards, number: int, rows: Any) -> None:
+        write(shards, number, rows)
+        with monkeypatch.context() as patch:
+            patch.setattr(Shards, "write", write)
+            transcribe(recognizer, source, output, window=3, num_beams=2, workers=0, overwrite=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shards, "write", overtaken)
+        with pytest.raises(OSError, match="begun anew"):
+            transcribe(recognizer, source, output, window=2, workers=0)
+    assert sorted(row["id"] for row in read(output)) == sorted(files)
+
+
 def test_a_source_that_changed_is_refused(
     recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
 ) -> None:

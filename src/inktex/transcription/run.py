@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, parse_flag_from_env
+from accelerate.utils import parse_flag_from_env
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm.auto import tqdm
 
@@ -71,7 +71,7 @@ def start_processes(threads: int | None = None) -> PartialState:
         ValueError: if there are others that cannot be reached.
     """
     is_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
-    state = PartialState(cpu=is_cpu, timeout=_PATIENCE)
+    state = PartialState(cpu=is_cpu)
     if state.num_processes != int(os.environ.get("WORLD_SIZE", "1")):
         raise ValueError(
             f"Several processes were started, but cannot work together on {state.device}. Set "
@@ -139,8 +139,9 @@ def transcribe(
         "beams": num_beams,
         "source": source.identity(),
     }
+    others = _Others(state)
     done, before = _begin(
-        state, shards, settings, overwrite, window, _window(source, state, batch_size)
+        others, shards, settings, overwrite, window, _window(source, state, batch_size)
     )
     window = settings["window"]
     assert window is not None
@@ -172,7 +173,7 @@ def transcribe(
         disable=not (progress and state.is_main_process),
     )
     own: set[int] = set()
-    others: set[int] = set()
+    elsewhere: set[int] = set()
     with bar:
         for found in loader:
             if isinstance(found, Exception):
@@ -181,15 +182,17 @@ def transcribe(
             if not source.is_streamed and len(prepared) != _length(number, window, source.total):
                 raise OSError("The source has fewer rows than it had at the beginning.")
             rows = _read(recognizer, prepared, preset, num_beams, batch_size, bar)
+            if not shards.has_begun(settings):  # this process may have outlived its launcher
+                raise OSError(f"{output} was begun anew by somebody else; this run ends.")
             shards.write(number, rows)
             own.add(number)
             if state.num_processes > 1 and state.is_main_process:
-                new = shards.finished() - done - own - others
-                others |= new
+                new = shards.finished() - done - own - elsewhere
+                elsewhere |= new
                 bar.update(sum(_length(one, window, source.total) for one in new))
-        state.wait_for_everyone()
+        others.wait()
         counted = shards.count(shards.finished()) if state.is_main_process else None
-        rows_in_all, errors = broadcast_object_list([counted])[0]
+        rows_in_all, errors = others.told(counted)
         bar.update(rows_in_all - bar.n)
     if not source.is_streamed and rows_in_all != source.total:
         raise OSError(
@@ -199,8 +202,31 @@ def transcribe(
     return Summary(rows_in_all, errors, rows_in_all - before)
 
 
+class _Others:
+    """The other processes of this run, with more patience than torch has by itself."""
+
+    def __init__(self, state: PartialState) -> None:
+        self.state, self._group = state, None
+        if state.num_processes > 1:
+            # The patience of the default group would also be that of a process that looks for a
+            # launcher that is dead. And gloo, since whoever waits by NCCL keeps a GPU busy.
+            self._group = torch.distributed.new_group(backend="gloo", timeout=_PATIENCE)
+
+    def told(self, value: Any) -> Any:
+        """What the first process has."""
+        box = [value]
+        if self._group is not None:
+            torch.distributed.broadcast_object_list(box, src=0, group=self._group)
+        return box[0]
+
+    def wait(self) -> None:
+        """Until all have come so far."""
+        if self._group is not None:
+            torch.distributed.barrier(group=self._group)
+
+
 def _begin(
-    state: PartialState,
+    others: _Others,
     shards: Shards,
     settings: dict[str, Any],
     overwrite: bool,
@@ -212,6 +238,7 @@ def _begin(
     Returns:
         Numbers of the shards that are done, and how many rows they have.
     """
+    state = others.state
     answer: Any = None
     if state.is_main_process:
         try:
@@ -224,7 +251,7 @@ def _begin(
             answer = settings, done, shards.count(done)[0]
         except (ValueError, OSError) as error:
             answer = error
-    (answer,) = broadcast_object_list([answer])
+    answer = others.told(answer)
     if isinstance(answer, Exception):
         raise answer
     everyones, done, rows = answer

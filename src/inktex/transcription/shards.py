@@ -86,6 +86,11 @@ class Shards:
             raise ValueError(f"{self.folder / SETTINGS} is damaged: {error}") from error
         return found
 
+    def has_begun(self, settings: Mapping[str, Any]) -> bool:
+        """Whether the folder holds a transcription with these settings."""
+        known = self.settings()
+        return known is not None and not _differences(known, settings)
+
     def begin(self, settings: Mapping[str, Any], overwrite: bool = False) -> None:
         """Begin a transcription, or go on with one that was begun with the same settings.
 
