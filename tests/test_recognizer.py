@@ -145,9 +145,11 @@ def test_the_width_of_the_beam_overrides_the_preset(
     monkeypatch.setattr(recognizer.model, "generate", watched)
     recognizer(pictures[0], num_beams=3)
     recognizer(pictures[0], preset="accurate", num_beams=2)
-    assert widths == [3, 2, 2]
+    # Beside the beams, the accurate preset searches greedily in the picture at other sizes.
+    assert [width for width in widths if width > 1] == [3, 2, 2]
+    count = len(widths)
     assert recognizer(pictures[0], num_beams=1).tokens == recognizer(pictures[0]).tokens
-    assert len(widths) == 3, "greedy search needs no generate"
+    assert len(widths) == count, "greedy search needs no generate"
 
 
 def test_presets_are_known_by_name(recognizer: Recognizer, pictures: list[Image.Image]) -> None:
