@@ -422,6 +422,28 @@ def test_a_run_may_change_the_dropout_of_what_it_starts_from(
         loop.make_model(recipe)
 
 
+def test_a_deeper_encoder_begins_as_the_one_it_grew_out_of(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    first = train(small_recipe(steps=2), examples, [], tmp_path / "first")
+    start = small_recipe(steps=1, init=str(first))
+    deeper = replace(start, encoder={"block_layers": [2, 2, 4]}, decoder={})
+    shallow, grown = loop.make_model(start).eval(), loop.make_model(deeper).eval()
+    assert grown.config.encoder.block_layers == [2, 2, 4]
+    assert sum(p.numel() for p in grown.parameters()) > sum(p.numel() for p in shallow.parameters())
+    plans = Planner(examples, CONFIG, None).epoch(0)
+    batch = PlannedBatches(examples, plans, CONFIG, None, seed=0, epoch=0)[0]
+    with torch.no_grad():
+        before, after = (model(**batch, use_cache=False) for model in (shallow, grown))
+    torch.testing.assert_close(after.logits, before.logits, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(after.symbol_logits, before.symbol_logits, atol=1e-4, rtol=1e-4)
+    grown.train()(**batch, use_cache=False).loss.backward()
+    silent = [name for name, p in grown.named_parameters() if p.grad is None]
+    assert not silent, "a weight that does not learn"
+    with pytest.raises(ValueError, match="do not fit"):
+        loop.make_model(replace(deeper, encoder={"block_layers": [1, 2, 1]}))
+
+
 def test_shapes_that_do_not_suit_the_model_are_refused(
     examples: list[Example], tmp_path: Path
 ) -> None:

@@ -96,6 +96,17 @@ def batch_size(shape: Shape, config: BatchConfig) -> int:
     return int(np.clip(config.pixels // (shape[0] * shape[1]), 1, config.max_size))
 
 
+_TOKEN_COST = 140
+"""Pixels that the encoder handles in the time that the decoder needs for one position."""
+
+
+def _cost(plan: Plan, lengths: NDArray[np.float64]) -> float:
+    """How long a batch takes, in pixels. `lengths`: tokens of every example."""
+    height, width = plan.shape
+    longest = max(lengths[number] for number, *_ in plan.members)
+    return len(plan.members) * (height * width + 2 * _TOKEN_COST * float(longest))
+
+
 class Planner:
     """Plans an epoch's batches.
 
@@ -148,7 +159,7 @@ class Planner:
         plans = [plan for queue in self._merge(queues) for plan in self._split(*queue, lengths)]
         plans = [plans[i] for i in rng.permutation(len(plans))]
         if processes > 1:
-            plans.sort(key=lambda plan: len(plan.members) * plan.shape[0] * plan.shape[1])
+            plans.sort(key=lambda plan: _cost(plan, lengths))
         steps = [plans[i : i + processes] for i in range(0, len(plans), processes)]
         whole = [step for step in steps if len(step) == processes]
         return [plan for i in rng.permutation(len(whole)) for plan in whole[i]]

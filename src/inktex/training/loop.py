@@ -1,5 +1,6 @@
 """The training loop: Accelerate, averaged weights, checkpoints that resume where they stopped."""
 
+import copy
 import json
 import logging
 import shutil
@@ -29,6 +30,7 @@ from inktex.tokenizer.vocabulary_inktex import GRAMMAR
 
 from .average import WeightAverage
 from .batches import IGNORE, PAD, PlannedBatches, Planner
+from .growth import can_grow, grown
 from .recipe import OptimizerConfig, Recipe
 from .synthetic import SyntheticInk
 from .validation import validate
@@ -84,14 +86,17 @@ def make_optimizer(
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2))
+    # Fused: one pass over the weights instead of ten, a fifth of the time on a CPU core.
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True)
 
 
 def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
     """A fresh model, or the one of `recipe.init` with the recipe's changes to its configuration.
 
+    An encoder may have more dense layers than that of the checkpoint: see `grown`.
+
     Raises:
-        ValueError: if a change needs weights that the checkpoint does not have.
+        ValueError: if another change needs weights that the checkpoint does not have.
     """
     decoder = {"grammar": GRAMMAR, **recipe.decoder}
     if recipe.init is None:
@@ -99,17 +104,20 @@ def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
         return InktexForConditionalGeneration(config)
     init = str(pretrained_path()) if recipe.init == SHIPPED else recipe.init
     config = InktexConfig.from_pretrained(init)
+    shallow = copy.deepcopy(config)
     config.encoder.update(recipe.encoder)
-    config.decoder.update(decoder)
+    for one in (config, shallow):
+        one.decoder.update(decoder)
+    deepens = can_grow(shallow.encoder, config.encoder)
     try:
         model: InktexForConditionalGeneration = InktexForConditionalGeneration.from_pretrained(
-            init, config=config, dtype=torch.float32
+            init, config=shallow if deepens else config, dtype=torch.float32
         )
     except RuntimeError as error:
         raise ValueError(
             f"The weights in {recipe.init} do not fit the recipe's encoder and decoder: {error}"
         ) from error
-    return model
+    return grown(model, config) if deepens else model
 
 
 def train(
