@@ -22,8 +22,8 @@ from pathlib import Path
 # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024 thrashes.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
 
-from inktex.training.loop import CHECKPOINT, CURVE, train
-from inktex.training.recipe import load_recipe, recipe_path
+from inktex.training.loop import AVERAGED, CHECKPOINT, CURVE, train
+from inktex.training.recipe import load_stages, recipe_path
 from inktex.training.sources import recipe_examples
 
 
@@ -57,16 +57,24 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        recipe = load_recipe(recipe_path(options.recipe), options.overrides)
-        if options.data is not None:
-            recipe = replace(recipe, data=str(options.data))
-        examples, development = recipe_examples(recipe, options.skip_unknown)
-        output = options.output or Path("runs") / recipe.name
-        say(
-            f"{len(examples)} expressions to train on, {len(development)} to choose by. "
-            f"Curve: {output / CURVE}; checkpoint: {output / CHECKPOINT}."
-        )
-        best = train(recipe, examples, development, output, resume=not options.fresh)
+        stages = load_stages(recipe_path(options.recipe), options.overrides)
+        output = options.output or Path("runs") / stages[0].name
+        best = None
+        for number, recipe in enumerate(stages, start=1):
+            if options.data is not None:
+                recipe = replace(recipe, data=str(options.data))
+            folder = output
+            if len(stages) > 1:
+                folder = output / f"stage-{number}"
+                if number > 1:
+                    recipe = replace(recipe, init=str(output / f"stage-{number - 1}" / AVERAGED))
+                say(f"Stage {number} of {len(stages)}.")
+            examples, development = recipe_examples(recipe, options.skip_unknown)
+            say(
+                f"{len(examples)} expressions to train on, {len(development)} to choose by. "
+                f"Curve: {folder / CURVE}; checkpoint: {folder / CHECKPOINT}."
+            )
+            best = train(recipe, examples, development, folder, resume=not options.fresh)
     except (ValueError, OSError, ImportError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 2

@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from inktex.crohme import FEATURES, row
 from inktex.ink import Expression
+from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
@@ -110,3 +112,22 @@ def test_an_evaluation_writes_scores_and_a_report(
     assert "expected_calibration_error" in content["calibration"]
     assert (report / "README.md").is_file()
     assert (report / "misreads.png").is_file()
+
+
+def test_stages_start_from_one_another(repository: Path, data: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(recipe_path("tiny").read_text())
+    content |= {"name": "two", "batch": content["batch"] | {"pixels": 12_000}}
+    content["stages"] = [{"steps": 2}, {"steps": 1, "encoder": {"block_layers": [1, 2, 3]}}]
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump(content))
+    output = tmp_path / "run"
+    script = load(repository, "train")
+    arguments = [str(path), "--data", str(data), "--output", str(output)]
+    assert script.main(arguments) == 0
+    last = InktexForConditionalGeneration.from_pretrained(output / "stage-2" / "averaged")
+    assert last.config.encoder.block_layers == [1, 2, 3]
+    recipe = json.loads((output / "stage-2" / "recipe.json").read_text())
+    assert recipe["init"] == str(output / "stage-1" / "averaged")
+    written = (output / "stage-2" / "curve.jsonl").read_text()
+    assert script.main(arguments) == 0, "what is done is not done again"
+    assert (output / "stage-2" / "curve.jsonl").read_text() == written

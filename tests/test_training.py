@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from inktex.training.recipe import (
     OptimizerConfig,
     Recipe,
     load_recipe,
+    load_stages,
     recipe_from_dict,
     recipe_path,
 )
@@ -305,8 +307,37 @@ def test_wrong_recipes_are_refused(content: dict[str, Any], words: str) -> None:
         recipe_from_dict(content)
 
 
+def test_a_recipe_may_have_stages(tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text(
+        "name: two\ndecoder: {dropout: 0.3, hidden_size: 64}\n"
+        "stages: [{steps: 3}, {steps: 5, decoder: {dropout: 0.1}}]\n"
+    )
+    first, second = load_stages(path, ["optimizer.clip=0.5"])
+    assert (first.steps, second.steps) == (3, 5)
+    assert first.decoder == {"dropout": 0.3, "hidden_size": 64}
+    assert second.decoder == {"dropout": 0.1, "hidden_size": 64}
+    assert first.optimizer.clip == second.optimizer.clip == 0.5
+    with pytest.raises(ValueError, match="2 runs, not one"):
+        load_recipe(path)
+    path.write_text("stages: many")
+    with pytest.raises(ValueError, match="list of mappings"):
+        load_stages(path)
+
+
+def test_the_chain_is_one_that_can_be_followed() -> None:
+    stages = load_stages(recipe_path("chain"))
+    sizes = [stage.encoder.get("block_layers", [2, 6, 8]) for stage in stages]
+    assert all(
+        a <= b for before, after in pairwise(sizes) for a, b in zip(before, after, strict=True)
+    )
+    last = load_recipe(recipe_path("base"))
+    assert (stages[-1].encoder, stages[-1].augmentation) == (last.encoder, last.augmentation)
+    assert (stages[-1].batch, stages[-1].loss) == (last.batch, last.loss)
+
+
 def test_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="base, finetune, tiny"):
+    with pytest.raises(ValueError, match="base, chain, finetune, tiny"):
         recipe_path("huge")
 
 

@@ -105,11 +105,30 @@ def recipe_path(name: str) -> Path:
 
 
 def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe and override some of its fields.
+    """Read a recipe of one run and override some of its fields.
 
     Args:
         path: of the YAML file.
         overrides: `field=value` or `group.field=value`; values are read as YAML.
+
+    Raises:
+        ValueError: if a field does not exist, an override has no `=`, or there are stages.
+    """
+    stages = load_stages(path, overrides)
+    if len(stages) > 1:
+        raise ValueError(f"{path} describes {len(stages)} runs, not one; load_stages reads them.")
+    return stages[0]
+
+
+def load_stages(path: Path | str, overrides: Sequence[str] = ()) -> list[Recipe]:
+    """Read a recipe of one run, or of several that start from one another's weights.
+
+    A file with `stages`, a list, describes a chain: each stage has the fields of the file, and on
+    top of them its own.
+
+    Args:
+        path: of the YAML file.
+        overrides: as for `load_recipe`; they hold for all stages.
 
     Raises:
         ValueError: if a field does not exist or an override has no `=`.
@@ -118,16 +137,30 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         content = yaml.safe_load(file) or {}
     if not isinstance(content, dict):
         raise ValueError(f"{path}: a recipe is a YAML mapping of fields, not {type(content)}.")
+    stages = content.pop("stages", [{}])
+    if not isinstance(stages, list) or not stages or not all(isinstance(s, dict) for s in stages):
+        raise ValueError(f"{path}: `stages` is a list of mappings of fields.")
+    changes: dict[str, Any] = {}
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals:
             raise ValueError(f"Write an override as field=value, not {override!r}.")
         *groups, last = name.strip().split(".")
-        target = content
+        target = changes
         for group in groups:
             target = target.setdefault(group, {})
         target[last] = yaml.safe_load(value)
-    return recipe_from_dict(content)
+    return [recipe_from_dict(_merged(_merged(content, stage), changes)) for stage in stages]
+
+
+def _merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings with others on top."""
+    merged = dict(content)
+    for name, value in changes.items():
+        before = merged.get(name)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        merged[name] = _merged(before, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def recipe_from_dict(content: Mapping[str, Any]) -> Recipe:
