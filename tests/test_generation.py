@@ -8,6 +8,7 @@ import torch
 from pylatexenc.latexwalker import LatexWalker
 from transformers import LogitsProcessorList
 
+from inktex.modeling.beam_inktex import beam_search
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.generation_inktex import (
     generate_with_details,
@@ -15,6 +16,8 @@ from inktex.modeling.generation_inktex import (
     rescale,
     sequence_details,
     sequence_log_probabilities,
+    sequence_logits,
+    token_log_probabilities,
 )
 from inktex.modeling.grammar_inktex import (
     Grammar,
@@ -308,3 +311,61 @@ def test_all_sizes_judge(
                 for sequence in (forward, mirrored)
             ]
         assert np.log(score) == pytest.approx(np.mean(judged), rel=1e-3)
+
+
+def test_beam_search_is_that_of_generate(
+    model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
+) -> None:
+    memory = model.get_encoder()(**pictures)
+    start = model.config.decoder_start_token_id
+    found = beam_search(model, [memory], start, beams=4, longest=14)
+    expected = model.generate(
+        **pictures,
+        num_beams=4,
+        num_return_sequences=4,
+        length_penalty=0.0,
+        early_stopping=False,
+        max_length=14,
+        do_sample=False,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
+    best = expected.sequences[::4].tolist()
+    for row, score, hypotheses in zip(
+        best, expected.sequences_scores[::4].tolist(), found, strict=True
+    ):
+        assert hypotheses[0].tokens == tuple(row[1 : row.index(END)])
+        assert hypotheses[0].log_probability == pytest.approx(score, abs=1e-3)
+        values = [one.log_probability for one in hypotheses]
+        assert values == sorted(values, reverse=True)
+        assert len({one.tokens for one in hypotheses}) == len(hypotheses)
+
+
+def test_a_beam_hears_all_sizes_at_every_token(
+    model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
+) -> None:
+    memories = [
+        model.get_encoder()(*rescale(pictures["pixel_values"], pictures["pixel_mask"], size))
+        for size in (1.0, 0.75)
+    ]
+    start = model.config.decoder_start_token_id
+    both = beam_search(model, memories, start, beams=3, longest=14)
+    twice = beam_search(model, [memories[1], memories[1]], start, beams=3, longest=14)
+    once = beam_search(model, [memories[1]], start, beams=3, longest=14)
+    assert [one[0].tokens for one in twice] == [one[0].tokens for one in once]
+    for number, (hypothesis, *_) in enumerate(both):
+        row = torch.tensor([[start, *hypothesis.tokens, END]])
+        rows = torch.cat([row] * len(both))
+        judged = [
+            token_log_probabilities(sequence_logits(model, memory, rows)[0], rows, END, 1.0)
+            for memory in memories
+        ]
+        expected = torch.stack(judged).mean(dim=0).sum(dim=1)[number].item()
+        assert hypothesis.log_probability == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_search_says_what_does_not_go_together(
+    model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
+) -> None:
+    with pytest.raises(ValueError, match="top_k"):
+        generate_with_details(model, pictures, "accurate", do_sample=True, top_k=3)

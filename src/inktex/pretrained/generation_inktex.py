@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .beam_inktex import beam_search
 from .decoder_inktex import locate
 from .grammar_inktex import is_formula
 from .greedy_inktex import greedy_search
@@ -19,8 +20,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "accurate": {"num_beams": 6, "bidirectional": True, "scales": (0.88, 1.12)},
 }
 """Ways to search, by name."""
-_GREEDY = frozenset({"num_beams", "num_return_sequences", "do_sample", "max_length"})
-"""Arguments with which greedy search needs no `generate`."""
+_PLAIN = frozenset({"num_beams", "num_return_sequences", "do_sample", "max_length"})
+"""Arguments with which a search needs no `generate`."""
+_CANDIDATES = 4
+"""Sequences of each direction that are judged, if no more are wanted."""
 _MULTIPLE = 16
 """Sides of a batch are multiples of this: the model's coarsest stride."""
 _REFINEMENTS = 3
@@ -79,9 +82,9 @@ def generate_with_details(
         model: an `InktexForConditionalGeneration`.
         inputs: `pixel_values` and `pixel_mask`, as the processor gives them; they are brought to
             the model's device and dtype.
-        preset: `fast` is greedy; `accurate` is a beam search in both directions, and a greedy one
-            in the picture at other sizes; then both directions judge, at all sizes, what was found
-            (Zhao et al. 2021 train both directions; the judging is that of Liu et al. 2016).
+        preset: `fast` is greedy; `accurate` is a beam search in both directions over the picture
+            at several sizes; then both directions judge, at all sizes, what was found (Zhao et al.
+            2021 train both directions; the judging is that of Liu et al. 2016).
         generate_kwargs: of `generate`: `num_beams`, `num_return_sequences`, `max_new_tokens` ...,
             and `bidirectional` and `scales`, factors on the size; they override the preset.
 
@@ -89,7 +92,7 @@ def generate_with_details(
         `num_return_sequences` sequences for each picture, the likeliest first.
 
     Raises:
-        ValueError: if there is no such preset.
+        ValueError: if there is no such preset, or arguments do not go together.
     """
     check_preset(preset)
     generate_kwargs = {**PRESETS[preset], **generate_kwargs}
@@ -104,16 +107,17 @@ def generate_with_details(
         generate_kwargs["max_length"] = model.config.decoder.max_position_embeddings
     if generate_kwargs.get("max_new_tokens"):  # beside max_length, `generate` warns of it
         generate_kwargs["max_length"] = generate_kwargs.pop("max_new_tokens") + 1
+    is_plain = generate_kwargs.keys() <= _PLAIN and not generate_kwargs.get("do_sample")
+    if (bidirectional or scales) and not is_plain:
+        strange = ", ".join(sorted(generate_kwargs.keys() - _PLAIN)) or "do_sample"
+        raise ValueError(
+            f"{strange} cannot be had together with bidirectional or scales: leave it out, or use "
+            "the preset fast."
+        )
     pixel_values = inputs["pixel_values"].to(model.device, model.dtype)
     pixel_mask = inputs["pixel_mask"].to(model.device)
     memory = model.get_encoder()(pixel_values, pixel_mask)
-
-    def search(memory: Any, **changes: Any) -> torch.Tensor:
-        # A copy, since beam search multiplies the one that it gets.
-        copy = type(memory)(**memory)
-        sequences = model.generate(encoder_outputs=copy, **{**generate_kwargs, **changes})
-        found: torch.Tensor = getattr(sequences, "sequences", sequences)
-        return found
+    longest = generate_kwargs.get("max_length") or model.generation_config.max_length
 
     def laid_out(attention: torch.Tensor | None) -> torch.Tensor | None:
         if attention is None:
@@ -121,41 +125,56 @@ def generate_with_details(
         rows, columns = memory.grid_shape[0].tolist()
         return attention.unflatten(2, (rows, columns))
 
-    is_plain = generate_kwargs.keys() <= _GREEDY and not generate_kwargs.get("do_sample")
-    if beams == 1 and is_plain and not bidirectional and not scales:
-        longest = generate_kwargs.get("max_length") or model.generation_config.max_length
-        found = greedy_search(model, memory, longest)
+    if is_plain and beams == 1 and not bidirectional and not scales:
+        greedy = greedy_search(model, memory, longest)
         return Generated(
-            found.sequences,
-            found.log_probabilities.sum(dim=1).exp(),
-            found.log_probabilities.exp(),
-            laid_out(found.attention),
+            greedy.sequences,
+            greedy.log_probabilities.sum(dim=1).exp(),
+            greedy.log_probabilities.exp(),
+            laid_out(greedy.attention),
         )
-    probabilities = None
-    if bidirectional or scales:
-        starts = [model.config.decoder_start_token_id]
-        starts += [model.config.reverse_start_token_id] if bidirectional else []
-        others = [
-            model.get_encoder()(*rescale(pixel_values, pixel_mask, scale)) for scale in scales
-        ]
-        found_by = [
-            [
-                search(memory, num_return_sequences=max(beams, wanted), decoder_start_token_id=one),
-                *(
-                    search(other, num_beams=1, num_return_sequences=1, decoder_start_token_id=one)
-                    for other in others
-                ),
-            ]
-            for one in starts
-        ]
-        backward = found_by[1] if bidirectional else []
-        sequences, probabilities = _judge(model, [memory, *others], found_by[0], backward, wanted)
+    if is_plain:
+        memories = [memory]
+        for scale in scales:
+            memories.append(model.get_encoder()(*rescale(pixel_values, pixel_mask, scale)))
+        sequences, probabilities = _search(model, memories, beams, wanted, longest, bidirectional)
     else:
-        sequences = search(memory)
+        # A copy, since beam search multiplies the one that it gets.
+        copy = type(memory)(**memory)
+        found = model.generate(encoder_outputs=copy, **generate_kwargs)
+        sequences, probabilities = getattr(found, "sequences", found), None
     log_probabilities, attention = sequence_details(model, memory, sequences)
     if probabilities is None:
         probabilities = log_probabilities.sum(dim=1).exp()
     return Generated(sequences, probabilities, log_probabilities.exp(), laid_out(attention))
+
+
+def _search(
+    model: Any,
+    memories: Sequence[Any],
+    beams: int,
+    wanted: int,
+    longest: int,
+    bidirectional: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Beam search, and the judgement of all memories, in both directions if `bidirectional`.
+
+    Returns:
+        `wanted` sequences for each picture, the likeliest first, and their probabilities.
+    """
+    config = model.config
+    count = max(_CANDIDATES, wanted)
+    candidates: list[dict[tuple[int, ...], None]] = []
+    for found in beam_search(model, memories, config.decoder_start_token_id, beams, longest):
+        candidates.append({one.tokens: None for one in found[:count]})
+    if bidirectional:
+        start = config.reverse_start_token_id
+        for number, found in enumerate(beam_search(model, memories, start, beams, longest)):
+            for one in found[:count]:
+                tokens = one.tokens[::-1]
+                if model.grammar is None or is_formula(model.grammar, tokens):
+                    candidates[number][tokens] = None
+    return _judge(model, memories, [list(one) for one in candidates], bidirectional, wanted)
 
 
 def rescale(
@@ -184,41 +203,31 @@ def rescale(
 def _judge(
     model: Any,
     memories: Sequence[Any],
-    forward: Sequence[torch.Tensor],
-    backward: Sequence[torch.Tensor],
+    candidates: Sequence[Sequence[tuple[int, ...]]],
+    bidirectional: bool,
     wanted: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The `wanted` best of what was found, by the mean of the log-probabilities of all judges.
+    """The `wanted` best candidates by the mean of the log-probabilities of all judges.
 
     Args:
         model: reads.
-        memories: of the pictures at each size; each is a judge, in both directions if `backward`.
-        forward, backward: sequences found in either direction, several tensors, in each of them
-            as many for each picture, side by side.
-        wanted: how many for each picture.
+        memories: of the pictures at each size; each is a judge.
+        candidates: for each picture different sequences, from left to right, without start and end.
+        bidirectional: whether each memory also judges from right to left.
+        wanted: how many for each picture; where there are fewer candidates, the last one again.
+
+    Returns:
+        `(pictures * wanted, tokens)` sequences, start and end included, and their probabilities.
     """
-    pictures = len(memories[0].last_hidden_state)
-    found: list[dict[tuple[int, ...], None]] = [{} for _ in range(pictures)]
-    for sequences, is_mirrored in [(one, False) for one in forward] + [
-        (one, True) for one in backward
-    ]:
-        for number, rows in enumerate(sequences.view(pictures, -1, sequences.shape[1]).tolist()):
-            for row in rows:
-                tokens = _written(row, model.config)
-                if not is_mirrored:
-                    found[number][tokens] = None
-                elif model.grammar is None or is_formula(model.grammar, tokens[::-1]):
-                    found[number][tokens[::-1]] = None
-    candidates = [list(one) for one in found]
-    count = max(map(len, candidates))
+    pictures = len(candidates)
+    count = max(wanted, *map(len, candidates))
     # Each picture gets as many, the last one again where there are fewer.
-    filled = [row + [row[-1]] * (count - len(row)) for row in candidates]
+    filled = [[*row, *[row[-1]] * (count - len(row))] for row in candidates]
     directions = [(model.config.decoder_start_token_id, 1)]
-    directions += [(model.config.reverse_start_token_id, -1)] if backward else []
+    directions += [(model.config.reverse_start_token_id, -1)] if bidirectional else []
+    device = memories[0].last_hidden_state.device
     judged = [
-        _stack([row[::step] for rows in filled for row in rows], start, model.config).to(
-            forward[0].device
-        )
+        _stack([row[::step] for rows in filled for row in rows], start, model.config).to(device)
         for start, step in directions
     ]
     scores = torch.stack(
@@ -229,19 +238,13 @@ def _judge(
         ]
     ).mean(dim=0)
     scores = scores.view(pictures, count)
+    # What is there again comes last.
+    rank = scores.clone()
     for number, row in enumerate(candidates):
-        scores[number, len(row) :] = -torch.inf
-    best = scores.topk(min(wanted, count), dim=1)
-    numbers = torch.arange(pictures, device=scores.device)[:, None] * count + best.indices
-    return judged[0][numbers.flatten()], best.values.flatten().exp()
-
-
-def _written(row: Sequence[int], config: Any) -> tuple[int, ...]:
-    """The tokens between start and end."""
-    tokens = list(row[1:])
-    if config.eos_token_id in tokens:
-        tokens = tokens[: tokens.index(config.eos_token_id)]
-    return tuple(token for token in tokens if token != config.pad_token_id)
+        rank[number, len(row) :] = -torch.inf
+    best = rank.topk(wanted, dim=1).indices
+    numbers = torch.arange(pictures, device=device)[:, None] * count + best
+    return judged[0][numbers.flatten()], scores.gather(1, best).flatten().exp()
 
 
 def _stack(rows: Sequence[Sequence[int]], start: int, config: Any) -> torch.Tensor:

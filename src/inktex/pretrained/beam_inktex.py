@@ -1,0 +1,135 @@
+"""Beam search that reads a picture at several sizes at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+
+from .grammar_inktex import GrammarLogitsProcessor
+
+_HOPELESS = 6.0
+"""Natural logarithms; a beam so far behind what is finished is not worth going on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One thing that was found in a picture.
+
+    Attributes:
+        tokens: between start and end, in the direction of the search.
+        log_probability: of all of them and the end; the mean over the memories.
+    """
+
+    tokens: tuple[int, ...]
+    log_probability: float
+
+
+class _Reader:
+    """The decoder at one memory: the state of every beam, and one step on.
+
+    All beams of a picture share the keys and values of its cells; what is moved when beams change
+    places are those of the few tokens that they have written.
+    """
+
+    def __init__(self, model: Any, memory: Any) -> None:
+        self.model, self.memory = model, memory
+        self.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+
+    def step(self, last: torch.Tensor) -> torch.Tensor:
+        """`(beams, vocabulary)` log-probabilities behind the `(beams, 1)` last tokens."""
+        output = self.model(
+            encoder_outputs=self.memory,
+            decoder_input_ids=last,
+            past_key_values=self.cache,
+            use_cache=True,
+        )
+        logits: torch.Tensor = output.logits[:, -1].float()
+        return logits.log_softmax(dim=-1)
+
+    def reorder(self, beams: torch.Tensor) -> None:
+        """Beam `i` goes on from what beam `beams[i]` has written."""
+        self.cache.self_attention_cache.reorder_cache(beams)
+
+
+@torch.no_grad()
+def beam_search(
+    model: Any, memories: Sequence[Any], start: int, beams: int, longest: int
+) -> list[list[Hypothesis]]:
+    """The likeliest sequences, by the mean of what the model says at all memories.
+
+    The mean is taken at every token, so that what is misread at one size is outvoted before it
+    leads astray. From left to right the grammar is kept to.
+
+    Args:
+        model: an `InktexForConditionalGeneration` in evaluation mode.
+        memories: what its encoder gave for the same batch of pictures, at one size or several.
+        start: start token, which chooses the direction.
+        beams: sequences that are followed at a time, for each picture.
+        longest: sequences have at most this many tokens, start and end included.
+
+    Returns:
+        For each picture at least one hypothesis and at most `beams`, the likeliest first.
+    """
+    config = model.config
+    end, vocabulary = config.eos_token_id, config.decoder.vocab_size
+    pictures = len(memories[0].last_hidden_state)
+    device = memories[0].last_hidden_state.device
+    readers = [_Reader(model, memory) for memory in memories]
+    is_forward = start == config.decoder_start_token_id
+    constrain = None
+    if model.grammar is not None and is_forward:
+        constrain = GrammarLogitsProcessor(model.grammar, longest)
+    sequences = torch.full((pictures * beams, 1), start, device=device)
+    # All beams of a picture begin alike, so only the first one may go on.
+    scores = torch.full((pictures, beams), -torch.inf, device=device)
+    scores[:, 0] = 0.0
+    finished: list[list[Hypothesis]] = [[] for _ in range(pictures)]
+    first = torch.arange(pictures, device=device)[:, None] * beams
+    while sequences.shape[1] < longest:
+        steps = torch.stack([reader.step(sequences[:, -1:]) for reader in readers])
+        step = steps.mean(dim=0)
+        if constrain is not None:
+            step = constrain(sequences, step)
+        total = scores[..., None] + step.view(pictures, beams, vocabulary)
+        # Every beam has one way to end, so twice as many hold as many that go on.
+        best = total.flatten(1).topk(2 * beams, dim=1)
+        origin, token = best.indices // vocabulary, best.indices % vocabulary
+        ends = token == end
+        for number, place in ends[:, :beams].nonzero().tolist():
+            value = float(best.values[number, place])
+            if value > -torch.inf:
+                row = sequences[number * beams + int(origin[number, place]), 1:]
+                finished[number].append(Hypothesis(tuple(row.tolist()), value))
+        going = best.values.masked_fill(ends, -torch.inf)
+        scores, kept = going.topk(beams, dim=1)
+        scores = scores.masked_fill(_is_over(scores, finished, beams)[:, None], -torch.inf)
+        moved = (first + origin.gather(1, kept)).flatten()
+        sequences = torch.cat([sequences[moved], token.gather(1, kept).view(-1, 1)], dim=1)
+        if not bool((scores > -torch.inf).any()):
+            break
+        for reader in readers:
+            reader.reorder(moved)
+    for number, found in enumerate(finished):
+        if not found:  # the longest sequence was not long enough
+            best_beam = int(scores[number].argmax())
+            row = sequences[number * beams + best_beam, 1:]
+            found.append(Hypothesis(tuple(row.tolist()), float(scores[number, best_beam])))
+        found.sort(key=lambda one: -one.log_probability)
+    return [found[:beams] for found in finished]
+
+
+def _is_over(
+    scores: torch.Tensor, finished: Sequence[Sequence[Hypothesis]], beams: int
+) -> torch.Tensor:
+    """`(pictures,)` bool: where nothing that may still come matters. Probabilities only fall."""
+    limits = []
+    for found in finished:
+        values = sorted((one.log_probability for one in found), reverse=True)
+        enough = values[beams - 1] if len(values) >= beams else -torch.inf
+        limits.append(max(enough, values[0] - _HOPELESS) if values else -torch.inf)
+    return scores.max(dim=1).values <= torch.tensor(limits, device=scores.device)
+
+
+__all__ = ["Hypothesis", "beam_search"]
