@@ -17,7 +17,7 @@ from inktex.ink import Expression
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import make_model, make_processor, save_model
-from inktex.training.recipe import load_recipe, recipe_path
+from inktex.training.recipe import load_recipe, load_variants, recipe_path
 
 
 def load(repository: Path, name: str) -> ModuleType:
@@ -131,3 +131,41 @@ def test_stages_start_from_one_another(repository: Path, data: Path, tmp_path: P
     written = (output / "stage-2" / "curve.jsonl").read_text()
     assert script.main(arguments) == 0, "what is done is not done again"
     assert (output / "stage-2" / "curve.jsonl").read_text() == written
+
+
+def test_an_ablation_compares_variants_and_goes_on(
+    repository: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(recipe_path("tiny").read_text())
+    content |= {"name": "parts", "steps": 1, "data": str(data)}
+    content["batch"] |= {"pixels": 12_000}
+    content["variants"] = {"all of it": {}, "One direction (alone)": {"batch": {"reverse": False}}}
+    path = tmp_path / "parts.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    script = load(repository, "ablate")
+    arguments = ["--recipe", str(path), "--output", str(tmp_path / "run")]
+    assert script.main([*arguments, "--only", "all of it"]) == 0
+    first = (tmp_path / "run" / "all-of-it" / "result.json").read_bytes()
+    assert script.main(arguments) == 0
+    assert (tmp_path / "run" / "all-of-it" / "result.json").read_bytes() == first
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in printed[-2:]] == [
+        "| all of it",
+        "| One direction (alone)",
+    ]
+    result = json.loads((tmp_path / "run" / "one-direction-alone" / "result.json").read_text())
+    assert result["dev"]["expressions"] == 8
+    assert result["steps"] == 1
+    assert script.main([*arguments, "--only", "nothing"]) == 2
+    assert "all of it" in capsys.readouterr().err
+
+
+def test_the_ablation_has_every_part_it_should(repository: Path) -> None:
+    variants = load_variants(recipe_path("ablation"))
+    whole = variants["all of it"]
+    others = [recipe for name, recipe in variants.items() if name != "all of it"]
+    assert all(recipe != whole and recipe.minutes == whole.minutes for recipe in others)
+    for recipe in variants.values():
+        make_model(recipe)
+    with pytest.raises(ValueError, match="no `variants`"):
+        load_variants(recipe_path("tiny"))

@@ -337,7 +337,7 @@ def test_the_chain_is_one_that_can_be_followed() -> None:
 
 
 def test_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="base, chain, finetune, tiny"):
+    with pytest.raises(ValueError, match="ablation, base, chain, finetune"):
         recipe_path("huge")
 
 

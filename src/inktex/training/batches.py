@@ -53,6 +53,7 @@ class BatchConfig:
         max_size: pictures in a batch, at most.
         token_multiple: token sequences are padded to a multiple of this.
         cut_share: share of the examples of an epoch that are cut down to a sub-expression.
+        reverse: whether every expression is read from right to left as well.
     """
 
     resolution: float = 0.62
@@ -65,6 +66,7 @@ class BatchConfig:
     max_size: int = 32
     token_multiple: int = 4
     cut_share: float = 0.0
+    reverse: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +376,7 @@ def collate(
     Returns:
         `pixel_values` (n, 1, H, W), `pixel_mask` (n, H, W), `symbol_labels` (n, cells), and for
         both directions side by side (2n, tokens): `decoder_input_ids`, `labels`, and `guide`
-        (2n, tokens, cells).
+        (2n, tokens, cells); n instead of 2n where only one direction is read.
     """
     height, width = shape
     rows, columns = height // STRIDE, width // STRIDE
@@ -384,9 +386,10 @@ def collate(
     pixels = np.zeros((count, 1, height, width), dtype=np.float32)
     mask = np.zeros((count, height, width), dtype=np.float32)
     symbol_labels = np.full((count, rows, columns), IGNORE, dtype=np.int64)
-    inputs = np.full((count, 2, longest), PAD, dtype=np.int64)
-    labels = np.full((count, 2, longest), IGNORE, dtype=np.int64)
-    guide = np.zeros((count, 2, longest, rows, columns), dtype=np.float32)
+    directions = 2 if config.reverse else 1
+    inputs = np.full((count, directions, longest), PAD, dtype=np.int64)
+    labels = np.full((count, directions, longest), IGNORE, dtype=np.int64)
+    guide = np.zeros((count, directions, longest, rows, columns), dtype=np.float32)
     for i, (example, raster) in enumerate(members):
         h, w = raster.picture.shape
         pixels[i, 0, :h, :w] = raster.picture / np.float32(255)
@@ -400,7 +403,7 @@ def collate(
             symbol_labels[i, :r, :c] = np.where(inked, np.where(winner > 0, winner, IGNORE), 0)
         totals = raster.cells.sum(axis=(1, 2), keepdims=True)
         spread = raster.cells / np.maximum(totals, 1.0)
-        for direction in (0, 1):
+        for direction in range(directions):
             order = slice(None, None, -1 if direction else 1)
             tokens, alignment = example.tokens[order], example.alignment[order]
             n = len(tokens)

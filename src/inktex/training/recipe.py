@@ -133,13 +133,44 @@ def load_stages(path: Path | str, overrides: Sequence[str] = ()) -> list[Recipe]
     Raises:
         ValueError: if a field does not exist or an override has no `=`.
     """
+    content = _read(path)
+    stages = content.pop("stages", [{}])
+    if not isinstance(stages, list) or not stages or not all(isinstance(s, dict) for s in stages):
+        raise ValueError(f"{path}: `stages` is a list of mappings of fields.")
+    changes = _nested(overrides)
+    return [recipe_from_dict(_merged(_merged(content, stage), changes)) for stage in stages]
+
+
+def load_variants(path: Path | str, overrides: Sequence[str] = ()) -> dict[str, Recipe]:
+    """Read a recipe with `variants`, a mapping of names to fields that differ from the file's.
+
+    Args:
+        path: of the YAML file.
+        overrides: as for `load_recipe`; they hold for all variants.
+
+    Raises:
+        ValueError: if there are no variants, a field does not exist or an override has no `=`.
+    """
+    content = _read(path)
+    variants = content.pop("variants", None)
+    if not isinstance(variants, dict) or not variants:
+        raise ValueError(f"{path} has no `variants`, a mapping of names to fields.")
+    changes = _nested(overrides)
+    return {
+        str(name): recipe_from_dict(_merged(_merged(content, variant), changes))
+        for name, variant in variants.items()
+    }
+
+
+def _read(path: Path | str) -> dict[str, Any]:
     with open(path, encoding="utf-8") as file:
         content = yaml.safe_load(file) or {}
     if not isinstance(content, dict):
         raise ValueError(f"{path}: a recipe is a YAML mapping of fields, not {type(content)}.")
-    stages = content.pop("stages", [{}])
-    if not isinstance(stages, list) or not stages or not all(isinstance(s, dict) for s in stages):
-        raise ValueError(f"{path}: `stages` is a list of mappings of fields.")
+    return content
+
+
+def _nested(overrides: Sequence[str]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for override in overrides:
         name, equals, value = override.partition("=")
@@ -150,7 +181,7 @@ def load_stages(path: Path | str, overrides: Sequence[str] = ()) -> list[Recipe]
         for group in groups:
             target = target.setdefault(group, {})
         target[last] = yaml.safe_load(value)
-    return [recipe_from_dict(_merged(_merged(content, stage), changes)) for stage in stages]
+    return changes
 
 
 def _merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
