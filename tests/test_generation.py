@@ -9,6 +9,7 @@ from pylatexenc.latexwalker import LatexWalker
 from transformers import LogitsProcessorList
 
 from inktex.modeling.configuration_inktex import InktexConfig
+from inktex.modeling.constraint_inktex import GrammarLogitsProcessor
 from inktex.modeling.generation_inktex import (
     generate_with_details,
     generate_with_probabilities,
@@ -18,7 +19,6 @@ from inktex.modeling.generation_inktex import (
 )
 from inktex.modeling.grammar_inktex import (
     Grammar,
-    GrammarLogitsProcessor,
     is_formula,
     looping,
 )
