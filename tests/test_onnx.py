@@ -13,6 +13,7 @@ from PIL import Image
 
 import inktex
 from inktex.cli import main
+from inktex.modeling.decoder_inktex import InktexDecoder
 from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.recognizer import Recognizer
 from inktex.render import render
@@ -44,11 +45,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.config.decoder.temperature = 0.8
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)  # type: ignore[union-attr, operator]
-            module.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr, operator]
-    embedding = model.decoder.location_embedding
-    assert isinstance(embedding, torch.nn.Module)
-    torch.nn.init.normal_(embedding.weight, std=0.3)  # type: ignore[arg-type]
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    assert isinstance(model.decoder, InktexDecoder)
+    assert model.decoder.location_embedding is not None
+    torch.nn.init.normal_(model.decoder.location_embedding.weight, std=0.3)
     path = tmp_path_factory.mktemp("model") / "small"
     save_model(model, make_processor(recipe), path)
     return path

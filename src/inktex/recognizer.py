@@ -289,7 +289,7 @@ class Recognizer(BaseRecognizer):
         return cls(model.to(device).eval(), processor)
 
     @property
-    def image_processor(self) -> InktexImageProcessor:  # type: ignore[override]
+    def image_processor(self) -> InktexImageProcessor:
         """The processor's part for pictures."""
         found: InktexImageProcessor = self.processor.image_processor
         return found

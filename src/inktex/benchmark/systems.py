@@ -53,7 +53,7 @@ class Inktex(System):
     batches = 16
 
     def __init__(self, model: Path | None, engine: str, preset: str) -> None:
-        threads = {} if engine == "torch" else {"threads": 1}
+        threads: dict[str, Any] = {} if engine == "torch" else {"threads": 1}
         self.recognizer: Any = load(model, engine=engine, **threads)
         self.engine, self.preset = engine, preset
 
