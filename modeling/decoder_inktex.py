@@ -333,6 +333,12 @@ class InktexDecoder(nn.Module):
         inkless = torch.tensor(self._inkless, device=input_ids.device)
         return before.masked_fill(torch.isin(input_ids, inkless)[..., None], UNKNOWN)
 
+    def inkless(self, device: torch.device) -> torch.Tensor:
+        """`(vocabulary,)` bool: the tokens that stand nowhere in the picture."""
+        found = torch.zeros(self.config.vocab_size, dtype=torch.bool, device=device)
+        found[self._inkless] = True
+        return found
+
     def _recall(
         self, input_ids: torch.Tensor, past_key_values: EncoderDecoderCache | None
     ) -> torch.Tensor:
@@ -360,6 +366,6 @@ class InktexDecoder(nn.Module):
 
 
 __all__ = [
-    "UNKNOWN", "InktexDecoder", "InktexDecoderLayer", "InktexDecoderOutput", "LocationEmbedding",
-    "centres", "locate",
+    "UNKNOWN", "InktexAttention", "InktexDecoder", "InktexDecoderLayer", "InktexDecoderOutput",
+    "LocationEmbedding", "centres", "locate",
 ]  # fmt: skip

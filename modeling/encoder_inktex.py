@@ -93,6 +93,22 @@ class InktexEncoder(nn.Module):
         pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
         features = self.dropout(self.backbone(pixel_values, mask))
         rows, columns = features.shape[-2:]
+        hidden = self.memory(features)
+        cells = None
+        if mask is not None:
+            cells = nn.functional.max_pool2d(mask, STRIDE).flatten(1) > 0
+        return InktexEncoderOutput(
+            last_hidden_state=hidden,
+            attention_mask=cells,
+            grid_shape=torch.tensor([[rows, columns]] * len(hidden), device=hidden.device),
+            symbol_logits=self.symbol_head(features.flatten(2).transpose(1, 2))
+            if output_symbols
+            else None,
+        )
+
+    def memory(self, features: torch.Tensor) -> torch.Tensor:
+        """The backbone's `(batch, fusion, rows, columns)` to `(batch, rows * columns, hidden)`."""
+        rows, columns = features.shape[-2:]
         features = features.flatten(2).transpose(1, 2)
         half = self.config.hidden_size // 2
         device = features.device
@@ -105,16 +121,7 @@ class InktexEncoder(nn.Module):
             ],
             dim=-1,
         ).flatten(0, 1)
-        hidden = self.norm(self.projection(features)) + place.to(features.dtype)
-        cells = None
-        if mask is not None:
-            cells = nn.functional.max_pool2d(mask, STRIDE).flatten(1) > 0
-        return InktexEncoderOutput(
-            last_hidden_state=hidden,
-            attention_mask=cells,
-            grid_shape=torch.tensor([[rows, columns]] * len(hidden), device=device),
-            symbol_logits=self.symbol_head(features) if output_symbols else None,
-        )
+        return self.norm(self.projection(features)) + place.to(features.dtype)
 
 
 __all__ = ["STRIDE", "InktexEncoder", "InktexEncoderOutput", "sinusoids"]

@@ -1,40 +1,15 @@
 """Any picture of handwritten mathematics to the pixels that the model was trained on."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
-from .normal_form_inktex import NormalForm, normalize_picture
-from .pictures_inktex import grey_levels, picture_list
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedPicture:
-    """The model's picture, and where it is in the given one.
-
-    Attributes:
-        picture: `(height, width)` uint8, ink 255 on paper 0.
-        zoom: pixels of `picture` for each pixel of the given one, across and down.
-        corner: x and y of its left upper corner, in pixels of the given one (turned upright, where
-            it says how).
-    """
-
-    picture: NDArray[np.uint8]
-    zoom: tuple[float, float]
-    corner: tuple[float, float]
-
-    def outside(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom in the given picture, of a box in `picture`."""
-        (across, down), (x, y) = self.zoom, self.corner
-        left, top, right, bottom = box
-        return left / across + x, top / down + y, right / across + x, bottom / down + y
+from .pictures_inktex import picture_list
+from .placing_inktex import PlacedPicture, place_picture, stack_pictures
 
 
 class InktexImageProcessor(BaseImageProcessor):
@@ -132,17 +107,7 @@ class InktexImageProcessor(BaseImageProcessor):
         self, drawn: Sequence[NDArray[np.uint8]], return_tensors: str | None = None
     ) -> BatchFeature:
         """What `draw` gave for several pictures as one batch, as `preprocess` gives it."""
-        height, width = (
-            math.ceil(max(picture.shape[axis] for picture in drawn) / self.pad_multiple)
-            * self.pad_multiple
-            for axis in (0, 1)
-        )
-        pixels = np.zeros((len(drawn), 1, height, width), dtype=np.float32)
-        mask = np.zeros((len(drawn), height, width), dtype=np.float32)
-        for i, picture in enumerate(drawn):
-            h, w = picture.shape
-            pixels[i, 0, :h, :w] = picture / np.float32(255)
-            mask[i, :h, :w] = 1
+        pixels, mask = stack_pictures(drawn, self.pad_multiple)
         return BatchFeature(
             {"pixel_values": pixels, "pixel_mask": mask}, tensor_type=return_tensors or "np"
         )
@@ -157,32 +122,7 @@ class InktexImageProcessor(BaseImageProcessor):
         Raises:
             ValueError: if it cannot be read or has no ink in it.
         """
-        form = NormalForm(
-            symbol_height=self.symbol_height,
-            stroke_width=self.stroke_width,
-            margin_before=self.margin_before,
-            margin_after=self.margin_after,
-            height_tolerance=self.height_tolerance,
-            stroke_range=(self.stroke_range[0], self.stroke_range[1]),
-            enlargement=self.enlargement,
-        )
-        normal = normalize_picture(grey_levels(picture, self.max_pixels), form)
-        height, width = normal.ink.shape
-        factor = normal.scale * self.resolution
-        excess = max(height * factor / self.max_height, width * factor / self.max_width)
-        if excess > 1:
-            factor /= excess
-        size = (
-            min(math.ceil(width * factor), self.max_width),
-            min(math.ceil(height * factor), self.max_height),
-        )
-        ink = Image.fromarray(np.rint(normal.ink * 255).astype(np.uint8))
-        # Pillow's BILINEAR averages over all pixels that fall into one, so thin lines survive.
-        return PlacedPicture(
-            picture=np.asarray(ink.resize(size, Image.Resampling.BILINEAR)),
-            zoom=(size[0] / width * normal.zoom, size[1] / height * normal.zoom),
-            corner=normal.corner,
-        )
+        return place_picture(picture, self)
 
 
 __all__ = ["InktexImageProcessor", "PlacedPicture"]

@@ -17,6 +17,7 @@ from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
 from transformers.utils import ModelOutput
 
 from .configuration_inktex import InktexConfig
+from .constraint_inktex import GrammarLogitsProcessor
 from .decoder_inktex import (
     UNKNOWN,
     InktexDecoder,
@@ -26,7 +27,7 @@ from .decoder_inktex import (
 )
 from .densenet_inktex import DenseLayer
 from .encoder_inktex import InktexEncoder, InktexEncoderOutput
-from .grammar_inktex import Grammar, GrammarLogitsProcessor
+from .grammar_inktex import Grammar
 from .recurrent_inktex import InktexRecurrentDecoder
 from .repository_inktex import add_code
 

@@ -1,5 +1,7 @@
 """Any picture that a person has, read as grey levels: 0 black to 1 white."""
 
+import base64
+import binascii
 import io
 import os
 import urllib.error
@@ -10,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from transformers.image_utils import load_image
 
 Grey = NDArray[np.float32]
 
@@ -35,7 +36,7 @@ def load_picture(source: Any) -> Any:
     """Open what names a picture; give back what already is one.
 
     Args:
-        source: path, `http(s)` URL, `data:` URL or base64 text, bytes, an open binary file, or a
+        source: path, `http(s)` URL, `data:image/...;base64` URL, bytes, an open binary file, or a
             PIL image, array or tensor.
 
     Returns:
@@ -61,7 +62,7 @@ def load_picture(source: Any) -> Any:
     if Path(name).is_file():
         return _open(name, name)
     if name.startswith("data:image/"):
-        return load_image(name)
+        return _open(io.BytesIO(_decode(name)), "This data URL")
     raise ValueError(f"There is no picture {name[:200]!r}. Give the path of a file, or a URL.")
 
 
@@ -74,6 +75,16 @@ def _download(url: str) -> bytes:
     if len(content) > MAX_DOWNLOAD:
         raise ValueError(f"{url} has more than {MAX_DOWNLOAD} bytes: too large for a picture.")
     return content
+
+
+def _decode(url: str) -> bytes:
+    head, _, content = url.partition(",")
+    try:
+        if not head.endswith(";base64"):
+            raise ValueError("it is not in base64")
+        return base64.b64decode(content)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"The data URL {url[:40]!r} cannot be read: {error}") from error
 
 
 def _open(file: Any, name: str) -> Image.Image:

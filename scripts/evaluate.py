@@ -17,10 +17,12 @@ import argparse
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
-from inktex import Recognizer, __version__
+from inktex import Recognizer, __version__, load
 from inktex.evaluation.reading import Sample, evaluate_samples, picture_samples, write_json
 from inktex.evaluation.scores import Scores
+from inktex.recognizer import ENGINES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         help="of --data only the expressions whose caption is not in its train split",
     )
     parser.add_argument("--preset", default="fast", help="fast (greedy) or accurate")
+    parser.add_argument(
+        "--engine", choices=tuple(ENGINES), default="torch", help="what reads (default: torch)"
+    )
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--limit", type=int, help="only the first so many expressions (for a try)")
     parser.add_argument("--output", type=Path, help="JSON file to write")
@@ -48,25 +53,29 @@ def main(arguments: list[str] | None = None) -> int:
         samples = load_samples(options)
         if options.limit is not None:
             samples = samples[: options.limit]
-        recognizer = Recognizer.from_pretrained(options.model)
+        recognizer = load(options.model, engine=options.engine)
+        recognizer.check(options.preset)
         result = evaluate_samples(recognizer, samples, options.preset, options.batch_size)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
-    settings = {
+    settings: dict[str, Any] = {
         "inktex": __version__,
         "model": options.model or "shipped",
         "test_set": str(options.pictures or f"{options.data}:{options.split}")
         + (" (captions not in train)" if options.unseen else ""),
         "preset": options.preset,
-        "parameters": recognizer.model.num_parameters(),
+        "engine": options.engine,
         "machine": platform.processor() or platform.machine(),
     }
+    if isinstance(recognizer, Recognizer):
+        settings["parameters"] = recognizer.model.num_parameters()
     print(table([("normalised spelling", result.scores), ("as it is", result.plain_scores)]))
     print(
         f"{settings['test_set']}: {len(samples)} expressions, {len(result.errors)} unreadable, "
-        f"preset {options.preset}, {result.seconds / len(samples) * 1000:.1f} ms an expression "
-        f"in batches of {options.batch_size}."
+        f"preset {options.preset}, engine {options.engine}, "
+        f"{result.seconds / len(samples) * 1000:.1f} ms an expression in batches of "
+        f"{options.batch_size}."
     )
     for name, message in result.errors.items():
         print(f"  {name}: {message}")

@@ -10,6 +10,7 @@ from transformers import LogitsProcessorList
 
 from inktex.modeling.beam_inktex import beam_search
 from inktex.modeling.configuration_inktex import InktexConfig
+from inktex.modeling.constraint_inktex import GrammarLogitsProcessor
 from inktex.modeling.generation_inktex import (
     generate_with_details,
     generate_with_probabilities,
@@ -21,7 +22,7 @@ from inktex.modeling.generation_inktex import (
 )
 from inktex.modeling.grammar_inktex import (
     Grammar,
-    GrammarLogitsProcessor,
+    GrowingFormulas,
     is_formula,
     looping,
 )
@@ -149,6 +150,20 @@ def test_random_walks_are_canonical_compile_and_end_in_time() -> None:
             # `\limits` is a matter of style that the grammar leaves to the model.
             if r"\limits" not in tokens and not {r"\sum", r"\int", r"\lim"} & set(tokens):
                 assert normalize(" ".join(tokens)) == tokens
+
+
+def test_growing_formulas_are_told_what_generate_is_told() -> None:
+    rng = np.random.default_rng(2)
+    captions = [[*ids(" ".join(random_caption(rng, 3)))[:18], END] for _ in range(12)]
+    captions += [ids("1 " * 22), ids(r"\sqrt [ 3 ] { x } ^")]
+    scores = torch.zeros(1, len(VOCABULARY))
+    for row in captions:
+        growing = GrowingFormulas(RULES, 1, longest=24)
+        processor = GrammarLogitsProcessor(RULES, longest=25)
+        for place, token in enumerate(row):
+            told = processor(torch.tensor([[IDS["<l2r>"], *row[:place]]]), scores)[0]
+            np.testing.assert_array_equal(growing.allowed()[0], told.numpy() == 0)
+            growing.append([token])
 
 
 def test_a_grammar_names_what_it_lacks() -> None:

@@ -113,6 +113,14 @@ def test_generation_tells_what_scoring_tells(
     assert not torch.allclose(untold_too, found.token_probabilities, atol=2e-3)
 
 
+def test_greedy_search_tells_what_generate_tells(
+    model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
+) -> None:
+    found = generate_with_details(model, pictures, max_new_tokens=6)
+    sequences = model.generate(**pictures, num_beams=1, do_sample=False, max_new_tokens=6)
+    assert found.sequences.tolist() == sequences.tolist()
+
+
 def test_the_guide_tells_where_tokens_stand_in_training(
     model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
 ) -> None:

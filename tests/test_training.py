@@ -384,7 +384,7 @@ def test_a_stopped_run_goes_on_to_the_bit(
     recipe = small_recipe(steps=9, save_every=2, validate_every=100)
     whole = train(recipe, examples, [], tmp_path / "whole")
 
-    step = loop._step
+    step = loop._backward
     done: list[int] = []
 
     def power_cut(*arguments: Any) -> dict[str, float]:
@@ -394,7 +394,7 @@ def test_a_stopped_run_goes_on_to_the_bit(
         return step(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_step", power_cut)
+        patch.setattr(loop, "_backward", power_cut)
         with pytest.raises(KeyboardInterrupt):
             train(recipe, examples, [], tmp_path / "cut")
     assert not (tmp_path / "cut" / "averaged").exists()

@@ -56,6 +56,32 @@ def test_the_tiny_recipe_runs(processes: int, repository: Path, tmp_path: Path) 
     assert len(states) == processes
 
 
+def losses(output: Path) -> list[float]:
+    """The loss curve of a run."""
+    records = map(json.loads, (output / "curve.jsonl").read_text().splitlines())
+    return [record["loss"] for record in records if "loss" in record]
+
+
+def test_two_processes_learn_as_one_with_twice_the_batch(repository: Path, tmp_path: Path) -> None:
+    """A step of two processes has the batches that one process accumulates for it."""
+    changes = ["steps=8", "log_every=2", "validate_every=100", "augmentation=null"]
+    changes += ["encoder.dropout=0", "decoder.location_feedback=false"]  # no random draws
+    for processes in (1, 2):
+        own = (f"optimizer.accumulate={2 // processes}",)
+        result = run(repository, tmp_path / str(processes), processes, *changes, *own)
+        assert result.returncode == 0, result.stderr[-3000:]
+    alone, together = losses(tmp_path / "1"), losses(tmp_path / "2")
+    assert len(alone) == len(together) == 4
+    assert alone == pytest.approx(together, rel=1e-2)
+    assert alone[-1] < 0.95 * alone[0], "nothing was learnt that could differ"
+
+
+def test_an_epoch_without_a_whole_step_is_refused(repository: Path, tmp_path: Path) -> None:
+    result = run(repository, tmp_path, 1, "optimizer.accumulate=1000000")
+    assert result.returncode != 0
+    assert "fewer batches than make a step" in result.stderr
+
+
 def test_a_wrong_command_says_what_is_wrong(repository: Path, tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, str(repository / "scripts" / "train.py"), "tiny", "--set", "stesp=4"],

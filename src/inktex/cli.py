@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ._version import __version__
+from .recognizer import ENGINES
 from .transcription import command
 from .transcription.sources import SUFFIXES
 
@@ -47,6 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         choices=("fast", "accurate"),
         default="fast",
         help="accurate searches longer, from both ends (default: fast)",
+    )
+    recognize.add_argument(
+        "--engine",
+        choices=tuple(ENGINES),
+        default="torch",
+        help="onnx (float32) and onnx-int8 need no torch, but an export of the model "
+        "(python -m inktex.onnx.export), and know the preset fast alone (default: torch)",
     )
     recognize.add_argument(
         "--beams",
@@ -97,19 +105,27 @@ def _recognize(options: argparse.Namespace) -> int:
     except OSError as error:
         return _fail(str(error))
     from tqdm.auto import tqdm
-    from transformers.utils import logging
 
-    from .recognizer import Recognizer
+    from .recognizer import load
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    if options.engine == "torch":
+        from transformers.utils import logging
+
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
     try:
-        recognizer = Recognizer.from_pretrained(options.model)
-    except (OSError, ValueError) as error:
+        recognizer = load(options.model, engine=options.engine)
+        recognizer.check(options.preset, options.alternatives, options.beams)
+    except (OSError, ValueError, ImportError) as error:
         return _fail(str(error))
     sources = (sys.stdin.buffer.read() if file == STANDARD_INPUT else file for file in files)
     readings = recognizer.read_each(
-        sources, options.preset, options.alternatives, options.batch_size, options.beams
+        sources,
+        options.preset,
+        options.alternatives,
+        options.batch_size,
+        options.beams,
+        symbols=options.symbols,
     )
     bar = tqdm(
         total=len(files),

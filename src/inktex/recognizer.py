@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,13 +21,15 @@ from .inkml import read_inkml
 from .render import render
 
 if TYPE_CHECKING:
-    from inktex.modeling.generation_inktex import Generated
-    from inktex.modeling.image_processing_inktex import InktexImageProcessor, PlacedPicture
+    from inktex.modeling.image_processing_inktex import InktexImageProcessor
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+    from inktex.modeling.placing_inktex import PlacedPicture
     from inktex.modeling.processing_inktex import InktexProcessor
 
 logger = logging.getLogger(__name__)
 
+ENGINES = {"torch": "", "onnx": "fp32", "onnx-int8": "int8"}
+"""What can read, and for ONNX the precision of its weights."""
 MAX_TOKENS = 200
 """Longest reading, in tokens; twice the longest expression of CROHME."""
 
@@ -80,8 +85,168 @@ class Reading(Alternative):
     picture: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
 
 
-class Recognizer:
-    r"""Reads handwritten mathematics.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an engine read in a batch of pictures, several sequences a picture side by side.
+
+    Attributes:
+        texts: canonical tokens, separated by spaces; `(sequences,)`, the likeliest first.
+        scores: probability of each, 0 to 1.
+        token_scores: for each the probabilities of its tokens and of its end.
+        attention: `(sequences, tokens, rows, columns)`, how much the model looks at each cell when
+            it writes a token; None if it does not tell.
+        stride: pixels from one cell to the next.
+    """
+
+    texts: list[str]
+    scores: list[float]
+    token_scores: list[list[float]]
+    attention: NDArray[np.float32] | None
+    stride: int
+
+
+class BaseRecognizer(ABC):
+    """Reads handwritten mathematics, by whatever engine.
+
+    Attributes:
+        image_processor: brings pictures to the model's form, and stacks them.
+    """
+
+    image_processor: Any
+
+    @abstractmethod
+    def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
+        """Make sure that pictures can be read in this way.
+
+        Raises:
+            ValueError: if they cannot.
+        """
+
+    @abstractmethod
+    def search(
+        self,
+        drawn: Sequence[NDArray[np.uint8]],
+        preset: str,
+        alternatives: int,
+        num_beams: int | None,
+    ) -> Found:
+        """Read the model's pictures of several pictures; see `__call__`."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 of all that the readings depend on: weights, configuration, preparation."""
+
+    def __call__(
+        self,
+        picture: Any,
+        preset: str = "fast",
+        alternatives: int = 0,
+        num_beams: int | None = None,
+        symbols: bool = True,
+    ) -> Reading:
+        """Read one picture.
+
+        Args:
+            picture: path of a picture or InkML file, bytes, PIL picture, array, tensor, or `Ink`.
+            preset: `fast`, or `accurate`, which takes several times as long.
+            alternatives: how many other readings to give beside the best one.
+            num_beams: width of the beam search, if it is not to be that of the preset.
+            symbols: whether to look for each symbol's place, which takes a little time.
+
+        Raises:
+            ValueError: if it cannot be read as a picture or has no ink in it, or if there is no
+                such preset.
+            OSError: if the file cannot be opened.
+        """
+        return self.read([picture], preset, alternatives, num_beams, symbols)[0]
+
+    def read(
+        self,
+        pictures: Sequence[Any],
+        preset: str = "fast",
+        alternatives: int = 0,
+        num_beams: int | None = None,
+        symbols: bool = True,
+    ) -> list[Reading]:
+        """Read several pictures as one batch; see `__call__`.
+
+        What `prepare` gave is taken for a picture too.
+        """
+        from inktex.tokenizer.compact_inktex import compact
+
+        self.check(preset, alternatives, num_beams)
+        if not pictures:
+            return []
+        placed = []
+        for number, picture in enumerate(pictures, start=1):
+            try:
+                placed.append(prepare(picture, self.image_processor))
+            except ValueError as error:
+                if len(pictures) == 1:
+                    raise
+                raise ValueError(f"Picture {number} of {len(pictures)}: {error}") from error
+        found = self.search([one.picture for one in placed], preset, alternatives, num_beams)
+        texts, scores = found.texts, found.scores
+        count = len(texts) // len(pictures)
+        readings = []
+        for picture_number, one in enumerate(placed):
+            first = picture_number * count
+            best, *others = (
+                Alternative(
+                    compact(texts[i].split()),
+                    texts[i],
+                    scores[i],
+                    tuple(found.token_scores[i][: len(texts[i].split())]),
+                    _symbols(one, texts[i].split(), found, i) if symbols else (),
+                )
+                for i in range(first, first + count)
+            )
+            readings.append(
+                Reading(
+                    best.latex,
+                    best.tokens,
+                    best.score,
+                    best.token_scores,
+                    best.symbols,
+                    tuple(others),
+                    one.picture,
+                )
+            )
+        return readings
+
+    def read_each(
+        self,
+        pictures: Iterable[Any],
+        preset: str = "fast",
+        alternatives: int = 0,
+        batch_size: int = 8,
+        num_beams: int | None = None,
+        symbols: bool = True,
+    ) -> Iterator[Reading | Exception]:
+        """Read any number of pictures, in order, some at a time.
+
+        A picture that cannot be read gives its error instead of a reading, and stops nothing.
+
+        Raises:
+            ValueError: if there is no such preset, or this engine cannot do what is asked for.
+        """
+        self.check(preset, alternatives, num_beams)
+        source = iter(pictures)
+        while batch := list(islice(source, batch_size)):
+            try:
+                yield from self.read(batch, preset, alternatives, num_beams, symbols)
+                continue
+            except (ValueError, OSError):
+                pass  # one of them is at fault: find out which
+            for picture in batch:
+                try:
+                    yield self(picture, preset, alternatives, num_beams, symbols)
+                except (ValueError, OSError) as error:
+                    yield error
+
+
+class Recognizer(BaseRecognizer):
+    r"""Reads handwritten mathematics with torch.
 
     Args:
         model: in evaluation mode, on the device it is to run on.
@@ -123,151 +288,89 @@ class Recognizer:
         processor = InktexProcessor.from_pretrained(str(name))
         return cls(model.to(device).eval(), processor)
 
-    def __call__(
+    @property
+    def image_processor(self) -> InktexImageProcessor:
+        """The processor's part for pictures."""
+        found: InktexImageProcessor = self.processor.image_processor
+        return found
+
+    def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
+        """See `BaseRecognizer`."""
+        from inktex.modeling.generation_inktex import check_preset
+
+        check_preset(preset)
+
+    def search(
         self,
-        picture: Any,
-        preset: str = "fast",
-        alternatives: int = 0,
-        num_beams: int | None = None,
-    ) -> Reading:
-        """Read one picture.
-
-        Args:
-            picture: path of a picture or InkML file, bytes, PIL picture, array, tensor, or `Ink`.
-            preset: `fast`, or `accurate`, which takes several times as long.
-            alternatives: how many other readings to give beside the best one.
-            num_beams: width of the beam search, if it is not to be that of the preset.
-
-        Raises:
-            ValueError: if it cannot be read as a picture or has no ink in it, or if there is no
-                such preset.
-            OSError: if the file cannot be opened.
-        """
-        return self.read([picture], preset, alternatives, num_beams)[0]
-
-    def read(
-        self,
-        pictures: Sequence[Any],
-        preset: str = "fast",
-        alternatives: int = 0,
-        num_beams: int | None = None,
-    ) -> list[Reading]:
-        """Read several pictures as one batch; see `__call__`.
-
-        What `prepare` gave is taken for a picture too.
-        """
+        drawn: Sequence[NDArray[np.uint8]],
+        preset: str,
+        alternatives: int,
+        num_beams: int | None,
+    ) -> Found:
+        """See `BaseRecognizer`."""
+        from inktex.modeling.densenet_inktex import STRIDE
         from inktex.modeling.generation_inktex import generate_with_details
 
-        if not pictures:
-            return []
-        image_processor = self.processor.image_processor
-        placed = []
-        for number, picture in enumerate(pictures, start=1):
-            try:
-                placed.append(prepare(picture, image_processor))
-            except ValueError as error:
-                if len(pictures) == 1:
-                    raise
-                raise ValueError(f"Picture {number} of {len(pictures)}: {error}") from error
-        inputs = image_processor.stack([one.picture for one in placed], return_tensors="pt")
         found = generate_with_details(
             self.model,
-            inputs,
+            self.image_processor.stack(drawn, return_tensors="pt"),
             preset,
             do_sample=False,
             max_new_tokens=MAX_TOKENS,
             num_return_sequences=alternatives + 1,
             **({} if num_beams is None else {"num_beams": num_beams}),
         )
-        texts = self.processor.batch_decode(found.sequences, skip_special_tokens=True)
-        scores = found.probabilities.tolist()
-        count = len(texts) // len(pictures)
-        readings = []
-        for picture_number, one in enumerate(placed):
-            first = picture_number * count
-            best, *others = (
-                Alternative(
-                    self.processor.tokenizer.compact(texts[i]),
-                    texts[i],
-                    scores[i],
-                    tuple(found.token_probabilities[i].tolist()[: len(texts[i].split())]),
-                    _symbols(one, texts[i].split(), found, i),
-                )
-                for i in range(first, first + count)
-            )
-            readings.append(
-                Reading(
-                    best.latex,
-                    best.tokens,
-                    best.score,
-                    best.token_scores,
-                    best.symbols,
-                    tuple(others),
-                    one.picture,
-                )
-            )
-        return readings
+        return Found(
+            self.processor.batch_decode(found.sequences, skip_special_tokens=True),
+            found.probabilities.tolist(),
+            found.token_probabilities.tolist(),
+            None if found.attention is None else found.attention.cpu().numpy(),
+            STRIDE,
+        )
 
-    def read_each(
-        self,
-        pictures: Iterable[Any],
-        preset: str = "fast",
-        alternatives: int = 0,
-        batch_size: int = 8,
-        num_beams: int | None = None,
-    ) -> Iterator[Reading | Exception]:
-        """Read any number of pictures, in order, some at a time.
+    def fingerprint(self) -> str:
+        """See `BaseRecognizer`."""
+        import torch
 
-        A picture that cannot be read gives its error instead of a reading, and stops nothing.
-
-        Raises:
-            ValueError: if there is no such preset.
-        """
-        from inktex.modeling.generation_inktex import check_preset
-
-        check_preset(preset)
-        source = iter(pictures)
-        while batch := list(islice(source, batch_size)):
-            try:
-                yield from self.read(batch, preset, alternatives, num_beams)
-                continue
-            except (ValueError, OSError):
-                pass  # one of them is at fault: find out which
-            for picture in batch:
-                try:
-                    yield self(picture, preset, alternatives, num_beams)
-                except (ValueError, OSError) as error:
-                    yield error
+        digest = hashlib.sha256()
+        for part in (self.model.config, self.image_processor):
+            content = part.to_dict()
+            for name in ("_name_or_path", "transformers_version"):
+                content.pop(name, None)
+            digest.update(json.dumps(content, sort_keys=True, default=str).encode())
+        for name, weights in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
 
 
 def _symbols(
-    placed: PlacedPicture, tokens: list[str], found: Generated, number: int
+    placed: PlacedPicture, tokens: list[str], found: Found, number: int
 ) -> tuple[ReadSymbol, ...]:
     """The symbols of sequence `number`."""
     from inktex.modeling.boxes_inktex import inked, symbol_boxes
-    from inktex.modeling.densenet_inktex import STRIDE
     from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
 
     indices = [i for i, has_ink in enumerate(inked(tokens, STRUCTURAL_TOKENS)) if has_ink]
     boxes: list[tuple[float, float, float, float] | None] = [None] * len(indices)
     if found.attention is not None:
-        attention = found.attention[number, indices].cpu().numpy()
-        boxes = symbol_boxes(placed.picture, attention, STRIDE)
-    scores = found.token_probabilities[number].tolist()
+        attention = found.attention[number, indices]
+        boxes = symbol_boxes(placed.picture, attention, found.stride)
+    scores = found.token_scores[number]
     return tuple(
         ReadSymbol(i, tokens[i], scores[i], None if box is None else placed.outside(box))
         for i, box in zip(indices, boxes, strict=True)
     )
 
 
-def prepare(picture: Any, image_processor: InktexImageProcessor) -> PlacedPicture:
+def prepare(picture: Any, image_processor: Any) -> PlacedPicture:
     """The model's picture of whatever `Recognizer` reads: all that can be done without the model.
 
     Raises:
         ValueError: if it cannot be read as a picture or has no ink in it.
         OSError: if the file cannot be opened.
     """
-    from inktex.modeling.image_processing_inktex import PlacedPicture
+    from inktex.modeling.placing_inktex import PlacedPicture
 
     if isinstance(picture, PlacedPicture):
         return picture
@@ -308,6 +411,27 @@ def pretrained_path() -> Path:
     return folder
 
 
-def load(name: str | Path | None = None, device: str = "cpu", **kwargs: Any) -> Recognizer:
-    """The recogniser of a model; see `Recognizer.from_pretrained`."""
-    return Recognizer.from_pretrained(name, device, **kwargs)
+def load(
+    name: str | Path | None = None, device: str = "cpu", engine: str = "torch", **kwargs: Any
+) -> BaseRecognizer:
+    """The recogniser of a model.
+
+    Args:
+        name: see `Recognizer.from_pretrained`; for ONNX a model's folder or one of an export.
+        device: for torch, where to run.
+        engine: `torch`, `onnx` (float32) or `onnx-int8`; the latter two need no torch, but an
+            export of the model, which `python -m inktex.onnx.export` writes.
+        kwargs: of `Recognizer.from_pretrained`, or `threads` of `OnnxRecognizer.from_pretrained`.
+
+    Raises:
+        ValueError: if there is no such engine.
+        OSError: if there is no such model, or it was not exported.
+        ImportError: if ONNX Runtime is not installed.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"There is no engine {engine!r}; there are {', '.join(ENGINES)}.")
+    if engine == "torch":
+        return Recognizer.from_pretrained(name, device, **kwargs)
+    from .onnx.engine import OnnxRecognizer
+
+    return OnnxRecognizer.from_pretrained(name, ENGINES[engine], **kwargs)

@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from inktex.files import write_text
-from inktex.recognizer import Reading, Recognizer
+from inktex.recognizer import BaseRecognizer, Reading
 
 from .calibration import Calibration, measure_calibration
 from .scores import Scores, compute_scores
@@ -95,7 +95,7 @@ class Evaluation:
 
 
 def evaluate_samples(
-    recognizer: Recognizer,
+    recognizer: BaseRecognizer,
     samples: Sequence[Sample],
     preset: str = "fast",
     batch_size: int = 16,
@@ -174,7 +174,7 @@ def picture_samples(pictures: Path, captions: Path) -> list[Sample]:
     wanted = read_captions(captions)
     found = {
         PurePosixPath(name).stem: Image.open(io.BytesIO(content))
-        for name, content in _files(pictures)
+        for name, content in picture_files(pictures)
         if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
     }
     missing = sorted(set(wanted) - set(found))
@@ -185,7 +185,8 @@ def picture_samples(pictures: Path, captions: Path) -> list[Sample]:
     return [Sample(name, found[name], tokens) for name, tokens in wanted.items()]
 
 
-def _files(path: Path) -> Iterable[tuple[str, bytes]]:
+def picture_files(path: Path) -> Iterable[tuple[str, bytes]]:
+    """Names and contents of the files in a folder or zip."""
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file():

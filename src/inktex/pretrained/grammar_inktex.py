@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-from transformers import LogitsProcessor
+import numpy as np
+from numpy.typing import NDArray
 
+Allowed = NDArray[np.bool_]
+"""`(vocabulary,)`, true for the tokens that may follow."""
 _REPEATS = 5
 """A run of tokens comes at most so many times in a row..."""
 _SHORT = 20
@@ -90,11 +92,25 @@ class Grammar:
         self.optional = frozenset(tokens["optional"])
         self.arguments = dict.fromkeys(tokens["one_argument"], 1)
         self.arguments |= dict.fromkeys(tokens["two_arguments"], 2)
-        self._masks: dict[_State, torch.Tensor] = {}
+        self._masks: dict[_State, Allowed] = {}
         structure = {self.open, self.close, self.up, self.down, self.limits, self.end}
-        # On the CPU, wherever a model is being made just now.
-        self._leaves = torch.ones(vocab_size, dtype=torch.bool, device="cpu")
+        self._leaves = np.ones(vocab_size, dtype=np.bool_)
         self._leaves[[*structure, *tokens["special"], *self.arguments]] = False
+
+    def follow(self, state: _State, written: Sequence[int], remaining: int) -> Allowed:
+        """What `allowed` gives, less the token that would go on with a loop.
+
+        Args:
+            state: of the tokens so far.
+            written: these tokens.
+            remaining: how many more there may be, the end included.
+        """
+        mask = self.allowed(state, remaining)
+        loop = None if state.ended else looping(written)
+        if loop is not None and mask.sum() > 1:
+            mask = mask.copy()
+            mask[loop] = False
+        return mask
 
     def start(self) -> _State:
         """The state before the first token."""
@@ -134,8 +150,8 @@ class Grammar:
             operator=token in self.operators,
         )
 
-    def allowed(self, state: _State, remaining: int) -> torch.Tensor:
-        """`(vocabulary,)` bool: which tokens may follow.
+    def allowed(self, state: _State, remaining: int) -> Allowed:
+        """`(vocabulary,)` bool: which tokens may follow; not to be written to.
 
         Args:
             state: of the tokens so far.
@@ -147,15 +163,15 @@ class Grammar:
                 self._masks[state] = self._mask(state)
             return self._masks[state]
         mask = self._mask(state)
-        for token in mask.nonzero()[:, 0].tolist():
+        for token in np.flatnonzero(mask).tolist():
             if token != self.end and self.advance(state, token).shortest > remaining - 2:
                 mask[token] = False
         if not mask.any():  # too late for anything: at least end
             mask[self.end] = True
         return mask
 
-    def _mask(self, state: _State) -> torch.Tensor:
-        mask = torch.zeros(self.vocab_size, dtype=torch.bool, device="cpu")
+    def _mask(self, state: _State) -> Allowed:
+        mask = np.zeros(self.vocab_size, dtype=np.bool_)
         in_degree = any(more == -1 for more, _ in state.frames)
         if state.ended:
             mask[self.end] = True
@@ -203,42 +219,31 @@ def looping(tokens: Sequence[int]) -> int | None:
     return None
 
 
-class GrammarLogitsProcessor(LogitsProcessor):
-    """Forbids what the grammar does, for sequences that are read from left to right.
+class GrowingFormulas:
+    """Sequences that grow from left to right, a token at a time, and what may follow in each.
 
     Args:
         grammar: of the tokens.
-        longest: sequences have at most this many tokens, start and end included.
-        start: tokens before the first one of the formula.
+        count: how many sequences; all are empty.
+        longest: tokens that each may have at most, the end included.
     """
 
-    def __init__(self, grammar: Grammar, longest: int, start: int = 1) -> None:
-        self.grammar, self.longest, self.begin = grammar, longest, start
-        self._states: dict[tuple[int, ...], _State] = {(): grammar.start()}
+    def __init__(self, grammar: Grammar, count: int, longest: int) -> None:
+        self.grammar, self.remaining = grammar, longest
+        self._states = [grammar.start()] * count
+        self._written: list[list[int]] = [[] for _ in range(count)]
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """`(batch, vocabulary)` scores, minus infinity where a token may not follow."""
-        rows = [tuple(row) for row in input_ids[:, self.begin :].tolist()]
-        states = {}
-        for row in set(rows):
-            known = self._states.get(row[:-1])
-            if known is None or not row:
-                known = self.grammar.start()
-                for token in row[:-1]:
-                    known = self.grammar.advance(known, token)
-            states[row] = self.grammar.advance(known, row[-1]) if row else known
-        self._states = states
-        remaining = self.longest - input_ids.shape[1]
-        masks = []
-        for row in rows:
-            mask = self.grammar.allowed(states[row], remaining)
-            loop = None if states[row].ended else looping(row)
-            if loop is not None and mask.sum() > 1:
-                mask = mask.clone()
-                mask[loop] = False
-            masks.append(mask)
-        forbidden = ~torch.stack(masks).to(scores.device)
-        return scores.masked_fill(forbidden, -torch.inf)
+    def allowed(self) -> NDArray[np.bool_]:
+        """`(count, vocabulary)`: which tokens may follow."""
+        rows = zip(self._states, self._written, strict=True)
+        return np.stack([self.grammar.follow(*row, self.remaining) for row in rows])
+
+    def append(self, tokens: Sequence[int]) -> None:
+        """One more token for each of the sequences."""
+        self.remaining -= 1
+        for row, token in enumerate(tokens):
+            self._states[row] = self.grammar.advance(self._states[row], token)
+            self._written[row].append(token)
 
 
-__all__ = ["Grammar", "GrammarLogitsProcessor", "is_formula", "looping"]
+__all__ = ["Grammar", "GrowingFormulas", "is_formula", "looping"]

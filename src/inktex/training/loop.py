@@ -6,13 +6,14 @@ import logging
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast, set_seed
+from accelerate.utils import broadcast, reduce, set_seed
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
@@ -43,6 +44,7 @@ CHECKPOINT = "checkpoint"
 AVERAGED = "averaged"
 BEST = "best"
 CURVE = "curve.jsonl"
+_LOSSES = ("loss", "tokens", "symbols", "guide")
 
 
 @dataclass
@@ -167,7 +169,7 @@ def train(
         accelerator.print(f"Going on at step {progress.step} (epoch {progress.epoch}).")
     if accelerator.log_with:
         accelerator.init_trackers("curves")
-    share = recipe.synthesis.share
+    share, accumulate = recipe.synthesis.share, recipe.optimizer.accumulate
     ink = [example for example in examples if isinstance(example, Example)]
     synthetic = SyntheticInk(ink, recipe.synthesis) if share else None
     planner = Planner(examples, recipe.batch, recipe.augmentation, recipe.seed, synthetic, share)
@@ -183,8 +185,14 @@ def train(
     model.train()
     sums: dict[str, float] = {}
     while progress.share(recipe) < 1:
-        plans = planner.epoch(progress.epoch, accelerator.num_processes)
+        # The batches of a step, whoever computes them, are about as large.
+        plans = planner.epoch(progress.epoch, accelerator.num_processes * accumulate)
         own = plans[accelerator.process_index :: accelerator.num_processes]
+        if not own:
+            raise ValueError(
+                "An epoch has fewer batches than make a step of "
+                f"{accelerator.num_processes} process(es) that accumulate {accumulate} each."
+            )
         batches = PlannedBatches(
             examples,
             own,
@@ -209,15 +217,22 @@ def train(
             rate = learning_rate(recipe.optimizer, progress.step, progress.share(recipe))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            losses = _step(accelerator, model, optimizer, batch, recipe)
+            progress.batch += 1
+            is_whole = progress.batch % accumulate == 0
+            with nullcontext() if is_whole else accelerator.no_sync(model):
+                losses = _backward(accelerator, model, batch, recipe)
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value / accumulate
+            if not is_whole:
+                continue
+            accelerator.clip_grad_norm_(model.parameters(), recipe.optimizer.clip)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
             average.update()
             progress.step += 1
-            progress.batch += 1
             progress.seconds = _agreed(accelerator, time.monotonic() - started)
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value
-            if progress.step % 50 == 0:
-                means = {name: value / 50 for name, value in sums.items()}
+            if progress.step % recipe.log_every == 0:
+                means = _mean(accelerator, sums, recipe.log_every)
                 sums = {}
                 accelerator.log({**means, "learning_rate": rate}, step=progress.step)
                 _append(output, accelerator, {"step": progress.step, **means, "lr": rate})
@@ -248,13 +263,18 @@ def _agreed(accelerator: Accelerator, seconds: float) -> float:
     return float(broadcast(torch.tensor([seconds], device=accelerator.device)).item())
 
 
-def _step(
-    accelerator: Accelerator,
-    model: Any,
-    optimizer: Any,
-    batch: dict[str, torch.Tensor],
-    recipe: Recipe,
+def _mean(accelerator: Accelerator, sums: dict[str, float], steps: int) -> dict[str, float]:
+    """Means over steps and processes, whose batches all have their part in each step."""
+    # All processes name all losses, though one may have had no ink to learn from.
+    own = [sums.get(name, 0.0) / steps for name in _LOSSES]
+    means = reduce(torch.tensor(own, device=accelerator.device), reduction="mean").tolist()
+    return {name: value for name, value in zip(_LOSSES, means, strict=True) if value}
+
+
+def _backward(
+    accelerator: Accelerator, model: Any, batch: dict[str, torch.Tensor], recipe: Recipe
 ) -> dict[str, float]:
+    """Add a batch's gradients to those that there are; gives its losses."""
     batch = {key: value.to(accelerator.device) for key, value in batch.items()}
     if accelerator.unwrap_model(model).config.decoder.location_feedback:
         batch |= _find_places(accelerator.unwrap_model(model), batch)
@@ -266,17 +286,10 @@ def _step(
             symbol_weight=recipe.loss.symbol,
             guide_weight=recipe.loss.guide,
         )
-    accelerator.backward(output.loss)
-    accelerator.clip_grad_norm_(model.parameters(), recipe.optimizer.clip)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    names = {
-        "loss": output.loss,
-        "tokens": output.token_loss,
-        "symbols": output.symbol_loss,
-        "guide": output.guide_loss,
-    }
-    return {name: value.item() for name, value in names.items() if value is not None}
+    accelerator.backward(output.loss / recipe.optimizer.accumulate)
+    found = (output.loss, output.token_loss, output.symbol_loss, output.guide_loss)
+    named = zip(_LOSSES, found, strict=True)
+    return {name: value.item() for name, value in named if value is not None}
 
 
 @torch.no_grad()
@@ -402,7 +415,7 @@ def _check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accel
         path.write_text(json.dumps(present, indent=2), encoding="utf-8")
 
 
-_MAY_CHANGE = {"steps", "minutes", "workers", "validate_every", "save_every"}
+_MAY_CHANGE = {"steps", "minutes", "workers", "validate_every", "save_every", "log_every"}
 
 
 def _append(output: Path, accelerator: Accelerator, record: dict[str, Any]) -> None:

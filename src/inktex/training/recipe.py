@@ -23,6 +23,7 @@ class OptimizerConfig:
         decay_share: share of the run, at its end, in which the learning rate falls.
         clip: largest norm of the gradient.
         average: decay of the averaged weights, per step (exponential moving average).
+        accumulate: batches of each process whose gradients make one step.
     """
 
     learning_rate: float = 1e-3
@@ -32,6 +33,11 @@ class OptimizerConfig:
     decay_share: float = 0.3
     clip: float = 1.0
     average: float = 0.999
+    accumulate: int = 1
+
+    def __post_init__(self) -> None:
+        if self.accumulate < 1:
+            raise ValueError(f"optimizer.accumulate must be 1 or more, not {self.accumulate}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class Recipe:
             repeatable to the bit.
         validate_every: steps between evaluations on the development split.
         save_every: steps between checkpoints.
+        log_every: steps between points of the loss curve, each the mean since the one before.
         precision: `no` (float32), `bf16` or `fp16`.
         workers: processes that draw batches; 0 draws them in the training process.
     """
@@ -77,6 +84,7 @@ class Recipe:
     minutes: float | None = None
     validate_every: int = 1000
     save_every: int = 500
+    log_every: int = 50
     precision: str = "no"
     workers: int = 1
 

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from inktex.recognizer import ENGINES
+
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
 
 DESCRIPTION = """\
@@ -43,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("fast", "accurate"),
         default="fast",
         help="accurate searches longer, from both ends (default: fast)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=tuple(ENGINES),
+        default="torch",
+        help="onnx and onnx-int8 read with an export of the model (default: torch)",
     )
     parser.add_argument(
         "--beams",
@@ -92,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     from transformers.utils import logging
 
-    from inktex.recognizer import Recognizer
+    from inktex.recognizer import load
 
     from .run import start_processes, transcribe
     from .shards import Shards
@@ -112,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
             split=options.split,
             revision=options.revision,
         )
-        recognizer = Recognizer.from_pretrained(options.model, device=str(state.device))
+        recognizer = load(options.model, device=str(state.device), engine=options.engine)
         summary = transcribe(
             recognizer,
             source,
@@ -125,7 +133,7 @@ def run(options: argparse.Namespace) -> int:
             overwrite=options.overwrite,
             model_name=options.model or "shipped",
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         where = "" if rank == "0" else f"process {rank}: "
         print(f"inktex: {where}{error}", file=sys.stderr)
         return 2

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count, groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
 from accelerate import PartialState
@@ -19,15 +17,11 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm.auto import tqdm
 
 from inktex import __version__
-from inktex.modeling.generation_inktex import check_preset
-from inktex.modeling.image_processing_inktex import PlacedPicture
-from inktex.recognizer import Recognizer, prepare
+from inktex.modeling.placing_inktex import PlacedPicture
+from inktex.recognizer import BaseRecognizer, prepare
 
 from .shards import Shards
 from .sources import Row, Source
-
-if TYPE_CHECKING:
-    from inktex.modeling.image_processing_inktex import InktexImageProcessor
 
 __all__ = ["WINDOW", "Summary", "start_processes", "transcribe"]
 
@@ -85,7 +79,7 @@ def start_processes(threads: int | None = None) -> PartialState:
 
 
 def transcribe(
-    recognizer: Recognizer,
+    recognizer: BaseRecognizer,
     source: Source,
     output: Path,
     *,
@@ -129,12 +123,12 @@ def transcribe(
         ValueError: if `output` was begun with other settings, or there is no such preset.
         OSError: if the source can no longer be read, or the output not be written.
     """
-    check_preset(preset)
+    recognizer.check(preset, num_beams=num_beams)
     state, shards = PartialState(), Shards(output)
     settings: dict[str, Any] = {
         "inktex": __version__,
         "model": model_name,
-        "weights": _fingerprint(recognizer),
+        "weights": recognizer.fingerprint(),
         "preset": preset,
         "beams": num_beams,
         "source": source.identity(),
@@ -147,7 +141,7 @@ def transcribe(
     assert window is not None
     windows = _Windows(
         source,
-        recognizer.processor.image_processor,
+        recognizer.image_processor,
         window,
         done,
         state.process_index,
@@ -275,7 +269,7 @@ class _Windows(IterableDataset[Any]):
     def __init__(
         self,
         source: Source,
-        image_processor: InktexImageProcessor,
+        image_processor: Any,
         window: int,
         done: Collection[int],
         process: int,
@@ -316,7 +310,7 @@ class _Windows(IterableDataset[Any]):
 
 
 def _read(
-    recognizer: Recognizer,
+    recognizer: BaseRecognizer,
     prepared: Sequence[_Prepared],
     preset: str,
     num_beams: int | None,
@@ -336,7 +330,11 @@ def _read(
     # The largest first: what does not fit into memory shows at once.
     order = sorted(pictures, key=lambda index: pictures[index].picture.size, reverse=True)
     results = recognizer.read_each(
-        (pictures[index] for index in order), preset, batch_size=batch_size, num_beams=num_beams
+        (pictures[index] for index in order),
+        preset,
+        batch_size=batch_size,
+        num_beams=num_beams,
+        symbols=False,
     )
     for index, result in zip(order, results, strict=True):
         if isinstance(result, Exception):
@@ -345,20 +343,6 @@ def _read(
             rows[index].update(latex=result.latex, tokens=result.tokens, score=result.score)
         bar.update(1)
     return rows
-
-
-def _fingerprint(recognizer: Recognizer) -> str:
-    """SHA-256 of all that a model's readings depend on: weights, configuration, preparation."""
-    digest = hashlib.sha256()
-    for part in (recognizer.model.config, recognizer.processor.image_processor):
-        content = part.to_dict()
-        for name in ("_name_or_path", "transformers_version"):
-            content.pop(name, None)
-        digest.update(json.dumps(content, sort_keys=True, default=str).encode())
-    for name, weights in sorted(recognizer.model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _window(source: Source, state: PartialState, batch_size: int) -> int:

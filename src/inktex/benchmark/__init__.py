@@ -1,0 +1,1 @@
+"""Speed and memory of inktex beside other systems, and how they grow."""

@@ -1,0 +1,111 @@
+"""The recogniser that runs exported models: torch and transformers are not imported."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inktex.modeling.placing_inktex import PlacedPicture, place_picture
+from inktex.modeling.placing_inktex import stack_pictures as stack
+from inktex.recognizer import MAX_TOKENS, BaseRecognizer, Found, pretrained_path
+
+from .files import DECODER, ENCODER, SETTINGS, TOKENIZER, Settings, find_export, read_settings
+from .search import Graphs
+
+__all__ = ["ImageProcessor", "OnnxRecognizer"]
+
+
+class ImageProcessor:
+    """What `InktexImageProcessor` does to a picture, by its settings.
+
+    Args:
+        settings: of the `InktexImageProcessor`.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings: Any = SimpleNamespace(**settings)
+
+    def place(self, picture: Any) -> PlacedPicture:
+        """The model's picture of a picture; see `place_picture`."""
+        return place_picture(picture, self.settings)
+
+
+class OnnxRecognizer(BaseRecognizer):
+    """Reads handwritten mathematics with ONNX Runtime, greedily.
+
+    Args:
+        folder: of an export.
+        settings: what it says of itself.
+        threads: of the encoder; None for ONNX Runtime's choice.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, threads: int | None = None) -> None:
+        from tokenizers import Tokenizer
+
+        self.folder, self.settings = folder, settings
+        self.image_processor = ImageProcessor(settings.image_processor)
+        self.graphs = Graphs(folder, settings, threads)
+        self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path | None = None,
+        precision: str = "fp32",
+        threads: int | None = None,
+    ) -> OnnxRecognizer:
+        """Load an export.
+
+        Args:
+            name: folder of an export, or of a model whose export is in the cache; None for the
+                model that the package ships.
+            precision: `fp32` or `int8`.
+            threads: of the encoder; None for ONNX Runtime's choice.
+
+        Raises:
+            FileNotFoundError: if the model was not exported.
+            ValueError: if the export is of another precision or format.
+            ImportError: if ONNX Runtime is not installed.
+        """
+        folder = find_export(pretrained_path() if name is None else Path(name), precision)
+        return cls(folder, read_settings(folder), threads)
+
+    def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
+        """See `BaseRecognizer`."""
+        if preset != "fast" or alternatives or num_beams not in (None, 1):
+            raise ValueError(
+                "The ONNX engine reads greedily: preset fast, without alternatives and beams. "
+                "Take the engine torch for the others."
+            )
+
+    def search(
+        self,
+        drawn: Sequence[NDArray[np.uint8]],
+        preset: str,
+        alternatives: int,
+        num_beams: int | None,
+    ) -> Found:
+        """See `BaseRecognizer`."""
+        pixels, mask = stack(drawn, self.settings.multiple)
+        found = self.graphs.read(pixels, mask, MAX_TOKENS + 1)
+        return Found(
+            self.tokenizer.decode_batch(found.sequences, skip_special_tokens=True),
+            [math.exp(sum(row)) for row in found.log_probabilities],
+            [[math.exp(one) for one in row] for row in found.log_probabilities],
+            found.attention,
+            self.settings.stride,
+        )
+
+    def fingerprint(self) -> str:
+        """See `BaseRecognizer`."""
+        digest = hashlib.sha256()
+        for name in (SETTINGS, TOKENIZER, ENCODER, DECODER):
+            digest.update((self.folder / name).read_bytes())
+        return digest.hexdigest()

@@ -1,0 +1,119 @@
+"""Any picture of handwritten mathematics to the model's picture, with numpy and Pillow alone."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .normal_form_inktex import NormalForm, normalize_picture
+from .pictures_inktex import grey_levels
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedPicture:
+    """The model's picture, and where it is in the given one.
+
+    Attributes:
+        picture: `(height, width)` uint8, ink 255 on paper 0.
+        zoom: pixels of `picture` for each pixel of the given one, across and down.
+        corner: x and y of its left upper corner, in pixels of the given one (turned upright, where
+            it says how).
+    """
+
+    picture: NDArray[np.uint8]
+    zoom: tuple[float, float]
+    corner: tuple[float, float]
+
+    def outside(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom in the given picture, of a box in `picture`."""
+        (across, down), (x, y) = self.zoom, self.corner
+        left, top, right, bottom = box
+        return left / across + x, top / down + y, right / across + x, bottom / down + y
+
+
+class PlacingSettings(Protocol):
+    """The settings of `InktexImageProcessor`, which describes them."""
+
+    resolution: float
+    symbol_height: float
+    stroke_width: int
+    margin_before: int
+    margin_after: int
+    height_tolerance: float
+    stroke_range: Sequence[float]
+    enlargement: float
+    max_height: int
+    max_width: int
+    pad_multiple: int
+    max_pixels: int
+
+
+def place_picture(picture: Any, settings: PlacingSettings) -> PlacedPicture:
+    """The model's picture of one picture, and where it is in that picture.
+
+    Args:
+        picture: what `grey_levels` takes.
+        settings: of the model.
+
+    Raises:
+        ValueError: if it cannot be read or has no ink in it.
+    """
+    form = NormalForm(
+        symbol_height=settings.symbol_height,
+        stroke_width=settings.stroke_width,
+        margin_before=settings.margin_before,
+        margin_after=settings.margin_after,
+        height_tolerance=settings.height_tolerance,
+        stroke_range=(settings.stroke_range[0], settings.stroke_range[1]),
+        enlargement=settings.enlargement,
+    )
+    normal = normalize_picture(grey_levels(picture, settings.max_pixels), form)
+    height, width = normal.ink.shape
+    factor = normal.scale * settings.resolution
+    excess = max(height * factor / settings.max_height, width * factor / settings.max_width)
+    if excess > 1:
+        factor /= excess
+    size = (
+        min(math.ceil(width * factor), settings.max_width),
+        min(math.ceil(height * factor), settings.max_height),
+    )
+    ink = Image.fromarray(np.rint(normal.ink * 255).astype(np.uint8))
+    # Pillow's BILINEAR averages over all pixels that fall into one, so thin lines survive.
+    return PlacedPicture(
+        picture=np.asarray(ink.resize(size, Image.Resampling.BILINEAR)),
+        zoom=(size[0] / width * normal.zoom, size[1] / height * normal.zoom),
+        corner=normal.corner,
+    )
+
+
+def stack_pictures(
+    drawn: Sequence[NDArray[np.uint8]], multiple: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The model's pictures of several pictures as one batch, padded right and below.
+
+    Args:
+        drawn: each `(height, width)` uint8, ink 255 on paper 0.
+        multiple: height and width of the batch are multiples of this.
+
+    Returns:
+        Pixels `(batch, 1, height, width)`, ink 1 on paper 0, and their mask
+        `(batch, height, width)`, 0 for padding.
+    """
+    height, width = (
+        math.ceil(max(picture.shape[axis] for picture in drawn) / multiple) * multiple
+        for axis in (0, 1)
+    )
+    pixels = np.zeros((len(drawn), 1, height, width), dtype=np.float32)
+    mask = np.zeros((len(drawn), height, width), dtype=np.float32)
+    for i, picture in enumerate(drawn):
+        h, w = picture.shape
+        pixels[i, 0, :h, :w] = picture / np.float32(255)
+        mask[i, :h, :w] = 1
+    return pixels, mask
+
+
+__all__ = ["PlacedPicture", "PlacingSettings", "place_picture", "stack_pictures"]

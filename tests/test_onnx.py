@@ -1,0 +1,214 @@
+"""Models exported to ONNX read as they do in torch, where torch is not."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import inktex
+from inktex.cli import main
+from inktex.modeling.decoder_inktex import InktexDecoder
+from inktex.modeling.grammar_inktex import Grammar, is_formula
+from inktex.recognizer import Recognizer
+from inktex.render import render
+from inktex.synthesis.grammar import written_expressions
+from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, VOCABULARY
+from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.recipe import load_recipe, recipe_path
+
+pytest.importorskip("onnxruntime", reason="needs pip install 'inktex[export]'")
+pytest.importorskip("onnxscript", reason="needs pip install 'inktex[export]'")
+
+SMALL = (
+    "encoder.block_layers=[1, 2, 1]",
+    "encoder.growth_rates=[8, 8, 8]",
+    "encoder.bottleneck_factors=[0, 2, 2]",
+    "decoder.num_hidden_layers=2",
+    "decoder.guided_layers=[1]",
+    "decoder.location_feedback=true",
+    "decoder.initializer_range=0.3",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small untrained model in which everything has its say."""
+    torch.manual_seed(0)
+    recipe = load_recipe(recipe_path("tiny"), SMALL)
+    model = make_model(recipe).eval()
+    model.config.decoder.temperature = 0.8
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    assert isinstance(model.decoder, InktexDecoder)
+    assert model.decoder.location_embedding is not None
+    torch.nn.init.normal_(model.decoder.location_embedding.weight, std=0.3)
+    path = tmp_path_factory.mktemp("model") / "small"
+    save_model(model, make_processor(recipe), path)
+    return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        path = tmp_path_factory.mktemp("cache")
+        patch.setenv("INKTEX_CACHE", str(path))
+        yield path
+
+
+@pytest.fixture(scope="module")
+def exports(folder: Path, cache: Path) -> dict[str, Path]:
+    from inktex.onnx.export import export
+
+    return export(folder)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Image.Image]:
+    return [Image.fromarray(render(e.traces)) for e in written_expressions(4, seed=3)]
+
+
+def test_float32_gives_the_probabilities_of_torch(folder: Path, exports: dict[str, Path]) -> None:
+    from inktex.onnx.export import largest_difference
+
+    assert largest_difference(folder, exports["fp32"]) < 1e-4
+
+
+def test_float32_reads_as_torch_does(
+    folder: Path, exports: dict[str, Path], pictures: list[Image.Image]
+) -> None:
+    ours, theirs = inktex.load(folder, engine="onnx"), inktex.load(folder)
+    for one, other in zip(ours.read(pictures), theirs.read(pictures), strict=True):
+        assert (one.latex, one.tokens) == (other.latex, other.tokens)
+        assert one.score == pytest.approx(other.score, rel=1e-3)
+        assert one.token_scores == pytest.approx(other.token_scores, abs=1e-4)
+        assert [symbol.token for symbol in one.symbols] == [s.token for s in other.symbols]
+        boxes = [[s.box or (0, 0, 0, 0) for s in reading.symbols] for reading in (one, other)]
+        np.testing.assert_allclose(boxes[0], boxes[1], atol=1.0)
+        np.testing.assert_array_equal(one.picture, other.picture)
+    assert ours(pictures[0]).tokens == ours.read(pictures)[0].tokens
+    assert ours.fingerprint() != inktex.load(folder, engine="onnx-int8").fingerprint()
+
+
+def test_eight_bits_are_small_and_near(folder: Path, exports: dict[str, Path]) -> None:
+    from inktex.onnx.export import largest_difference
+
+    sizes = [sum(path.stat().st_size for path in exports[name].glob("*.onnx")) for name in exports]
+    assert sizes[1] < 0.75 * sizes[0]
+    assert 0 < largest_difference(folder, exports["int8"]) < 1.0
+
+
+@pytest.mark.parametrize("engine", ["onnx", "onnx-int8"])
+def test_nonsense_is_grammatical(
+    engine: str, folder: Path, exports: dict[str, Path], pictures: list[Image.Image]
+) -> None:
+    rules = Grammar(len(VOCABULARY), GRAMMAR)
+    for reading in inktex.load(folder, engine=engine).read(pictures):
+        assert is_formula(rules, [IDS[token] for token in reading.tokens.split()])
+
+
+def test_it_reads_without_torch(
+    folder: Path, exports: dict[str, Path], pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    pictures[0].save(tmp_path / "one.png")
+    code = f"""
+import sys
+from inktex.cli import main
+status = main(["recognize", "--engine", "onnx", "--json", "--symbols",
+               "--model", {str(folder)!r}, {str(tmp_path / "one.png")!r}])
+loaded = {{"torch", "transformers"}} & set(sys.modules)
+assert not loaded, loaded
+sys.exit(status)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    record = json.loads(result.stdout)
+    assert record["tokens"] == inktex.load(folder)(pictures[0]).tokens
+    assert record["symbols"]
+
+
+def test_a_folder_of_pictures_is_transcribed(
+    folder: Path, exports: dict[str, Path], pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number, picture in enumerate(pictures):
+        picture.save(tmp_path / "in" / f"{number}.png")
+    command = ["transcribe", str(tmp_path / "in"), "--output", str(tmp_path / "out.jsonl")]
+    assert main([*command, "--model", str(folder), "--engine", "onnx", "--workers", "0"]) == 0
+    (shard,) = (tmp_path / "out.jsonl").glob("*.jsonl")
+    rows = [json.loads(line) for line in shard.read_text(encoding="utf-8").splitlines()]
+    expected = [reading.tokens for reading in inktex.load(folder).read(pictures)]
+    assert [row["tokens"] for row in rows] == expected
+
+
+def test_other_weights_need_another_export(
+    folder: Path, exports: dict[str, Path], tmp_path: Path
+) -> None:
+    changed = Recognizer.from_pretrained(folder)
+    with torch.no_grad():
+        changed.model.lm_head.weight.add_(0.1)
+    save_model(changed.model, changed.processor, tmp_path / "changed")
+    with pytest.raises(FileNotFoundError, match=r"-m inktex\.onnx\.export --model"):
+        inktex.load(tmp_path / "changed", engine="onnx")
+
+
+def test_an_export_is_found_by_its_own_folder(
+    exports: dict[str, Path], pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("INKTEX_CACHE")
+    parent = exports["fp32"].parent
+    readings = [inktex.load(name, engine="onnx")(pictures[0]) for name in (parent, parent / "fp32")]
+    assert readings[0] == readings[1]
+    with pytest.raises(ValueError, match="is int8, not fp32"):
+        inktex.load(exports["int8"], engine="onnx")
+
+
+def test_an_export_of_another_format_is_refused(exports: dict[str, Path], tmp_path: Path) -> None:
+    from inktex.onnx.files import SETTINGS, read_settings
+
+    content = json.loads((exports["fp32"] / SETTINGS).read_text())
+    (tmp_path / SETTINGS).write_text(json.dumps({**content, "format": 0}))
+    with pytest.raises(ValueError, match="Export the model anew"):
+        read_settings(tmp_path)
+
+
+def test_what_is_missing_is_named(
+    folder: Path,
+    exports: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(FileNotFoundError, match="neither a model's folder nor an export"):
+        inktex.load(tmp_path, engine="onnx")
+    with pytest.raises(ValueError, match="torch, onnx, onnx-int8"):
+        inktex.load(folder, engine="tensorflow")
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    command = ["recognize", "--engine", "onnx", "--model", str(folder), str(tmp_path / "a.png")]
+    assert main([*command, "--preset", "accurate"]) == 2
+    assert "reads greedily" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert main(command) == 2
+    assert "pip install 'inktex[onnx]'" in capsys.readouterr().err
+
+
+def test_a_recurrent_decoder_is_refused(tmp_path: Path) -> None:
+    from inktex.onnx.export import export
+
+    changes = ["decoder.architecture=recurrent", "decoder.location_feedback=false"]
+    recipe = load_recipe(recipe_path("tiny"), changes)
+    save_model(make_model(recipe), make_processor(recipe), tmp_path / "model")
+    with pytest.raises(ValueError, match="Transformer decoder"):
+        export(tmp_path / "model", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
