@@ -1,19 +1,12 @@
 """Greedy search without what a general `generate` has to do at every token."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
-from .decoder_inktex import UNKNOWN, InktexDecoder
-from .encoder_inktex import sinusoids
 from .grammar_inktex import GrowingFormulas
-from .step_inktex import decode_step, look_centres, memory_keys, paper_bias
-
-Step = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
-"""Reads `(batch,)` tokens; gives the logits of the next ones, and where the guided heads look."""
+from .step_inktex import steps_of
 
 
 @dataclass(frozen=True)
@@ -48,8 +41,7 @@ def greedy_search(model: Any, memory: Any, longest: int) -> GreedyOutput:
     config = model.config
     batch = len(memory.last_hidden_state)
     device = memory.last_hidden_state.device
-    is_transformer = isinstance(model.decoder, InktexDecoder)
-    step = (_transformer_step if is_transformer else _any_step)(model, memory, longest)
+    step = steps_of(model, memory, longest)
     formulas = None
     if model.grammar is not None:
         formulas = GrowingFormulas(model.grammar, batch, longest - 1)
@@ -92,64 +84,6 @@ def _log_probabilities(
     chosen = likely.gather(2, sequences[:, 1:, None])[..., 0]
     ended = (sequences[:, :-1] == config.eos_token_id).cumsum(dim=1) > 0
     return chosen.masked_fill(ended, 0.0)
-
-
-def _transformer_step(model: Any, memory: Any, longest: int) -> Step:
-    """Steps of the Transformer decoder, which remember what was read and where."""
-    decoder: InktexDecoder = model.decoder
-    hidden = memory.last_hidden_state
-    columns = int(memory.grid_shape[0, 1])
-    over_memory = memory_keys(decoder, hidden)
-    bias = None
-    if memory.attention_mask is not None:
-        bias = paper_bias(memory.attention_mask, hidden.dtype)
-    places = sinusoids(torch.arange(longest, device=hidden.device), decoder.config.hidden_size)
-    inkless = decoder.inkless(hidden.device)
-    past: tuple[list[torch.Tensor], list[torch.Tensor]] | None = None
-    position = 0
-    found: torch.Tensor | None = None
-
-    def step(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        nonlocal past, position, found
-        told = None
-        if decoder.location_embedding is not None:
-            if found is None:
-                told = torch.full((len(tokens), 2), UNKNOWN, device=tokens.device)
-            else:
-                told = found.masked_fill(inkless[tokens, None], UNKNOWN)
-        output = decode_step(
-            decoder, model.lm_head, tokens, places[position], told, past, over_memory, bias
-        )
-        past = output.keys, output.values
-        position += 1
-        if decoder.location_embedding is not None and output.look is not None:
-            found = look_centres(output.look, columns)
-        return output.logits, output.look
-
-    return step
-
-
-def _any_step(model: Any, memory: Any, _: int) -> Step:
-    """Steps of whatever decoder the model has."""
-    cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-
-    def step(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        output = model(
-            encoder_outputs=memory,
-            decoder_input_ids=tokens[:, None],
-            past_key_values=cache,
-            use_cache=True,
-            output_guided=True,
-        )
-        look = None
-        if output.guided_logits:
-            heads = [
-                guided[:, :, -1].float().softmax(-1).mean(1) for guided in output.guided_logits
-            ]
-            look = torch.stack(heads).mean(dim=0)
-        return output.logits[:, -1], look
-
-    return step
 
 
 __all__ = ["GreedyOutput", "greedy_search"]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
-from .grammar_inktex import GrammarLogitsProcessor
+from .constraint_inktex import GrammarLogitsProcessor
+from .step_inktex import steps_of
 
 _HOPELESS = 6.0
 """Natural logarithms; a beam so far behind what is finished is not worth going on with."""
@@ -24,33 +24,6 @@ class Hypothesis:
 
     tokens: tuple[int, ...]
     log_probability: float
-
-
-class _Reader:
-    """The decoder at one memory: the state of every beam, and one step on.
-
-    All beams of a picture share the keys and values of its cells; what is moved when beams change
-    places are those of the few tokens that they have written.
-    """
-
-    def __init__(self, model: Any, memory: Any) -> None:
-        self.model, self.memory = model, memory
-        self.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-
-    def step(self, last: torch.Tensor) -> torch.Tensor:
-        """`(beams, vocabulary)` log-probabilities behind the `(beams, 1)` last tokens."""
-        output = self.model(
-            encoder_outputs=self.memory,
-            decoder_input_ids=last,
-            past_key_values=self.cache,
-            use_cache=True,
-        )
-        logits: torch.Tensor = output.logits[:, -1].float()
-        return logits.log_softmax(dim=-1)
-
-    def reorder(self, beams: torch.Tensor) -> None:
-        """Beam `i` goes on from what beam `beams[i]` has written."""
-        self.cache.self_attention_cache.reorder_cache(beams)
 
 
 @torch.no_grad()
@@ -76,7 +49,7 @@ def beam_search(
     end, vocabulary = config.eos_token_id, config.decoder.vocab_size
     pictures = len(memories[0].last_hidden_state)
     device = memories[0].last_hidden_state.device
-    readers = [_Reader(model, memory) for memory in memories]
+    readers = [steps_of(model, memory, longest, beams) for memory in memories]
     is_forward = start == config.decoder_start_token_id
     constrain = None
     if model.grammar is not None and is_forward:
@@ -88,8 +61,8 @@ def beam_search(
     finished: list[list[Hypothesis]] = [[] for _ in range(pictures)]
     first = torch.arange(pictures, device=device)[:, None] * beams
     while sequences.shape[1] < longest:
-        steps = torch.stack([reader.step(sequences[:, -1:]) for reader in readers])
-        step = steps.mean(dim=0)
+        heard = [reader(sequences[:, -1])[0].float() for reader in readers]
+        step = torch.stack(heard).log_softmax(dim=-1).mean(dim=0)
         if constrain is not None:
             step = constrain(sequences, step)
         total = scores[..., None] + step.view(pictures, beams, vocabulary)

@@ -1,17 +1,26 @@
-"""One step of the Transformer decoder, for one new token, with nothing around it.
+"""One step of the decoder, for one new token, with nothing around it.
 
 What `InktexDecoder` computes in evaluation mode, without what training and `generate` need: masks
-that are the same at every step, output classes, a cache that can be reordered. Greedy search runs
-it, and it is what is exported to ONNX.
+that are the same at every step, output classes, a cache for everybody. The searches run it, and it
+is what is exported to ONNX.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
-from .decoder_inktex import InktexAttention, InktexDecoder, InktexDecoderLayer, centres
+from .decoder_inktex import (
+    UNKNOWN,
+    InktexAttention,
+    InktexDecoder,
+    InktexDecoderLayer,
+    centres,
+)
+from .encoder_inktex import sinusoids
 
 
 @dataclass
@@ -67,6 +76,7 @@ def decode_step(
     past: tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]] | None,
     memory: tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]],
     bias: torch.Tensor | None,
+    beams: int = 1,
 ) -> StepOutput:
     """Read one token, and say what may come next.
 
@@ -78,8 +88,9 @@ def decode_step(
         locations: `(batch, 2)`, row and column of the token's ink, in cells, -1 where there is
             none; only for a decoder with location feedback.
         past: keys and values that the step before gave; None at the first token.
-        memory: keys and values of `memory_keys`, of as many pictures as there are tokens.
+        memory: keys and values of `memory_keys`, of `batch / beams` pictures.
         bias: of `paper_bias`, None where every cell has picture under it.
+        beams: neighbouring tokens that share a picture.
     """
     embedded = decoder.embed_tokens(tokens)
     hidden = decoder.embed_norm(embedded) + place.to(embedded.dtype)
@@ -99,11 +110,13 @@ def decode_step(
         update, _ = _attend(own, narrow, key, value, None)
         hidden = hidden + update
         narrow = layer.cross_attn_norm(hidden)[:, None]
+        if beams > 1:  # as so many queries of one picture
+            narrow = narrow.unflatten(0, (-1, beams)).squeeze(2)
         update, weights = _attend(cross, narrow, memory[0][number], memory[1][number], bias)
         hidden = hidden + update
         hidden = hidden + layer.mlp(layer.mlp_norm(hidden))
         if layer.guided_heads:
-            looks.append(weights[:, : layer.guided_heads, 0].mean(dim=1))
+            looks.append(weights[:, : layer.guided_heads].mean(dim=1).flatten(0, 1))
     look = torch.stack(looks).mean(dim=0) if looks else None
     return StepOutput(head(decoder.norm(hidden)), every_key, every_value, look)
 
@@ -120,14 +133,14 @@ def _attend(
     value: torch.Tensor,
     bias: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """`(batch, 1, hidden)` to `(batch, hidden)`, and the weights `(batch, heads, 1, keys)`."""
+    """`(batch, n, hidden)` to `(batch * n, hidden)`; the weights are `(batch, heads, n, keys)`."""
     query = _heads(attention, attention.q_proj(hidden)) * attention.scaling
     scores = query @ key.transpose(2, 3)
     if bias is not None:
         scores = scores + bias
     weights = scores.softmax(dim=-1, dtype=torch.float32)
     context = weights.to(value.dtype) @ value
-    return attention.out_proj(context.flatten(1)), weights
+    return attention.out_proj(context.transpose(1, 2).flatten(2).flatten(0, 1)), weights
 
 
 def _heads(attention: InktexAttention, projected: torch.Tensor) -> torch.Tensor:
@@ -140,4 +153,98 @@ def _layer(module: nn.Module) -> InktexDecoderLayer:
     return module
 
 
-__all__ = ["StepOutput", "decode_step", "look_centres", "memory_keys", "paper_bias"]
+class TransformerSteps:
+    """Steps of the Transformer decoder, which remember what was read and where.
+
+    Args:
+        model: an `InktexForConditionalGeneration` in evaluation mode.
+        memory: what its encoder gave for a batch of pictures.
+        longest: there are at most this many steps.
+        beams: sequences that are read in each picture, side by side. They share the keys and values
+            of its cells; what moves when they change places are those of their few tokens.
+    """
+
+    def __init__(self, model: Any, memory: Any, longest: int, beams: int = 1) -> None:
+        hidden = memory.last_hidden_state
+        self.decoder: InktexDecoder = model.decoder
+        self.head, self.beams = model.lm_head, beams
+        self.columns = int(memory.grid_shape[0, 1])
+        self.memory = memory_keys(self.decoder, hidden)
+        self.bias = None
+        if memory.attention_mask is not None:
+            self.bias = paper_bias(memory.attention_mask, hidden.dtype)
+        positions = torch.arange(longest, device=hidden.device)
+        self.places = sinusoids(positions, self.decoder.config.hidden_size)
+        self.inkless = self.decoder.inkless(hidden.device)
+        self.past: tuple[list[torch.Tensor], list[torch.Tensor]] | None = None
+        self.position = 0
+        self.found: torch.Tensor | None = None
+
+    def __call__(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Read `(batch,)` tokens: the logits of the next ones, and where the guided heads look."""
+        told = None
+        if self.decoder.location_embedding is not None:
+            if self.found is None:
+                told = torch.full((len(tokens), 2), UNKNOWN, device=tokens.device)
+            else:
+                told = self.found.masked_fill(self.inkless[tokens, None], UNKNOWN)
+        output = decode_step(
+            self.decoder, self.head, tokens, self.places[self.position], told, self.past,
+            self.memory, self.bias, self.beams,
+        )  # fmt: skip
+        self.past = output.keys, output.values
+        self.position += 1
+        if self.decoder.location_embedding is not None and output.look is not None:
+            self.found = look_centres(output.look, self.columns)
+        return output.logits, output.look
+
+    def reorder(self, beams: torch.Tensor) -> None:
+        """Sequence `i` goes on from what sequence `beams[i]` has read."""
+        if self.past is not None:
+            keys, values = self.past
+            self.past = [one[beams] for one in keys], [one[beams] for one in values]
+        if self.found is not None:
+            self.found = self.found[beams]
+
+
+class CachedSteps:
+    """Steps of whatever decoder the model has; the arguments are those of `TransformerSteps`."""
+
+    def __init__(self, model: Any, memory: Any, longest: int, beams: int = 1) -> None:
+        self.model, self.memory = model, memory
+        self.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+
+    def __call__(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """See `TransformerSteps`."""
+        output = self.model(
+            encoder_outputs=self.memory,
+            decoder_input_ids=tokens[:, None],
+            past_key_values=self.cache,
+            use_cache=True,
+            output_guided=True,
+        )
+        look = None
+        if output.guided_logits:
+            heads = [
+                guided[:, :, -1].float().softmax(-1).mean(1) for guided in output.guided_logits
+            ]
+            look = torch.stack(heads).mean(dim=0)
+        return output.logits[:, -1], look
+
+    def reorder(self, beams: torch.Tensor) -> None:
+        """See `TransformerSteps`."""
+        self.cache.self_attention_cache.reorder_cache(beams)
+
+
+def steps_of(
+    model: Any, memory: Any, longest: int, beams: int = 1
+) -> TransformerSteps | CachedSteps:
+    """The steps of the model's decoder; the arguments are those of `TransformerSteps`."""
+    kind = TransformerSteps if isinstance(model.decoder, InktexDecoder) else CachedSteps
+    return kind(model, memory, longest, beams)
+
+
+__all__ = [
+    "CachedSteps", "StepOutput", "TransformerSteps", "decode_step", "look_centres", "memory_keys",
+    "paper_bias", "steps_of",
+]  # fmt: skip
