@@ -139,8 +139,8 @@ class Recognizer:
             num_beams: width of the beam search, if it is not to be that of the preset.
 
         Raises:
-            ValueError: if it cannot be read as a picture or has no ink in it, or if there is no
-                such preset.
+            ValueError: if it cannot be read as a picture, or if there is no such preset.
+            NoFormulaError: a `ValueError`, if nothing in it could be a formula.
             OSError: if the file cannot be opened.
         """
         return self.read([picture], preset, alternatives, num_beams)[0]
@@ -157,6 +157,7 @@ class Recognizer:
         What `prepare` gave is taken for a picture too.
         """
         from inktex.modeling.generation_inktex import generate_with_details
+        from inktex.modeling.pictures_inktex import NoFormulaError
 
         if not pictures:
             return []
@@ -168,7 +169,8 @@ class Recognizer:
             except ValueError as error:
                 if len(pictures) == 1:
                     raise
-                raise ValueError(f"Picture {number} of {len(pictures)}: {error}") from error
+                kind = NoFormulaError if isinstance(error, NoFormulaError) else ValueError
+                raise kind(f"Picture {number} of {len(pictures)}: {error}") from error
         inputs = image_processor.stack([one.picture for one in placed], return_tensors="pt")
         found = generate_with_details(
             self.model,
@@ -264,7 +266,8 @@ def prepare(picture: Any, image_processor: InktexImageProcessor) -> PlacedPictur
     """The model's picture of whatever `Recognizer` reads: all that can be done without the model.
 
     Raises:
-        ValueError: if it cannot be read as a picture or has no ink in it.
+        ValueError: if it cannot be read as a picture.
+        NoFormulaError: a `ValueError`, if nothing in it could be a formula.
         OSError: if the file cannot be opened.
     """
     from inktex.modeling.image_processing_inktex import PlacedPicture
@@ -282,7 +285,9 @@ def as_picture(source: Any) -> Any:
     """
     from PIL import Image
 
-    if isinstance(source, bytes) and source.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if isinstance(source, bytearray | memoryview):
+        source = bytes(source)
+    if isinstance(source, bytes) and source[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         source = read_inkml(io.BytesIO(source))
     elif isinstance(source, str | Path) and str(source).lower().endswith(".inkml"):
         source = read_inkml(Path(source))

@@ -12,7 +12,7 @@ from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
 from .normal_form_inktex import NormalForm, normalize_picture
-from .pictures_inktex import grey_levels, picture_list
+from .pictures_inktex import NoFormulaError, picture_list, reduced_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,13 @@ class PlacedPicture:
         zoom: pixels of `picture` for each pixel of the given one, across and down.
         corner: x and y of its left upper corner, in pixels of the given one (turned upright, where
             it says how).
+        notes: what the image processor found and did, in words.
     """
 
     picture: NDArray[np.uint8]
     zoom: tuple[float, float]
     corner: tuple[float, float]
+    notes: tuple[str, ...] = ()
 
     def outside(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
         """Left, top, right and bottom in the given picture, of a box in `picture`."""
@@ -125,7 +127,8 @@ class InktexImageProcessor(BaseImageProcessor):
             except ValueError as error:
                 if len(pictures) == 1:
                     raise
-                raise ValueError(f"Picture {number} of {len(pictures)}: {error}") from error
+                kind = NoFormulaError if isinstance(error, NoFormulaError) else ValueError
+                raise kind(f"Picture {number} of {len(pictures)}: {error}") from error
         return self.stack(drawn, return_tensors)
 
     def stack(
@@ -155,7 +158,8 @@ class InktexImageProcessor(BaseImageProcessor):
         """The model's picture of one picture, and where it is in that picture.
 
         Raises:
-            ValueError: if it cannot be read or has no ink in it.
+            ValueError: if it cannot be read.
+            NoFormulaError: if there is no ink in it, or none that could be a formula.
         """
         form = NormalForm(
             symbol_height=self.symbol_height,
@@ -166,7 +170,8 @@ class InktexImageProcessor(BaseImageProcessor):
             stroke_range=(self.stroke_range[0], self.stroke_range[1]),
             enlargement=self.enlargement,
         )
-        normal = normalize_picture(grey_levels(picture, self.max_pixels), form)
+        grey, step = reduced_levels(picture, self.max_pixels)
+        normal = normalize_picture(grey, form)
         height, width = normal.ink.shape
         factor = normal.scale * self.resolution
         excess = max(height * factor / self.max_height, width * factor / self.max_width)
@@ -180,8 +185,9 @@ class InktexImageProcessor(BaseImageProcessor):
         # Pillow's BILINEAR averages over all pixels that fall into one, so thin lines survive.
         return PlacedPicture(
             picture=np.asarray(ink.resize(size, Image.Resampling.BILINEAR)),
-            zoom=(size[0] / width * normal.zoom, size[1] / height * normal.zoom),
-            corner=normal.corner,
+            zoom=(size[0] / width * normal.zoom / step, size[1] / height * normal.zoom / step),
+            corner=(normal.corner[0] * step, normal.corner[1] * step),
+            notes=normal.notes,
         )
 
 
