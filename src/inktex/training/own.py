@@ -156,10 +156,14 @@ def _captions(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
             name = next((row[key] for key in NAME_COLUMNS if row.get(key)), None)
             caption = next((row[key] for key in CAPTION_COLUMNS if row.get(key) is not None), None)
             where = f"{path.relative_to(folder).as_posix()}, row {line}"
-            if name is None or caption is None:
+            if not isinstance(name, str) or not isinstance(caption, str):
                 faults["without a file name or a caption"].append(where)
                 continue
-            place = (path.parent / name).resolve()
+            try:
+                place = (path.parent / name).resolve()
+            except (OSError, ValueError) as error:  # a null or a loop of links in it
+                faults["whose name is none"].append(f"{where}: {error}")
+                continue
             if not place.is_relative_to(folder.resolve()):
                 faults["that lie outside the folder"].append(f"{where}: {name}")
                 continue
