@@ -51,12 +51,12 @@ def ink_of_photo(grey: Grey) -> Found:
     if width >= 5:  # wide strokes bear more smoothing, and what is finer than they are is noise
         ink, outside = _ink(light, min(width / 6, 3.0))
     notes = [f"paper of uneven light, {'dark' if is_dark else 'light'} ink"]
-    if outside.any():
-        notes.append("surroundings of the sheet cut off")
-        ink = _off_the_edge(ink, outside)
     ink, ruled = without_ruling(ink)
     if ruled:
         notes.append(f"{ruled} ruled lines removed")
+    if outside.any():  # after the lines, which hang on the edge, and the formula on them
+        notes.append("surroundings of the sheet cut off")
+        ink = _off_the_edge(ink, outside)
     ink, clutter = _without_clutter(ink, stroke_width(ink))
     if clutter:
         notes.append(f"{clutter} things at the edge removed")
@@ -104,9 +104,10 @@ def _off_the_edge(ink: Mask, outside: Mask) -> Mask:
 def _surroundings(strong: Mask) -> Mask:
     """What runs along the edge of the picture: a table, a shadow, the sheet below."""
     labels, count = ndimage.label(strong, EIGHT)
-    touched = np.zeros(count + 1, dtype=np.int64)
+    touched = np.zeros(count + 1, dtype=np.int64)  # the longest stretch without a gap
     for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        touched = np.maximum(touched, np.bincount(side, minlength=count + 1))
+        starts = np.flatnonzero(np.diff(side, prepend=-1))
+        np.maximum.at(touched, side[starts], np.diff(starts, append=len(side)))
     touched[0] = 0
     return (touched > max(0.05 * max(strong.shape), 8))[labels]
 
@@ -160,7 +161,7 @@ def without_ruling(ink: Mask) -> tuple[Mask, int]:
     """
     level, count = _without_level_lines(ink)
     both, upright = _without_level_lines(level.T)
-    if not both.any():  # nothing but lines: then they are what is drawn
+    if not count + upright or not both.any():  # nothing but lines: then they are what is drawn
         return ink, 0
     return both.T, count + upright
 

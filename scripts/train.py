@@ -45,6 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
         help="leave out expressions of --data whose tokens the model does not know",
     )
     parser.add_argument(
+        "--skip-broken",
+        action="store_true",
+        help="leave out data files that are missing or damaged, and name them",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -60,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         recipe = load_recipe(recipe_path(options.recipe), options.overrides)
         if options.data is not None:
             recipe = replace(recipe, data=str(options.data))
-        examples, development = recipe_examples(recipe, options.skip_unknown)
+        examples, development = recipe_examples(recipe, options.skip_unknown, options.skip_broken)
         output = options.output or Path("runs") / recipe.name
         say(
             f"{len(examples)} expressions to train on, {len(development)} to choose by. "

@@ -118,6 +118,7 @@ class Recognizer:
 
         if name is None:
             name = pretrained_path()
+        kwargs.setdefault("use_safetensors", True)  # pickled weights could run code
         kwargs.setdefault("dtype", torch.float32)  # bf16 weights halve the file, not the time
         model = InktexForConditionalGeneration.from_pretrained(str(name), **kwargs)
         processor = InktexProcessor.from_pretrained(str(name))

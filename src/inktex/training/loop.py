@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from inktex.examples import AnyExample, Example
-from inktex.files import new_folder, partial_folder, recover, swap
+from inktex.files import new_folder, write_text
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.decoder_inktex import centres
 from inktex.modeling.generation_inktex import sequence_logits
@@ -29,7 +28,9 @@ from inktex.tokenizer.vocabulary_inktex import GRAMMAR
 
 from .average import WeightAverage
 from .batches import IGNORE, PAD, PlannedBatches, Planner
-from .recipe import OptimizerConfig, Recipe
+from .checkpoints import BEFORE, CHECKPOINT, forget_checkpoints, load_checkpoint, save_checkpoint
+from .guard import FiniteGuard
+from .recipe import OptimizerConfig, Recipe, recipe_from_dict
 from .synthetic import SyntheticInk
 from .validation import validate
 
@@ -37,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 SHIPPED = "shipped"
 """`init` of recipes that start from the checkpoint that the package ships."""
-CHECKPOINT = "checkpoint"
 AVERAGED = "averaged"
 BEST = "best"
 CURVE = "curve.jsonl"
@@ -132,8 +132,10 @@ def train(
         The folder with the averaged weights that scored best on the development examples.
 
     Raises:
-        ValueError: if there is nothing to train on, a shape does not suit the model, or `output`
-            holds a run of another recipe.
+        ValueError: if there is nothing to train on, a shape does not suit the model, `output`
+            holds a run of another recipe, or all its checkpoints are damaged.
+        DivergedError: a `ValueError`, if the loss stays no finite number; a report is written.
+        OSError: if a checkpoint cannot be written, as on a full disk.
     """
     if not examples:
         raise ValueError("There are no examples to train on: check the recipe's `data`.")
@@ -150,13 +152,12 @@ def train(
     average = WeightAverage(bare, recipe.optimizer.average)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, average)
-    if accelerator.is_main_process:
-        recover(output / CHECKPOINT)
-    accelerator.wait_for_everyone()
     _check_recipe(recipe, output, resume, accelerator)
-    if resume and (output / CHECKPOINT).is_dir():
-        accelerator.load_state(str(output / CHECKPOINT))
+    if not resume:
+        forget_checkpoints(accelerator, output)
+    if resume and load_checkpoint(accelerator, output) is not None:
         accelerator.print(f"Going on at step {progress.step} (epoch {progress.epoch}).")
+    guard = FiniteGuard(accelerator, output)
     if accelerator.log_with:
         accelerator.init_trackers("curves")
     share = recipe.synthesis.share
@@ -201,8 +202,12 @@ def train(
             rate = learning_rate(recipe.optimizer, progress.step, progress.share(recipe))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            losses = _step(accelerator, model, optimizer, batch, recipe)
-            average.update()
+            losses = _step(accelerator, model, optimizer, batch, recipe, guard)
+            if "skipped" in losses:
+                guard.skipped("loss or its gradient", progress.step, rate)
+            else:
+                guard.took(losses)
+                average.update()
             progress.step += 1
             progress.batch += 1
             progress.seconds = _agreed(accelerator, time.monotonic() - started)
@@ -246,7 +251,9 @@ def _step(
     optimizer: Any,
     batch: dict[str, torch.Tensor],
     recipe: Recipe,
+    guard: FiniteGuard,
 ) -> dict[str, float]:
+    """One step; gives its losses, or that it was skipped because they are no finite numbers."""
     batch = {key: value.to(accelerator.device) for key, value in batch.items()}
     if accelerator.unwrap_model(model).config.decoder.location_feedback:
         batch |= _find_places(accelerator.unwrap_model(model), batch)
@@ -258,8 +265,14 @@ def _step(
             symbol_weight=recipe.loss.symbol,
             guide_weight=recipe.loss.guide,
         )
+    if not guard.is_finite(output.loss):
+        return {"skipped": 1.0}
     accelerator.backward(output.loss)
-    accelerator.clip_grad_norm_(model.parameters(), recipe.optimizer.clip)
+    norm = accelerator.clip_grad_norm_(model.parameters(), recipe.optimizer.clip)
+    # In fp16 the scaler of the loss looks after infinite gradients: they set its scale.
+    if recipe.precision != "fp16" and norm is not None and not guard.is_finite(norm):
+        optimizer.zero_grad(set_to_none=True)
+        return {"skipped": 1.0}
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     names = {
@@ -358,18 +371,6 @@ def save_model(
         processor.save_pretrained(partial)
 
 
-def save_checkpoint(accelerator: Accelerator, output: Path) -> None:
-    """Write everything that a run needs to go on, so that the one before stays until it is done."""
-    partial = partial_folder(output / CHECKPOINT)
-    if accelerator.is_main_process:
-        shutil.rmtree(partial, ignore_errors=True)
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(partial))
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        swap(partial, output / CHECKPOINT)
-
-
 def _check_shapes(recipe: Recipe, stride: int) -> None:
     odd = [side for side in (*recipe.batch.heights, *recipe.batch.widths) if side % stride]
     if odd:
@@ -382,8 +383,9 @@ def _check_shapes(recipe: Recipe, stride: int) -> None:
 def _check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accelerator) -> None:
     path = output / "recipe.json"
     present = recipe.to_dict()
-    if resume and path.exists() and (output / CHECKPOINT).is_dir():
-        before = json.loads(path.read_text(encoding="utf-8"))
+    if resume and path.exists() and any((output / one).is_dir() for one in (CHECKPOINT, BEFORE)):
+        # A recipe of before a field was there had its default.
+        before = recipe_from_dict(json.loads(path.read_text(encoding="utf-8"))).to_dict()
         changed = [k for k in present if present[k] != before.get(k) and k not in _MAY_CHANGE]
         if changed:
             raise ValueError(
@@ -391,7 +393,7 @@ def _check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accel
                 "Choose another output folder, or start it anew with --fresh."
             )
     if accelerator.is_main_process:
-        path.write_text(json.dumps(present, indent=2), encoding="utf-8")
+        write_text(path, json.dumps(present, indent=2))
 
 
 _MAY_CHANGE = {"steps", "minutes", "workers", "validate_every", "save_every"}
