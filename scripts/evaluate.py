@@ -20,6 +20,7 @@ import argparse
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 from inktex import Recognizer, __version__
 from inktex.evaluation.reading import Sample, evaluate_samples, picture_samples, write_json
@@ -123,7 +124,8 @@ def camera(recognizer: Recognizer, samples: list[Sample], options: argparse.Name
         print(f"Written: {options.sheet}")
     print("| condition | ExpRate | less than clean | <=1 | token error rate | refused |")
     print("|---|---|---|---|---|---|", flush=True)
-    clean, records = 0.0, {}
+    clean = 0.0
+    records: dict[str, Any] = {}
     for name, result in evaluate_camera(
         recognizer, samples, conditions, options.preset, options.batch_size
     ):

@@ -53,7 +53,8 @@ def whole(examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -> 
 
 def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a run end, as a kill would end it, once it has done so many steps."""
-    step, done = loop._step, []
+    step = loop._step
+    done: list[int] = []
 
     def stopping(*arguments: Any) -> dict[str, float]:
         if len(done) == steps:
@@ -121,7 +122,8 @@ def test_a_fresh_run_does_not_fall_back_to_an_older_one(
 def test_a_full_disk_leaves_the_checkpoint_before(
     whole: Path, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save, saved = Accelerator.save_state, []
+    save = Accelerator.save_state
+    saved: list[str] = []
 
     def full(self: Accelerator, folder: str, *arguments: Any, **options: Any) -> Any:
         saved.append(folder)

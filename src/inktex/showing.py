@@ -12,7 +12,7 @@ from .recognizer import as_picture, prepare
 if TYPE_CHECKING:
     from PIL import Image
 
-    from inktex.modeling.image_processing_inktex import InktexImageProcessor
+    from inktex.modeling.image_processing_inktex import InktexImageProcessor, PlacedPicture
 
 __all__ = ["preprocessing_sheet", "showing"]
 
@@ -44,11 +44,12 @@ def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> 
     source = load_picture(as_picture(picture))
     if not isinstance(source, Image.Image):
         raise ValueError("Arrays and tensors are not shown: make a PIL picture of them.")
+    placed: PlacedPicture | None = None
     try:
         placed = prepare(source, image_processor)
         notes = [f"- {note}" for note in placed.notes]
     except NoFormulaError as error:
-        placed, notes = None, [str(error)]
+        notes = [str(error)]
     upright = ImageOps.exif_transpose(source).convert("RGBA")
     given = Image.new("RGBA", upright.size, "white")
     given.alpha_composite(upright)
@@ -89,8 +90,8 @@ def showing(
         try:
             sheet = preprocessing_sheet(source, image_processor)
         except (ValueError, OSError):
-            sheet = None
-        if sheet is not None:
+            pass
+        else:
             stem = re.sub(r"[^\w.-]+", "_", Path(name).stem).strip("._") or "standard-input"
             sheet.save(folder / f"{number:04d}-{stem[:80]}.png")
         yield source
