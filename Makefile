@@ -5,6 +5,7 @@
 #   make test        run the tests
 #   make oldest      run the tests of what loads and reads with the oldest transformers that it allows
 #   make lint types  check style and types
+#   make audit       ask for known holes in what constraints.txt names (needs the network)
 #   make format      repair what can be repaired
 #   make tokenizer   write tokenizer/*.json anew after a change of the vocabulary
 #   make package     build sdist and wheel into dist/
@@ -18,7 +19,7 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 SOURCES := src modeling tokenizer tests $(wildcard scripts spaces_app)
 TYPED := build/types
 
-.PHONY: demo space test oldest lint types format tokenizer package clean
+.PHONY: demo space test oldest lint types audit format tokenizer package clean
 
 demo: $(VENV)/installed
 	$(BIN)/inktex recognize spaces_app/examples
@@ -51,6 +52,16 @@ types: $(VENV)/installed-dev
 	cp -R modeling tokenizer $(TYPED)/inktex/
 	MYPYPATH=$(TYPED):spaces_app:tests $(BIN)/mypy --explicit-package-bases $(TYPED)/inktex tests scripts \
 	  spaces_app
+
+# pip-audit fails alike for a hole and for a network that is not there, so that is asked first.
+audit: $(VENV)/installed
+	@if ! $(BIN)/python -c 'import urllib.request as u; u.urlopen("https://pypi.org/pypi/pip/json", timeout=10)' \
+	    2>/dev/null; then \
+	  echo "make audit: skipped, pypi.org's list of known holes cannot be reached from here."; \
+	elif ! $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --target build/audit 'pip-audit>=2.7'; then \
+	  echo "make audit: skipped, pip-audit cannot be installed here."; \
+	else PYTHONPATH=build/audit $(BIN)/python -m pip_audit --no-deps --disable-pip -r constraints.txt; fi
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix $(SOURCES)

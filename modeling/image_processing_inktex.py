@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
-from .pictures_inktex import picture_list
+from .pictures_inktex import NoFormulaError, picture_list
 from .placing_inktex import PlacedPicture, place_picture, stack_pictures
 
 
@@ -100,7 +100,8 @@ class InktexImageProcessor(BaseImageProcessor):
             except ValueError as error:
                 if len(pictures) == 1:
                     raise
-                raise ValueError(f"Picture {number} of {len(pictures)}: {error}") from error
+                kind = NoFormulaError if isinstance(error, NoFormulaError) else ValueError
+                raise kind(f"Picture {number} of {len(pictures)}: {error}") from error
         return self.stack(drawn, return_tensors)
 
     def stack(
@@ -120,7 +121,8 @@ class InktexImageProcessor(BaseImageProcessor):
         """The model's picture of one picture, and where it is in that picture.
 
         Raises:
-            ValueError: if it cannot be read or has no ink in it.
+            ValueError: if it cannot be read.
+            NoFormulaError: if there is no ink in it, or none that could be a formula.
         """
         return place_picture(picture, self)
 

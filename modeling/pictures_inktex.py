@@ -1,17 +1,17 @@
 """Any picture that a person has, read as grey levels: 0 black to 1 white."""
 
 import base64
-import binascii
 import io
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 Grey = NDArray[np.float32]
 
@@ -21,6 +21,31 @@ TIMEOUT = 30.0
 """Seconds that a server may let us wait."""
 MIN_SIDE = 4
 """Pixels; no sign can be told from another in less."""
+ENOUGH = 16_000_000
+"""Pixels; larger pictures are reduced by a whole number as they are read, strip by strip, so that
+the largest take no more than some hundred megabytes."""
+FORMATS = (
+    "AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "SGI",
+    "TGA", "TIFF", "WEBP",
+)  # fmt: skip
+"""As Pillow names them: bitmaps alone, decoded without outside programs (EPS would start one)."""
+_COLOURED = 0.1
+"""Distance between the channels from which on a picture has colours that are worth a look."""
+_ORIENTATION = 0x0112
+"""EXIF tag that says how the camera was held."""
+_TURNS: dict[int, Callable[[Any], Any]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: a.swapaxes(0, 1)[::-1],
+}
+
+
+class NoFormulaError(ValueError):
+    """A picture in which there is no handwritten formula; the message says what it looks like."""
 
 
 def picture_list(pictures: Any) -> list[Any]:
@@ -59,11 +84,22 @@ def load_picture(source: Any) -> Any:
     name = os.fspath(source)
     if name.startswith(("http://", "https://")):
         return _open(io.BytesIO(_download(name)), name)
-    if Path(name).is_file():
+    if _is_file(name):
         return _open(name, name)
     if name.startswith("data:image/"):
-        return _open(io.BytesIO(_decode(name)), "This data URL")
+        try:
+            content = base64.b64decode(name.partition(",")[2], validate=True)
+        except ValueError as error:
+            raise ValueError(f"This data: URL is not valid base64: {error}") from error
+        return _open(io.BytesIO(content), "This data: URL")
     raise ValueError(f"There is no picture {name[:200]!r}. Give the path of a file, or a URL.")
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # longer than a name may be, or with a null in it
+        return False
 
 
 def _download(url: str) -> bytes:
@@ -77,44 +113,48 @@ def _download(url: str) -> bytes:
     return content
 
 
-def _decode(url: str) -> bytes:
-    head, _, content = url.partition(",")
-    try:
-        if not head.endswith(";base64"):
-            raise ValueError("it is not in base64")
-        return base64.b64decode(content)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError(f"The data URL {url[:40]!r} cannot be read: {error}") from error
-
-
 def _open(file: Any, name: str) -> Image.Image:
+    if not set(FORMATS) <= set(Image.OPEN):
+        Image.init()  # registers what Pillow can read
     try:
-        return Image.open(file)
+        return Image.open(file, formats=[one for one in FORMATS if one in Image.OPEN])
     except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is not a picture in a format that Pillow reads.") from error
-    except (Image.DecompressionBombError, OSError) as error:
-        raise ValueError(f"{name} cannot be read: {error}") from error
+        raise ValueError(
+            f"{name}: no picture in a format that is read ({', '.join(FORMATS)})."
+        ) from error
+    except Exception as error:  # Pillow's plugins raise whatever they like at broken headers
+        raise ValueError(f"{name}: this picture cannot be read: {error}") from error
 
 
 def grey_levels(picture: Any, max_pixels: int) -> Grey:
-    """Grey levels of a picture.
+    """Grey levels of a picture; see `reduced_levels`, of which this is the first part."""
+    return reduced_levels(picture, max_pixels, max_pixels)[0]
+
+
+def reduced_levels(picture: Any, max_pixels: int, enough: int = ENOUGH) -> tuple[Grey, int]:
+    """Grey levels of a picture, reduced if it is large.
 
     Args:
         picture: what `load_picture` takes. Arrays are `(h, w)`, `(h, w, c)` or `(c, h, w)` with
             1 to 4 channels (grey, grey and alpha, RGB, RGBA); whole numbers up to 255 or 65535,
             or floating-point numbers in 0..1 or 0..255.
         max_pixels: more would be an attack or an accident.
+        enough: pixels from which on the picture is reduced by a whole number.
 
     Returns:
-        `(h, w)` float32, 0 black to 1 white. Transparent parts are paper.
+        `(h, w)` float32, 0 black to 1 white, transparent parts paper; and how many pixels of the
+        picture went into a row or column of one of these. Where ink has another colour than
+        paper, but hardly another brightness, the channel that shows it counts.
 
     Raises:
         ValueError: for what is no picture, is damaged, too large or too small, or has NaN in it.
+        NoFormulaError: if all of it is transparent.
     """
     picture = load_picture(picture)
     if isinstance(picture, Image.Image):
         _check_size(picture.width, picture.height, max_pixels)
-        return _from_pil(picture)
+        step = _step(picture.width, picture.height, enough)
+        return _on_paper(_from_pil(picture, step)), step
     array = _as_array(picture)
     channels_first = (
         array.ndim == 3 and array.shape[0] <= 4 and (array.shape[2] > 4 or array.shape[0] == 1)
@@ -123,18 +163,18 @@ def grey_levels(picture: Any, max_pixels: int) -> Grey:
         array = np.moveaxis(array, 0, -1)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] > 4):
+    if array.ndim not in (2, 3) or (array.ndim == 3 and not 1 <= array.shape[2] <= 4):
         raise ValueError(
             f"An array of shape {array.shape} is no picture: expected (h, w), (h, w, c) or "
             "(c, h, w) with 1 to 4 channels."
         )
     _check_size(array.shape[1], array.shape[0], max_pixels)
-    levels = _unit_range(array)
-    if levels.ndim == 2:
-        return levels
-    if levels.shape[2] in (2, 4):
-        return _on_paper(_luminance(levels[..., :-1]), levels[..., -1])
-    return _luminance(levels)
+    step = _step(array.shape[1], array.shape[0], enough)
+    return _on_paper(_unit_range(array, step)), step
+
+
+def _step(width: int, height: int, enough: int) -> int:
+    return max(min(int(np.ceil(np.sqrt(width * height / enough))), width, height), 1)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -147,17 +187,41 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise ValueError(f"The picture has {width}x{height} pixels: nothing can be read in it.")
 
 
-def _from_pil(picture: Image.Image) -> Grey:
+def _from_pil(picture: Image.Image, step: int) -> NDArray[np.float32]:
+    """Levels `(h, w)` or `(h, w, 4)` of 0 to 1, upright, `step` pixels to one."""
     try:
-        picture = ImageOps.exif_transpose(picture)
+        picture.load()
+        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1), lambda a: a)
         if picture.mode.startswith(("I", "F")):
-            return _unit_range(np.asarray(picture))
-        if picture.mode in ("1", "L") and "transparency" not in picture.info:
-            return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
-        levels = np.asarray(picture.convert("RGBA"), dtype=np.float32) / np.float32(255)
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's for damaged files
+            return np.ascontiguousarray(turn(_unit_range(np.asarray(picture), step)))
+        rows = picture.height if step == 1 else max(ENOUGH // (16 * picture.width), 1) * step
+        strips = []
+        for top in range(0, picture.height - step + 1, rows):
+            strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+            strips.append(_blocks(_pil_levels(strip), step))
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever Pillow's decoders raise for damaged files
         raise ValueError(f"The picture is damaged: {error}") from error
-    return _on_paper(_luminance(levels[..., :3]), levels[..., 3])
+    return np.ascontiguousarray(turn(np.concatenate(strips)))
+
+
+def _pil_levels(picture: Image.Image) -> NDArray[np.float32]:
+    if picture.mode not in ("1", "L") or "transparency" in picture.info:
+        return np.asarray(picture.convert("RGBA"), dtype=np.float32) / np.float32(255)
+    return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
+
+
+def _blocks(array: NDArray[Any], step: int) -> NDArray[Any]:
+    """Means of squares of `step` pixels; what is left over at the right and below is cut off."""
+    if step == 1:
+        return array
+    height, width = (side // step * step for side in array.shape[:2])
+    total = np.zeros((height // step, width // step, *array.shape[2:]), dtype=np.float32)
+    for row in range(step):
+        for column in range(step):
+            total += array[row:height:step, column:width:step]
+    return total / np.float32(step * step)
 
 
 def _as_array(picture: Any) -> NDArray[Any]:
@@ -167,40 +231,67 @@ def _as_array(picture: Any) -> NDArray[Any]:
     return np.asarray(picture)
 
 
-def _unit_range(array: NDArray[Any]) -> Grey:
+def _unit_range(array: NDArray[Any], step: int = 1) -> NDArray[np.float32]:
     """Bring numbers to 0..1, by their type where it tells, else by the largest."""
     if array.size == 0:
         raise ValueError("The picture is empty: it has no pixels.")
     if array.dtype == bool:
-        return array.astype(np.float32)
+        return _blocks(array, step).astype(np.float32)
     if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
         raise ValueError(f"An array of {array.dtype} is no picture: expected numbers.")
-    if not np.isfinite(array).all():
-        raise ValueError("The picture has values that are not finite numbers (NaN or infinity).")
     low, high = float(array.min()), float(array.max())
+    if not np.isfinite([low, high]).all():  # NaN comes out of both, infinity out of one
+        raise ValueError("The picture has values that are not finite numbers (NaN or infinity).")
     if low < 0:  # normalised for some network: only the order of the levels is known
-        array, full = array - low, max(high - low, 1e-6)
+        full = max(high - low, 1e-6)
     elif np.issubdtype(array.dtype, np.integer):
         full = 255.0 if array.dtype == np.uint8 or high <= 255 else max(65535.0, high)
     else:
         full = 1.0 if high <= 1 else max(255.0, high)
-    return (array / full).astype(np.float32)
+    if not np.isfinite(full):
+        raise ValueError("The picture has values too far apart for grey levels.")
+    levels = _blocks(array, step)
+    single = levels.dtype.itemsize <= 4 and full < 1e30  # as precise, in half the memory
+    unit = np.divide(levels, full, dtype=np.float32 if single else np.float64)
+    return np.asarray(unit - unit.dtype.type(min(low, 0.0) / full), dtype=np.float32)
 
 
-def _luminance(levels: Grey) -> Grey:
+def _grey(levels: NDArray[np.float32]) -> Grey:
+    """`(h, w, c)` to `(h, w)`: brightness, or the channel extreme that shows coloured ink."""
     if levels.shape[-1] == 1:
         return levels[..., 0]
     weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow
-    return levels @ weights
+    bright = levels @ weights
+    # A sample tells what colours there are.
+    some = levels[:: max(levels.shape[0] // 500, 1), :: max(levels.shape[1] // 500, 1)]
+    darkest, lightest = some.min(axis=-1), some.max(axis=-1)
+    if float((lightest - darkest).max()) < _COLOURED:
+        return bright
+    below, above = _reach(some @ weights)
+    if below >= above:
+        # Yellow ink on white paper is dark in blue alone; black ink is as dark in all three.
+        return levels.min(axis=-1) if _reach(darkest)[0] > 1.3 * below else bright
+    return levels.max(axis=-1) if _reach(lightest)[1] > 1.3 * above else bright
 
 
-def _on_paper(grey: Grey, alpha: Grey) -> Grey:
-    """Put a picture with transparent parts on paper that its ink can be seen on."""
+def _reach(levels: NDArray[np.float32]) -> tuple[float, float]:
+    """How far the darkest and the lightest few are from the paper."""
+    dark, paper, light = np.percentile(levels, (0.3, 50, 99.7)).tolist()
+    return paper - dark, light - paper
+
+
+def _on_paper(levels: NDArray[np.float32]) -> Grey:
+    """Grey levels of a picture; transparent parts become paper that its ink can be seen on."""
+    if levels.ndim == 2:
+        return levels
+    if levels.shape[2] not in (2, 4):
+        return _grey(levels)
+    grey, alpha = _grey(levels[..., :-1]), levels[..., -1]
     visible = alpha > 0.5
     if visible.all() and alpha.min() >= 1:
         return grey
     if not visible.any():
-        raise ValueError("The picture is blank: all of it is transparent.")
+        raise NoFormulaError("The picture is blank: all of it is transparent.")
     if visible.mean() > 0.5:  # a picture with its own paper, say with rounded corners
         paper = float(np.median(grey[visible]))
     else:  # ink alone: white paper, unless the ink is light
@@ -208,4 +299,4 @@ def _on_paper(grey: Grey, alpha: Grey) -> Grey:
     return np.asarray(paper + (grey - paper) * alpha, dtype=np.float32)
 
 
-__all__ = ["grey_levels", "load_picture", "picture_list"]
+__all__ = ["NoFormulaError", "grey_levels", "load_picture", "picture_list", "reduced_levels"]

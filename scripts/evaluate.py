@@ -9,6 +9,9 @@ r"""Score a model on a test set.
     python scripts/evaluate.py --pictures FOLDER --captions captions.tsv --output out.json \
         --preset accurate
 
+    # the same expressions as photos, in other sizes, with other pens (needs inktex[camera])
+    python scripts/evaluate.py --data data/crohme --camera --limit 100 --sheet build/camera.png
+
 Prints a table; --output also writes every reading and the scores as JSON, --report a page with
 plots. Every expression counts.
 """
@@ -45,16 +48,28 @@ def main(arguments: list[str] | None = None) -> int:
         "--engine", choices=tuple(ENGINES), default="torch", help="what reads (default: torch)"
     )
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--limit", type=int, help="only the first so many expressions (for a try)")
+    parser.add_argument(
+        "--limit", type=int, help="only so many expressions, spread over the set (for a try)"
+    )
+    parser.add_argument(
+        "--camera",
+        nargs="*",
+        metavar="CONDITION",
+        help="read them under other conditions too, beside the clean ones: all, or those whose "
+        "names have one of these words in them",
+    )
+    parser.add_argument("--sheet", type=Path, help="with --camera: PNG with some of the pictures")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     parser.add_argument("--report", type=Path, help="folder to write a report with plots to")
     options = parser.parse_args(arguments)
     try:
         samples = load_samples(options)
         if options.limit is not None:
-            samples = samples[: options.limit]
+            samples = samples[:: max(len(samples) // options.limit, 1)][: options.limit]
         recognizer = load(options.model, engine=options.engine)
         recognizer.check(options.preset)
+        if options.camera is not None:
+            return camera(recognizer, samples, options)
         result = evaluate_samples(recognizer, samples, options.preset, options.batch_size)
     except (ValueError, OSError, ImportError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
@@ -91,6 +106,48 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Report: {write_evaluation_report(result, samples, options.report, title)}")
     if options.output:
         write_json(options.output, {"settings": settings, **result.as_dict()})
+    return 0
+
+
+def camera(recognizer: Recognizer, samples: list[Sample], options: argparse.Namespace) -> int:
+    """Print what each condition costs; gives the exit status.
+
+    Raises:
+        ValueError: if no condition has such a name, or Augraphy is needed and not installed.
+    """
+    from inktex.evaluation.camera import CONDITIONS, contact_sheet, evaluate_camera
+
+    first, *others = CONDITIONS
+    chosen = [
+        name
+        for name in others
+        if not options.camera or any(word in name for word in options.camera)
+    ]
+    if not chosen:
+        raise ValueError(f"No condition is named so. There are: {'; '.join(others)}.")
+    conditions = [first, *chosen]
+    if options.sheet:
+        options.sheet.parent.mkdir(parents=True, exist_ok=True)
+        contact_sheet(recognizer, samples, conditions).save(options.sheet)
+        print(f"Written: {options.sheet}")
+    print("| condition | ExpRate | less than clean | <=1 | token error rate | refused |")
+    print("|---|---|---|---|---|---|", flush=True)
+    clean = 0.0
+    records: dict[str, Any] = {}
+    for name, result in evaluate_camera(
+        recognizer, samples, conditions, options.preset, options.batch_size
+    ):
+        scores = result.scores
+        clean = scores.exp_rate if name == first else clean
+        rates = (
+            scores.exp_rate, clean - scores.exp_rate, scores.exp_rate_1, scores.token_error_rate
+        )  # fmt: skip
+        row = " | ".join(f"{100 * rate:.2f}" for rate in rates)
+        print(f"| {name} | {row} | {len(result.errors)} |", flush=True)
+        records[name] = result.as_dict()
+    print(f"{len(samples)} expressions, preset {options.preset}.")
+    if options.output:
+        write_json(options.output, {"model": options.model or "shipped", "conditions": records})
     return 0
 
 

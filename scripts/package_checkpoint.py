@@ -11,6 +11,7 @@ scripts/evaluate.py measured them) and the model card, `README.md`, made from it
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -61,9 +62,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError, KeyError) as error:
         print(f"package_checkpoint: {error}", file=sys.stderr)
         return 2
+    weights = options.output / "model.safetensors"
+    record["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
     write_json(options.output / RECORD, record)
     (options.output / "README.md").write_text(model_card(record), encoding="utf-8")
-    size = (options.output / "model.safetensors").stat().st_size
+    size = weights.stat().st_size
     print(f"{options.output}: {size / 1e6:.1f} MB of weights")
     print(score_table(record["scores"]))
     return 0 if size < LIMIT else 1

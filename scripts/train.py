@@ -22,7 +22,8 @@ from pathlib import Path
 # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024 thrashes.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
 
-from inktex.training.loop import AVERAGED, CHECKPOINT, CURVE, train
+from inktex.training.checkpoints import CHECKPOINT
+from inktex.training.loop import AVERAGED, CURVE, train
 from inktex.training.recipe import load_stages, recipe_path
 from inktex.training.sources import recipe_examples
 
@@ -43,6 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--skip-unknown",
         action="store_true",
         help="leave out expressions of --data whose tokens the model does not know",
+    )
+    parser.add_argument(
+        "--skip-broken",
+        action="store_true",
+        help="leave out data files that are missing or damaged, and name them",
     )
     parser.add_argument(
         "--set",
@@ -69,7 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
                 if number > 1:
                     recipe = replace(recipe, init=str(output / f"stage-{number - 1}" / AVERAGED))
                 say(f"Stage {number} of {len(stages)}.")
-            examples, development = recipe_examples(recipe, options.skip_unknown)
+            examples, development = recipe_examples(
+                recipe, options.skip_unknown, options.skip_broken
+            )
             say(
                 f"{len(examples)} expressions to train on, {len(development)} to choose by. "
                 f"Curve: {folder / CURVE}; checkpoint: {folder / CHECKPOINT}."

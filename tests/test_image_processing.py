@@ -18,9 +18,9 @@ from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.normal_form_inktex import (
     NormalForm,
     normalize_picture,
-    stroke_width,
     symbol_height,
 )
+from inktex.modeling.photo_inktex import stroke_width
 from inktex.modeling.pictures_inktex import grey_levels
 from inktex.render import draw, render
 

@@ -1,5 +1,6 @@
 """The checkpoint that the package ships: it reads, it is described, it loads without inktex."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -30,6 +31,14 @@ def test_the_founding_example_is_read(folder: Path, repository: Path) -> None:
     assert normalize_spelling(reading.tokens.split()) == CAPTION.split()
     assert reading.latex.startswith(r"\int g=\lim")
     assert 0 < reading.score <= 1
+
+
+def test_the_weights_are_those_that_were_recorded(folder: Path) -> None:
+    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert record["weights_sha256"] == digest
+    pickles = [p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl")]
+    assert not pickles
 
 
 def test_card_and_readme_say_what_was_measured(folder: Path, repository: Path) -> None:

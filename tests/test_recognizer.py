@@ -210,6 +210,32 @@ def test_a_folder_is_searched_for_pictures_and_ink(
     assert files == ["b.png", "c.inkml", "a.JPG"]
 
 
+def test_what_was_done_to_pictures_is_shown(
+    folder: Path,
+    pictures: list[Image.Image],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = tmp_path / "shown"
+    pictures[0].save(tmp_path / "a b.png")
+    Image.new("L", (40, 40), 255).save(tmp_path / "blank.png")
+    (tmp_path / "ink.inkml").write_text(INKML)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    names = [tmp_path / name for name in ("a b.png", "blank.png", "ink.inkml", "broken.png")]
+    status, lines, errors = run(capsys, "--model", folder, *names, "--show-preprocessing", shown)
+    assert status == 1
+    assert len(lines) == 2
+    assert "blank" in errors
+    sheets = sorted(path.name for path in shown.iterdir())
+    assert sheets == ["0001-a_b.png", "0002-blank.png", "0003-ink.png"]
+    (tmp_path / "file").write_text("in the way")
+    status, _, errors = run(
+        capsys, "--model", folder, names[0], "--show-preprocessing", tmp_path / "file"
+    )
+    assert status == 2
+    assert "--show-preprocessing" in errors
+
+
 def test_symbols_are_found_where_they_are(recognizer: Recognizer) -> None:
     """An untrained model reads nonsense, but all ink belongs to somebody."""
     expression = written_expressions(5, seed=3)[1]

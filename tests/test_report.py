@@ -90,3 +90,23 @@ def test_a_report_shows_what_there_is(tmp_path: Path) -> None:
     assert [row.split(" | ")[1].strip("`") for row in rows] == [s.name for s in samples[:2]]
     assert evaluation.calibration.auroc == 0.0, "the misread ones are the surest here"
     assert evaluation.as_dict()["calibration"]["error_detection_auroc"] == 0.0
+
+
+def test_names_and_sources_of_strangers_are_no_markup(tmp_path: Path) -> None:
+    """InkML's annotations and file names get here: they may hold anything."""
+    (one,) = written_expressions(1, seed=2)
+    evil = "<script>alert(1)</script>\n| `x` | [a](javascript:b)"
+    picture = Image.fromarray(render(one.traces))
+    sample = Sample(evil, picture, " ".join(one.tokens), source=r"$\broken{")
+    reading = Reading("z", "z", 0.9)
+    scores = compute_scores([reading.tokens], [sample.tokens])
+    evaluation = Evaluation(scores, scores, [evil], [sample.tokens], [reading], {}, seconds=1.0)
+    report = write_evaluation_report(evaluation, [sample], tmp_path, f"Of {evil}")
+    text = report.read_text(encoding="utf-8")
+    outside_code = "".join(text.split("`")[::2])
+    assert "<script" not in outside_code
+    assert "&lt;script&gt;" in text.splitlines()[0]
+    (row,) = [line for line in text.splitlines() if line.startswith("| 1 | `")]
+    assert row.count("`") % 2 == 0
+    with Image.open(tmp_path / "sources.png") as plot:
+        assert min(plot.size) > 50

@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import pickle
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -169,3 +171,95 @@ def test_the_ablation_has_every_part_it_should(repository: Path) -> None:
         make_model(recipe)
     with pytest.raises(ValueError, match="no `variants`"):
         load_variants(recipe_path("tiny"))
+
+
+def test_conditions_are_compared_with_clean_pictures(
+    repository: Path, data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet, output = tmp_path / "sheet.png", tmp_path / "camera.json"
+    arguments = ["--data", str(data), "--model", str(model), "--limit", "3"]
+    conditions = ["--camera", "transparent", "1 pixel", "JPEG"]
+    evaluate = load(repository, "evaluate").main
+    assert evaluate([*arguments, *conditions, "--sheet", str(sheet), "--output", str(output)]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    names = [row.split(" | ")[0].removeprefix("| ") for row in rows[1:]]
+    chosen = ["clean", "transparent", "strokes of 1 pixel", "JPEG of quality 30"]
+    assert names == chosen
+    assert list(json.loads(output.read_text())["conditions"]) == chosen
+    with Image.open(sheet) as picture:
+        assert picture.size == (3 * 330 + 130, len(chosen) * 300)
+    assert evaluate([*arguments, "--camera", "by moonlight"]) == 2
+    assert "camera, mild" in capsys.readouterr().err
+
+
+def test_conditions_are_what_they_are_called() -> None:
+    from inktex.evaluation.camera import CONDITIONS, degraded
+    from inktex.evaluation.reading import Sample
+    from inktex.render import render
+
+    (expression,) = written_expressions(1, seed=2)
+    ink = Image.fromarray(render(expression.traces))
+    sample = Sample("a", ink, "")
+    assert degraded(sample, "2 times the size").picture.size == (2 * ink.width, 2 * ink.height)
+    assert degraded(sample, "transparent").picture.mode == "RGBA"
+    assert degraded(sample, "dark on light").picture.getpixel((0, 0)) == 255
+    widths = [
+        np.asarray(degraded(sample, f"strokes of {pen} pixel{'s' * (pen > 1)}").picture).mean()
+        * np.asarray(degraded(sample, f"strokes of {pen} pixel{'s' * (pen > 1)}").picture).size
+        for pen in (1, 2, 4, 6, 8)
+    ]
+    assert widths == sorted(widths)
+    assert len(CONDITIONS) == 15
+
+
+def test_photos_are_the_same_whenever_they_are_made() -> None:
+    pytest.importorskip("augraphy", reason="photos are made by Augraphy, an extra")
+    from inktex.evaluation.camera import degraded
+    from inktex.evaluation.reading import Sample
+
+    ink = np.zeros((40, 60), dtype=np.uint8)
+    ink[10:30, 20:23] = 255
+    sample = Sample("a", Image.fromarray(ink), "")
+    before = pickle.dumps(np.random.get_state())  # noqa: NPY002
+    first, second = (degraded(sample, "camera, mild").picture for _ in range(2))
+    assert pickle.dumps(np.random.get_state()) == before  # noqa: NPY002
+    assert first.tobytes() == second.tobytes()
+    assert first.mode == "RGB"
+    assert first.tobytes() != degraded(sample, "camera, mild", seed=1).picture.tobytes()
+
+
+def test_refusals_are_counted_and_shown(
+    repository: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "negatives.png"
+    script = load(repository, "check_refusal")
+    arguments = ["--model", str(model), "--count", "10", "--sheet", str(sheet)]
+    assert script.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "| page of print | 1 | 1 | 0 | 0.00 |" in printed
+    assert "of 10 pictures without a formula" in printed
+    with Image.open(sheet) as picture:
+        assert picture.size == (1700, 170)
+
+
+def test_fuzzing_counts_what_was_read_and_refused(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from inktex.evaluation.fuzzing import case, save_case
+
+    for kind in ("picture", "array", "inkml", "caption"):
+        assert save_case(tmp_path, kind, 0, case(kind, 0)).parent == tmp_path
+    assert len(list(tmp_path.iterdir())) == 4
+    script = load(repository, "fuzz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script, "limit_memory", lambda: None)  # the test run goes on afterwards
+        assert script.main(["--cases", "8", "--kind", "caption", "--save", str(tmp_path)]) == 0
+    assert "8 cases, seed 0: 0 failed" in capsys.readouterr().out
+
+
+def test_killed_runs_end_as_unbroken_ones(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = load(repository, "kill_training")
+    assert script.main(["--kills", "2", "--folder", str(tmp_path)]) == 0
+    assert "bit-equal to an unbroken run, 0 did not" in capsys.readouterr().out

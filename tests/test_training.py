@@ -186,6 +186,39 @@ def test_pictures_are_degraded_a_little() -> None:
     assert levels.dtype == np.uint8
 
 
+PHOTO = ("breaks", "swelling", "wearing", "speckle", "ruling", "leftovers")
+
+
+@pytest.mark.parametrize("field", PHOTO)
+def test_what_is_left_of_a_photo(field: str) -> None:
+    picture = np.zeros((60, 120), dtype=np.uint8)
+    picture[20:22, 10:110] = picture[10:50, 60:62] = 255
+    changes: dict[str, Any] = {field: 1.0}
+    config = replace(STILL, **changes)
+    for seed in range(20):
+        before = picture.copy()
+        changed = degrade(picture, config, np.random.default_rng(seed))
+        assert np.array_equal(picture, before), "the given picture was written to"
+        assert changed.shape == picture.shape
+        assert changed.dtype == np.uint8
+        more, less = (changed > picture).sum(), (changed < picture).sum()
+        if field in ("breaks", "wearing"):
+            assert not more
+            assert (changed > 0).sum() > 0.7 * (picture > 0).sum()
+        else:
+            assert not less
+        again = degrade(picture, config, np.random.default_rng(seed))
+        np.testing.assert_array_equal(again, changed)
+    tiny = np.full((2, 3), 255, dtype=np.uint8)
+    assert np.array_equal(degrade(tiny, config, np.random.default_rng(0)), tiny)
+
+
+def test_what_is_not_asked_for_draws_nothing() -> None:
+    first, second = np.random.default_rng(0), np.random.default_rng(0)
+    degrade(np.full((40, 60), 255, dtype=np.uint8), STILL, first)
+    assert first.random() == second.random()
+
+
 # --------------------------------------------------------------------------------------- batches
 
 
@@ -412,6 +445,17 @@ def test_a_run_of_another_recipe_is_not_continued(examples: list[Example], tmp_p
     with pytest.raises(ValueError, match="seed"):
         train(small_recipe(steps=1, seed=1), examples, [], tmp_path)
     train(small_recipe(steps=1, seed=1), examples, [], tmp_path, resume=False)
+
+
+def test_a_run_of_an_older_version_is_continued(examples: list[Example], tmp_path: Path) -> None:
+    train(small_recipe(steps=1), examples, [], tmp_path)
+    path = tmp_path / "recipe.json"
+    content = json.loads(path.read_text())
+    for field in PHOTO:  # which that version did not have
+        del content["augmentation"][field]
+    path.write_text(json.dumps(content))
+    train(small_recipe(steps=2), examples, [], tmp_path)
+    assert json.loads((tmp_path / "recipe.json").read_text())["augmentation"]["breaks"] == 0
 
 
 def test_training_learns_and_keeps_what_reads_best(examples: list[Example], tmp_path: Path) -> None:

@@ -122,6 +122,23 @@ def test_missing_split_names_those_that_are_there(folder: Path) -> None:
         load_expressions(folder, "test")
 
 
+def test_a_damaged_file_is_named_and_skipped_on_request(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "train.parquet").rename(folder / "train-0.parquet")
+    content = (folder / "train-0.parquet").read_bytes()
+    (folder / "train-1.parquet").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"train-1\.parquet.*--skip-broken"):
+        load_expressions(folder, "train")
+    with caplog.at_level(logging.WARNING):
+        kept = load_expressions(folder, "train", skip_broken=True)
+    assert [one.id for one in kept] == [one.id for one in WRITTEN]
+    assert "train-1.parquet" in caplog.text
+    (folder / "train-0.parquet").unlink()
+    with pytest.raises(ValueError, match="None of the files"):
+        load_expressions(folder, "train", skip_broken=True)
+
+
 def test_no_parquet(tmp_path: Path) -> None:
     (tmp_path / "train.parquet").write_text("something else")
     with pytest.raises(ValueError, match=r"train\.parquet is not a readable parquet"):

@@ -75,6 +75,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="with --json: also give each symbol's token, probability and box in the picture",
     )
     recognize.add_argument(
+        "--show-preprocessing",
+        type=Path,
+        metavar="FOLDER",
+        help="write a PNG for each picture: what was given, what the model saw, and what was done "
+        "in between",
+    )
+    recognize.add_argument(
         "--batch-size", type=_positive, default=8, help="pictures read together (default 8)"
     )
     recognize.add_argument(
@@ -118,7 +125,18 @@ def _recognize(options: argparse.Namespace) -> int:
         recognizer.check(options.preset, options.alternatives, options.beams)
     except (OSError, ValueError, ImportError) as error:
         return _fail(str(error))
-    sources = (sys.stdin.buffer.read() if file == STANDARD_INPUT else file for file in files)
+    sources: Iterator[Any] = (
+        sys.stdin.buffer.read() if file == STANDARD_INPUT else file for file in files
+    )
+    if options.show_preprocessing is not None:
+        from .showing import showing
+
+        try:
+            options.show_preprocessing.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return _fail(f"--show-preprocessing: {error}")
+        processor = recognizer.processor.image_processor
+        sources = showing(sources, files, options.show_preprocessing, processor)
     readings = recognizer.read_each(
         sources,
         options.preset,

@@ -23,6 +23,9 @@ __all__ = ["InkMLError", "MAX_BYTES", "MAX_POINTS", "MAX_TRACES", "read_inkml", 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_TRACES = 20_000
 MAX_POINTS = 2_000_000
+MAX_TAGS = 400_000  # opening and closing ones; each costs a hundred times its bytes when parsed
+MAX_ATTRIBUTES = 400_000
+MAX_TRACE_LENGTH = 8 * 1024 * 1024  # characters
 MAX_COORDINATE = 1e9  # beyond, float32 keeps no shape, and products overflow
 MAX_DEPTH = 200
 
@@ -138,6 +141,15 @@ def _parse(name: str, content: bytes | str) -> Element:
         content = text
     if isinstance(content, str):
         content = content.lstrip("\ufeff \t\r\n")
+    tags, attributes = (
+        content.count(sign) if isinstance(content, str) else content.count(sign.encode())
+        for sign in "<="
+    )
+    if tags > MAX_TAGS or attributes > MAX_ATTRIBUTES:
+        raise InkMLError(
+            f"{name}: {tags} tags and {attributes} attributes; more than {MAX_TAGS} and "
+            f"{MAX_ATTRIBUTES} are refused"
+        )
     try:
         root: Element = fromstring(content, forbid_dtd=False)
     except DefusedXmlException as error:
@@ -187,7 +199,10 @@ def _traces(
     for number, element in enumerate(elements):
         identity = _id(element)
         where = f"{name}: trace {identity if identity is not None else f'number {number}'!r}"
-        trace = _points(where, "".join(element.itertext()), columns)
+        text = "".join(element.itertext())
+        if len(text) > MAX_TRACE_LENGTH:
+            raise InkMLError(f"{where}: more than {MAX_TRACE_LENGTH} characters are refused")
+        trace = _points(where, text, columns)
         if not len(trace):
             continue
         points += len(trace)

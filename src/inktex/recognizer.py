@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,6 +172,7 @@ class BaseRecognizer(ABC):
 
         What `prepare` gave is taken for a picture too.
         """
+        from inktex.modeling.pictures_inktex import NoFormulaError
         from inktex.tokenizer.compact_inktex import compact
 
         self.check(preset, alternatives, num_beams)
@@ -184,7 +185,8 @@ class BaseRecognizer(ABC):
             except ValueError as error:
                 if len(pictures) == 1:
                     raise
-                raise ValueError(f"Picture {number} of {len(pictures)}: {error}") from error
+                kind = NoFormulaError if isinstance(error, NoFormulaError) else ValueError
+                raise kind(f"Picture {number} of {len(pictures)}: {error}") from error
         found = self.search([one.picture for one in placed], preset, alternatives, num_beams)
         texts, scores = found.texts, found.scores
         count = len(texts) // len(pictures)
@@ -283,6 +285,7 @@ class Recognizer(BaseRecognizer):
 
         if name is None:
             name = pretrained_path()
+        kwargs.setdefault("use_safetensors", True)  # pickled weights could run code
         kwargs.setdefault("dtype", torch.float32)  # bf16 weights halve the file, not the time
         model = InktexForConditionalGeneration.from_pretrained(str(name), **kwargs)
         processor = InktexProcessor.from_pretrained(str(name))
@@ -367,7 +370,8 @@ def prepare(picture: Any, image_processor: Any) -> PlacedPicture:
     """The model's picture of whatever `Recognizer` reads: all that can be done without the model.
 
     Raises:
-        ValueError: if it cannot be read as a picture or has no ink in it.
+        ValueError: if it cannot be read as a picture.
+        NoFormulaError: a `ValueError`, if nothing in it could be a formula.
         OSError: if the file cannot be opened.
     """
     from inktex.modeling.placing_inktex import PlacedPicture
@@ -385,7 +389,9 @@ def as_picture(source: Any) -> Any:
     """
     from PIL import Image
 
-    if isinstance(source, bytes) and source.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if isinstance(source, bytearray | memoryview):
+        source = bytes(source)
+    if isinstance(source, bytes) and source[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         source = read_inkml(io.BytesIO(source))
     elif isinstance(source, str | Path) and str(source).lower().endswith(".inkml"):
         source = read_inkml(Path(source))
@@ -409,6 +415,21 @@ def pretrained_path() -> Path:
             "package, or name a model: inktex.load('FOLDER_OR_REPOSITORY')."
         )
     return folder
+
+
+@overload
+def load(
+    name: str | Path | None = None,
+    device: str = "cpu",
+    engine: Literal["torch"] = "torch",
+    **kwargs: Any,
+) -> Recognizer: ...
+
+
+@overload
+def load(
+    name: str | Path | None = None, device: str = "cpu", *, engine: str, **kwargs: Any
+) -> BaseRecognizer: ...
 
 
 def load(

@@ -5,6 +5,7 @@ Needs matplotlib (`pip install inktex[train]`).
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ def write_evaluation_report(
     wrong = sorted((case for case in cases if not case.is_right), key=lambda c: -c.reading.score)
     _gallery(wrong[:_GALLERY]).save(folder / "misreads.png")
     report = folder / "README.md"
+    title = html.escape(" ".join(title.split()), quote=False)
     write_text(report, _text(title, evaluation, cases, calibration, confusions, wrong[:_GALLERY]))
     return report
 
@@ -136,7 +138,7 @@ def _rates(
         axis.barh(row, rate, color=_BLUE, height=0.65)
         axis.plot([low, high], [row, row], color="black", linewidth=1)
         axis.text(max(high, rate) + 1, row, f"{rate:.1f} of {len(right)}", va="center", fontsize=9)
-    axis.set_yticks(range(len(names)), names)
+    axis.set_yticks(range(len(names)), names, parse_math=False)  # a source may be called $x
     axis.invert_yaxis()
     axis.set_xlim(0, 115)
     axis.set_xticks(range(0, 101, 20))
@@ -182,8 +184,9 @@ def _confusion_plot(confusions: Counter[tuple[str, str]], most: int = 28) -> Fig
             column, row, f"{table[row, column]:.0f}", ha="center", va="center", fontsize=8,
             color="white" if dark else "black",
         )  # fmt: skip
-    axis.set_yticks(range(len(written)), written, family="monospace")
-    axis.set_xticks(range(len(read)), read, family="monospace", rotation=60, ha="right")
+    plain: dict[str, Any] = {"family": "monospace", "parse_math": False}
+    axis.set_yticks(range(len(written)), written, **plain)
+    axis.set_xticks(range(len(read)), read, rotation=60, ha="right", **plain)
     axis.set_ylabel("written")
     axis.set_xlabel("read")
     axis.tick_params(length=0)
@@ -314,8 +317,9 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _code(text: str) -> str:
-    """As Markdown code in a table, whatever is in it."""
-    return f"`{text.replace('|', chr(92) + '|').replace('`', chr(39))}`" if text else ""
+    """As Markdown code in a table, whatever is in it: in code nothing is markup."""
+    line = " ".join(text.split())
+    return f"`{line.replace('|', chr(92) + '|').replace('`', chr(39))}`" if line else ""
 
 
 def _listed(entries: Sequence[tuple[str, int]]) -> str:

@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from .photo_inktex import EIGHT, MIN_CONTRAST, grow, ink_of_photo, stroke_width, without_ruling
+from .pictures_inktex import NoFormulaError
+from .refusal_inktex import refuse_what_is_no_writing
+
 Grey = NDArray[np.float32]
 Ink = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-MIN_CONTRAST = 0.04
-"""Of the range from black to white; less is a blank sheet."""
 WORKING_PIXELS = 2_000_000
 """Larger pictures are reduced before anything is measured in them."""
-EIGHT = np.ones((3, 3), dtype=bool)
-"""Pixels that touch at a corner belong together."""
+MOST_PIXELS = 8_000_000
+"""No ink is enlarged beyond that: long before, it is larger than the model's largest picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Normalized:
         is_rescaled, is_redrawn: whether size and strokes had to change.
         zoom: pixels of `ink` for each pixel of the given picture.
         corner: x and y, in pixels of the given picture, of the left upper corner of `ink`.
+        notes: what was found and done, in words, in the order in which it was.
     """
 
     ink: Ink
@@ -66,6 +69,7 @@ class Normalized:
     is_redrawn: bool
     zoom: float
     corner: tuple[float, float]
+    notes: tuple[str, ...] = ()
 
 
 def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
@@ -76,19 +80,21 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         form: the aim.
 
     Raises:
-        ValueError: if there is no ink in the picture.
+        NoFormulaError: if there is no ink in the picture, or what there is looks like no writing.
     """
-    ink, is_plain = separate_ink(_reduce(grey))
+    ink, is_plain, notes = separate_ink(_reduce(grey))
     zoom = ink.shape[1] / grey.shape[1]
     strokes = ink > 0.5
     width = stroke_width(strokes)
     if width < 2:  # lines of a pixel, smoothed, break where they lie between two pixels
-        strokes = _continue(strokes, ink > 0.25)
+        strokes = grow(strokes, ink > 0.25)
         width = stroke_width(strokes)
     box = _ink_box(strokes)
     left, top = box[1].start / zoom, box[0].start / zoom
     ink, strokes = ink[box], strokes[box]
-    scale = form.symbol_height / symbol_height(strokes, width)
+    height, measured = symbol_height(strokes, width), width
+    refuse_what_is_no_writing(strokes, width, height)
+    scale = form.symbol_height / height
     thin, thick = form.stroke_range
     # Only where the pen is the protocol's may the size be, too.
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
@@ -99,7 +105,7 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     if scale > 1 or (is_redrawn and is_thick):
         # Small ink is enlarged before its strokes are drawn anew; thick ink is thinned at the
         # size where the result has to be right.
-        scale = min(scale, float(np.sqrt(8 * WORKING_PIXELS / strokes.size)))
+        scale = min(scale, float(np.sqrt(MOST_PIXELS / strokes.size)))
         ink = _resize(ink, scale)
         width, zoom, scale = width * scale, zoom * scale, 1.0
         strokes = ink > 0.5
@@ -108,39 +114,55 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         ink = _widen(_thin(strokes), form.stroke_width)
     elif is_redrawn:
         ink = _widen(strokes, max(round(pen - width) + 1, 1))
+    if is_rescaled:
+        notes += (f"symbols about {height:.0f} pixels tall, enlarged {zoom * scale:.2f} times",)
+    if is_redrawn:
+        notes += (f"strokes of {measured:.1f} pixels drawn anew",)
     before, after = (round(margin / scale) for margin in (form.margin_before, form.margin_after))
     corner = (left - before / zoom, top - before / zoom)
-    return Normalized(np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn, zoom, corner)
+    return Normalized(
+        np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn, zoom, corner, notes
+    )
 
 
 # ---------------------------------------------------------------------------- ink from its paper
 
 
-def separate_ink(grey: Grey) -> tuple[Ink, bool]:
+def separate_ink(grey: Grey) -> tuple[Ink, bool, tuple[str, ...]]:
     """Tell ink from paper.
 
     Returns:
-        The ink, `(h, w)` float32, 1 on paper 0, and whether the paper is plain: of one level, as
-        in screenshots and drawings. Then the edges keep their grey levels; else, as in photos,
-        there are none.
+        The ink, `(h, w)` float32, 1 on paper 0; whether the paper is plain: of one level, as in
+        screenshots and drawings (then the edges keep their grey levels; else, as in photos, there
+        are none); and what was found and done, in words.
 
     Raises:
-        ValueError: if there is no ink.
+        NoFormulaError: if there is no ink.
     """
     low, high = float(grey.min()), float(grey.max())
     if high - low < MIN_CONTRAST:
-        raise ValueError("The picture is blank: there is no ink in it.")
+        raise NoFormulaError("The picture is blank: there is no ink in it.")
     paper = plain_paper(grey)
     if paper is None:
-        return _ink_of_photo(grey), False
+        found = ink_of_photo(grey)
+        return found.ink.astype(np.float32), False, found.notes
     contrast = paper - grey  # positive where darker than the paper
-    if contrast.sum() < 0:
+    is_dark = contrast.sum() >= 0
+    if not is_dark:
         contrast = -contrast
     peak = float(contrast.max())
     if peak < MIN_CONTRAST:
-        raise ValueError("The picture is blank: there is no ink in it.")
+        raise NoFormulaError("The picture is blank: there is no ink in it.")
     full = float(np.median(contrast[contrast > 0.5 * peak]))
-    return np.clip(contrast / full, 0, 1).astype(np.float32), True
+    ink = np.clip(contrast / full, 0, 1).astype(np.float32)
+    notes = [f"plain paper, {'dark' if is_dark else 'light'} ink"]
+    strokes, ruled = without_ruling(ink > 0.5)
+    if ruled:
+        # With the lines goes what is too faint for a stroke and hangs on none.
+        ink = np.where(ndimage.binary_dilation(strokes, EIGHT), ink, 0).astype(np.float32)
+        ink[(ink > 0.5) & ~strokes] = 0
+        notes.append(f"{ruled} ruled lines removed")
+    return ink, True, tuple(notes)
 
 
 def plain_paper(grey: Grey) -> float | None:
@@ -159,82 +181,7 @@ def plain_paper(grey: Grey) -> float | None:
     return first / 255 if around[first] > 0.4 else None
 
 
-def _ink_of_photo(grey: Grey) -> Ink:
-    smooth = ndimage.gaussian_filter(grey, 0.7)  # noise of the sensor, blocks of JPEG
-    is_dark = _is_dark_ink(smooth)
-    light = smooth if is_dark else 1 - smooth
-    contrast = 1 - light / np.maximum(_background(light), 0.05)
-    contrast = np.clip(contrast - np.median(contrast), 0, 1)  # the closing rides on the noise
-    threshold = _otsu(contrast)
-    noise = 1.4826 * float(np.median(contrast[contrast > 0]))
-    strong = contrast > threshold
-    if not strong.any() or float(contrast[strong].mean()) < max(3 * noise, MIN_CONTRAST):
-        raise ValueError("The picture is blank: there is no ink in it.")
-    # Faint parts count where they continue strong ones.
-    ink = _continue(strong, contrast > max(0.6 * threshold, 3 * noise))
-    labels, _ = ndimage.label(ink, EIGHT)
-    areas = np.bincount(labels.ravel())
-    areas[0] = 0
-    # A dot is about as wide as the pen; what is much smaller is dust.
-    large = areas >= min((0.6 * stroke_width(ink)) ** 2, areas.max())
-    return large[labels].astype(np.float32)
-
-
-def _continue(strong: Mask, weak: Mask) -> Mask:
-    """The strong pixels and the weak ones that hang together with them."""
-    labels, count = ndimage.label(strong | weak, EIGHT)
-    keep = np.zeros(count + 1, dtype=bool)
-    keep[labels[strong]] = True
-    return keep[labels]
-
-
-def _is_dark_ink(grey: Grey) -> bool:
-    """Ink is rare: on what side of their surroundings are the pixels that stand out most?"""
-    step = max(min(grey.shape) // 4, 15)
-    residual = grey - ndimage.uniform_filter(grey, step)
-    return float((residual**3).mean()) <= 0
-
-
-def _background(light: Grey) -> Grey:
-    """Brightness of the paper under the ink: a closing wider than strokes keeps shadows' edges."""
-    reach = max(max(light.shape) // 16, 15)
-    closed = ndimage.grey_closing(light, size=(reach, reach), mode="nearest")
-    return ndimage.gaussian_filter(closed, 2.0, mode="nearest")
-
-
-def _otsu(values: Grey) -> float:
-    """Threshold that parts values in 0..1 into two classes most unlike (Otsu 1979)."""
-    counts, edges = np.histogram(values, bins=256, range=(0.0, 1.0))
-    centres = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)
-    above = below[-1] - below
-    sums = np.cumsum(counts * centres)
-    mean_below = sums / np.maximum(below, 1)
-    mean_above = (sums[-1] - sums) / np.maximum(above, 1)
-    between = below.astype(np.float64) * above * (mean_below - mean_above) ** 2
-    return float(edges[int(between.argmax()) + 1])
-
-
 # ------------------------------------------------------------------------------- size and strokes
-
-
-def stroke_width(strokes: Mask) -> float:
-    """Width of the pen: the median, over the ink, of the shorter of the two runs through a pixel.
-
-    Exact for the protocol's square pen, wherever a stroke is not near a diagonal.
-    """
-    shorter = np.minimum(_runs(strokes), _runs(strokes.T).T)
-    return float(np.median(shorter[strokes]))
-
-
-def _runs(strokes: Mask) -> NDArray[np.int64]:
-    """Length of the horizontal run of ink that each pixel of ink is in."""
-    padded = np.pad(strokes, ((0, 0), (0, 1))).ravel()
-    steps = np.diff(padded.astype(np.int8), prepend=0)
-    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-    lengths = np.zeros(padded.size, dtype=np.int64)
-    lengths[padded] = np.repeat(ends - starts, ends - starts)
-    return lengths.reshape(strokes.shape[0], -1)[:, :-1]
 
 
 def symbol_height(strokes: Mask, width: float) -> float:

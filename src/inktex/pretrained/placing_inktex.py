@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .normal_form_inktex import NormalForm, normalize_picture
-from .pictures_inktex import grey_levels
+from .pictures_inktex import reduced_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,13 @@ class PlacedPicture:
         zoom: pixels of `picture` for each pixel of the given one, across and down.
         corner: x and y of its left upper corner, in pixels of the given one (turned upright, where
             it says how).
+        notes: what the image processor found and did, in words.
     """
 
     picture: NDArray[np.uint8]
     zoom: tuple[float, float]
     corner: tuple[float, float]
+    notes: tuple[str, ...] = ()
 
     def outside(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
         """Left, top, right and bottom in the given picture, of a box in `picture`."""
@@ -56,11 +58,12 @@ def place_picture(picture: Any, settings: PlacingSettings) -> PlacedPicture:
     """The model's picture of one picture, and where it is in that picture.
 
     Args:
-        picture: what `grey_levels` takes.
+        picture: what `reduced_levels` takes.
         settings: of the model.
 
     Raises:
-        ValueError: if it cannot be read or has no ink in it.
+        ValueError: if it cannot be read.
+        NoFormulaError: if there is no ink in it, or none that could be a formula.
     """
     form = NormalForm(
         symbol_height=settings.symbol_height,
@@ -71,7 +74,8 @@ def place_picture(picture: Any, settings: PlacingSettings) -> PlacedPicture:
         stroke_range=(settings.stroke_range[0], settings.stroke_range[1]),
         enlargement=settings.enlargement,
     )
-    normal = normalize_picture(grey_levels(picture, settings.max_pixels), form)
+    grey, step = reduced_levels(picture, settings.max_pixels)
+    normal = normalize_picture(grey, form)
     height, width = normal.ink.shape
     factor = normal.scale * settings.resolution
     excess = max(height * factor / settings.max_height, width * factor / settings.max_width)
@@ -85,8 +89,9 @@ def place_picture(picture: Any, settings: PlacingSettings) -> PlacedPicture:
     # Pillow's BILINEAR averages over all pixels that fall into one, so thin lines survive.
     return PlacedPicture(
         picture=np.asarray(ink.resize(size, Image.Resampling.BILINEAR)),
-        zoom=(size[0] / width * normal.zoom, size[1] / height * normal.zoom),
-        corner=normal.corner,
+        zoom=(size[0] / width * normal.zoom / step, size[1] / height * normal.zoom / step),
+        corner=(normal.corner[0] * step, normal.corner[1] * step),
+        notes=normal.notes,
     )
 
 

@@ -36,6 +36,12 @@ class AugmentationConfig:
         contrast: standard deviation of the logarithm of the exponent of the grey levels.
         threshold: share of the pictures that are cut to black and white at some level.
         occlusion: share of the pictures in which a patch about as wide as a stroke is lost.
+        breaks: share of the pictures whose strokes have gaps, as faint ink has in a photo.
+        swelling: share of the pictures whose strokes are thicker in a part of the picture.
+        wearing: share of the pictures whose strokes are thinner in a part of the picture.
+        speckle: share of the pictures with specks of the size of a dot.
+        ruling: share of the pictures with remains of ruled lines.
+        leftovers: share of the pictures with pieces of a shadow or of a sheet's edge at the side.
         tokens: share of the tokens that the decoder is told it read, of which another is told.
         pens: pen widths to choose from, in pixels at the published scale.
     """
@@ -55,6 +61,12 @@ class AugmentationConfig:
     contrast: float = 0.0
     threshold: float = 0.0
     occlusion: float = 0.0
+    breaks: float = 0.0
+    swelling: float = 0.0
+    wearing: float = 0.0
+    speckle: float = 0.0
+    ruling: float = 0.0
+    leftovers: float = 0.0
     tokens: float = 0.0
     pens: tuple[int, ...] = (2, 3, 3, 3, 4)
 
@@ -147,6 +159,7 @@ def degrade(
             row, column = int(rows[place]), int(columns[place])
             picture = picture.copy()
             picture[max(row - reach, 0) : row + reach, max(column - reach, 0) : column + reach] = 0
+    picture = _photographed(picture, config, rng)
     if config.blur and rng.random() < config.blur:
         picture = ndimage.gaussian_filter(picture, rng.uniform(0.3, 1.0))
     if config.contrast:
@@ -155,6 +168,70 @@ def degrade(
     if config.threshold and rng.random() < config.threshold:
         picture = np.where(picture > rng.uniform(70, 150), 255, 0).astype(np.uint8)
     return picture
+
+
+def _photographed(
+    picture: NDArray[np.uint8], config: AugmentationConfig, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """What the image processor leaves of a photo, where it does not find all that is to find.
+
+    Nothing is drawn from `rng` for a field that is 0, so that runs of before stay as they were.
+    """
+    height, width = picture.shape
+    if min(height, width) < 8:
+        return picture
+    if config.swelling and rng.random() < config.swelling:
+        part = _part(picture.shape, rng)
+        picture = picture.copy()
+        picture[part] = ndimage.maximum_filter(picture[part], size=2)
+    if config.wearing and rng.random() < config.wearing:
+        part = _part(picture.shape, rng)
+        picture = picture.copy()
+        # Half the level stays: a line of one pixel must not go.
+        worn = ndimage.minimum_filter(picture[part], size=2)
+        picture[part] = np.maximum(worn, picture[part] // 2)
+    if config.breaks and rng.random() < config.breaks:
+        rows, columns = np.nonzero(picture > 127)
+        picture = picture.copy()
+        for place in rng.integers(max(len(rows), 1), size=int(rng.integers(1, 6))).tolist():
+            if len(rows):
+                row, column = int(rows[place]), int(columns[place])
+                picture[max(row - 1, 0) : row + 1, max(column - 1, 0) : column + 1] = 0
+    if config.speckle and rng.random() < config.speckle:
+        count = int(rng.integers(1, 7))
+        picture = picture.copy()
+        for row, column in zip(
+            rng.integers(height, size=count), rng.integers(width, size=count), strict=True
+        ):
+            side = int(rng.integers(1, 3))
+            speck = picture[row : row + side, column : column + side]
+            np.maximum(speck, np.uint8(rng.integers(120, 256)), out=speck)
+    if config.ruling and rng.random() < config.ruling:
+        picture = picture.copy()
+        level, distance = int(rng.integers(110, 256)), int(rng.integers(10, 30))
+        slope = rng.normal(0, 0.01)
+        for row in range(int(rng.integers(distance)), height, distance):
+            start = int(rng.integers(width))
+            columns = np.arange(start, min(start + int(rng.integers(3, width // 2)), width))
+            at = (row + slope * columns).astype(np.int64).clip(0, height - 1)
+            picture[at, columns] = np.maximum(picture[at, columns], np.uint8(level))
+    if config.leftovers and rng.random() < config.leftovers:
+        picture = picture.copy()
+        turned = picture if rng.random() < 0.5 else picture.T  # a view: it writes to the picture
+        turned = turned if rng.random() < 0.5 else turned[::-1]
+        depth, long = int(rng.integers(1, 4)), int(rng.integers(4, turned.shape[1]))
+        start = int(rng.integers(turned.shape[1] - long + 1))
+        ragged = rng.integers(0, depth + 1, size=long)
+        for row in range(depth):
+            turned[row, start : start + long][ragged > row] = 255
+    return picture
+
+
+def _part(shape: tuple[int, ...], rng: np.random.Generator) -> tuple[slice, slice]:
+    """A part of a picture, from a third of its width up; all of its height."""
+    width = int(rng.integers(shape[1] // 3, shape[1] + 1))
+    start = int(rng.integers(shape[1] - width + 1))
+    return slice(None), slice(start, start + width)
 
 
 def _thin_out(example: Example, step: int) -> Example:

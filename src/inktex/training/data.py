@@ -31,22 +31,38 @@ COLUMNS = (
 """All but the picture."""
 
 
-def load_expressions(place: Path | str, split: str = "train") -> list[Expression]:
+def load_expressions(
+    place: Path | str, split: str = "train", skip_broken: bool = False
+) -> list[Expression]:
     """Read the expressions of a split.
 
     Args:
         place: folder with SPLIT.parquet (or SPLIT-*.parquet), or one such file, for which `split`
             means nothing.
         split: `train`, `dev`, `test2014`, ...
+        skip_broken: leave out files that cannot be read, with a warning that names them.
 
     Raises:
         FileNotFoundError: if there is no such file; the message names the command that makes it.
-        ValueError: if a file is no parquet, or lacks a column.
+        ValueError: if a file is no parquet, or lacks a column; if none can be read.
     """
-    return [one for path in _files(Path(place), split) for one in _read(path)]
+    found: list[Expression] = []
+    broken: list[str] = []
+    files = _files(Path(place), split)
+    for path in files:
+        try:
+            found += _read(path)
+        except ValueError as error:
+            if not skip_broken:
+                raise
+            broken.append(str(error))
+            logger.warning("Left out: %s", error)
+    if len(broken) == len(files):
+        raise ValueError(f"None of the files of {split!r} in {place} can be read: {broken[0]}")
+    return found
 
 
-def load_examples(data: str, split: str) -> list[Example]:
+def load_examples(data: str, split: str, skip_broken: bool = False) -> list[Example]:
     """The examples of a split, ready for batching.
 
     Expressions that cannot be trained on (no caption, no ink, a token that the vocabulary lacks)
@@ -55,14 +71,15 @@ def load_examples(data: str, split: str) -> list[Example]:
     Args:
         data: as `load_expressions` takes it.
         split: `train`, `dev`, ...
+        skip_broken: see `load_expressions`.
 
     Raises:
-        FileNotFoundError: see `load_expressions`.
+        FileNotFoundError, ValueError: see `load_expressions`.
     """
     kept: list[Example] = []
     left_out: list[str] = []
     unknown: set[str] = set()
-    for one in load_expressions(data, split):
+    for one in load_expressions(data, split, skip_broken):
         strange = {token for token in one.tokens if token not in IDS}
         if strange or not one.tokens or not any(len(trace) for trace in one.traces):
             unknown |= strange
@@ -104,8 +121,11 @@ def _read(path: Path) -> list[Expression]:
                     "scripts/prepare_crohme.py."
                 )
             table = file.read(columns=list(COLUMNS)).combine_chunks()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} is not a readable parquet file: {error}") from error
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{path} is not a readable parquet file: {error}. Make it anew with "
+            "scripts/prepare_crohme.py, or train without it: --skip-broken."
+        ) from error
     columns: dict[str, Any] = {name: _chunk(table[name]) for name in COLUMNS}
     plain = {
         name: columns[name].to_pylist()

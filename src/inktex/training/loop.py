@@ -3,7 +3,6 @@
 import copy
 import json
 import logging
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -18,7 +17,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from inktex.examples import AnyExample, Example
-from inktex.files import new_folder, partial_folder, recover, swap
+from inktex.files import new_folder, write_text
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.decoder_inktex import centres
 from inktex.modeling.generation_inktex import sequence_logits
@@ -31,8 +30,10 @@ from inktex.tokenizer.vocabulary_inktex import GRAMMAR
 
 from .average import WeightAverage
 from .batches import IGNORE, PAD, PlannedBatches, Planner
+from .checkpoints import BEFORE, CHECKPOINT, forget_checkpoints, load_checkpoint, save_checkpoint
 from .growth import can_grow, grown
-from .recipe import OptimizerConfig, Recipe
+from .guard import FiniteGuard
+from .recipe import OptimizerConfig, Recipe, recipe_from_dict
 from .synthetic import SyntheticInk
 from .validation import validate
 
@@ -40,7 +41,6 @@ logger = logging.getLogger(__name__)
 
 SHIPPED = "shipped"
 """`init` of recipes that start from the checkpoint that the package ships."""
-CHECKPOINT = "checkpoint"
 AVERAGED = "averaged"
 BEST = "best"
 CURVE = "curve.jsonl"
@@ -142,8 +142,10 @@ def train(
         The folder with the averaged weights that scored best on the development examples.
 
     Raises:
-        ValueError: if there is nothing to train on, a shape does not suit the model, or `output`
-            holds a run of another recipe.
+        ValueError: if there is nothing to train on, a shape does not suit the model, `output`
+            holds a run of another recipe, or all its checkpoints are damaged.
+        DivergedError: a `ValueError`, if the loss stays no finite number; a report is written.
+        OSError: if a checkpoint cannot be written, as on a full disk.
     """
     if not examples:
         raise ValueError("There are no examples to train on: check the recipe's `data`.")
@@ -160,13 +162,12 @@ def train(
     average = WeightAverage(bare, recipe.optimizer.average)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, average)
-    if accelerator.is_main_process:
-        recover(output / CHECKPOINT)
-    accelerator.wait_for_everyone()
     _check_recipe(recipe, output, resume, accelerator)
-    if resume and (output / CHECKPOINT).is_dir():
-        accelerator.load_state(str(output / CHECKPOINT))
+    if not resume:
+        forget_checkpoints(accelerator, output)
+    if resume and load_checkpoint(accelerator, output) is not None:
         accelerator.print(f"Going on at step {progress.step} (epoch {progress.epoch}).")
+    guard = FiniteGuard(accelerator, output)
     if accelerator.log_with:
         accelerator.init_trackers("curves")
     share, accumulate = recipe.synthesis.share, recipe.optimizer.accumulate
@@ -184,6 +185,7 @@ def train(
     started = time.monotonic() - progress.seconds
     model.train()
     sums: dict[str, float] = {}
+    step_losses: dict[str, float] = {}
     while progress.share(recipe) < 1:
         # The batches of a step, whoever computes them, are about as large.
         plans = planner.epoch(progress.epoch, accelerator.num_processes * accumulate)
@@ -222,13 +224,17 @@ def train(
             with nullcontext() if is_whole else accelerator.no_sync(model):
                 losses = _backward(accelerator, model, batch, recipe)
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value / accumulate
+                step_losses[name] = step_losses.get(name, 0.0) + value / accumulate
             if not is_whole:
                 continue
-            accelerator.clip_grad_norm_(model.parameters(), recipe.optimizer.clip)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            average.update()
+            if _step(accelerator, model, optimizer, recipe, step_losses["loss"], guard):
+                guard.took(step_losses)
+                average.update()
+                for name, value in step_losses.items():
+                    sums[name] = sums.get(name, 0.0) + value
+            else:
+                guard.skipped("loss or its gradient", progress.step, rate)
+            step_losses = {}
             progress.step += 1
             progress.seconds = _agreed(accelerator, time.monotonic() - started)
             if progress.step % recipe.log_every == 0:
@@ -290,6 +296,25 @@ def _backward(
     found = (output.loss, output.token_loss, output.symbol_loss, output.guide_loss)
     named = zip(_LOSSES, found, strict=True)
     return {name: value.item() for name, value in named if value is not None}
+
+
+def _step(
+    accelerator: Accelerator,
+    model: Any,
+    optimizer: Any,
+    recipe: Recipe,
+    loss: float,
+    guard: FiniteGuard,
+) -> bool:
+    """A step with the gradients that there are; not if they are no finite numbers."""
+    norm = accelerator.clip_grad_norm_(model.parameters(), recipe.optimizer.clip)
+    # In fp16 the scaler of the loss looks after infinite gradients: they set its scale.
+    told = torch.tensor(loss, device=accelerator.device) if recipe.precision == "fp16" else norm
+    is_finite = guard.is_finite(told)
+    if is_finite:
+        optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return is_finite
 
 
 @torch.no_grad()
@@ -379,18 +404,6 @@ def save_model(
         processor.save_pretrained(partial)
 
 
-def save_checkpoint(accelerator: Accelerator, output: Path) -> None:
-    """Write everything that a run needs to go on, so that the one before stays until it is done."""
-    partial = partial_folder(output / CHECKPOINT)
-    if accelerator.is_main_process:
-        shutil.rmtree(partial, ignore_errors=True)
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(partial))
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        swap(partial, output / CHECKPOINT)
-
-
 def _check_shapes(recipe: Recipe, stride: int) -> None:
     odd = [side for side in (*recipe.batch.heights, *recipe.batch.widths) if side % stride]
     if odd:
@@ -403,8 +416,9 @@ def _check_shapes(recipe: Recipe, stride: int) -> None:
 def _check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accelerator) -> None:
     path = output / "recipe.json"
     present = recipe.to_dict()
-    if resume and path.exists() and (output / CHECKPOINT).is_dir():
-        before = json.loads(path.read_text(encoding="utf-8"))
+    if resume and path.exists() and any((output / one).is_dir() for one in (CHECKPOINT, BEFORE)):
+        # A recipe of before a field was there had its default.
+        before = recipe_from_dict(json.loads(path.read_text(encoding="utf-8"))).to_dict()
         changed = [k for k in present if present[k] != before.get(k) and k not in _MAY_CHANGE]
         if changed:
             raise ValueError(
@@ -412,7 +426,7 @@ def _check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accel
                 "Choose another output folder, or start it anew with --fresh."
             )
     if accelerator.is_main_process:
-        path.write_text(json.dumps(present, indent=2), encoding="utf-8")
+        write_text(path, json.dumps(present, indent=2))
 
 
 _MAY_CHANGE = {"steps", "minutes", "workers", "validate_every", "save_every", "log_every"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from inktex.inkml import read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 from inktex.tokenizer.vocabulary_inktex import IDS
+
+logger = logging.getLogger(__name__)
 
 CAPTION_FILES: Final = (
     "captions.csv", "captions.tsv", "captions.jsonl", "metadata.csv", "metadata.jsonl",
@@ -63,7 +66,7 @@ def is_own(folder: Path) -> bool:
     return next(_caption_files(folder), None) is not None or any(folder.rglob("*.inkml"))
 
 
-def load_own(folder: Path, skip_unknown: bool = False) -> Own:
+def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False) -> Own:
     """Read a folder.
 
     Pictures are named, with their LaTeX, in a file beside them: `captions.csv`, `.tsv` or `.jsonl`
@@ -74,6 +77,8 @@ def load_own(folder: Path, skip_unknown: bool = False) -> Own:
     Args:
         folder: holds any number of both.
         skip_unknown: leave out expressions with tokens that the model does not know.
+        skip_broken: leave out files that are missing or cannot be read, with a warning that names
+            them.
 
     Raises:
         DataError: naming unreadable and missing files, captions that are no LaTeX, duplicates, and
@@ -117,6 +122,9 @@ def load_own(folder: Path, skip_unknown: bool = False) -> Own:
         except LatexError as error:
             faults["whose caption is no LaTeX that can be parsed"].append(f"{name}: {error}")
         except (ValueError, OSError) as error:
+            if skip_broken:
+                logger.warning("%s is left out: %s", name, error)
+                continue
             kind = "that are missing" if not path.is_file() else "that cannot be read"
             faults[kind].append(name if not path.is_file() else f"{name}: {error}")
     if faults or (unknown and not skip_unknown):
@@ -156,10 +164,14 @@ def _captions(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
             name = next((row[key] for key in NAME_COLUMNS if row.get(key)), None)
             caption = next((row[key] for key in CAPTION_COLUMNS if row.get(key) is not None), None)
             where = f"{path.relative_to(folder).as_posix()}, row {line}"
-            if name is None or caption is None:
+            if not isinstance(name, str) or not isinstance(caption, str):
                 faults["without a file name or a caption"].append(where)
                 continue
-            place = (path.parent / name).resolve()
+            try:
+                place = (path.parent / name).resolve()
+            except (OSError, ValueError) as error:  # a null or a loop of links in it
+                faults["whose name is none"].append(f"{where}: {error}")
+                continue
             if not place.is_relative_to(folder.resolve()):
                 faults["that lie outside the folder"].append(f"{where}: {name}")
                 continue

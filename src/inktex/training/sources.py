@@ -16,13 +16,14 @@ _COUNTS = {"train": 3000, "dev": 100}
 
 
 def recipe_examples(
-    recipe: Recipe, skip_unknown: bool = False
+    recipe: Recipe, skip_unknown: bool = False, skip_broken: bool = False
 ) -> tuple[list[AnyExample], list[AnyExample]]:
     """The examples to train on, and those to choose by.
 
     Args:
         recipe: names its data.
         skip_unknown: of a user's own data leave out what the model lacks tokens for.
+        skip_broken: leave out files that cannot be read, with a warning that names them.
 
     Raises:
         FileNotFoundError: if the data are not where the recipe says.
@@ -35,7 +36,7 @@ def recipe_examples(
     from .own import is_own, load_own
 
     if is_own(Path(recipe.data)):
-        own = load_own(Path(recipe.data), skip_unknown)
+        own = load_own(Path(recipe.data), skip_unknown, skip_broken)
         if own.skipped:
             logger.warning(
                 "%s: %d expressions are left out, whose tokens the model does not know.",
@@ -45,7 +46,8 @@ def recipe_examples(
         return own.train, own.dev
     from .data import load_examples
 
-    return list(load_examples(recipe.data, "train")), list(load_examples(recipe.data, "dev"))
+    train, dev = (load_examples(recipe.data, split, skip_broken) for split in ("train", "dev"))
+    return list(train), list(dev)
 
 
 def _written(recipe: Recipe, split: str) -> list[AnyExample]:

@@ -1,0 +1,243 @@
+"""Photos of sheets come out as the ink that is on them; what is no formula is refused."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from scipy import ndimage
+
+from inktex.evaluation.negatives import KINDS, negatives
+from inktex.modeling import pictures_inktex
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.modeling.photo_inktex import ink_of_photo, without_ruling
+from inktex.modeling.pictures_inktex import NoFormulaError, reduced_levels
+from inktex.render import render
+from inktex.showing import preprocessing_sheet
+
+PROCESSOR = InktexImageProcessor(enlargement=1.0)
+
+
+def _formula() -> NDArray[np.uint8]:
+    """`x - 1 = o`, more or less, white on black as published."""
+    angle = np.linspace(0, 2 * np.pi, 24)
+    strokes: list[Any] = [
+        [(0, 6), (18, 36)],
+        [(18, 5), (1, 37)],
+        [(30, 20), (50, 19)],
+        [(62, 8), (70, 2), (70, 36)],
+        [(84, 14), (106, 13)],
+        [(84, 24), (107, 25)],
+        np.stack([130 + 12 * np.cos(angle), 20 + 17 * np.sin(angle)], axis=1),
+    ]
+    return render([np.array(stroke, dtype=np.float32) for stroke in strokes])
+
+
+INK = _formula()
+REFERENCE = PROCESSOR.draw(INK)
+
+
+def _sheet(zoom: int = 3, paper: int = 60) -> Image.Image:
+    """Dark grey ink on light grey paper, large as in a photo, not yet photographed."""
+    large = Image.fromarray(INK).resize((INK.shape[1] * zoom, INK.shape[0] * zoom))
+    ink = np.asarray(ImageOps.expand(large, paper, 0), dtype=np.float32) / 255
+    return Image.fromarray((215 - 150 * ink).astype(np.uint8))
+
+
+def _photographed(sheet: Image.Image, noise: float = 3.0) -> Image.Image:
+    """Light from the left, blur and noise."""
+    levels = np.asarray(sheet.filter(ImageFilter.GaussianBlur(1)), dtype=np.float32)
+    light = np.linspace(1.0, 0.6, levels.shape[1])[None, :]
+    grain = np.random.default_rng(0).normal(0, noise, levels.shape)
+    return Image.fromarray((levels * light + grain).clip(0, 255).astype(np.uint8))
+
+
+def _agrees(drawn: NDArray[Any]) -> bool:
+    """Whether a picture shows the formula and nothing else, give or take a pixel and a half."""
+    size = REFERENCE.shape[1], REFERENCE.shape[0]
+    first, second = (np.asarray(Image.fromarray(p).resize(size)) > 90 for p in (drawn, REFERENCE))
+    near = [ndimage.binary_dilation(one, np.ones((3, 3))) for one in (first, second)]
+    hits = [(first & near[1]).sum() / first.sum(), (second & near[0]).sum() / second.sum()]
+    return bool(min(hits) > 0.85)
+
+
+def test_a_clean_picture_agrees_and_another_does_not() -> None:
+    assert _agrees(PROCESSOR.draw(_photographed(_sheet())))
+    assert not _agrees(PROCESSOR.draw(INK[:, : INK.shape[1] // 2]))
+
+
+@pytest.mark.parametrize("lines", ["ruled", "squared", "turned"])
+@pytest.mark.parametrize("is_photo", [True, False])
+def test_ruled_lines_go_and_strokes_stay(lines: str, is_photo: bool) -> None:
+    sheet = _sheet(paper=70)
+    pencil = ImageDraw.Draw(sheet)
+    drop = 12 if lines == "turned" else 0
+    for y in range(-20, sheet.height + 20, 37):
+        pencil.line((0, y, sheet.width, y + drop), fill=90, width=2)
+    if lines == "squared":
+        for x in range(5, sheet.width, 37):
+            pencil.line((x, 0, x, sheet.height), fill=90, width=2)
+    picture = _photographed(sheet, 2.0) if is_photo else sheet
+    placed = PROCESSOR.place(picture)
+    # Thin lines in a photo may be too faint to be taken for ink in the first place.
+    assert is_photo or any("ruled lines removed" in note for note in placed.notes)
+    assert _agrees(placed.picture)
+
+
+def test_a_fraction_bar_is_no_ruled_line() -> None:
+    ink = np.zeros((80, 300), dtype=bool)
+    ink[38:41] = True  # from edge to edge, but alone
+    ink[10:30, 140:144] = ink[50:70, 140:144] = True
+    kept, count = without_ruling(ink)
+    assert count == 0
+    assert kept is ink
+
+
+def test_a_table_around_the_sheet_is_cut_off() -> None:
+    sheet = _sheet()
+    turned = sheet.convert("L").rotate(2, expand=True, fillcolor=25)
+    placed = PROCESSOR.place(_photographed(turned))
+    assert "surroundings of the sheet cut off" in placed.notes
+    height, width = placed.picture.shape
+    assert width / height == pytest.approx(REFERENCE.shape[1] / REFERENCE.shape[0], rel=0.2)
+
+
+def test_the_line_above_is_no_part_of_the_formula() -> None:
+    sheet = _sheet()
+    ImageDraw.Draw(sheet).line((100, 0, 103, 9, 180, 2), fill=60, width=8)
+    assert _agrees(PROCESSOR.draw(_photographed(sheet)))
+
+
+def test_dirt_goes_and_few_dots_stay() -> None:
+    rng = np.random.default_rng(1)
+    dots = Image.fromarray(np.asarray(_sheet()))
+    pencil = ImageDraw.Draw(dots)
+    pencil.ellipse((420, 150, 431, 161), fill=60)
+    clean = ink_of_photo(np.asarray(_photographed(dots), dtype=np.float32) / np.float32(255))
+    assert clean.ink[150:162, 420:432].any()
+    for x, y in rng.integers(10, (dots.width - 10, dots.height - 10), (60, 2)).tolist():
+        pencil.ellipse((x, y, x + 4, y + 4), fill=60)
+    dirty = ink_of_photo(np.asarray(_photographed(dots), dtype=np.float32) / np.float32(255))
+    assert any("specks removed" in note for note in dirty.notes)
+    assert dirty.ink.sum() < 1.1 * clean.ink.sum()
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper"),
+    [
+        ("yellow", "white"),
+        ("red", "white"),
+        ("#88aaff", "white"),
+        ("blue", "black"),
+        ("#202020", "#f0e0b0"),
+    ],
+)
+def test_ink_of_any_colour_is_seen(ink: str, paper: str) -> None:
+    coloured = Image.new("RGB", (INK.shape[1], INK.shape[0]), paper)
+    coloured.paste(ink, mask=Image.fromarray(INK))
+    np.testing.assert_allclose(PROCESSOR.draw(coloured).astype(int), REFERENCE, atol=2)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_of_exif_comes_out_upright(orientation: int) -> None:
+    upright = Image.fromarray(255 - INK)
+    turns = {
+        2: [Image.Transpose.FLIP_LEFT_RIGHT],
+        3: [Image.Transpose.ROTATE_180],
+        4: [Image.Transpose.FLIP_TOP_BOTTOM],
+        5: [Image.Transpose.TRANSPOSE],
+        6: [Image.Transpose.ROTATE_90],
+        7: [Image.Transpose.TRANSVERSE],
+        8: [Image.Transpose.ROTATE_270],
+    }
+    for turn in turns.get(orientation, []):
+        upright = upright.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    upright.save(file, "PNG", exif=exif)
+    np.testing.assert_array_equal(PROCESSOR.draw(file.getvalue()), REFERENCE)
+
+
+def test_large_pictures_are_reduced_strip_by_strip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures_inktex, "ENOUGH", 40_000)
+    picture = _photographed(_sheet(4)).convert("RGB")
+    small, step = reduced_levels(picture, 10**8, 40_000)
+    assert step > 1
+    assert small.shape == (picture.height // step, picture.width // step)
+    levels = np.asarray(picture, dtype=np.float32)[:, :, 0] / 255
+    high, wide = (side // step * step for side in levels.shape)
+    blocks = levels[:high, :wide].reshape(high // step, step, wide // step, step).mean((1, 3))
+    np.testing.assert_allclose(small, blocks, atol=1e-3)
+    from_array, again = reduced_levels(np.asarray(picture), 10**8, 40_000)
+    assert again == step
+    np.testing.assert_allclose(from_array, small, atol=1e-3)
+
+
+def test_boxes_of_a_reduced_picture_are_in_the_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = Image.fromarray(255 - INK).resize((INK.shape[1] * 5, INK.shape[0] * 5))
+    whole = PROCESSOR.place(picture)
+    plain = reduced_levels(picture, 10**8)[1]
+    from inktex.modeling import image_processing_inktex
+
+    monkeypatch.setattr(
+        image_processing_inktex, "reduced_levels", lambda p, most: reduced_levels(p, most, 60_000)
+    )
+    reduced = PROCESSOR.place(picture)
+    assert plain == 1
+    for first, second in zip(
+        *(p.outside((0, 0, *p.picture.shape[::-1])) for p in (whole, reduced)), strict=True
+    ):
+        assert first == pytest.approx(second, abs=0.04 * picture.width)
+
+
+# --- no formula ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["sheet", "noise", "page of print"])
+def test_what_holds_no_formula_is_refused(kind: str) -> None:
+    for seed in range(3):
+        picture = KINDS[kind](np.random.default_rng(seed))
+        with pytest.raises(NoFormulaError, match=r"blank|No formula found"):
+            PROCESSOR.draw(picture)
+
+
+def test_negatives_are_the_same_for_every_count() -> None:
+    few, many = list(negatives(5, seed=3)), list(negatives(11, seed=3))
+    assert [name for name, _ in many[:10]] == list(KINDS)
+    for (_, first), (_, second) in zip(few, many, strict=False):
+        assert first.tobytes() == second.tobytes()
+
+
+@pytest.mark.parametrize("ink", ["-", "|", "."])
+def test_single_strokes_are_no_texture(ink: str) -> None:
+    picture = np.zeros((60, 60), dtype=np.uint8)
+    picture[{"-": np.s_[28:31, 15:45], "|": np.s_[15:45, 28:31], ".": np.s_[28:32, 28:32]}[ink]] = (
+        255
+    )
+    assert PROCESSOR.draw(picture).max() > 200
+
+
+def test_the_error_of_a_batch_is_of_the_same_class() -> None:
+    with pytest.raises(NoFormulaError, match="Picture 1 of 2"):
+        PROCESSOR([INK, np.zeros((30, 30))])
+
+
+# --- showing it ---------------------------------------------------------------------------
+
+
+def test_what_was_done_can_be_shown(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    _photographed(_sheet()).save(path)
+    sheet = preprocessing_sheet(path, PROCESSOR)
+    assert sheet.width == 900
+    assert sheet.getcolors(10**6) is not None
+    blank = preprocessing_sheet(Image.new("L", (50, 50), 255), PROCESSOR)
+    assert blank.height < sheet.height
+    with pytest.raises(ValueError, match="Arrays"):
+        preprocessing_sheet(INK, PROCESSOR)
