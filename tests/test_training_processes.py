@@ -27,7 +27,7 @@ def run(
         text=True,
         env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
         check=False,
-        timeout=120,
+        timeout=280,
     )
 
 
@@ -62,6 +62,7 @@ def losses(output: Path) -> list[float]:
     return [record["loss"] for record in records if "loss" in record]
 
 
+@pytest.mark.timeout(600)
 def test_two_processes_learn_as_one_with_twice_the_batch(repository: Path, tmp_path: Path) -> None:
     """A step of two processes has the batches that one process accumulates for it."""
     changes = ["steps=8", "log_every=2", "validate_every=100", "augmentation=null"]

@@ -109,7 +109,6 @@ def _settings(recognizer: Recognizer, precision: str, identity: str) -> Settings
         checksum=identity,
         start=config.decoder_start_token_id,
         end=config.eos_token_id,
-        padding=config.pad_token_id,
         layers=config.decoder.num_hidden_layers,
         heads=config.decoder.num_attention_heads,
         head_size=config.decoder.hidden_size // config.decoder.num_attention_heads,
