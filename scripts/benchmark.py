@@ -72,7 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
     write_text(options.output / "benchmark.md", text)
     plot(results, options.output / "benchmark.png")
     if options.docs:
-        put_into(DOCUMENT, "scripts/benchmark.py", text)
+        image = "![the times of the table, and how they grow](benchmark.png)"
+        put_into(DOCUMENT, "scripts/benchmark.py", f"{text}\n{image}\n")
         plot(results, DOCUMENT.with_name("benchmark.png"))
     return 0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.training.recipe import load_recipe, recipe_path
 
 
 def run(
@@ -27,7 +28,7 @@ def run(
         text=True,
         env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
         check=False,
-        timeout=120,
+        timeout=280,
     )
 
 
@@ -62,6 +63,7 @@ def losses(output: Path) -> list[float]:
     return [record["loss"] for record in records if "loss" in record]
 
 
+@pytest.mark.timeout(600)
 def test_two_processes_learn_as_one_with_twice_the_batch(repository: Path, tmp_path: Path) -> None:
     """A step of two processes has the batches that one process accumulates for it."""
     changes = ["steps=8", "log_every=2", "validate_every=100", "augmentation=null"]
@@ -74,6 +76,11 @@ def test_two_processes_learn_as_one_with_twice_the_batch(repository: Path, tmp_p
     assert len(alone) == len(together) == 4
     assert alone == pytest.approx(together, rel=1e-2)
     assert alone[-1] < 0.95 * alone[0], "nothing was learnt that could differ"
+
+
+def test_a_step_has_a_batch_at_least() -> None:
+    with pytest.raises(ValueError, match="accumulate must be 1 or more, not 0"):
+        load_recipe(recipe_path("tiny"), ["optimizer.accumulate=0"])
 
 
 def test_an_epoch_without_a_whole_step_is_refused(repository: Path, tmp_path: Path) -> None:

@@ -109,7 +109,6 @@ def _settings(recognizer: Recognizer, precision: str, identity: str) -> Settings
         checksum=identity,
         start=config.decoder_start_token_id,
         end=config.eos_token_id,
-        padding=config.pad_token_id,
         layers=config.decoder.num_hidden_layers,
         heads=config.decoder.num_attention_heads,
         head_size=config.decoder.hidden_size // config.decoder.num_attention_heads,
@@ -174,6 +173,10 @@ def main(arguments: list[str] | None = None) -> int:
         help="folder to write fp32/ and int8/ to (default: the user's cache, or INKTEX_CACHE)",
     )
     options = parser.parse_args(arguments)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    logging.getLogger().setLevel(logging.ERROR)  # advice on quantisation that is not for here
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         model = _local(options.model)

@@ -33,7 +33,7 @@ class Settings:
         format: of the export.
         precision: one of `PRECISIONS`.
         checksum: of the model that was exported.
-        start, end, padding: ids of these tokens.
+        start, end: ids of these tokens.
         layers, heads, head_size: of the decoder's cache.
         temperature: of the probabilities.
         grammar: what the tokens are to `Grammar`; None if anything may follow anything.
@@ -49,7 +49,6 @@ class Settings:
     checksum: str
     start: int
     end: int
-    padding: int
     layers: int
     heads: int
     head_size: int
