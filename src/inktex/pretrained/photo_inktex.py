@@ -72,8 +72,9 @@ def _ink(light: Grey, sigma: float) -> tuple[Mask, Mask]:
     paper = _background(light)
     # In deep shadow noise would pass for ink, were it measured by the little light there is.
     floor = max(0.35 * float(np.percentile(paper, 90)), 0.05)
-    contrast = (paper - light) / np.maximum(paper, floor)
-    contrast = np.clip(contrast - np.median(contrast), 0, 1)  # the closing rides on the noise
+    below = (paper - light) / np.maximum(paper, floor)
+    # The closing rides on the noise.
+    contrast: Grey = np.clip(below - np.median(below), 0, 1).astype(np.float32)
     outside = np.zeros(light.shape, dtype=bool)
     strong = contrast > _otsu(contrast)
     for _ in range(3):  # what is darker than ink hides what is fainter at the edge, and the ink
@@ -227,7 +228,7 @@ def _near(ink: Mask, path: Lengths, reach: int) -> Mask:
     at = path[None] + np.arange(-reach, reach + 1)[:, None]
     inside = (at >= 0) & (at < ink.shape[0])
     hit: Mask = ink[at.clip(0, ink.shape[0] - 1), np.arange(ink.shape[1])[None]] & inside
-    return hit.any(axis=0)
+    return np.asarray(hit.any(axis=0))
 
 
 # ----------------------------------------------------------------------------- what is no ink
