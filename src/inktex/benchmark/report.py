@@ -29,8 +29,8 @@ def markdown(results: dict[str, Any]) -> str:
     systems, growth = results["systems"], results["growth"]
     base = float(np.median(systems[REFERENCE]["cpu"])) if REFERENCE in systems else None
     lines = [
-        f"{results['pictures']} pictures of {results['source']}, one thread, each read "
-        f"{results['repeats']} times, of which the median counts; {growth['machine']}, torch "
+        f"{results['pictures']} pictures of {results['source']}, one thread; of "
+        f"{results['repeats']} reading(s) of each the median counts; {growth['machine']}, torch "
         f"{growth['torch']}. Times are of the processor, in milliseconds, with wall time of the "
         "median in brackets.",
         "",
