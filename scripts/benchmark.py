@@ -105,9 +105,6 @@ def load_pictures(source: Path | None, count: int) -> list[Image.Image]:
 
 def measure_here(options: argparse.Namespace, pictures: list[Image.Image]) -> dict[str, Any]:
     """What a process of its own measures."""
-    import torch
-
-    torch.set_num_threads(1)
     if options.one == GROWTH:
         ordered = sorted(pictures, key=lambda picture: picture.width * picture.height)
         return measure_growth(options.model, ordered[len(ordered) // 2], options.repeats)

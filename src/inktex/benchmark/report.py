@@ -29,8 +29,8 @@ def markdown(results: dict[str, Any]) -> str:
     systems, growth = results["systems"], results["growth"]
     base = float(np.median(systems[REFERENCE]["cpu"])) if REFERENCE in systems else None
     lines = [
-        f"{results['pictures']} pictures of {results['source']}, one thread, each read "
-        f"{results['repeats']} times, of which the median counts; {growth['machine']}, torch "
+        f"{results['pictures']} pictures of {results['source']}, one thread; of "
+        f"{results['repeats']} reading(s) of each the median counts; {growth['machine']}, torch "
         f"{growth['torch']}. Times are of the processor, in milliseconds, with wall time of the "
         "median in brackets.",
         "",
@@ -92,6 +92,7 @@ def plot(results: dict[str, Any], path: Path) -> None:
 
     mpl.use("agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     systems, growth = results["systems"], results["growth"]
     figure, axes = plt.subplots(1, 3, figsize=(13, 4), width_ratios=(1.6, 1, 1))
@@ -102,13 +103,12 @@ def plot(results: dict[str, Any], path: Path) -> None:
     high = np.array([np.quantile(one, 0.9) for one in times])
     colours = ["#0b6e4f" if label.startswith("inktex") else "#9a9a9a" for label in labels]
     axes[0].barh(rows, middle, color=colours)
-    axes[0].plot(high, rows, "|", color="black", markersize=12, label="p90")
+    axes[0].plot(high, rows, "|", color="black", markersize=12)
     for row, value in zip(rows, middle, strict=True):
         axes[0].annotate(f" {value:.0f}", (value, row), va="center", fontsize=9, color="black")
     axes[0].set(yticks=rows, yticklabels=labels, xscale="log", xlabel="ms a picture, one thread")
-    axes[0].set_xlim(right=3 * high.max())
-    axes[0].set_title("Time of the processor, median")
-    axes[0].legend(loc="lower right", frameon=False)
+    axes[0].set_xlim(min(1.0, middle.min() / 2), 3 * high.max())
+    axes[0].set_title("Time of the processor: median (bar), p90 (mark)")
     for axis, kind, label in (
         (axes[1], "area", "pixels of the picture"),
         (axes[2], "length", "tokens written"),
@@ -120,6 +120,9 @@ def plot(results: dict[str, Any], path: Path) -> None:
         axis.set_title(f"{name}: exponent {growth[f'{kind}_exponent']:.2f}")
         axis.set(xlabel=label, ylabel="ms")
         axis.legend(frameon=False)
+    for scale in (axes[0].xaxis, *(side for axis in axes[1:] for side in (axis.xaxis, axis.yaxis))):
+        scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        scale.set_minor_formatter(NullFormatter())
     figure.tight_layout()
     with new_file(path) as partial:
         figure.savefig(partial, dpi=120, format="png")
