@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from inktex import recognizer
 from inktex.crohme import FEATURES, row
 from inktex.ink import Expression
 from inktex.synthesis.grammar import written_expressions
@@ -113,6 +114,13 @@ def test_an_evaluation_writes_scores_and_a_report(
     assert (report / "misreads.png").is_file()
 
 
+@pytest.fixture
+def short_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An untrained model never ends: it shall not go on for long."""
+    monkeypatch.setattr(recognizer, "MAX_TOKENS", 8)
+
+
+@pytest.mark.usefixtures("short_readings")
 def test_conditions_are_compared_with_clean_pictures(
     repository: Path, data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -168,6 +176,7 @@ def test_photos_are_the_same_whenever_they_are_made() -> None:
     assert first.tobytes() != degraded(sample, "camera, mild", seed=1).picture.tobytes()
 
 
+@pytest.mark.usefixtures("short_readings")
 def test_refusals_are_counted_and_shown(
     repository: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
