@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .photo_inktex import EIGHT, MIN_CONTRAST, grow, ink_of_photo, stroke_width, without_ruling
+from .photo_inktex import (
+    EIGHT,
+    MIN_CONTRAST,
+    grow,
+    ink_of_photo,
+    refuse_flat_remains,
+    stroke_width,
+    without_ruling,
+)
 from .pictures_inktex import NoFormulaError
 from .refusal_inktex import refuse_what_is_no_writing
 
@@ -157,7 +165,8 @@ def separate_ink(grey: Grey) -> tuple[Ink, bool, tuple[str, ...]]:
     ink = np.clip(contrast / full, 0, 1).astype(np.float32)
     notes = [f"plain paper, {'dark' if is_dark else 'light'} ink"]
     strokes, ruled = without_ruling(ink > 0.5)
-    if ruled:
+    if ruled and strokes.any():  # where nothing else is, the lines are what was written: an =, say
+        refuse_flat_remains(strokes, stroke_width(ink > 0.5))
         # With the lines goes what is too faint for a stroke and hangs on none.
         ink = np.where(ndimage.binary_dilation(strokes, EIGHT), ink, 0).astype(np.float32)
         ink[(ink > 0.5) & ~strokes] = 0

@@ -51,8 +51,10 @@ def ink_of_photo(grey: Grey) -> Found:
     if width >= 5:  # wide strokes bear more smoothing, and what is finer than they are is noise
         ink, outside = _ink(light, min(width / 6, 3.0))
     notes = [f"paper of uneven light, {'dark' if is_dark else 'light'} ink"]
+    width = stroke_width(ink)
     ink, ruled = without_ruling(ink)
     if ruled:
+        refuse_flat_remains(ink, width)
         notes.append(f"{ruled} ruled lines removed")
     if outside.any():  # after the lines, which hang on the edge, and the formula on them
         notes.append("surroundings of the sheet cut off")
@@ -158,13 +160,27 @@ def without_ruling(ink: Mask) -> tuple[Mask, int]:
     from level or upright. Where a stroke crosses a line, it stays.
 
     Returns:
-        The ink without them, and how many there were.
+        The ink without them, all of it gone where there was nothing else, and how many there were.
     """
     level, count = _without_level_lines(ink)
     both, upright = _without_level_lines(level.T)
-    if not count + upright or not both.any():  # nothing but lines: then they are what is drawn
-        return ink, 0
-    return both.T, count + upright
+    return (both.T, count + upright) if count + upright else (ink, 0)
+
+
+def refuse_flat_remains(ink: Mask, width: float) -> None:
+    """Refuse what is left of ruled lines on an empty sheet: dashes, and nothing taller.
+
+    Args:
+        ink: without the lines.
+        width: of the strokes, the lines among them, in pixels.
+
+    Raises:
+        NoFormulaError: if nothing in it is taller than two lines.
+    """
+    boxes = ndimage.find_objects(ndimage.label(ink, EIGHT)[0])
+    tallest = max((rows.stop - rows.start for rows, _ in boxes), default=0)
+    if tallest <= 2 * width + 2:
+        raise NoFormulaError("No formula found: there are only the lines of ruled paper.")
 
 
 def _without_level_lines(ink: Mask) -> tuple[Mask, int]:
@@ -297,4 +313,12 @@ def runs(strokes: Mask) -> Lengths:
     return lengths.reshape(strokes.shape[0], -1)[:, :-1]
 
 
-__all__ = ["Found", "grow", "ink_of_photo", "runs", "stroke_width", "without_ruling"]
+__all__ = [
+    "Found",
+    "grow",
+    "ink_of_photo",
+    "refuse_flat_remains",
+    "runs",
+    "stroke_width",
+    "without_ruling",
+]

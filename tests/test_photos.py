@@ -199,7 +199,7 @@ def test_boxes_of_a_reduced_picture_are_in_the_given_one(monkeypatch: pytest.Mon
 # --- no formula ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["sheet", "noise", "page of print"])
+@pytest.mark.parametrize("kind", ["sheet", "ruled sheet", "noise", "page of print"])
 def test_what_holds_no_formula_is_refused(kind: str) -> None:
     for seed in range(3):
         picture = KINDS[kind](np.random.default_rng(seed))

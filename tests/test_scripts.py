@@ -14,6 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
+from inktex import recognizer
 from inktex.crohme import FEATURES, row
 from inktex.ink import Expression
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
@@ -173,6 +174,13 @@ def test_the_ablation_has_every_part_it_should(repository: Path) -> None:
         load_variants(recipe_path("tiny"))
 
 
+@pytest.fixture
+def short_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An untrained model never ends: it shall not go on for long."""
+    monkeypatch.setattr(recognizer, "MAX_TOKENS", 8)
+
+
+@pytest.mark.usefixtures("short_readings")
 def test_conditions_are_compared_with_clean_pictures(
     repository: Path, data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -228,6 +236,7 @@ def test_photos_are_the_same_whenever_they_are_made() -> None:
     assert first.tobytes() != degraded(sample, "camera, mild", seed=1).picture.tobytes()
 
 
+@pytest.mark.usefixtures("short_readings")
 def test_refusals_are_counted_and_shown(
     repository: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
