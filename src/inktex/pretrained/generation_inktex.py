@@ -22,12 +22,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 """Ways to search, by name."""
 _PLAIN = frozenset({"num_beams", "num_return_sequences", "do_sample", "max_length"})
 """Arguments with which a search needs no `generate`."""
-_CANDIDATES = 4
+_CANDIDATES = 3
 """Sequences of each direction that are judged, if no more are wanted."""
 _MULTIPLE = 16
 """Sides of a batch are multiples of this: the model's coarsest stride."""
 _REFINEMENTS = 3
-"""Passes over given sequences in which a decoder with location feedback settles where they are."""
+"""Passes over given sequences in which a decoder with location feedback finds its places..."""
+_ROUGHLY = 2
+"""...and those that are enough to tell which sequence is the better one."""
 
 
 def check_preset(name: str) -> None:
@@ -232,7 +234,7 @@ def _judge(
     ]
     scores = torch.stack(
         [
-            sequence_log_probabilities(model, memory, sequences)
+            sequence_log_probabilities(model, memory, sequences, _ROUGHLY)
             for memory in memories
             for sequences in judged
         ]
@@ -258,7 +260,7 @@ def _stack(rows: Sequence[Sequence[int]], start: int, config: Any) -> torch.Tens
 
 @torch.no_grad()
 def sequence_logits(
-    model: Any, memory: Any, sequences: torch.Tensor
+    model: Any, memory: Any, sequences: torch.Tensor, refinements: int = _REFINEMENTS
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """What the model makes of sequences that are given.
 
@@ -267,6 +269,7 @@ def sequence_logits(
         memory: what its encoder gave for a batch of pictures.
         sequences: `(batch, tokens)`, from the start token on; `batch` is that of the pictures or
             a multiple, neighbouring sequences sharing a picture.
+        refinements: passes; a decoder without location feedback needs one alone.
 
     Returns:
         `(batch, tokens - 1, vocabulary)` float32 logits of the tokens behind the start; and
@@ -276,7 +279,7 @@ def sequence_logits(
     read = sequences[:, :-1]
     has_feedback = model.config.decoder.location_feedback
     locations = None
-    for _ in range(_REFINEMENTS if has_feedback else 1):
+    for _ in range(refinements if has_feedback else 1):
         output = model(
             encoder_outputs=memory,
             decoder_input_ids=read,
@@ -312,22 +315,24 @@ def token_log_probabilities(
 
 
 def sequence_details(
-    model: Any, memory: Any, sequences: torch.Tensor
+    model: Any, memory: Any, sequences: torch.Tensor, refinements: int = _REFINEMENTS
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """`token_log_probabilities` at the model's temperature, and where it looks.
 
     Arguments and attention are those of `sequence_logits`.
     """
-    logits, attention = sequence_logits(model, memory, sequences)
+    logits, attention = sequence_logits(model, memory, sequences, refinements)
     config = model.config
     temperature = config.decoder.temperature
     end = config.eos_token_id
     return token_log_probabilities(logits, sequences, end, temperature), attention
 
 
-def sequence_log_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
+def sequence_log_probabilities(
+    model: Any, memory: Any, sequences: torch.Tensor, refinements: int = _REFINEMENTS
+) -> torch.Tensor:
     """`(batch,)`, logarithms of the probabilities of sequences; see `sequence_details`."""
-    return sequence_details(model, memory, sequences)[0].sum(dim=1)
+    return sequence_details(model, memory, sequences, refinements)[0].sum(dim=1)
 
 
 def sequence_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
