@@ -272,3 +272,18 @@ def test_killed_runs_end_as_unbroken_ones(
     script = load(repository, "kill_training")
     assert script.main(["--kills", "2", "--folder", str(tmp_path)]) == 0
     assert "bit-equal to an unbroken run, 0 did not" in capsys.readouterr().out
+
+
+def test_symbols_are_counted_right_and_wrong(
+    repository: Path, data: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = load(repository, "check_symbols")
+    arguments = ["--data", str(data), "--model", str(model), "--limit", "4", "--show", "1"]
+    assert script.main(arguments) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    words = first.split()
+    assert words[0] == "dev:"
+    assert int(words[1]) < int(words[3])
+    assert " taken for " in second
+    assert script.main([*arguments, "--split", "none"]) == 2
+    assert "prepare_crohme" in capsys.readouterr().err
