@@ -183,10 +183,10 @@ def test_boxes_of_a_reduced_picture_are_in_the_given_one(monkeypatch: pytest.Mon
     picture = Image.fromarray(255 - INK).resize((INK.shape[1] * 5, INK.shape[0] * 5))
     whole = PROCESSOR.place(picture)
     plain = reduced_levels(picture, 10**8)[1]
-    from inktex.modeling import image_processing_inktex
+    from inktex.modeling import placing_inktex
 
     monkeypatch.setattr(
-        image_processing_inktex, "reduced_levels", lambda p, most: reduced_levels(p, most, 60_000)
+        placing_inktex, "reduced_levels", lambda p, most: reduced_levels(p, most, 60_000)
     )
     reduced = PROCESSOR.place(picture)
     assert plain == 1

@@ -16,6 +16,7 @@ import inktex
 from inktex.cli import main
 from inktex.evaluation.reading import Sample, evaluate_samples, picture_samples, read_captions
 from inktex.ink import Ink
+from inktex.modeling import generation_inktex
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.recognizer import Reading, Recognizer
 from inktex.render import render
@@ -80,7 +81,7 @@ def test_bytes_that_are_no_picture_are_refused_with_a_reason(recognizer: Recogni
     results = list(recognizer.read_each([b"no picture", b"\x89PNG\r\n\x1a\n cut off"]))
     for result in results:
         assert isinstance(result, ValueError)
-        assert "not a picture" in str(result)
+        assert "no picture" in str(result)
 
 
 def test_several_pictures_come_back_in_order(
@@ -136,17 +137,18 @@ def test_the_width_of_the_beam_overrides_the_preset(
     recognizer: Recognizer, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     widths = []
-    generate = recognizer.model.generate
+    search = generation_inktex.beam_search
 
-    def watched(*arguments: Any, **changes: Any) -> Any:
-        widths.append(changes["num_beams"])
-        return generate(*arguments, **changes)
+    def watched(model: Any, memories: Any, start: int, beams: int, longest: int) -> Any:
+        widths.append((len(memories), start, beams))
+        return search(model, memories, start, beams, longest)
 
-    monkeypatch.setattr(recognizer.model, "generate", watched)
+    monkeypatch.setattr(generation_inktex, "beam_search", watched)
     recognizer(pictures[0], num_beams=3)
     recognizer(pictures[0], preset="accurate", num_beams=2)
-    # Beside the beams, the accurate preset searches greedily in the picture at other sizes.
-    assert [width for width in widths if width > 1] == [3, 2, 2]
+    forward = recognizer.model.config.decoder_start_token_id
+    backward = recognizer.model.config.reverse_start_token_id
+    assert widths == [(1, forward, 3), (3, forward, 2), (3, backward, 2)]
     count = len(widths)
     assert recognizer(pictures[0], num_beams=1).tokens == recognizer(pictures[0]).tokens
     assert len(widths) == count, "greedy search needs no generate"
