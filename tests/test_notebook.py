@@ -33,7 +33,7 @@ def outputs(notebook: Any, start: str) -> str:
 def test_it_reads(notebook: Any) -> None:
     assert r"x=\frac{-b\pm\sqrt{b^{2}-4ac}}{2a}" in outputs(notebook, "ink = draw")
     assert "2+3=5" in outputs(notebook, "captions = [")
-    assert "ValueError" in outputs(notebook, "captions = [")
+    assert "NoFormulaError" in outputs(notebook, "captions = [")
     assert "generated_text" in outputs(notebook, "from transformers")
 
 

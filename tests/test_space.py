@@ -140,7 +140,7 @@ class Visitor:
 
     def _listen(self, message: Any) -> None:
         if message.type == "error":
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.text} ({message.location.get('url')})")
 
     def close(self) -> None:
         self.context.close()
