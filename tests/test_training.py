@@ -505,6 +505,7 @@ def test_a_deeper_encoder_begins_as_the_one_it_grew_out_of(
     deeper = replace(start, encoder={"block_layers": [2, 2, 4]}, decoder={})
     shallow, grown = loop.make_model(start).eval(), loop.make_model(deeper).eval()
     assert grown.config.encoder.block_layers == [2, 2, 4]
+    assert grown.generation_config.to_dict() == shallow.generation_config.to_dict()
     assert sum(p.numel() for p in grown.parameters()) > sum(p.numel() for p in shallow.parameters())
     plans = Planner(examples, CONFIG, None).epoch(0)
     batch = PlannedBatches(examples, plans, CONFIG, None, seed=0, epoch=0)[0]

@@ -5,6 +5,7 @@ for them (after Chen et al. 2016, "Net2Net"), so that the grown model reads as t
 goes on learning from there.
 """
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
@@ -45,6 +46,8 @@ def grown(
             model.state_dict(), deeper.state_dict(), model.config.encoder, config.encoder
         )
     )
+    # That of a fresh model would take the reported probabilities' temperature for the search's.
+    deeper.generation_config = copy.deepcopy(model.generation_config)
     return deeper
 
 
