@@ -330,8 +330,7 @@ class InktexDecoder(nn.Module):
             `(batch, tokens, 2)`, where each token that it reads stands.
         """
         before = torch.cat([torch.full_like(found[:, :1], UNKNOWN), found[:, :-1]], dim=1)
-        inkless = torch.tensor(self._inkless, device=input_ids.device)
-        return before.masked_fill(torch.isin(input_ids, inkless)[..., None], UNKNOWN)
+        return before.masked_fill(self.inkless(input_ids.device)[input_ids][..., None], UNKNOWN)
 
     def inkless(self, device: torch.device) -> torch.Tensor:
         """`(vocabulary,)` bool: the tokens that stand nowhere in the picture."""
@@ -346,8 +345,7 @@ class InktexDecoder(nn.Module):
         locations = torch.full((*input_ids.shape, 2), UNKNOWN, device=input_ids.device)
         layer = None if past_key_values is None else self._memory_layer(past_key_values)
         if layer is not None and layer.get_seq_length():
-            inkless = torch.tensor(self._inkless, device=input_ids.device)
-            has_ink = ~torch.isin(input_ids[:, :1], inkless)
+            has_ink = ~self.inkless(input_ids.device)[input_ids[:, :1]]
             last = layer.keys[:, 0, -1].to(locations.dtype)
             locations[:, 0] = last.masked_fill(~has_ink, UNKNOWN)
         return locations
