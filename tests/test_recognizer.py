@@ -17,6 +17,7 @@ from inktex.cli import main
 from inktex.evaluation.reading import Sample, evaluate_samples, picture_samples, read_captions
 from inktex.ink import Ink
 from inktex.modeling import generation_inktex
+from inktex.modeling.beam_inktex import beam_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.recognizer import Reading, Recognizer
 from inktex.render import render
@@ -137,11 +138,10 @@ def test_the_width_of_the_beam_overrides_the_preset(
     recognizer: Recognizer, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     widths = []
-    search = generation_inktex.beam_search
 
     def watched(model: Any, memories: Any, start: int, beams: int, longest: int) -> Any:
         widths.append((len(memories), start, beams))
-        return search(model, memories, start, beams, longest)
+        return beam_search(model, memories, start, beams, longest)
 
     monkeypatch.setattr(generation_inktex, "beam_search", watched)
     recognizer(pictures[0], num_beams=3)
