@@ -66,6 +66,11 @@ class InktexAttention(nn.Module):
         self.k_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.v_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.out_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.coverage_key = (
+            CoverageKey(config.num_attention_heads, self.head_dim)
+            if cross and config.coverage_feedback
+            else None
+        )
 
     def forward(
         self,
@@ -74,6 +79,7 @@ class InktexAttention(nn.Module):
         attention_mask: torch.Tensor | None = None,
         past_key_values: EncoderDecoderCache | None = None,
         guided_heads: int = 0,
+        covered: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
         """`(batch, tokens, hidden)` to the same, the weights (eager only) and guided logits.
 
@@ -85,6 +91,14 @@ class InktexAttention(nn.Module):
         groups = batch // key.shape[0]
         query = self.q_proj(hidden).view(key.shape[0], groups * tokens, -1, self.head_dim)
         query = query.transpose(1, 2)
+        if self.coverage_key is not None and covered is not None:
+            bias = self.coverage_key(query * self.scaling, covered.reshape(*query.shape[::2], -1))
+            if attention_mask is None:
+                attention_mask = bias
+            elif attention_mask.dtype == torch.bool:
+                attention_mask = bias.masked_fill(~attention_mask, torch.finfo(bias.dtype).min)
+            else:
+                attention_mask = bias + attention_mask
         attend: Callable[..., Any] = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention
         )
@@ -95,10 +109,11 @@ class InktexAttention(nn.Module):
         if guided_heads:
             logits = query[:, :guided_heads] @ key[:, :guided_heads].transpose(2, 3) * self.scaling
             if attention_mask is not None:
+                mask = attention_mask[:, :guided_heads]  # one for all heads, or one for each
                 logits = (
-                    logits.masked_fill(~attention_mask, torch.finfo(logits.dtype).min)
-                    if attention_mask.dtype == torch.bool
-                    else logits + attention_mask
+                    logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
+                    if mask.dtype == torch.bool
+                    else logits + mask
                 )
             logits = logits.view(key.shape[0], guided_heads, groups, tokens, -1)
             logits = logits.transpose(1, 2).flatten(0, 1)
@@ -164,6 +179,7 @@ class InktexDecoderLayer(GradientCheckpointingLayer):
         memory_mask: torch.Tensor | None,
         past_key_values: EncoderDecoderCache | None,
         output_guided: bool,
+        covered: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, ...]:
         """New hidden states, self-attention, cross-attention, guided logits (each may be None)."""
         update, weights, _ = self.self_attn(
@@ -178,6 +194,7 @@ class InktexDecoderLayer(GradientCheckpointingLayer):
             attention_mask=memory_mask,
             past_key_values=past_key_values,
             guided_heads=self.guided_heads if output_guided else 0,
+            covered=covered,
         )
         hidden = hidden + self.dropout(update)
         hidden = hidden + self.dropout(self.mlp(self.mlp_norm(hidden)))
@@ -205,6 +222,31 @@ class LocationEmbedding(nn.Module):
         return nn.functional.linear(places.to(self.weight.dtype), self.weight) * known
 
 
+class CoverageKey(nn.Module):
+    """What is added to the keys of cells that have been read, as far as they have been.
+
+    Queries thereby look for what is new, or for what is known. It starts as zero, so that a
+    checkpoint without it can be trained on with it.
+    """
+
+    def __init__(self, heads: int, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(heads, size))
+
+    def forward(self, query: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
+        """What attention scores gain.
+
+        Args:
+            query: `(batch, heads, tokens, size)`, scaled.
+            covered: `(batch, tokens, cells)`, from 0 to 1.
+
+        Returns:
+            `(batch, heads, tokens, cells)`.
+        """
+        gain = (query * self.weight[:, None]).sum(dim=-1, keepdim=True)
+        return gain * covered[:, None].to(gain.dtype)
+
+
 def locate(guided_logits: Sequence[torch.Tensor], columns: int) -> torch.Tensor:
     """Where the guided heads look: `(batch, tokens, 2)` row and column, in cells.
 
@@ -212,8 +254,29 @@ def locate(guided_logits: Sequence[torch.Tensor], columns: int) -> torch.Tensor:
         guided_logits: `(batch, heads, tokens, cells)` for each guided layer.
         columns: of the grid of cells.
     """
-    weights = torch.stack([logits.float().softmax(dim=-1).mean(1) for logits in guided_logits])
-    return centres(weights.mean(dim=0).square(), columns)  # of two places the likelier counts more
+    # Of two places the likelier counts more.
+    return centres(mean_look(guided_logits).square(), columns)
+
+
+def mean_look(guided_logits: Sequence[torch.Tensor]) -> torch.Tensor:
+    """How much the guided heads look at each cell, `(batch, tokens, cells)`; see `locate`."""
+    weights = [logits.float().softmax(dim=-1).mean(dim=1) for logits in guided_logits]
+    return torch.stack(weights).mean(dim=0)
+
+
+def coverage(looks: torch.Tensor) -> torch.Tensor:
+    """Which cells have been read before each of some tokens, and before one more.
+
+    Args:
+        looks: `(batch, tokens, cells)`, not negative: where each token is, all zero for one that
+            stands nowhere.
+
+    Returns:
+        `(batch, tokens + 1, cells)`, from 0 to 1; see `add_coverage`.
+    """
+    shares = looks / looks.amax(dim=-1, keepdim=True).clamp(min=1e-9)
+    nothing = torch.zeros_like(shares[:, :1])
+    return torch.cat([nothing, shares], dim=1).cummax(dim=1).values
 
 
 def centres(weights: torch.Tensor, columns: int) -> torch.Tensor:
@@ -223,6 +286,18 @@ def centres(weights: torch.Tensor, columns: int) -> torch.Tensor:
     total = weights.sum(dim=-1, keepdim=True)
     found = weights @ grid / total.clamp(min=1e-9)
     return found.masked_fill(total <= 0, UNKNOWN)
+
+
+def add_coverage(covered: torch.Tensor, look: torch.Tensor, has_ink: torch.Tensor) -> torch.Tensor:
+    """What has been read after one more token.
+
+    Args:
+        covered: `(batch, cells)`, what had been read before, from 0 to 1.
+        look: `(batch, cells)`, not negative: where the token is, on whatever scale.
+        has_ink: `(batch,)` bool, false for tokens that stand nowhere in the picture.
+    """
+    share = look / look.amax(dim=-1, keepdim=True).clamp(min=1e-9)
+    return torch.maximum(covered, share * has_ink[:, None])
 
 
 class InktexDecoder(nn.Module):
@@ -259,6 +334,7 @@ class InktexDecoder(nn.Module):
         output_guided: bool = False,
         locations: torch.Tensor | None = None,
         columns: int | None = None,
+        covered: torch.Tensor | None = None,
     ) -> InktexDecoderOutput:
         """Decode.
 
@@ -272,6 +348,8 @@ class InktexDecoder(nn.Module):
                 where unknown; left out, the cache knows those of the tokens that it has seen
                 generated. Only for a decoder with location feedback.
             columns: of the grid of cells; needed for location feedback with a cache.
+            covered: `(batch, tokens, cells)`, from 0 to 1, which cells had been read when each
+                token was; left out, the cache knows. Only for a decoder with coverage feedback.
         """
         past = 0 if past_key_values is None else past_key_values.get_seq_length()
         positions = torch.arange(input_ids.shape[1], device=input_ids.device) + past
@@ -281,7 +359,7 @@ class InktexDecoder(nn.Module):
         remembers = self.location_embedding is not None and past_key_values is not None
         if self.location_embedding is not None:
             if locations is None:
-                locations = self._recall(input_ids, past_key_values)
+                locations, covered = self._recall(input_ids, past_key_values)
             hidden = hidden + self.location_embedding(locations)
         hidden = self.dropout(hidden)
         causal_mask = create_causal_mask(
@@ -301,13 +379,14 @@ class InktexDecoder(nn.Module):
         for layer in self.layers:
             every_hidden.append(hidden)
             hidden, *extras = layer(
-                hidden, memory, causal_mask, keep, past_key_values, output_guided or remembers
-            )
+                hidden, memory, causal_mask, keep, past_key_values, output_guided or remembers,
+                covered,
+            )  # fmt: skip
             for column, extra in zip(collected, extras, strict=True):
                 if extra is not None:
                     column.append(extra)
         if remembers and columns is not None:
-            self._remember(past_key_values, locate(collected[2], columns))
+            self._remember(past_key_values, collected[2], columns, covered)
         hidden = self.norm(hidden)
         every_hidden.append(hidden)
         return InktexDecoderOutput(
@@ -332,6 +411,22 @@ class InktexDecoder(nn.Module):
         before = torch.cat([torch.full_like(found[:, :1], UNKNOWN), found[:, :-1]], dim=1)
         return before.masked_fill(self.inkless(input_ids.device)[input_ids][..., None], UNKNOWN)
 
+    def told_coverage(self, input_ids: torch.Tensor, looks: torch.Tensor) -> torch.Tensor | None:
+        """Which cells the decoder is to be told have been read; None without coverage feedback.
+
+        Args:
+            input_ids: `(batch, tokens)` that it reads.
+            looks: `(batch, tokens, cells)`, how much it looked at each cell when it read them, and
+                so wrote the next.
+
+        Returns:
+            `(batch, tokens, cells)`, from 0 to 1; each token that it reads counts as read.
+        """
+        if not self.config.coverage_feedback:
+            return None
+        has_ink = ~self.inkless(input_ids.device)[input_ids[:, 1:]]
+        return coverage(looks[:, :-1] * has_ink[..., None])
+
     def inkless(self, device: torch.device) -> torch.Tensor:
         """`(vocabulary,)` bool: the tokens that stand nowhere in the picture."""
         found = torch.zeros(self.config.vocab_size, dtype=torch.bool, device=device)
@@ -340,20 +435,41 @@ class InktexDecoder(nn.Module):
 
     def _recall(
         self, input_ids: torch.Tensor, past_key_values: EncoderDecoderCache | None
-    ) -> torch.Tensor:
-        """Where the first of some tokens was read, by what was remembered when it was written."""
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Where the first of some tokens was read, and which cells have been read with it.
+
+        By what was remembered when it was written.
+        """
         locations = torch.full((*input_ids.shape, 2), UNKNOWN, device=input_ids.device)
+        covered = None
         layer = None if past_key_values is None else self._memory_layer(past_key_values)
         if layer is not None and layer.get_seq_length():
-            has_ink = ~self.inkless(input_ids.device)[input_ids[:, :1]]
+            has_ink = ~self.inkless(input_ids.device)[input_ids[:, 0]]
             last = layer.keys[:, 0, -1].to(locations.dtype)
-            locations[:, 0] = last.masked_fill(~has_ink, UNKNOWN)
-        return locations
+            locations[:, 0] = last[:, :2].masked_fill(~has_ink[:, None], UNKNOWN)
+            if self.config.coverage_feedback:
+                before = layer.values[:, 0, -1].to(locations.dtype)
+                after = add_coverage(before, last[:, 2:], has_ink)
+                covered = after[:, None].expand(-1, input_ids.shape[1], -1)
+        return locations, covered
 
-    def _remember(self, past_key_values: EncoderDecoderCache, locations: torch.Tensor) -> None:
+    def _remember(
+        self,
+        past_key_values: EncoderDecoderCache,
+        guided_logits: Sequence[torch.Tensor],
+        columns: int,
+        covered: torch.Tensor | None,
+    ) -> None:
+        """Keep where the guided heads look at each token, and what had been read before it."""
         layer = self._memory_layer(past_key_values)
-        if layer is not None:
-            layer.update(locations[:, None], locations[:, None])
+        if layer is None:
+            return
+        places = before = locate(guided_logits, columns)
+        if self.config.coverage_feedback:
+            looks = mean_look(guided_logits)
+            places = torch.cat([places, looks], dim=-1)
+            before = torch.zeros_like(looks) if covered is None else covered
+        layer.update(places[:, None], before[:, None])
 
     def _memory_layer(self, past_key_values: EncoderDecoderCache) -> DynamicLayer | None:
         """One more layer of the cache, which holds places and follows beams like the others."""
@@ -364,6 +480,7 @@ class InktexDecoder(nn.Module):
 
 
 __all__ = [
-    "UNKNOWN", "InktexAttention", "InktexDecoder", "InktexDecoderLayer", "InktexDecoderOutput",
-    "LocationEmbedding", "centres", "locate",
+    "UNKNOWN", "CoverageKey", "InktexAttention", "InktexDecoder", "InktexDecoderLayer",
+    "InktexDecoderOutput", "LocationEmbedding", "add_coverage", "centres", "coverage", "locate",
+    "mean_look",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .beam_inktex import beam_search
-from .decoder_inktex import locate
+from .decoder_inktex import locate, mean_look
 from .grammar_inktex import is_formula
 from .greedy_inktex import greedy_search
 
@@ -278,22 +278,21 @@ def sequence_logits(
     """
     read = sequences[:, :-1]
     has_feedback = model.config.decoder.location_feedback
-    locations = None
+    locations = covered = None
     for _ in range(refinements if has_feedback else 1):
         output = model(
             encoder_outputs=memory,
             decoder_input_ids=read,
             locations=locations,
+            covered=covered,
             use_cache=False,
             output_guided=True,
         )
         if has_feedback:
             found = locate(output.guided_logits, int(memory.grid_shape[0, 1]))
             locations = model.decoder.told(read, found)
-    attention = None
-    if output.guided_logits:
-        heads = [logits.float().softmax(dim=-1).mean(dim=1) for logits in output.guided_logits]
-        attention = torch.stack(heads).mean(dim=0)
+            covered = model.decoder.told_coverage(read, mean_look(output.guided_logits))
+    attention = mean_look(output.guided_logits) if output.guided_logits else None
     return output.logits.float(), attention
 
 

@@ -20,10 +20,12 @@ from .configuration_inktex import InktexConfig
 from .constraint_inktex import GrammarLogitsProcessor
 from .decoder_inktex import (
     UNKNOWN,
+    CoverageKey,
     InktexDecoder,
     InktexDecoderLayer,
     LocationEmbedding,
     centres,
+    coverage,
 )
 from .densenet_inktex import DenseLayer
 from .encoder_inktex import InktexEncoder, InktexEncoderOutput
@@ -99,7 +101,7 @@ class InktexPreTrainedModel(PreTrainedModel):
             init.normal_(module.weight, std=self.config.decoder.initializer_range)
             if module.padding_idx is not None:
                 init.zeros_(module.weight[module.padding_idx])
-        elif isinstance(module, LocationEmbedding):
+        elif isinstance(module, LocationEmbedding | CoverageKey):
             init.zeros_(module.weight)
         elif isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
             init.ones_(module.weight)
@@ -190,6 +192,7 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         symbol_labels: torch.Tensor | None = None,
         guide: torch.Tensor | None = None,
         locations: torch.Tensor | None = None,
+        covered: torch.Tensor | None = None,
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
@@ -218,6 +221,8 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             locations: `(batch, tokens, 2)`, where each of `decoder_input_ids` stands, as row and
                 column in cells, -1 where unknown; for models with location feedback. Left out,
                 `guide` or the cache tells.
+            covered: `(batch, tokens, cells)`, from 0 to 1, which cells had been read when each of
+                `decoder_input_ids` was; for models with coverage feedback, otherwise as above.
             label_smoothing, symbol_weight, guide_weight: of the losses.
 
         Raises:
@@ -246,6 +251,10 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             locations = None
         elif locations is None and guide is not None and columns is not None:
             locations = self._told_locations(guide, columns)
+        if not self.config.decoder.coverage_feedback:
+            covered = None
+        elif covered is None and guide is not None:
+            covered = self._told_coverage(guide)
         decoded = self.decoder(
             decoder_input_ids,
             memory=memory.last_hidden_state,
@@ -257,6 +266,7 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             output_guided=output_guided or guide is not None,
             locations=locations,
             columns=columns,
+            **({} if covered is None else {"covered": covered}),
         )
         logits = self.lm_head(decoded.last_hidden_state)
         output = InktexOutput(
@@ -297,6 +307,15 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         lost = torch.rand_like(before[:, :, :1]) < _LOST
         lost = lost | (torch.rand_like(before[:, :1, :1]) < _ALL_LOST)
         return torch.where(known & ~lost, moved, UNKNOWN)
+
+    def _told_coverage(self, guide: torch.Tensor) -> torch.Tensor:
+        """Which cells have been read; in training some tokens are missed, at times all of them."""
+        read = guide[:, :-1]
+        if self.training:
+            kept = torch.rand_like(read[:, :, :1]) >= _LOST
+            kept = kept & (torch.rand_like(read[:, :1, :1]) >= _ALL_LOST)
+            read = read * kept
+        return coverage(read)
 
 
 def symbol_loss(logits: torch.Tensor, labels: torch.Tensor, paper: float = 0.2) -> torch.Tensor:

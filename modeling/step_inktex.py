@@ -18,6 +18,7 @@ from .decoder_inktex import (
     InktexAttention,
     InktexDecoder,
     InktexDecoderLayer,
+    add_coverage,
     centres,
 )
 from .encoder_inktex import sinusoids
@@ -77,6 +78,7 @@ def decode_step(
     memory: tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]],
     bias: torch.Tensor | None,
     beams: int = 1,
+    covered: torch.Tensor | None = None,
 ) -> StepOutput:
     """Read one token, and say what may come next.
 
@@ -91,6 +93,8 @@ def decode_step(
         memory: keys and values of `memory_keys`, of `batch / beams` pictures.
         bias: of `paper_bias`, None where every cell has picture under it.
         beams: neighbouring tokens that share a picture.
+        covered: `(batch, cells)`, which cells have been read; only for a decoder with coverage
+            feedback.
     """
     embedded = decoder.embed_tokens(tokens)
     hidden = decoder.embed_norm(embedded) + place.to(embedded.dtype)
@@ -112,7 +116,9 @@ def decode_step(
         narrow = layer.cross_attn_norm(hidden)[:, None]
         if beams > 1:  # as so many queries of one picture
             narrow = narrow.unflatten(0, (-1, beams)).squeeze(2)
-        update, weights = _attend(cross, narrow, memory[0][number], memory[1][number], bias)
+        update, weights = _attend(
+            cross, narrow, memory[0][number], memory[1][number], bias, covered
+        )
         hidden = hidden + update
         hidden = hidden + layer.mlp(layer.mlp_norm(hidden))
         if layer.guided_heads:
@@ -132,10 +138,13 @@ def _attend(
     key: torch.Tensor,
     value: torch.Tensor,
     bias: torch.Tensor | None,
+    covered: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`(batch, n, hidden)` to `(batch * n, hidden)`; the weights are `(batch, heads, n, keys)`."""
     query = _heads(attention, attention.q_proj(hidden)) * attention.scaling
     scores = query @ key.transpose(2, 3)
+    if covered is not None and attention.coverage_key is not None:
+        scores = scores + attention.coverage_key(query, covered.unflatten(0, (-1, query.shape[2])))
     if bias is not None:
         scores = scores + bias
     weights = scores.softmax(dim=-1, dtype=torch.float32)
@@ -179,23 +188,30 @@ class TransformerSteps:
         self.past: tuple[list[torch.Tensor], list[torch.Tensor]] | None = None
         self.position = 0
         self.found: torch.Tensor | None = None
+        self.look: torch.Tensor | None = None
+        self.covered: torch.Tensor | None = None
+        if self.decoder.config.coverage_feedback:
+            self.covered = hidden.new_zeros(len(hidden) * beams, hidden.shape[1])
 
     def __call__(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Read `(batch,)` tokens: the logits of the next ones, and where the guided heads look."""
         told = None
         if self.decoder.location_embedding is not None:
-            if self.found is None:
+            inkless = self.inkless[tokens]
+            if self.found is None or self.look is None:
                 told = torch.full((len(tokens), 2), UNKNOWN, device=tokens.device)
             else:
-                told = self.found.masked_fill(self.inkless[tokens, None], UNKNOWN)
+                told = self.found.masked_fill(inkless[:, None], UNKNOWN)
+                if self.covered is not None:
+                    self.covered = add_coverage(self.covered, self.look, ~inkless)
         output = decode_step(
             self.decoder, self.head, tokens, self.places[self.position], told, self.past,
-            self.memory, self.bias, self.beams,
+            self.memory, self.bias, self.beams, self.covered,
         )  # fmt: skip
         self.past = output.keys, output.values
         self.position += 1
         if self.decoder.location_embedding is not None and output.look is not None:
-            self.found = look_centres(output.look, self.columns)
+            self.found, self.look = look_centres(output.look, self.columns), output.look
         return output.logits, output.look
 
     def reorder(self, beams: torch.Tensor) -> None:
@@ -203,8 +219,10 @@ class TransformerSteps:
         if self.past is not None:
             keys, values = self.past
             self.past = [one[beams] for one in keys], [one[beams] for one in values]
-        if self.found is not None:
-            self.found = self.found[beams]
+        if self.found is not None and self.look is not None:
+            self.found, self.look = self.found[beams], self.look[beams]
+        if self.covered is not None:
+            self.covered = self.covered[beams]
 
 
 class CachedSteps:

@@ -13,7 +13,7 @@ from PIL import Image
 
 import inktex
 from inktex.cli import main
-from inktex.modeling.decoder_inktex import InktexDecoder
+from inktex.modeling.decoder_inktex import CoverageKey, LocationEmbedding
 from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.recognizer import Recognizer
 from inktex.render import render
@@ -32,6 +32,7 @@ SMALL = (
     "decoder.num_hidden_layers=2",
     "decoder.guided_layers=[1]",
     "decoder.location_feedback=true",
+    "decoder.coverage_feedback=true",
     "decoder.initializer_range=0.3",
 )
 
@@ -49,9 +50,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert module.running_var is not None
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
-    assert isinstance(model.decoder, InktexDecoder)
-    assert model.decoder.location_embedding is not None
-    torch.nn.init.normal_(model.decoder.location_embedding.weight, std=0.3)
+    for module in model.modules():
+        if isinstance(module, LocationEmbedding | CoverageKey):
+            torch.nn.init.normal_(module.weight, std=0.3)
     path = tmp_path_factory.mktemp("model") / "small"
     save_model(model, make_processor(recipe), path)
     return path
@@ -207,6 +208,7 @@ def test_a_recurrent_decoder_is_refused(tmp_path: Path) -> None:
     from inktex.onnx.export import export
 
     changes = ["decoder.architecture=recurrent", "decoder.location_feedback=false"]
+    changes.append("decoder.coverage_feedback=false")
     recipe = load_recipe(recipe_path("tiny"), changes)
     save_model(make_model(recipe), make_processor(recipe), tmp_path / "model")
     with pytest.raises(ValueError, match="Transformer decoder"):

@@ -64,6 +64,7 @@ class DecoderGraph(nn.Module):
         memory_keys: Tensors,
         memory_values: Tensors,
         bias: torch.Tensor,
+        covered: torch.Tensor,
     ) -> Any:
         """Decode; see `decode_step`.
 
@@ -73,6 +74,8 @@ class DecoderGraph(nn.Module):
             locations: `(batch, 2)`, where it stands; not looked at without location feedback.
             past_keys, past_values: for each layer `(batch, heads, tokens so far, size)`.
             memory_keys, memory_values, bias: what `EncoderGraph` gives.
+            covered: `(batch, cells)`, which cells have been read; not looked at without coverage
+                feedback.
 
         Returns:
             Logits `(batch, vocabulary)`; keys and values, a token longer; and where the guided
@@ -88,6 +91,7 @@ class DecoderGraph(nn.Module):
             (past_keys, past_values),
             (memory_keys, memory_values),
             bias,
+            covered=covered,
         )
         found = output.logits, *output.keys, *output.values
         return found if output.look is None else (*found, output.look)
@@ -148,6 +152,7 @@ def write_graphs(model: InktexForConditionalGeneration, encoder: Path, decoder: 
                 torch.zeros(2, 2),
                 *kept,
                 torch.zeros(2, 1, 1, 7),
+                torch.zeros(2, 7),
             ),
             decoder,
             dynamo=True,
@@ -155,7 +160,7 @@ def write_graphs(model: InktexForConditionalGeneration, encoder: Path, decoder: 
             verbose=False,
             input_names=["tokens", "position", "locations"]
             + [f"past_{name}" for name in cached]
-            + memory,
+            + [*memory, "covered"],
             output_names=["logits", *cached, "look"][: None if model_looks(model) else -1],
             dynamic_shapes=(
                 {0: batch},
@@ -166,6 +171,7 @@ def write_graphs(model: InktexForConditionalGeneration, encoder: Path, decoder: 
                 [{0: batch, 2: cells}] * layers,
                 [{0: batch, 2: cells}] * layers,
                 {0: batch, 3: cells},
+                {0: batch, 1: cells},
             ),
         )
 

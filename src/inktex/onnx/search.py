@@ -88,6 +88,7 @@ class Graphs:
             formulas = GrowingFormulas(self.grammar, batch, longest - 1)
         tokens = np.full(batch, known.start)
         locations = np.full((batch, 2), _UNKNOWN, dtype=np.float32)
+        covered = np.zeros((batch, rows * columns), dtype=np.float32)
         sequences: list[list[int]] = [[] for _ in range(batch)]
         scores: list[list[float]] = [[] for _ in range(batch)]
         looks: list[Floats] = []
@@ -97,6 +98,7 @@ class Graphs:
                 "tokens": tokens,
                 "position": np.array([position]),
                 "locations": locations,
+                "covered": covered,
                 **past,
                 **memory,
             }
@@ -118,6 +120,8 @@ class Graphs:
                 centres = weights @ grid / weights.sum(axis=1, keepdims=True)
                 locations = np.where(self._has_ink[tokens, None], centres, _UNKNOWN)
                 locations = locations.astype(np.float32)
+                share = look / look.max(axis=1, keepdims=True)
+                covered = np.maximum(covered, share * self._has_ink[tokens, None])
             going = [row for row in going if tokens[row] != known.end]
             position += 1
         attention = None

@@ -78,6 +78,8 @@ class InktexDecoderConfig(PretrainedConfig):
         temperature: of the probabilities that are reported; the search goes without it.
         location_feedback: whether the decoder is told where in the picture each token before was
             read: taught by the ink in training, by the guided heads when it generates.
+        coverage_feedback: whether its cross-attention is told which cells have been read (coverage,
+            Tu et al. 2016); taught in the same way, and only together with location feedback.
         grammar: what the tokens are to `Grammar`, which generation then keeps to; None to let
             anything follow anything.
     """
@@ -99,6 +101,7 @@ class InktexDecoderConfig(PretrainedConfig):
         guided_heads: int = 2,
         temperature: float = 1.0,
         location_feedback: bool = False,
+        coverage_feedback: bool = False,
         grammar: dict[str, Any] | None = None,
         initializer_range: float = 0.02,
         use_cache: bool = True,
@@ -114,6 +117,8 @@ class InktexDecoderConfig(PretrainedConfig):
             )
         if location_feedback and not (guided_layers and guided_heads):
             raise ValueError("location_feedback needs guided heads, which know where a symbol is.")
+        if coverage_feedback and not location_feedback:
+            raise ValueError("coverage_feedback goes with location_feedback: switch that on too.")
         if any(layer >= num_hidden_layers for layer in guided_layers):
             raise ValueError(
                 f"guided_layers {list(guided_layers)} name a layer that does not exist: "
@@ -134,6 +139,7 @@ class InktexDecoderConfig(PretrainedConfig):
         self.guided_heads = guided_heads
         self.temperature = temperature
         self.location_feedback = location_feedback
+        self.coverage_feedback = coverage_feedback
         self.grammar = grammar
         self.initializer_range = initializer_range
         self.use_cache = use_cache

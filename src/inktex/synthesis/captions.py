@@ -157,7 +157,7 @@ class Recombiner:
             out.extend(self._change(part, rng, depth + 1))
             done = b
         out.extend(item[done:])
-        if out[0] in self.kinds and rng.random() < self.config.symbol:
+        if out[0] in self.kinds and not _is_base(out) and rng.random() < self.config.symbol:
             members, weights = self.kinds[out[0]]
             out[0] = members[int(rng.choice(len(members), p=weights))]
         return out
@@ -186,6 +186,11 @@ def _role(row: Row, start: int, inner: int) -> str:
         return _ROLES.get(row[start], "fraction")
     base = row[start]
     return f"{mark} {base}" if base in (r"\sum", r"\int", r"\lim") else mark
+
+
+def _is_base(item: Sequence[str]) -> bool:
+    """Whether it is a logarithm with its base; no other function has one."""
+    return item[0] == r"\log" and item[1:2] == ["_"]
 
 
 def _balanced(row: Row) -> bool:

@@ -29,6 +29,9 @@ class AugmentationConfig:
             (radians), as another hand would have it; less for what is larger than a letter.
         symbol_elastic: standard deviation of a wave about as long as the symbol, as a share of its
             size.
+        stroke_shift, stroke_shape: standard deviations of the shift of each trace of a symbol of
+            several (as a share of the trace's size), and of its own aspect, slant and rotation, as
+            hands differ in where they cross a t and how they close an x.
         elastic: standard deviation of a smooth displacement, in pixels.
         smoothing: share of the expressions whose traces are smoothed, as some pads do.
         sampling: share of the expressions of which only every second or third point is kept.
@@ -54,6 +57,8 @@ class AugmentationConfig:
     symbol_scale: float = 0.05
     symbol_shape: float = 0.0
     symbol_elastic: float = 0.0
+    stroke_shift: float = 0.0
+    stroke_shape: float = 0.0
     elastic: float = 0.8
     smoothing: float = 0.0
     sampling: float = 0.0
@@ -84,6 +89,8 @@ def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator)
     points = example.points.astype(np.float64)
     if config.smoothing and rng.random() < config.smoothing:
         points = _smooth(points, example.offsets)
+    if config.stroke_shift or config.stroke_shape:
+        points = _vary_strokes(points, example, config, rng)
     if config.jitter or config.symbol_scale or config.symbol_shape or config.symbol_elastic:
         points = _vary_symbols(points, example.point_symbols, config, rng)
     if config.elastic:
@@ -295,6 +302,29 @@ def _vary_symbols(
     varied = points.copy()
     varied[known] = offsets * factor[inked] + centre[inked] + shift[inked]
     return varied
+
+
+def _vary_strokes(
+    points: NDArray[np.float64],
+    example: Example,
+    config: AugmentationConfig,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Move and bend each trace of the symbols that have several."""
+    starts, count = example.offsets[:-1], len(example.offsets) - 1
+    owners = example.point_symbols[starts]
+    several = (owners != NONE) & (np.bincount(owners[owners != NONE], minlength=1)[owners] > 1)
+    if not several.any():
+        return points
+    low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
+    centre, extent = (low + high) / 2, (high - low).max(axis=1, keepdims=True)
+    size = np.minimum(extent, _LETTER)
+    tame = several * (size / np.maximum(extent, _LETTER))[:, 0]
+    shift = rng.normal(0.0, config.stroke_shift, (count, 2)) * size * several[:, None]
+    shapes = _shapes(*(rng.normal(0.0, config.stroke_shape, (3, count)) * tame))
+    trace = np.repeat(np.arange(count), np.diff(example.offsets))
+    offsets = np.einsum("nij,nj->ni", shapes[trace], points - centre[trace])
+    return offsets + (centre + shift)[trace]
 
 
 def _shapes(

@@ -342,8 +342,12 @@ def _find_places(
     decoder: Any = model.decoder
     looked = decoder.told(inputs, centres(attention.square(), columns))
     told = model._told_locations(batch["guide"], columns)
-    both = is_picture.repeat_interleave(len(inputs) // len(is_picture))
-    return {"locations": torch.where(both[:, None, None], looked, told)}
+    both = is_picture.repeat_interleave(len(inputs) // len(is_picture))[:, None, None]
+    found = {"locations": torch.where(both, looked, told)}
+    covered = decoder.told_coverage(inputs, attention)
+    if covered is not None:
+        found["covered"] = torch.where(both, covered, model._told_coverage(batch["guide"]))
+    return found
 
 
 def _validate(
