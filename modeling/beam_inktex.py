@@ -59,13 +59,13 @@ def beam_search(
     scores = torch.full((pictures, beams), -torch.inf, device=device)
     scores[:, 0] = 0.0
     finished: list[list[Hypothesis]] = [[] for _ in range(pictures)]
-    first = torch.arange(pictures, device=device)[:, None] * beams
+    going = list(range(pictures))  # the pictures that the rows of all this are about
     while sequences.shape[1] < longest:
         heard = [reader(sequences[:, -1])[0].float() for reader in readers]
         step = torch.stack(heard).log_softmax(dim=-1).mean(dim=0)
         if constrain is not None:
             step = constrain(sequences, step)
-        total = scores[..., None] + step.view(pictures, beams, vocabulary)
+        total = scores[..., None] + step.view(len(going), beams, vocabulary)
         # Every beam has one way to end, so twice as many hold as many that go on.
         best = total.flatten(1).topk(2 * beams, dim=1)
         origin, token = best.indices // vocabulary, best.indices % vocabulary
@@ -74,21 +74,27 @@ def beam_search(
             value = float(best.values[number, place])
             if value > -torch.inf:
                 row = sequences[number * beams + int(origin[number, place]), 1:]
-                finished[number].append(Hypothesis(tuple(row.tolist()), value))
-        going = best.values.masked_fill(ends, -torch.inf)
-        scores, kept = going.topk(beams, dim=1)
-        scores = scores.masked_fill(_is_over(scores, finished, beams)[:, None], -torch.inf)
-        moved = (first + origin.gather(1, kept)).flatten()
-        sequences = torch.cat([sequences[moved], token.gather(1, kept).view(-1, 1)], dim=1)
-        if not bool((scores > -torch.inf).any()):
+                finished[going[number]].append(Hypothesis(tuple(row.tolist()), value))
+        scores, kept = best.values.masked_fill(ends, -torch.inf).topk(beams, dim=1)
+        over = _is_over(scores, [finished[number] for number in going], beams)
+        # What is over costs nothing from here on.
+        left = (~over).nonzero()[:, 0]
+        going = [going[number] for number in left.tolist()]
+        if not going:
             break
+        scores, kept = scores[left], kept[left]
+        moved = (left[:, None] * beams + origin[left].gather(1, kept)).flatten()
+        written = token[left].gather(1, kept).view(-1, 1)
+        sequences = torch.cat([sequences[moved], written], dim=1)
         for reader in readers:
             reader.reorder(moved)
-    for number, found in enumerate(finished):
-        if not found:  # the longest sequence was not long enough
+    for number, picture in enumerate(going):
+        if not finished[picture]:  # the longest sequence was not long enough
             best_beam = int(scores[number].argmax())
             row = sequences[number * beams + best_beam, 1:]
-            found.append(Hypothesis(tuple(row.tolist()), float(scores[number, best_beam])))
+            one = Hypothesis(tuple(row.tolist()), float(scores[number, best_beam]))
+            finished[picture].append(one)
+    for found in finished:
         found.sort(key=lambda one: -one.log_probability)
     return [found[:beams] for found in finished]
 
@@ -96,12 +102,15 @@ def beam_search(
 def _is_over(
     scores: torch.Tensor, finished: Sequence[Sequence[Hypothesis]], beams: int
 ) -> torch.Tensor:
-    """`(pictures,)` bool: where nothing that may still come matters. Probabilities only fall."""
+    """`(pictures,)` bool: where nothing that may still come matters. Probabilities only fall.
+
+    Nothing is over (compares with nan) where nothing was found yet.
+    """
     limits = []
     for found in finished:
         values = sorted((one.log_probability for one in found), reverse=True)
         enough = values[beams - 1] if len(values) >= beams else -torch.inf
-        limits.append(max(enough, values[0] - _HOPELESS) if values else -torch.inf)
+        limits.append(max(enough, values[0] - _HOPELESS) if values else torch.nan)
     return scores.max(dim=1).values <= torch.tensor(limits, device=scores.device)
 
 

@@ -215,10 +215,20 @@ class TransformerSteps:
         return output.logits, output.look
 
     def reorder(self, beams: torch.Tensor) -> None:
-        """Sequence `i` goes on from what sequence `beams[i]` has read."""
+        """Sequence `i` goes on from what sequence `beams[i]` has read.
+
+        Args:
+            beams: `(sequences,)`, neighbours of the same picture. Pictures that no sequence reads
+                any more may be missing; they are forgotten.
+        """
         if self.past is not None:
             keys, values = self.past
             self.past = [one[beams] for one in keys], [one[beams] for one in values]
+            if len(beams) < len(keys[0]):
+                pictures = beams[:: self.beams] // self.beams
+                keys, values = self.memory
+                self.memory = [one[pictures] for one in keys], [one[pictures] for one in values]
+                self.bias = None if self.bias is None else self.bias[pictures]
         if self.found is not None and self.look is not None:
             self.found, self.look = self.found[beams], self.look[beams]
         if self.covered is not None:
@@ -229,7 +239,7 @@ class CachedSteps:
     """Steps of whatever decoder the model has; the arguments are those of `TransformerSteps`."""
 
     def __init__(self, model: Any, memory: Any, longest: int, beams: int = 1) -> None:
-        self.model, self.memory = model, memory
+        self.model, self.memory, self.beams = model, memory, beams
         self.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
     def __call__(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -251,7 +261,11 @@ class CachedSteps:
 
     def reorder(self, beams: torch.Tensor) -> None:
         """See `TransformerSteps`."""
+        count, pictures = len(self.memory.last_hidden_state), beams[:: self.beams] // self.beams
         self.cache.self_attention_cache.reorder_cache(beams)
+        if len(pictures) < count:
+            kept = {name: value[pictures] for name, value in self.memory.items()}
+            self.memory = type(self.memory)(**kept)
 
 
 def steps_of(

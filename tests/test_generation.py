@@ -1,6 +1,7 @@
 """Generation: the grammar, loops, both directions, and the probabilities."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from inktex.modeling.grammar_inktex import (
     looping,
 )
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.modeling.step_inktex import steps_of
 from inktex.synthesis.grammar import random_caption
 from inktex.tokenizer.compact_inktex import compact
 from inktex.tokenizer.latex_inktex import normalize
@@ -44,8 +46,7 @@ def words(tokens: Iterable[int]) -> list[str]:
     return [VOCABULARY[i] for i in tokens if VOCABULARY[i] not in SPECIAL_TOKENS]
 
 
-@pytest.fixture(scope="module")
-def model() -> InktexForConditionalGeneration:
+def small_model(**decoder: Any) -> InktexForConditionalGeneration:
     """Random weights, which write nothing but nonsense."""
     torch.manual_seed(0)
     config = InktexConfig(
@@ -66,9 +67,15 @@ def model() -> InktexForConditionalGeneration:
             "guided_heads": 1,
             "initializer_range": 0.4,
             "grammar": GRAMMAR,
+            **decoder,
         },
     )
     return InktexForConditionalGeneration(config).eval()
+
+
+@pytest.fixture(scope="module")
+def model() -> InktexForConditionalGeneration:
+    return small_model()
 
 
 @pytest.fixture(scope="module")
@@ -354,6 +361,36 @@ def test_beam_search_is_that_of_generate(
         values = [one.log_probability for one in hypotheses]
         assert values == sorted(values, reverse=True)
         assert len({one.tokens for one in hypotheses}) == len(hypotheses)
+
+
+@pytest.mark.parametrize(
+    "decoder",
+    [{"location_feedback": True, "coverage_feedback": True}, {"architecture": "recurrent"}],
+    ids=["transformer", "recurrent"],
+)
+def test_pictures_that_are_over_leave_the_batch(
+    decoder: dict[str, Any], pictures: dict[str, torch.Tensor]
+) -> None:
+    model = small_model(**decoder)
+    for name, weight in model.named_parameters():
+        if "coverage_key" in name or "location_embedding" in name:
+            torch.nn.init.normal_(weight, std=0.3)
+    few = {name: value[[0, 2]] for name, value in pictures.items()}
+    kept = torch.tensor([1, 0, 5, 5])  # two beams of the first picture and of the last one
+    first, second = torch.tensor([7, 8, 9, 10, 11, 12]), torch.tensor([13, 14, 15, 16])
+    start = torch.full((6,), model.config.decoder_start_token_id)
+    with torch.no_grad():
+        all_of_them = steps_of(model, model.get_encoder()(**pictures), 9, beams=2)
+        all_of_them(start)
+        all_of_them(first)
+        all_of_them.reorder(kept)
+        these_alone = steps_of(model, model.get_encoder()(**few), 9, beams=2)
+        these_alone(start[:4])
+        these_alone(first[kept])
+        for tokens in (second, second + 1):
+            found, expected = all_of_them(tokens), these_alone(tokens)
+            for one, other in zip(found, expected, strict=True):
+                torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
 
 
 def test_a_beam_hears_all_sizes_at_every_token(
