@@ -11,6 +11,7 @@ from .beam_inktex import beam_search
 from .decoder_inktex import locate, mean_look
 from .grammar_inktex import is_formula
 from .greedy_inktex import greedy_search
+from .step_inktex import memory_of
 
 LENGTHS = ("max_length", "max_new_tokens", "generation_config")
 UNSET_LENGTHS = (None, 20)
@@ -24,6 +25,8 @@ _PLAIN = frozenset({"num_beams", "num_return_sequences", "do_sample", "max_lengt
 """Arguments with which a search needs no `generate`."""
 _CANDIDATES = 3
 """Sequences of each direction that are judged, if no more are wanted."""
+_SURE = 2.0
+"""Natural logarithms; what the beams find so far ahead of the second is not questioned any more."""
 _MULTIPLE = 16
 """Sides of a batch are multiples of this: the model's coarsest stride."""
 _REFINEMENTS = 3
@@ -84,9 +87,10 @@ def generate_with_details(
         model: an `InktexForConditionalGeneration`.
         inputs: `pixel_values` and `pixel_mask`, as the processor gives them; they are brought to
             the model's device and dtype.
-        preset: `fast` is greedy; `accurate` is a beam search in both directions over the picture
-            at several sizes; then both directions judge, at all sizes, what was found (Zhao et al.
-            2021 train both directions; the judging is that of Liu et al. 2016).
+        preset: `fast` is greedy; `accurate` is a beam search over the picture at several sizes.
+            Unless what comes first is far ahead, there is a search from right to left, too, and
+            both directions judge, at all sizes, what was found (Zhao et al. 2021 train both
+            directions; the judging is that of Liu et al. 2016).
         generate_kwargs: of `generate`: `num_beams`, `num_return_sequences`, `max_new_tokens` ...,
             and `bidirectional` and `scales`, factors on the size; they override the preset.
 
@@ -166,17 +170,38 @@ def _search(
     """
     config = model.config
     count = max(_CANDIDATES, wanted)
-    candidates: list[dict[tuple[int, ...], None]] = []
-    for found in beam_search(model, memories, config.decoder_start_token_id, beams, longest):
-        candidates.append({one.tokens: None for one in found[:count]})
-    if bidirectional:
+    hypotheses = beam_search(model, memories, config.decoder_start_token_id, beams, longest)
+    candidates = [{one.tokens: None for one in found[:count]} for found in hypotheses]
+    sure, unsure = [], []
+    for number, found in enumerate(hypotheses):
+        values = [one.log_probability for one in found[:2]]
+        is_sure = wanted == 1 and (len(values) == 1 or values[0] - values[1] >= _SURE)
+        (sure if is_sure else unsure).append(number)
+        if is_sure:
+            candidates[number] = {found[0].tokens: None}
+    device = memories[0].last_hidden_state.device
+    if bidirectional and unsure:
         start = config.reverse_start_token_id
-        for number, found in enumerate(beam_search(model, memories, start, beams, longest)):
+        pictures = torch.tensor(unsure, device=device)
+        asked = [memory_of(memory, pictures) for memory in memories]
+        mirrored = beam_search(model, asked, start, beams, longest)
+        for number, found in zip(unsure, mirrored, strict=True):
             for one in found[:count]:
                 tokens = one.tokens[::-1]
                 if model.grammar is None or is_formula(model.grammar, tokens):
                     candidates[number][tokens] = None
-    return _judge(model, memories, [list(one) for one in candidates], bidirectional, wanted)
+    best: list[list[tuple[int, ...]]] = [[] for _ in candidates]
+    probabilities = torch.zeros(len(candidates), wanted, device=device)
+    for group in filter(None, (sure, unsure)):
+        pictures = torch.tensor(group, device=device)
+        asked = [memory_of(memory, pictures) for memory in memories]
+        lists = [list(candidates[number]) for number in group]
+        chosen, probabilities[pictures] = _judge(model, asked, lists, bidirectional, wanted)
+        for number, rows in zip(group, chosen, strict=True):
+            best[number] = rows
+    every = [row for rows in best for row in rows]
+    start = config.decoder_start_token_id
+    return _stack(every, start, config).to(device), probabilities.flatten()
 
 
 def rescale(
@@ -208,7 +233,7 @@ def _judge(
     candidates: Sequence[Sequence[tuple[int, ...]]],
     bidirectional: bool,
     wanted: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[list[list[tuple[int, ...]]], torch.Tensor]:
     """The `wanted` best candidates by the mean of the log-probabilities of all judges.
 
     Args:
@@ -219,7 +244,8 @@ def _judge(
         wanted: how many for each picture; where there are fewer candidates, the last one again.
 
     Returns:
-        `(pictures * wanted, tokens)` sequences, start and end included, and their probabilities.
+        For each picture its best candidates, the likeliest first, and their probabilities,
+        `(pictures, wanted)`.
     """
     pictures = len(candidates)
     count = max(wanted, *map(len, candidates))
@@ -245,8 +271,10 @@ def _judge(
     for number, row in enumerate(candidates):
         rank[number, len(row) :] = -torch.inf
     best = rank.topk(wanted, dim=1).indices
-    numbers = torch.arange(pictures, device=device)[:, None] * count + best
-    return judged[0][numbers.flatten()], scores.gather(1, best).flatten().exp()
+    chosen = [
+        [row[place] for place in places] for row, places in zip(filled, best.tolist(), strict=True)
+    ]
+    return chosen, scores.gather(1, best).exp()
 
 
 def _stack(rows: Sequence[Sequence[int]], start: int, config: Any) -> torch.Tensor:

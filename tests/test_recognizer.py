@@ -145,10 +145,13 @@ def test_the_width_of_the_beam_overrides_the_preset(
 
     monkeypatch.setattr(generation_inktex, "beam_search", watched)
     recognizer(pictures[0], num_beams=3)
-    recognizer(pictures[0], preset="accurate", num_beams=2)
+    recognizer(pictures[0], preset="accurate", num_beams=2, alternatives=1)
     forward = recognizer.model.config.decoder_start_token_id
     backward = recognizer.model.config.reverse_start_token_id
     assert widths == [(1, forward, 3), (3, forward, 2), (3, backward, 2)]
+    monkeypatch.setattr(generation_inktex, "_SURE", 0.0)
+    recognizer(pictures[0], preset="accurate")
+    assert widths[3:] == [(3, forward, 6)], "what is sure is not read from right to left, too"
     count = len(widths)
     assert recognizer(pictures[0], num_beams=1).tokens == recognizer(pictures[0]).tokens
     assert len(widths) == count, "greedy search needs no generate"

@@ -57,6 +57,16 @@ def memory_keys(
     )
 
 
+def memory_of(memory: Any, pictures: torch.Tensor) -> Any:
+    """What the encoder gave, of some pictures of the batch alone.
+
+    Args:
+        memory: of the whole batch.
+        pictures: `(pictures,)`, their numbers.
+    """
+    return type(memory)(**{name: value[pictures] for name, value in memory.items()})
+
+
 def paper_bias(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """What keeps attention off the padding: `(pictures, cells)` bool to `(pictures, 1, 1, cells)`.
 
@@ -264,8 +274,7 @@ class CachedSteps:
         count, pictures = len(self.memory.last_hidden_state), beams[:: self.beams] // self.beams
         self.cache.self_attention_cache.reorder_cache(beams)
         if len(pictures) < count:
-            kept = {name: value[pictures] for name, value in self.memory.items()}
-            self.memory = type(self.memory)(**kept)
+            self.memory = memory_of(self.memory, pictures)
 
 
 def steps_of(
@@ -278,5 +287,5 @@ def steps_of(
 
 __all__ = [
     "CachedSteps", "StepOutput", "TransformerSteps", "decode_step", "look_centres", "memory_keys",
-    "paper_bias", "steps_of",
+    "memory_of", "paper_bias", "steps_of",
 ]  # fmt: skip
