@@ -172,7 +172,8 @@ def _search(
     count = max(_CANDIDATES, wanted)
     hypotheses = beam_search(model, memories, config.decoder_start_token_id, beams, longest)
     candidates = [{one.tokens: None for one in found[:count]} for found in hypotheses]
-    sure, unsure = [], []
+    sure: list[int] = []
+    unsure: list[int] = []
     for number, found in enumerate(hypotheses):
         values = [one.log_probability for one in found[:2]]
         is_sure = wanted == 1 and (len(values) == 1 or values[0] - values[1] >= _SURE)
