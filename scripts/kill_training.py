@@ -139,11 +139,13 @@ def kill(
 
 def same(first: Path, second: Path) -> bool:
     """Whether two runs ended with the same averaged weights and the same own ones."""
-    return all(
-        (first / name / "model.safetensors").read_bytes()
-        == (second / name / "model.safetensors").read_bytes()
-        for name in (AVERAGED, CHECKPOINT)
-    )
+    return all(weights(first / name) == weights(second / name) for name in (AVERAGED, CHECKPOINT))
+
+
+def weights(folder: Path) -> bytes | None:
+    """The weights that a run left in a folder, if it did."""
+    path = folder / "model.safetensors"
+    return path.read_bytes() if path.is_file() else None
 
 
 def _train(recipe: Recipe, examples: list[Example], output: Path) -> None:

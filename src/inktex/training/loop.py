@@ -245,12 +245,13 @@ def train(
                 bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
             bar.update(1)
             done = progress.share(recipe) >= 1
-            if progress.step % recipe.save_every == 0 or done:
-                save_checkpoint(accelerator, output)
             if progress.step % recipe.validate_every == 0 or done:
                 _validate(
                     accelerator, bare, processor, average, development, recipe, output, progress
                 )
+            # Behind the evaluation: a run that is killed in between must not believe that it is done.
+            if progress.step % recipe.save_every == 0 or done:
+                save_checkpoint(accelerator, output)
             if done:
                 break
         else:
