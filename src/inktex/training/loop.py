@@ -249,7 +249,7 @@ def train(
                 _validate(
                     accelerator, bare, processor, average, development, recipe, output, progress
                 )
-            # Behind the evaluation: a run that is killed in between must not believe that it is done.
+            # After the evaluation: a run that is killed in between must not take itself for done.
             if progress.step % recipe.save_every == 0 or done:
                 save_checkpoint(accelerator, output)
             if done:
