@@ -5,6 +5,8 @@ r"""Score a model on a test set.
     python scripts/evaluate.py --pictures offline_2014.zip --captions captions_2014.tsv
     # a split of the prepared data, drawn from its ink
     python scripts/evaluate.py --data data/crohme --split dev --model runs/base/best
+    # the same in four other hands, as far as variation makes other hands of those that there are
+    python scripts/evaluate.py --data data/crohme --split dev --unseen --varied 4
     # any folder of pictures with a captions file (name, TAB, tokens)
     python scripts/evaluate.py --pictures FOLDER --captions captions.tsv --output out.json \
         --preset accurate
@@ -19,11 +21,18 @@ plots. Every expression counts.
 import argparse
 import platform
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from inktex import Recognizer, __version__, load
-from inktex.evaluation.reading import Sample, evaluate_samples, picture_samples, write_json
+from inktex.evaluation.reading import (
+    Sample,
+    compiles,
+    evaluate_samples,
+    picture_samples,
+    write_json,
+)
 from inktex.evaluation.scores import Scores
 from inktex.recognizer import ENGINES
 
@@ -42,6 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--unseen",
         action="store_true",
         help="of --data only the expressions whose caption is not in its train split",
+    )
+    parser.add_argument(
+        "--varied",
+        type=int,
+        metavar="N",
+        help="of --data every expression N times, each symbol varied as other hands might write it",
     )
     parser.add_argument("--preset", default="fast", help="fast (greedy) or accurate")
     parser.add_argument(
@@ -78,7 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
         "inktex": __version__,
         "model": options.model or "shipped",
         "test_set": str(options.pictures or f"{options.data}:{options.split}")
-        + (" (captions not in train)" if options.unseen else ""),
+        + (" (captions not in train)" if options.unseen else "")
+        + (f", in {options.varied} other hands" if options.varied else ""),
         "preset": options.preset,
         "engine": options.engine,
         "machine": platform.processor() or platform.machine(),
@@ -99,6 +115,11 @@ def main(arguments: list[str] | None = None) -> int:
         f"Expected calibration error {calibration.error:.3f}, AUROC of error detection "
         f"{calibration.auroc:.3f}."
     )
+    if find_spec("pylatexenc") is not None:
+        broken = [one.latex for one in result.readings if not compiles(one.latex)]
+        print(f"{len(samples) - len(broken)} of {len(samples)} readings are LaTeX that compiles.")
+        for latex in broken:
+            print(f"  does not: {latex}")
     if options.report:
         from inktex.evaluation.report import write_evaluation_report
 
@@ -165,6 +186,7 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
         return picture_samples(options.pictures, options.captions)
     from PIL import Image
 
+    from inktex.evaluation.hands import in_other_hands
     from inktex.render import render
     from inktex.training.data import load_expressions
 
@@ -172,6 +194,8 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
     if options.unseen:
         learnt = {tuple(e.tokens) for e in load_expressions(options.data, "train")}
         expressions = [e for e in expressions if tuple(e.tokens) not in learnt]
+    if options.varied is not None:
+        expressions = in_other_hands(expressions, options.varied)
     return [
         Sample(e.id, Image.fromarray(render(e.traces)), " ".join(e.tokens), e.source)
         for e in expressions

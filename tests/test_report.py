@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from inktex.evaluation.calibration import fit_temperature, measure_calibration
-from inktex.evaluation.reading import Evaluation, Sample
+from inktex.evaluation.hands import in_other_hands
+from inktex.evaluation.reading import Evaluation, Sample, compiles
 from inktex.evaluation.report import write_evaluation_report
 from inktex.evaluation.scores import compute_scores
 from inktex.recognizer import Reading, ReadSymbol
@@ -110,3 +111,24 @@ def test_names_and_sources_of_strangers_are_no_markup(tmp_path: Path) -> None:
     assert row.count("`") % 2 == 0
     with Image.open(tmp_path / "sources.png") as plot:
         assert min(plot.size) > 50
+
+
+@pytest.mark.parametrize(
+    ("latex", "expected"),
+    [(r"\frac{a}{b^{2}}", True), (r"\frac{a}{b", False), ("x}", False), (r"\sqrt{x}", True)],
+)
+def test_what_a_parser_takes_compiles(latex: str, expected: bool) -> None:
+    assert compiles(latex) is expected
+
+
+def test_other_hands_are_the_same_ones_each_time() -> None:
+    expressions = written_expressions(3, seed=1)
+    first, again = (in_other_hands(expressions, 2) for _ in range(2))
+    assert [one.id for one in first[:3]] == [f"{one.id}~0" for one in expressions]
+    assert len(first) == 6
+    for one, other in zip(first, again, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one.traces, other.traces, strict=True))
+    assert first[0].tokens == first[3].tokens == expressions[0].tokens
+    assert not np.allclose(first[0].traces[0], first[3].traces[0], atol=0.5)
+    with pytest.raises(ValueError, match="at least 1"):
+        in_other_hands(expressions, 0)

@@ -88,6 +88,17 @@ def test_rare_symbols_get_common() -> None:
     assert 0.35 < shares[1] < 0.65
 
 
+def test_only_logarithms_have_a_base() -> None:
+    captions = [r"\log _ { b } x".split(), r"\log x".split(), r"\sin x".split()]
+    config = RecombinationConfig(symbol=1.0, item=0.0, row=0.0, join=0.0)
+    recombiner = Recombiner(captions, config)
+    rng = np.random.default_rng(0)
+    drawn = [" ".join(recombiner.draw(rng)) for _ in range(200)]
+    assert any(caption.startswith(r"\log _ {") for caption in drawn)
+    assert not any(r"\sin _" in caption for caption in drawn)
+    assert any(caption.startswith(r"\sin") for caption in drawn)
+
+
 def test_no_caption_is_an_error() -> None:
     with pytest.raises(ValueError, match="no caption"):
         Recombiner([["x", "^", "2"]])

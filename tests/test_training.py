@@ -145,6 +145,27 @@ def test_symbols_change_their_shape_each_for_itself(examples: list[Example]) -> 
     np.testing.assert_allclose(run, 300, rtol=0.1)
 
 
+def test_traces_of_a_symbol_move_against_each_other(examples: list[Example]) -> None:
+    stem = np.array([[10, 0], [10, 40]], dtype=np.float32)
+    crossbar = np.array([[0, 12], [20, 12]], dtype=np.float32)
+    alone = np.array([[60, 0], [60, 40]], dtype=np.float32)
+    one = replace(
+        examples[0],
+        points=np.concatenate([stem, crossbar, alone]),
+        offsets=np.array([0, 2, 4, 6]),
+        trace_symbols=np.array([0, 0, 1]),
+        symbol_labels=np.array([10, 11]),
+    )
+    config = replace(STILL, stroke_shift=0.1, stroke_shape=0.1)
+    varied = vary(one, config, np.random.default_rng(3))
+    first, second, third = varied.traces()
+    np.testing.assert_allclose(third[1] - third[0], alone[1] - alone[0], atol=1e-3)
+    before = crossbar.mean(axis=0) - stem.mean(axis=0)
+    after = second.mean(axis=0) - first.mean(axis=0)
+    assert 0.5 < np.abs(after - before).max() < 20
+    assert not np.allclose(first[1] - first[0], stem[1] - stem[0], atol=0.1)
+
+
 def test_coarse_sampling_keeps_the_ends_of_traces(examples: list[Example]) -> None:
     config = replace(STILL, sampling=1.0)
     line = np.stack([np.linspace(0, 90, 10), np.linspace(0, 45, 10)], axis=1).astype(np.float32)
@@ -471,6 +492,17 @@ def test_training_learns_and_keeps_what_reads_best(examples: list[Example], tmp_
     model = InktexForConditionalGeneration.from_pretrained(best)
     assert model.config.encoder.stem_channels == [4, 8]
     assert list((tmp_path / "curves").rglob("events*")), "no TensorBoard curve"
+
+
+def test_a_run_may_learn_from_what_it_reads(examples: list[Example], tmp_path: Path) -> None:
+    loss = {"risk": 1.0, "chances": 1}
+    train(small_recipe(steps=2, log_every=1, loss=loss), examples, [], tmp_path / "run")
+    records = [json.loads(line) for line in (tmp_path / "run/curve.jsonl").read_text().splitlines()]
+    assert all(0 < record["risk"] <= 1 for record in records if "loss" in record)
+    decoder = {"architecture": "recurrent", "hidden_size": 32}
+    recurrent = small_recipe(steps=2, loss=loss, decoder=decoder)
+    with pytest.raises(ValueError, match="Transformer"):
+        train(recurrent, examples, [], tmp_path / "other")
 
 
 def test_a_run_starts_from_the_weights_of_another(examples: list[Example], tmp_path: Path) -> None:

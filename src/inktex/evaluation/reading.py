@@ -94,6 +94,21 @@ class Evaluation:
         }
 
 
+def compiles(latex: str) -> bool:
+    """Whether a strict parser of LaTeX takes it.
+
+    Raises:
+        ImportError: if pylatexenc is not installed.
+    """
+    from pylatexenc.latexwalker import LatexWalker, LatexWalkerError
+
+    try:
+        LatexWalker(latex, tolerant_parsing=False).get_latex_nodes()
+    except LatexWalkerError:
+        return False
+    return True
+
+
 def evaluate_samples(
     recognizer: BaseRecognizer,
     samples: Sequence[Sample],

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from inktex.examples import AnyExample, Example
 from inktex.files import new_folder, write_text
 from inktex.modeling.configuration_inktex import InktexConfig
-from inktex.modeling.decoder_inktex import centres
+from inktex.modeling.decoder_inktex import InktexDecoder, centres
 from inktex.modeling.generation_inktex import sequence_logits
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
@@ -34,6 +34,7 @@ from .checkpoints import BEFORE, CHECKPOINT, forget_checkpoints, load_checkpoint
 from .growth import can_grow, grown
 from .guard import FiniteGuard
 from .recipe import OptimizerConfig, Recipe, recipe_from_dict
+from .risk import expression_risk
 from .synthetic import SyntheticInk
 from .validation import validate
 
@@ -44,7 +45,7 @@ SHIPPED = "shipped"
 AVERAGED = "averaged"
 BEST = "best"
 CURVE = "curve.jsonl"
-_LOSSES = ("loss", "tokens", "symbols", "guide")
+_LOSSES = ("loss", "tokens", "symbols", "guide", "risk")
 
 
 @dataclass
@@ -155,6 +156,8 @@ def train(
     )
     set_seed(recipe.seed + accelerator.process_index)
     model = make_model(recipe).to(memory_format=torch.channels_last)
+    if recipe.loss.risk and not isinstance(model.decoder, InktexDecoder):
+        raise ValueError("loss.risk needs a Transformer decoder: set it to 0.")
     optimizer = make_optimizer(model, recipe.optimizer)
     model, optimizer = accelerator.prepare(model, optimizer)
     bare = accelerator.unwrap_model(model)
@@ -293,8 +296,15 @@ def _backward(
             symbol_weight=recipe.loss.symbol,
             guide_weight=recipe.loss.guide,
         )
-    accelerator.backward(output.loss / recipe.optimizer.accumulate)
-    found = (output.loss, output.token_loss, output.symbol_loss, output.guide_loss)
+        loss, risk = output.loss, None
+        if recipe.loss.risk:
+            # On what the same pass made of the pictures: gradients come together in one backward.
+            bare = accelerator.unwrap_model(model)
+            hidden = output.encoder_last_hidden_state
+            risk = expression_risk(bare, hidden, batch, recipe.loss.chances)
+            loss = loss + recipe.loss.risk * risk
+    accelerator.backward(loss / recipe.optimizer.accumulate)
+    found = (loss, output.token_loss, output.symbol_loss, output.guide_loss, risk)
     named = zip(_LOSSES, found, strict=True)
     return {name: value.item() for name, value in named if value is not None}
 

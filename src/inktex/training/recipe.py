@@ -42,11 +42,22 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
-    """Weights of the losses beside the tokens' cross-entropy, and its label smoothing."""
+    """Weights of the losses beside the tokens' cross-entropy, and its label smoothing.
+
+    Attributes:
+        label_smoothing: of the cross-entropy.
+        symbol: weight of the symbol map's loss.
+        guide: weight of that of the guided heads.
+        risk: weight of the risk of reading an expression wrongly (`training.risk`), 0 to do
+            without; only for the end of a training, when most is read rightly.
+        chances: how often each picture is read by chance for it.
+    """
 
     label_smoothing: float = 0.1
     symbol: float = 0.5
     guide: float = 0.3
+    risk: float = 0.0
+    chances: int = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,92 @@
+"""The risk of reading wrongly: what the model reads by chance against what is written there."""
+
+from typing import Any
+
+import pytest
+import torch
+from test_locations import heeding, small_model
+
+from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.tokenizer.vocabulary_inktex import IDS
+from inktex.training.batches import IGNORE, PAD
+from inktex.training.risk import Readings, expression_risk, read_by_chance
+
+END = IDS["</s>"]
+
+
+@pytest.fixture
+def model() -> InktexForConditionalGeneration:
+    return heeding(small_model(location_feedback=True, coverage_feedback=True)).train()
+
+
+@pytest.fixture
+def batch() -> dict[str, torch.Tensor]:
+    """Three pictures, two directions, five tokens at most."""
+    torch.manual_seed(2)
+    labels = torch.full((6, 6), IGNORE)
+    for row, length in enumerate((5, 5, 3, 3, 1, 1)):
+        labels[row, :length] = torch.arange(10 + row, 10 + row + length)
+        labels[row, length] = END
+    return {
+        "pixel_values": torch.rand(3, 1, 48, 64).round(),
+        "pixel_mask": torch.ones(3, 48, 64),
+        "labels": labels,
+    }
+
+
+def encoded(model: InktexForConditionalGeneration, batch: dict[str, torch.Tensor]) -> Any:
+    return model.get_encoder()(batch["pixel_values"], batch["pixel_mask"])
+
+
+def test_the_first_reading_is_what_is_written_there(
+    model: InktexForConditionalGeneration, batch: dict[str, torch.Tensor]
+) -> None:
+    references = batch["labels"][::2]
+    found = read_by_chance(model, encoded(model, batch), references, chances=3)
+    assert found.tokens.shape[:2] == (3, 5)
+    assert (found.tokens[:, :, 0] == model.config.decoder_start_token_id).all()
+    written = references.masked_fill(references == IGNORE, PAD)
+    assert torch.equal(found.tokens[:, 0, 1:], written[:, : found.tokens.shape[2] - 1])
+    ended = (found.tokens == END).cumsum(dim=-1)[..., :-1] > 0
+    assert (found.tokens[..., 1:][ended] == PAD).all(), "nothing is read behind the end"
+
+
+def test_the_same_reading_counts_once() -> None:
+    tokens = torch.tensor([[[1, 5], [1, 6], [1, 5], [1, 6], [1, 7]]])
+    readings = Readings(tokens, None, None)
+    assert readings.new().tolist() == [[True, True, False, False, True]]
+    some = readings.of(torch.tensor([0]), torch.tensor([[0, 1, 4]]))
+    assert some.tokens.tolist() == [[[1, 5], [1, 6], [1, 7]]]
+
+
+def test_a_step_against_the_risk_lowers_it(batch: dict[str, torch.Tensor]) -> None:
+    model = small_model(location_feedback=True, initializer_range=0.02)  # sure of nothing
+
+    def risk() -> torch.Tensor:
+        torch.manual_seed(4)  # the same readings
+        return expression_risk(model, encoded(model, batch).last_hidden_state, batch, chances=3)
+
+    before = risk()
+    assert 0.1 < before.item() < 1
+    before.backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter -= 0.01 * parameter.grad
+    assert risk() < before
+
+
+def test_where_all_is_right_there_is_no_risk(
+    model: InktexForConditionalGeneration,
+    batch: dict[str, torch.Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def certain(*arguments: Any) -> Readings:
+        found = read_by_chance(*arguments)
+        return Readings(found.tokens[:, :1].expand(-1, 5, -1), found.locations, found.covered)
+
+    monkeypatch.setattr("inktex.training.risk.read_by_chance", certain)
+    hidden = encoded(model, batch).last_hidden_state
+    risk = expression_risk(model, hidden, batch, chances=3)
+    assert risk.item() == 0
+    risk.backward()  # all processes have something to share
