@@ -130,6 +130,8 @@ def test_loads_without_trust_where_inktex_is_imported(folder: Path, picture: Pat
     [
         "import transformers.models.auto.modeling_auto, inktex",
         "import inktex.modeling.modeling_inktex",
+        "import inktex; from transformers import BertModel",
+        "import inktex, transformers.modeling_layers",
     ],
 )
 def test_registration_in_any_order_of_imports(first: str) -> None:

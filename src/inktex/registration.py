@@ -61,14 +61,15 @@ _REGISTRATIONS: dict[str, Callable[[ModuleType], None]] = {
 }
 
 
-_OWN = ("inktex.modeling.", "inktex.tokenizer.")
+_UNREADY = ("inktex.modeling.", "inktex.tokenizer.", "transformers.")
+"""While one of these modules runs, classes that a registration wants may not exist yet."""
 
 
 class _Registrar(importlib.abc.MetaPathFinder):
     """Finds modules as Python would, and registers when an Auto module has run.
 
-    Modules of inktex are watched, too: one of them may be what imports an Auto module, and then
-    its classes do not exist yet. Registration waits for its end.
+    Modules of inktex and of transformers are watched, too: one of them may be what imports an Auto
+    module, and then its classes do not exist yet. Registration waits for its end.
     """
 
     def __init__(self) -> None:
@@ -78,8 +79,7 @@ class _Registrar(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        is_own = fullname.startswith(_OWN)
-        if not is_own and fullname not in _REGISTRATIONS:
+        if not fullname.startswith(_UNREADY):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.loader is None:
@@ -87,12 +87,12 @@ class _Registrar(importlib.abc.MetaPathFinder):
         run = spec.loader.exec_module
 
         def run_and_register(module: ModuleType) -> None:
-            self.running += is_own
+            self.running += 1
             try:
                 run(module)
             finally:
-                self.running -= is_own
-            if not is_own:
+                self.running -= 1
+            if fullname in _REGISTRATIONS:
                 self.pending.append(fullname)
             self.settle()
 
@@ -100,7 +100,7 @@ class _Registrar(importlib.abc.MetaPathFinder):
         return spec
 
     def settle(self) -> None:
-        """Register with the Auto modules that have run, unless one of ours is running."""
+        """Register with the Auto modules that have run, unless a watched one is running."""
         while self.pending and not self.running:
             name = self.pending.pop(0)
             _REGISTRATIONS[name](sys.modules[name])
