@@ -3,7 +3,7 @@
 #   make demo        install into .venv and recognise the pictures in spaces_app/examples/
 #   make space       open the drawing page of spaces_app/ on this machine
 #   make test        run the tests
-#   make oldest      run the tests of what loads and reads with the oldest transformers that it allows
+#   make oldest      run the tests of what loads and reads with the oldest versions that it allows
 #   make lint types  check style and types
 #   make audit       ask for known holes in what constraints.txt names (needs the network)
 #   make format      repair what can be repaired
@@ -30,14 +30,16 @@ space: $(VENV)/installed-space
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
 
-OLDEST := 5.19.0
+# The lower bounds of setup.cfg.
+OLDEST := transformers==5.19.0 numpy==2.0.2 scipy==1.13.0 pillow==11.0.0 pyyaml==6.0.1 \
+  safetensors==0.8.0 tokenizers==0.23.3 defusedxml==0.7.1
 LOADING := tests/test_hub_export.py tests/test_pretrained.py tests/test_pipeline.py \
   tests/test_processing.py tests/test_tokenizer.py tests/test_modeling.py tests/test_generation.py
 
 # Beside the environment of the tests, so that torch is installed once.
 oldest: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
-	  --target build/oldest transformers==$(OLDEST)
+	  --target build/oldest $(OLDEST)
 	PYTHONPATH=build/oldest $(BIN)/python -m pytest $(PYTEST_ARGUMENTS) $(LOADING)
 
 lint: $(VENV)/installed-dev

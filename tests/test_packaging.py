@@ -186,8 +186,16 @@ def test_constraints_pin_every_dependency(repository: Path) -> None:
     assert required <= pinned
 
 
-def test_the_oldest_transformers_is_the_one_that_is_tested(repository: Path) -> None:
-    tested = re.search(r"^OLDEST := (.*)$", (repository / "Makefile").read_text(), re.MULTILINE)
+def test_the_oldest_versions_are_those_that_are_tested(repository: Path) -> None:
+    tested = re.search(
+        r"^OLDEST := ((?:.*\\\n)*.*)$", (repository / "Makefile").read_text(), re.MULTILINE
+    )
     assert tested is not None
-    lowest = ".".join(tested[1].split(".")[:2])
-    assert f"transformers>={lowest}," in (repository / "setup.cfg").read_text()
+    versions = dict(one.split("==") for one in tested[1].replace("\\", "").split())
+    setup = (repository / "setup.cfg").read_text()
+    for package, version in versions.items():
+        bound = re.search(rf"^    {package}>=([\d.]+)", setup, re.MULTILINE)
+        assert bound is not None, package
+        lowest, oldest = (tuple(map(int, one.split("."))) for one in (bound[1], version))
+        assert oldest[: len(lowest)] == lowest, package
+        assert not any(oldest[len(lowest) :]), f"{package} {version} is not the oldest"
