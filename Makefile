@@ -56,7 +56,7 @@ types: $(VENV)/installed-dev
 # pip-audit fails alike for a hole and for a network that is not there; only of holes it writes.
 audit: $(VENV)/installed
 	@mkdir -p build && rm -f build/holes.txt
-	@if ! $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@if ! $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade \
 	    --target build/audit 'pip-audit>=2.7'; then \
 	  echo "make audit: skipped, pip-audit cannot be installed here."; \
 	elif PYTHONPATH=build/audit $(BIN)/python -m pip_audit --no-deps --disable-pip \
