@@ -18,6 +18,8 @@ EIGHT = np.ones((3, 3), dtype=bool)
 """Pixels that touch at a corner belong together."""
 MAX_SLOPE = 0.07
 """Of ruled lines, pixels down for each pixel across: four degrees."""
+THINNEST = 0.1
+"""Share of the ink whose runs are as short as the pen is wide, even in wide, merging strokes."""
 MANY_SPECKS = 12
 """More than so many dots are no decimal points, but a dirty sheet."""
 
@@ -294,13 +296,18 @@ def _without_specks(ink: Mask, width: float) -> tuple[Mask, int]:
 # ------------------------------------------------------------------------------------ measures
 
 
-def stroke_width(strokes: Mask) -> float:
-    """Width of the pen: the median, over the ink, of the shorter of the two runs through a pixel.
+def stroke_width(strokes: Mask, share: float = 0.5) -> float:
+    """Width of the strokes, in pixels: a quantile of the shorter of the two runs through a pixel.
 
-    Exact for the protocol's square pen, wherever a stroke is not near a diagonal.
+    Exact for the protocol's square pen, wherever a stroke is not near a diagonal and touches no
+    other. Where strokes are wide, the median is of both: `THINNEST` is nearer to the pen.
+
+    Args:
+        strokes: `(h, w)`.
+        share: of the ink, that may have shorter runs.
     """
     shorter = np.minimum(runs(strokes), runs(strokes.T).T)
-    return float(np.median(shorter[strokes]))
+    return float(np.quantile(shorter[strokes], share))
 
 
 def runs(strokes: Mask) -> Lengths:
@@ -314,6 +321,9 @@ def runs(strokes: Mask) -> Lengths:
 
 
 __all__ = [
+    "EIGHT",
+    "MIN_CONTRAST",
+    "THINNEST",
     "Found",
     "grow",
     "ink_of_photo",
