@@ -43,16 +43,19 @@ class Shown:
         picture: URL (`data:`) of what was read; boxes are in its pixels.
         size: its width and height, in pixels.
         seen: URL (`data:`) of what the image processor made of it.
+        notes: what the image processor found and did, in words; none of ink, of which it has
+            nothing to find.
     """
 
     candidates: tuple[Alternative, ...]
     picture: str
     size: tuple[float, float]
     seen: str
+    notes: tuple[str, ...] = ()
 
     def without_pictures(self) -> Shown:
         """What the server may remember of it."""
-        return replace(self, picture="", seen="")
+        return replace(self, picture="", seen="", notes=())
 
     @property
     def best(self) -> Alternative:
@@ -60,12 +63,13 @@ class Shown:
         return self.candidates[0]
 
 
-def show(source: Image.Image | Ink, reading: Reading) -> Shown:
-    """A reading of a source, ready to be shown."""
+def show(source: Image.Image | Ink, reading: Reading, notes: tuple[str, ...] = ()) -> Shown:
+    """A reading of a source, ready to be shown; the notes are those of the image processor."""
     picture, size = _ink_picture(source) if isinstance(source, Ink) else _picture(source)
     assert reading.picture is not None
     seen = _png(Image.fromarray(255 - reading.picture))
-    return Shown((reading, *reading.alternatives), picture, size, seen)
+    candidates = (reading, *reading.alternatives)
+    return Shown(candidates, picture, size, seen, () if isinstance(source, Ink) else notes)
 
 
 def spell(candidate: Alternative, spelling: str = "compact", wrapping: str = "bare") -> str:
@@ -115,6 +119,7 @@ def details(shown: Shown) -> dict[str, Any]:
         "width": width,
         "height": height,
         "seen": shown.seen,
+        "notes": shown.notes,
         "tokens": [
             {
                 "text": token,

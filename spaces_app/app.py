@@ -33,7 +33,7 @@ from answer import SPELLINGS, Shown, details, mathml, rendered, show, spell, ver
 from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink
-from inktex.recognizer import Recognizer
+from inktex.recognizer import Recognizer, prepare
 from reading import RefusedError, decode, decode_ink, decode_picture
 
 Preset = Literal["fast", "accurate"]
@@ -137,7 +137,8 @@ class Space:
             source = decode(value)
             if source is None:
                 return None
-            return show(source, self.recognizer(source, preset, alternatives))
+            placed = prepare(source, self.recognizer.image_processor)
+            return show(source, self.recognizer(placed, preset, alternatives), placed.notes)
         except ValueError as error:
             return error if isinstance(error, RefusedError) else RefusedError(str(error))
 

@@ -107,6 +107,26 @@ def test_a_table_around_the_sheet_is_cut_off() -> None:
     assert width / height == pytest.approx(REFERENCE.shape[1] / REFERENCE.shape[0], rel=0.2)
 
 
+def test_the_fingers_of_a_shadow_are_no_ink() -> None:
+    sheet = _sheet()
+    shadow = Image.new("L", sheet.size, 255)
+    pencil = ImageDraw.Draw(shadow)
+    for y in (25, 225):  # above and below the formula, as wide as a few strokes
+        pencil.rectangle((60, y, 330, y + 24), fill=150)
+    dim = np.asarray(shadow.filter(ImageFilter.GaussianBlur(7)), dtype=np.float32) / 255
+    dimmed = Image.fromarray((np.asarray(sheet, dtype=np.float32) * dim).astype(np.uint8))
+    assert _agrees(PROCESSOR.draw(_photographed(dimmed)))
+
+
+@pytest.mark.parametrize("pen", [6, 8])
+def test_wide_strokes_come_out_as_narrow_ones(pen: int) -> None:
+    line = ndimage.minimum_filter(INK, size=3)
+    wide = ndimage.maximum_filter(np.pad(line, pen), size=pen)
+    placed = PROCESSOR.place(wide)
+    assert f"strokes of {pen}.0 pixels drawn anew" in placed.notes
+    assert _agrees(placed.picture)
+
+
 def test_the_line_above_is_no_part_of_the_formula() -> None:
     sheet = _sheet()
     ImageDraw.Draw(sheet).line((100, 0, 103, 9, 180, 2), fill=60, width=8)

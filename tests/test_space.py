@@ -265,6 +265,7 @@ def test_a_picture_is_uploaded(visitor: Visitor) -> None:
     assert visitor.page.locator("#pad .photo").is_visible()
     seen = visitor.page.locator("#details .seen")
     assert seen.evaluate("image => image.naturalHeight") >= 40
+    assert "plain paper, dark ink" in visitor.page.locator("#details .notes").inner_text()
     visitor.screenshot("picture")
 
 

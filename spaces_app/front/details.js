@@ -5,6 +5,7 @@ const root = element.querySelector(".details");
 const list = element.querySelector(".tokens");
 const image = element.querySelector(".marked img");
 const seen = element.querySelector(".seen");
+const notes = element.querySelector(".notes");
 const overlay = element.querySelector("svg");
 
 // Tokens that only hold others together are shown where they are in doubt.
@@ -30,11 +31,17 @@ function show() {
   if (!value) {
     image.removeAttribute("src");
     seen.removeAttribute("src");
+    notes.replaceChildren();
     return;
   }
   if (value.picture) { // an alternative is of the picture that is here already
     image.src = value.picture;
     seen.src = value.seen;
+    notes.replaceChildren(...value.notes.map((note) => {
+      const item = document.createElement("li");
+      item.textContent = note;
+      return item;
+    }));
   }
   overlay.setAttribute("viewBox", `0 0 ${value.width} ${value.height}`);
   value.tokens.forEach((token, index) => {

@@ -15,6 +15,7 @@ from scipy import ndimage
 from .photo_inktex import (
     EIGHT,
     MIN_CONTRAST,
+    THINNEST,
     grow,
     ink_of_photo,
     refuse_flat_remains,
@@ -100,10 +101,11 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     box = _ink_box(strokes)
     left, top = box[1].start / zoom, box[0].start / zoom
     ink, strokes = ink[box], strokes[box]
-    height, measured = symbol_height(strokes, width), width
-    refuse_what_is_no_writing(strokes, width, height)
-    scale = form.symbol_height / height
     thin, thick = form.stroke_range
+    drawn = stroke_width(strokes, THINNEST) if width > thick else width
+    height, given = symbol_height(strokes, drawn), drawn
+    refuse_what_is_no_writing(strokes, drawn, height)
+    scale = form.symbol_height / height
     # Only where the pen is the protocol's may the size be, too.
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
     is_rescaled = not (is_plain and is_near and thin <= width <= thick)
@@ -115,17 +117,20 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         # size where the result has to be right.
         scale = min(scale, float(np.sqrt(MOST_PIXELS / strokes.size)))
         ink = _resize(ink, scale)
-        width, zoom, scale = width * scale, zoom * scale, 1.0
+        width, drawn, zoom = width * scale, drawn * scale, zoom * scale
+        scale = 1.0
         strokes = ink > 0.5
     pen = form.stroke_width / scale
     if is_redrawn and is_thick:
-        ink = _widen(_thin(strokes), form.stroke_width)
+        # Where strokes ran together, the line in their middle would be all that is left of them.
+        middle = ndimage.binary_erosion(strokes, np.ones((max(round(drawn), 1),) * 2))
+        ink = _widen(_thin(strokes) | middle, form.stroke_width)
     elif is_redrawn:
         ink = _widen(strokes, max(round(pen - width) + 1, 1))
     if is_rescaled:
         notes += (f"symbols about {height:.0f} pixels tall, enlarged {zoom * scale:.2f} times",)
     if is_redrawn:
-        notes += (f"strokes of {measured:.1f} pixels drawn anew",)
+        notes += (f"strokes of {given:.1f} pixels drawn anew",)
     before, after = (round(margin / scale) for margin in (form.margin_before, form.margin_after))
     corner = (left - before / zoom, top - before / zoom)
     return Normalized(

@@ -18,6 +18,12 @@ EIGHT = np.ones((3, 3), dtype=bool)
 """Pixels that touch at a corner belong together."""
 MAX_SLOPE = 0.07
 """Of ruled lines, pixels down for each pixel across: four degrees."""
+THINNEST = 0.1
+"""Share of the ink whose runs are as short as the pen is wide, even in wide, merging strokes."""
+WIDEST = 3.0
+"""Widths of the pen that ink is wide at most, where strokes cross and run together."""
+SOFT = 0.35
+"""Of the usual steepness of the edges of ink; what has less is a shadow."""
 MANY_SPECKS = 12
 """More than so many dots are no decimal points, but a dirty sheet."""
 
@@ -46,10 +52,13 @@ def ink_of_photo(grey: Grey) -> Found:
     """
     is_dark = _is_dark_ink(ndimage.gaussian_filter(grey, 0.7))
     light = grey if is_dark else 1 - grey
-    ink, outside = _ink(light, 0.7)  # noise of the sensor, blocks of JPEG
+    reach = max(max(light.shape) // 16, 15)
+    ink, outside = _ink(light, 0.7, reach)  # noise of the sensor, blocks of JPEG
     width = stroke_width(ink)
     if width >= 5:  # wide strokes bear more smoothing, and what is finer than they are is noise
-        ink, outside = _ink(light, min(width / 6, 3.0))
+        # Paper is looked for no farther than strokes are wide, else shadows' fingers are ink.
+        reach = min(reach, max(round(WIDEST * width), 15))
+        ink, outside = _ink(light, min(width / 6, 3.0), reach)
     notes = [f"paper of uneven light, {'dark' if is_dark else 'light'} ink"]
     width = stroke_width(ink)
     ink, ruled = without_ruling(ink)
@@ -59,7 +68,7 @@ def ink_of_photo(grey: Grey) -> Found:
     if outside.any():  # after the lines, which hang on the edge, and the formula on them
         notes.append("surroundings of the sheet cut off")
         ink = _off_the_edge(ink, outside)
-    ink, clutter = _without_clutter(ink, stroke_width(ink))
+    ink, clutter = _without_clutter(ink, outside, stroke_width(ink))
     if clutter:
         notes.append(f"{clutter} things at the edge removed")
     ink, specks = _without_specks(ink, stroke_width(ink))
@@ -68,10 +77,16 @@ def ink_of_photo(grey: Grey) -> Found:
     return Found(ink, tuple(notes))
 
 
-def _ink(light: Grey, sigma: float) -> tuple[Mask, Mask]:
-    """Dark ink in a picture smoothed by a Gaussian, and what is outside the sheet."""
+def _ink(light: Grey, sigma: float, reach: int) -> tuple[Mask, Mask]:
+    """Dark ink in a picture smoothed by a Gaussian, and what is outside the sheet.
+
+    Args:
+        light: `(h, w)`, 0 black to 1 white.
+        sigma: of the Gaussian, in pixels.
+        reach: pixels; whatever is wider than this is no stroke.
+    """
     light = ndimage.gaussian_filter(light, sigma)
-    paper = _background(light)
+    paper = _background(light, reach)
     # In deep shadow noise would pass for ink, were it measured by the little light there is.
     floor = max(0.35 * float(np.percentile(paper, 90)), 0.05)
     below = (paper - light) / np.maximum(paper, floor)
@@ -92,7 +107,18 @@ def _ink(light: Grey, sigma: float) -> tuple[Mask, Mask]:
         raise NoFormulaError("The picture is blank: there is no ink in it.")
     # Faint parts count where they continue strong ones.
     weak = (contrast > max(0.6 * threshold, min(2.5 * noise, threshold))) & ~outside
-    return grow(strong, weak), outside
+    return _without_soft(grow(strong, weak), contrast), outside
+
+
+def _without_soft(ink: Mask, contrast: Grey) -> Mask:
+    """Take away what fades into the paper: the fingers of a shadow, a stain."""
+    slope = np.hypot(*np.gradient(contrast))
+    rim = ink & ~ndimage.binary_erosion(ink, EIGHT)
+    labels, count = ndimage.label(ink, EIGHT)
+    length = np.bincount(labels[rim], minlength=count + 1)
+    total = np.bincount(labels[rim], slope[rim], minlength=count + 1)
+    is_soft = total < SOFT * np.quantile(slope[rim], 0.75) * length
+    return ink & ~is_soft[labels]
 
 
 def _off_the_edge(ink: Mask, outside: Mask) -> Mask:
@@ -130,9 +156,8 @@ def _is_dark_ink(grey: Grey) -> bool:
     return float((residual**3).mean()) <= 0
 
 
-def _background(light: Grey) -> Grey:
+def _background(light: Grey, reach: int) -> Grey:
     """Brightness of the paper under the ink: a closing wider than strokes keeps shadows' edges."""
-    reach = max(max(light.shape) // 16, 15)
     closed = ndimage.grey_closing(light, size=(reach, reach), mode="nearest")
     return ndimage.gaussian_filter(closed, 2.0, mode="nearest")
 
@@ -250,14 +275,22 @@ def _near(ink: Mask, path: Lengths, reach: int) -> Mask:
 # ----------------------------------------------------------------------------- what is no ink
 
 
-def _without_clutter(ink: Mask, width: float) -> tuple[Mask, int]:
-    """Take away what comes in from outside: a table's edge, a finger, the line above."""
+def _without_clutter(ink: Mask, surroundings: Mask, width: float) -> tuple[Mask, int]:
+    """Take away what comes in from outside: a table's edge, a finger, the line above.
+
+    Args:
+        ink: `(h, w)`.
+        surroundings: `(h, w)`, of the sheet.
+        width: of the strokes, in pixels.
+    """
     labels, count = ndimage.label(ink, EIGHT)
     boxes = ndimage.find_objects(labels)
     height, broad = ink.shape
-    outside = np.zeros(count + 1, dtype=bool)
+    near = ndimage.binary_dilation(surroundings, EIGHT, iterations=round(3 * width) + 6)
+    outside = np.bincount(labels[near], minlength=count + 1) > 0
+    outside[0] = False
     for number, (rows, columns) in enumerate(boxes, start=1):
-        outside[number] = (
+        outside[number] |= (
             rows.start <= 1 or columns.start <= 1 or rows.stop >= height - 1
             or columns.stop >= broad - 1
         )  # fmt: skip
@@ -268,12 +301,21 @@ def _without_clutter(ink: Mask, width: float) -> tuple[Mask, int]:
     tall = [rows.stop - rows.start for rows, _ in inner]
     body = float(np.quantile(tall, 0.75))
     top, bottom = min(rows.start for rows, _ in inner), max(rows.stop for rows, _ in inner)
+    left, right = (
+        min(columns.start for _, columns in inner),
+        max(columns.stop for _, columns in inner),
+    )
     drop = np.zeros(count + 1, dtype=bool)
     for number in np.flatnonzero(outside).tolist():
         rows, columns = boxes[number - 1]
         longest = max(rows.stop - rows.start, columns.stop - columns.start)
         is_thick = areas[number] / longest > 3 * width
-        is_apart = rows.stop < top - 0.5 * body or rows.start > bottom + 0.5 * body
+        is_apart = (
+            rows.stop < top - 0.5 * body
+            or rows.start > bottom + 0.5 * body
+            or columns.stop < left - body
+            or columns.start > right + body
+        )
         drop[number] = (is_thick and longest > body) or is_apart
     return ink & ~drop[labels], int(drop.sum())
 
@@ -294,13 +336,18 @@ def _without_specks(ink: Mask, width: float) -> tuple[Mask, int]:
 # ------------------------------------------------------------------------------------ measures
 
 
-def stroke_width(strokes: Mask) -> float:
-    """Width of the pen: the median, over the ink, of the shorter of the two runs through a pixel.
+def stroke_width(strokes: Mask, share: float = 0.5) -> float:
+    """Width of the strokes, in pixels: a quantile of the shorter of the two runs through a pixel.
 
-    Exact for the protocol's square pen, wherever a stroke is not near a diagonal.
+    Exact for the protocol's square pen, wherever a stroke is not near a diagonal and touches no
+    other. Where strokes are wide, the median is of both: `THINNEST` is nearer to the pen.
+
+    Args:
+        strokes: `(h, w)`.
+        share: of the ink, that may have shorter runs.
     """
     shorter = np.minimum(runs(strokes), runs(strokes.T).T)
-    return float(np.median(shorter[strokes]))
+    return float(np.quantile(shorter[strokes], share))
 
 
 def runs(strokes: Mask) -> Lengths:
@@ -314,6 +361,9 @@ def runs(strokes: Mask) -> Lengths:
 
 
 __all__ = [
+    "EIGHT",
+    "MIN_CONTRAST",
+    "THINNEST",
     "Found",
     "grow",
     "ink_of_photo",
