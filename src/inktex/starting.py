@@ -47,35 +47,34 @@ def import_lightly() -> None:
     compiler, traced = _Stub(_COMPILER), _Stub(_TRACED)
     compiler.__dict__.update(dict.fromkeys(_DECORATORS, _as_it_is))
     traced.__dict__["TransformGetItemToIndex"] = lambda: traced.real().TransformGetItemToIndex()
-    stubs = {_COMPILER: compiler, _TRACED: traced}
-    sys.modules.update(stubs)
+    sys.modules.update({_COMPILER: compiler, _TRACED: traced})
     # Its random numbers would be replaced by those of the file, but sympy is imported for them.
     torch.nn.Embedding.reset_parameters = _do_nothing  # type: ignore[method-assign]
     try:
         importlib.import_module("transformers.modeling_utils")
     except (ImportError, AttributeError, TypeError):
         logger.debug("transformers cannot be imported lightly.", exc_info=True)
-        for stub in stubs.values():
-            stub.go()
+        _remove_stubs()
 
 
 class _Stub(ModuleType):
     """Stands for a module of torch, with a little of what is in it, until somebody wants more."""
 
-    def go(self) -> None:
-        """Leave the place to the real one."""
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-
     def real(self) -> ModuleType:
         """The real one, which stands there from now on."""
-        self.go()
+        _remove_stubs()
         return importlib.import_module(self.__name__)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.real(), name)
+
+
+def _remove_stubs() -> None:
+    for name in (_COMPILER, _TRACED):
+        if isinstance(sys.modules.get(name), _Stub):
+            del sys.modules[name]
 
 
 def _as_it_is(function: Any = None, *_: Any, **__: Any) -> Any:
