@@ -128,6 +128,7 @@ def transcribe_here(options: argparse.Namespace) -> None:
         batch_size=options.batch_size,
         window=options.window,
         workers=options.workers,
+        progress=False,
     )
     state.destroy_process_group()
 

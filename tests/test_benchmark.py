@@ -18,14 +18,21 @@ from inktex.training.recipe import load_recipe, recipe_path
 
 @pytest.fixture
 def results() -> dict[str, Any]:
-    one = {"wall": [0.02], "tokens": [3], "loading": 1.0, "batched_cpu": 0.005, "megabytes": 300.0}
+    one = {
+        "every": 1,
+        "wall": [0.02],
+        "tokens": [3],
+        "loading": 1.0,
+        "batched_cpu": 0.005,
+        "megabytes": 300.0,
+    }
     return {
         "pictures": 2,
         "source": "own ink",
         "repeats": 1,
         "systems": {
             "torch-fast": {**one, "cpu": [0.01, 0.03], "stages": {"encode": 0.004}},
-            "classical": {**one, "cpu": [0.1, 0.3], "batched_cpu": None, "stages": {}},
+            "classical": {**one, "every": 2, "cpu": [0.1], "batched_cpu": None, "stages": {}},
         },
         "growth": {
             "areas": [[100, 0.1], [400, 0.2]],
@@ -40,6 +47,7 @@ def results() -> dict[str, Any]:
             "machine": "a processor",
             "torch": "2.13.0",
         },
+        "start": {"import": [0.1, 0.2], "libraries": [1.0, 2.0], "answer": [2.5, 2.75]},
     }
 
 
@@ -49,14 +57,16 @@ def test_exponents_are_slopes_between_logarithms() -> None:
 
 def test_the_tables_say_what_was_measured(results: dict[str, Any]) -> None:
     text = markdown(results)
-    fast, classical = (line for line in text.splitlines() if line.count("|") == 9 and "(" in line)
-    assert fast.startswith("| inktex, `fast`, torch | 1.00 | 20.0 (20.0) |")
+    fast, classical = (line for line in text.splitlines() if line.count("|") == 10 and "(" in line)
+    assert fast.startswith("| inktex, `fast`, torch | 2 | 1.00 | 20.0 (20.0) |")
     assert fast.endswith("| 50.0 | 200.0 | 300 |")
-    assert classical.split(" | ")[1] == "10.00"
+    assert classical.split(" | ")[1:3] == ["1", "10.00"], "compared by the pictures that it read"
     assert "encoder would take 20.00 ms" in text
     assert "0.050 ms a token" in text
     assert "10.0 MB of weights, which takes 2.00 ms from memory (5.0 GB/s)" in text
     assert "| encode | 4.00 |" in text
+    assert "`import inktex` takes 0.20 s, 0.10 times as long" in text
+    assert "answered after 2.75 s (2.50 s of the processor)" in text
 
 
 def test_the_plot_is_a_picture(results: dict[str, Any], tmp_path: Path) -> None:
