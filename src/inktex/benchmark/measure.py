@@ -22,7 +22,14 @@ from PIL import Image
 
 from .systems import SPARSE, SYSTEMS, System
 
-__all__ = ["exponent", "measure_growth", "measure_start", "measure_system", "run_apart"]
+__all__ = [
+    "exponent",
+    "measure_growth",
+    "measure_start",
+    "measure_system",
+    "peak_megabytes",
+    "run_apart",
+]
 
 AREAS: Final = ((64, 128), (96, 192), (128, 256), (128, 512), (192, 640), (256, 1024))
 """Heights and widths of the pictures by which growth with area is measured."""
@@ -94,7 +101,7 @@ def measure_system(
         "loading": loading,
         "batched_cpu": _batched(system, pictures) if system.batches > 1 else None,
         "stages": _stages(system, pictures, repeats),
-        "megabytes": _peak_megabytes(),
+        "megabytes": peak_megabytes(),
     }
 
 
@@ -281,7 +288,7 @@ def _token_bytes(network: Any) -> int:
     return sum(part.nbytes for name, part in parts if not any(one in name for one in once))
 
 
-def _peak_megabytes() -> float:
+def peak_megabytes() -> float:
     """The most memory that this process has had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
