@@ -107,7 +107,7 @@ def measure_apart(recipe: str, processes: int, seconds: float) -> dict[str, Any]
             [*launcher, *own], env=environment, capture_output=True, text=True, check=False
         )
         if result.returncode:
-            raise RuntimeError(f"{recipe} failed:\n{result.stderr[-2000:]}")
+            raise RuntimeError(f"{recipe} failed:\n{result.stderr[-5000:]}")
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
 

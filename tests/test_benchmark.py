@@ -65,7 +65,7 @@ def test_the_tables_say_what_was_measured(results: dict[str, Any]) -> None:
     assert "0.050 ms a token" in text
     assert "10.0 MB of weights, which takes 2.00 ms from memory (5.0 GB/s)" in text
     assert "| encode | 4.00 |" in text
-    assert "`import inktex` takes 0.20 s, 0.10 times as long" in text
+    assert "`import inktex` takes 0.20 s, 0.1 times as long" in text
     assert "answered after 2.75 s (2.50 s of the processor)" in text
 
 

@@ -49,7 +49,7 @@ def import_lightly() -> None:
     traced.__dict__["TransformGetItemToIndex"] = lambda: traced.real().TransformGetItemToIndex()
     sys.modules.update({_COMPILER: compiler, _TRACED: traced})
     # Its random numbers would be replaced by those of the file, but sympy is imported for them.
-    torch.nn.Embedding.reset_parameters = _do_nothing  # type: ignore[method-assign]
+    setattr(torch.nn.Embedding, "reset_parameters", _do_nothing)  # noqa: B010  # mypy knows better
     try:
         importlib.import_module("transformers.modeling_utils")
     except (ImportError, AttributeError, TypeError):
@@ -88,7 +88,7 @@ def _do_nothing(_: Any) -> None:
 
 def _ask_again(module: Any, name: str) -> None:
     """Have a function that remembers its answer find it now."""
-    function = getattr(module, name, None)
+    function: Any = getattr(module, name, None)
     if hasattr(function, "cache_clear"):
         function.cache_clear()
         function()

@@ -111,7 +111,7 @@ def _start(start: dict[str, list[float]]) -> list[str]:
     """What it takes to begin."""
     own, libraries, answer = (start[name] for name in ("import", "libraries", "answer"))
     return [
-        f"`import inktex` takes {own[1]:.2f} s, {own[1] / libraries[1]:.2f} times as long as "
+        f"`import inktex` takes {own[1]:.2f} s, {own[1] / libraries[1]:.2g} times as long as "
         f"importing torch and transformers without any model ({libraries[1]:.2f} s). `inktex "
         f"recognize PICTURE` has answered after {answer[1]:.2f} s ({answer[0]:.2f} s of the "
         "processor).",
@@ -141,8 +141,8 @@ def plot(results: dict[str, Any], path: Path) -> None:
     colours = ["#0b6e4f" if label.startswith("inktex") else "#9a9a9a" for label in labels]
     axes[0].barh(rows, middle, color=colours)
     axes[0].plot(high, rows, "|", color="black", markersize=12)
-    for row, value in zip(rows, middle, strict=True):
-        axes[0].annotate(f" {value:.0f}", (value, row), va="center", fontsize=9, color="black")
+    for row, value, end in zip(rows, middle, np.maximum(middle, high), strict=True):
+        axes[0].annotate(f"  {value:.0f}", (end, row), va="center", fontsize=9, color="black")
     axes[0].set(yticks=rows, yticklabels=labels, xscale="log", xlabel="ms a picture, one thread")
     axes[0].set_xlim(min(1.0, middle.min() / 2), 3 * high.max())
     axes[0].set_title("Time of the processor: median (bar), p90 (mark)")
