@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Measure how fast recipes train on this machine, with one process and with two.
 
-    python scripts/benchmark_training.py                      # base and ablation, some minutes
+    python scripts/benchmark_training.py                      # base and small, some minutes
     python scripts/benchmark_training.py tiny --processes 1 --seconds 5
     python scripts/benchmark_training.py --docs               # into docs/scaling.md
 
@@ -36,8 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "recipes", nargs="*", default=["base", "ablation"], metavar="RECIPE",
-        help="names or YAML files (default: base, and the smaller one of the ablations)",
+        "recipes", nargs="*", default=["base", "small"], metavar="RECIPE",
+        help="names or YAML files (default: base and small)",
     )  # fmt: skip
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], metavar="N")
     parser.add_argument(
