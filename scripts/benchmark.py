@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.docs:
         image = "![the times of the systems, and how they grow]({}benchmark.png)"
         put_into(DOCUMENT, "scripts/benchmark.py", f"{text}\n{image.format('')}\n")
-        put_into(README, "scripts/benchmark.py", f"{summary(results)}\n{image.format('docs/')}\n")
+        put_into(README, "scripts/benchmark.py", f"{summary(results)}\n\n{image.format('docs/')}\n")
         plot(results, DOCUMENT.with_name("benchmark.png"))
     return 0
 
