@@ -5,7 +5,7 @@ r"""Measure `inktex transcribe` on this machine, and kill it now and then.
     python scripts/benchmark_transcription.py --pictures 2000 --kills 5 --processes 2
     # some minutes: a small untrained model, pictures that come again, no drawing
     python scripts/benchmark_transcription.py --pictures 100000 --model tiny --distinct 500 \
-        --processes 2 --kills 3 --compare 10000
+        --window 512 --processes 2 --kills 3 --compare 20000
 
 The pictures are random expressions in a stroke font, drawn when they are asked for. Prints how many
 pictures a second were read, and how the memory of the run grew. With --compare one process reads
