@@ -4,11 +4,12 @@
     python scripts/export_onnx.py                                    # for the ONNX rows
     python scripts/benchmark.py --pictures DIR/offline_2014.zip --output runs/benchmark
     python scripts/benchmark.py --count 4 --repeats 1 --systems torch-fast classical
-    python scripts/benchmark.py --pictures ... --docs                # into docs/performance.md
+    python scripts/benchmark.py --pictures ... --docs                # into the documents
 
 Systems that are not inktex as it ships have random weights and write as many tokens as inktex does.
-Every system runs in a process of its own, one after the other. OUTPUT gets benchmark.json,
-benchmark.md and benchmark.png. Without --pictures it writes its own ink.
+Every system runs in a process of its own, one after the other, in some minutes in all; those that
+take long read fewer pictures. OUTPUT gets benchmark.json, benchmark.md and benchmark.png. Without
+--pictures it writes its own ink.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from typing import Any
 
 from PIL import Image
 
-from inktex.benchmark.measure import measure_growth, measure_system, run_apart
-from inktex.benchmark.report import REFERENCE, markdown, plot, put_into
+from inktex.benchmark.measure import measure_growth, measure_start, measure_system, run_apart
+from inktex.benchmark.report import REFERENCE, markdown, plot, put_into, summary
 from inktex.benchmark.systems import SYSTEMS
 from inktex.files import write_text
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
-GROWTH = "growth"
+REPOSITORY = Path(__file__).resolve().parent.parent
+DOCUMENT, README = REPOSITORY / "docs" / "performance.md", REPOSITORY / "README.md"
+GROWTH, START = "growth", "start"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, help="folder of a model (default: the shipped one)")
     parser.add_argument("--output", type=Path, default=Path("runs/benchmark"))
     parser.add_argument(
-        "--docs", action="store_true", help=f"also write the tables to docs/{DOCUMENT.name}"
+        "--docs", action="store_true", help=f"also write docs/{DOCUMENT.name} and README.md"
     )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--tokens", type=json.loads, help=argparse.SUPPRESS)
@@ -72,8 +74,9 @@ def main(arguments: list[str] | None = None) -> int:
     write_text(options.output / "benchmark.md", text)
     plot(results, options.output / "benchmark.png")
     if options.docs:
-        image = "![the times of the table, and how they grow](benchmark.png)"
-        put_into(DOCUMENT, "scripts/benchmark.py", f"{text}\n{image}\n")
+        image = "![the times of the systems, and how they grow]({}benchmark.png)"
+        put_into(DOCUMENT, "scripts/benchmark.py", f"{text}\n{image.format('')}\n")
+        put_into(README, "scripts/benchmark.py", f"{summary(results)}\n\n{image.format('docs/')}\n")
         plot(results, DOCUMENT.with_name("benchmark.png"))
     return 0
 
@@ -106,10 +109,16 @@ def load_pictures(source: Path | None, count: int) -> list[Image.Image]:
 def measure_here(options: argparse.Namespace, pictures: list[Image.Image]) -> dict[str, Any]:
     """What a process of its own measures."""
     if options.one == GROWTH:
-        ordered = sorted(pictures, key=lambda picture: picture.width * picture.height)
-        return measure_growth(options.model, ordered[len(ordered) // 2], options.repeats)
+        return measure_growth(options.model, _median(pictures), options.repeats)
+    if options.one == START:
+        return measure_start(options.model, _median(pictures), options.repeats)
     tokens = options.tokens or [1] * len(pictures)
     return measure_system(options.one, options.model, pictures, tokens, options.repeats)
+
+
+def _median(pictures: list[Image.Image]) -> Image.Image:
+    """The picture of median size."""
+    return sorted(pictures, key=lambda picture: picture.width * picture.height)[len(pictures) // 2]
 
 
 def measure(options: argparse.Namespace, count: int) -> dict[str, Any]:
@@ -130,13 +139,14 @@ def measure(options: argparse.Namespace, count: int) -> dict[str, Any]:
 
         for name in [REFERENCE, *(one for one in options.systems if one != REFERENCE)]:
             systems[name] = apart(name)
-        growth = apart(GROWTH)
+        growth, start = apart(GROWTH), apart(START)
     return {
         "pictures": count,
         "source": "own ink" if options.pictures is None else options.pictures.stem,
         "repeats": options.repeats,
         "systems": systems,
         "growth": growth,
+        "start": start,
     }
 
 

@@ -1,14 +1,17 @@
 #!/usr/bin/env python
-"""Measure `inktex transcribe` on this machine, and kill it now and then.
+r"""Measure `inktex transcribe` on this machine, and kill it now and then.
 
-    python scripts/benchmark_transcription.py --pictures 20000                # the shipped model
-    python scripts/benchmark_transcription.py --pictures 400 --model tiny     # an untrained one
+    python scripts/benchmark_transcription.py --pictures 2000             # the shipped model
     python scripts/benchmark_transcription.py --pictures 2000 --kills 5 --processes 2
+    # some minutes: a small untrained model, pictures that come again, no drawing
+    python scripts/benchmark_transcription.py --pictures 100000 --model tiny --distinct 500 \
+        --window 512 --processes 2 --kills 3 --compare 20000
 
 The pictures are random expressions in a stroke font, drawn when they are asked for. Prints how many
-pictures a second were read, and how the memory of the run grew. With --kills the run is killed
-(SIGKILL) at random moments and begun again; at the end every picture must be there exactly once,
-else the exit status is 1.
+pictures a second were read, and how the memory of the run grew. With --compare one process reads
+some pictures first, and how much faster several are is printed. With --kills the run is killed
+(SIGKILL) at random moments of its first third and begun again; at the end every picture must be
+there exactly once, else the exit status is 1.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,19 +35,32 @@ import psutil
 
 from inktex.transcription.sources import Row, Source
 
-SETTLED = 0.25
-"""Share of a run after which its memory is compared with that at its end."""
+SETTLED = 5000
+"""Pictures after which the memory of a run is compared with that at its end."""
+PAUSE = 2.0
+"""Seconds between two looks at the memory, which take some time of their own."""
+BRIEF = 3.0
+"""How much more the untrained model likes the end of an expression than anything else."""
 
 
 class WrittenSource(Source):
-    """Random expressions; number and seed tell all of a picture."""
+    """Random expressions; number and seed tell all of a picture.
 
-    def __init__(self, total: int, seed: int) -> None:
-        self.total, self.seed = total, seed
+    Args:
+        total: pictures.
+        seed: of the expressions.
+        distinct: the first so many pictures come again and again, and are small; None for all
+            different ones.
+    """
+
+    def __init__(self, total: int, seed: int, distinct: int | None = None) -> None:
+        self.total, self.seed, self.distinct = total, seed, distinct
+        self._drawn: dict[int, Any] = {}
 
     def identity(self) -> dict[str, Any]:
         """See `Source`."""
-        return {"kind": "written", "rows": self.total, "seed": self.seed}
+        kind = {"kind": "written", "rows": self.total, "seed": self.seed}
+        return kind if self.distinct is None else {**kind, "distinct": self.distinct}
 
     def rows(self, ranges: Iterable[range]) -> Iterator[tuple[int, Row]]:
         """See `Source`."""
@@ -51,15 +68,23 @@ class WrittenSource(Source):
             for number in wanted:
                 if number >= (self.total or 0):
                     return
-                yield number, Row(name(number), partial(self._draw, number))
+                yield number, Row(name(number), partial(self._picture, number))
 
-    def _draw(self, number: int) -> Any:
+    def _picture(self, number: int) -> Any:
+        if self.distinct is None:
+            return self._draw(number, depth=2)
+        number %= self.distinct
+        if number not in self._drawn:
+            self._drawn[number] = self._draw(number, depth=0)
+        return self._drawn[number]
+
+    def _draw(self, number: int, depth: int) -> Any:
         from PIL import Image
 
         from inktex.render import render
         from inktex.synthesis.grammar import written_expressions
 
-        (expression,) = written_expressions(1, seed=self.seed * 10**9 + number)
+        (expression,) = written_expressions(1, seed=self.seed * 10**9 + number, depth=depth)
         return Image.fromarray(render(expression.traces))
 
 
@@ -69,15 +94,20 @@ def name(number: int) -> str:
 
 
 def save_tiny_model(folder: Path) -> None:
-    """A small untrained model: it reads nonsense, at some length."""
+    """A small untrained model: it reads nonsense of some tokens."""
     import torch
 
     from inktex.training.loop import make_model, make_processor, save_model
     from inktex.training.recipe import load_recipe, recipe_path
 
     torch.manual_seed(0)
-    recipe = load_recipe(recipe_path("tiny"), ["decoder.initializer_range=0.3"])
-    save_model(make_model(recipe), make_processor(recipe), folder)
+    small = ["initializer_range=0.3", "num_hidden_layers=1", "guided_layers=[0]"]
+    recipe = load_recipe(recipe_path("tiny"), [f"decoder.{one}" for one in small])
+    model = make_model(recipe)
+    with torch.no_grad():
+        end = model.lm_head.weight[model.config.eos_token_id]
+        model.decoder.norm.bias.copy_(BRIEF * end / end.norm())
+    save_model(model, make_processor(recipe), folder)
 
 
 def transcribe_here(options: argparse.Namespace) -> None:
@@ -92,11 +122,13 @@ def transcribe_here(options: argparse.Namespace) -> None:
     state = start_processes()
     transcribe(
         Recognizer.from_pretrained(options.model, device=str(state.device)),
-        WrittenSource(options.pictures, options.seed),
+        WrittenSource(options.pictures, options.seed, options.distinct),
         options.output,
         preset=options.preset,
         batch_size=options.batch_size,
         window=options.window,
+        workers=options.workers,
+        progress=False,
     )
     state.destroy_process_group()
 
@@ -109,7 +141,8 @@ class Run:
         if processes > 1:
             launcher += ["-m", "torch.distributed.run", "--standalone"]
             launcher += ["--nproc_per_node", str(processes)]
-        self.process = psutil.Popen([*launcher, __file__, *arguments])
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # however many processes there are
+        self.process = psutil.Popen([*launcher, __file__, *arguments], env=environment)
 
     def _tree(self) -> list[psutil.Process]:
         try:
@@ -144,8 +177,21 @@ def main(arguments: list[str] | None = None) -> int:
         "--model", help="folder or Hub repository, or tiny for an untrained one (default: shipped)"
     )
     parser.add_argument("--preset", default="fast", help="fast or accurate")
-    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--batch-size", type=int, help="default: that of inktex transcribe")
     parser.add_argument("--window", type=int, default=128, help="pictures of a shard")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="processes that prepare pictures, for each that reads (default: 0, it does so itself, "
+        "so that as many cores are busy as there are processes)",
+    )
+    parser.add_argument(
+        "--distinct", type=int, metavar="N", help="N small pictures come again and again"
+    )
+    parser.add_argument(
+        "--compare", type=int, metavar="N", help="first read N pictures with one process"
+    )
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0, help="of the pictures and of the kills")
@@ -168,61 +214,107 @@ def main(arguments: list[str] | None = None) -> int:
         if options.output.exists():
             print(f"benchmark: {options.output} is there already.", file=sys.stderr)
             return 2
-        return measure(options)
+        try:
+            return measure(options)
+        except RuntimeError as error:
+            print(f"benchmark: {error}", file=sys.stderr)
+            return 1
 
 
 def measure(options: argparse.Namespace) -> int:
     """Run, kill, run again; gives the exit status."""
     from inktex.transcription.shards import Shards
 
-    shards = Shards(options.output)
-    command = ["--inside", "--pictures", str(options.pictures), "--preset", options.preset]
-    command += ["--batch-size", str(options.batch_size), "--window", str(options.window)]
-    command += ["--seed", str(options.seed), "--output", str(options.output)]
-    command += [] if options.model is None else ["--model", options.model]
+    alone = None
+    if options.compare is not None:
+        output = options.output.with_name(f"alone-{options.output.name}")
+        alone = watch(options, output, options.compare, processes=1)
+        print(f"one process: {alone.rate:.1f} pictures a second.", flush=True)
+    found = watch(options, options.output, options.pictures, options.processes, options.kills)
+    kind = "one process" if options.processes == 1 else f"{options.processes} processes"
+    print(f"{kind}: {found.rate:.1f} pictures a second.")
+    if alone is not None:
+        print(f"ratio: {found.rate / alone.rate:.2f}.")
+    print(f"memory: {growth(found.memory)}")
+    return check(Shards(options.output), options.pictures, found.kills, options.kills)
+
+
+@dataclass
+class Watched:
+    """A run, from outside.
+
+    Attributes:
+        rate: pictures a second, of the last start, from its first shard to its last.
+        memory: pictures that the last start had read, and megabytes that it had then.
+        kills: how often it was killed.
+    """
+
+    rate: float
+    memory: list[tuple[int, float]]
+    kills: int
+
+
+def watch(
+    options: argparse.Namespace, output: Path, pictures: int, processes: int, kills: int = 0
+) -> Watched:
+    """Run until all is read, whatever happens to it meanwhile.
+
+    Raises:
+        RuntimeError: if it fails by itself.
+    """
+    from inktex.transcription.shards import Shards
+
+    shards = Shards(output)
+    command = ["--inside", "--pictures", str(pictures), "--output", str(output)]
+    for option in ("preset", "batch_size", "window", "seed", "model", "workers", "distinct"):
+        value = getattr(options, option)
+        command += [] if value is None else [f"--{option.replace('_', '-')}", str(value)]
     rng = random.Random(options.seed)
-    windows = -(-options.pictures // options.window)
-    moments = sorted(rng.randrange(windows) for _ in range(options.kills))
-    kills = 0
-    memory: list[float] = []
-    started = time.monotonic()
-    run = Run(command, options.processes)
-    begun: tuple[float, int] | None = None  # when the last run had finished its first shard
-    last = (started, 0)
+    windows = -(-pictures // options.window)
+    moments = sorted(rng.randrange(max(windows // 3, 1)) for _ in range(kills))
+    killed = 0
+    run, begun, last, memory = Run(command, processes), None, (0.0, 0), []
+    measured = 0.0
     while run.process.poll() is None:
-        time.sleep(0.5)
-        finished = len(shards.finished())
+        time.sleep(0.25)
+        now, finished = time.monotonic(), len(shards.finished())
+        if begun is None and finished > last[1]:
+            begun = now, finished
         if finished > last[1]:
-            last = time.monotonic(), finished
-            begun = begun or last
-        if begun is not None:
-            memory.append(run.memory())
-        if kills < options.kills and finished >= moments[kills]:
+            last = now, finished
+        if begun is not None and now > measured + PAUSE:
+            memory.append(((finished - begun[1]) * options.window, run.memory()))
+            measured = now
+        if killed < kills and finished >= moments[killed]:
             time.sleep(rng.uniform(0, 3))
             if run.process.poll() is not None:
                 break
             run.kill()
-            kills += 1
-            print(f"killed with {len(shards.finished())} of {windows} shards", flush=True)
-            run, begun, memory = Run(command, options.processes), None, []
-    seconds = time.monotonic() - started
+            killed += 1
+            finished = len(shards.finished())
+            print(f"killed with {finished} of {windows} shards", flush=True)
+            run, begun, last, memory = Run(command, processes), None, (0.0, finished), []
     if run.process.returncode != 0:
-        print(f"benchmark: the run failed ({run.process.returncode}).", file=sys.stderr)
-        return 1
-    text = f"{options.pictures} pictures in {seconds:.0f} s, starting up included"
+        raise RuntimeError(f"the run failed ({run.process.returncode}).")
+    rate = 0.0
     if begun is not None and last[1] > begun[1]:
         rate = (last[1] - begun[1]) * options.window / (last[0] - begun[0])
-        text += f"; {rate:.1f} pictures a second once it had begun"
-    print(f"{text}; {options.processes} processes, batches of {options.batch_size}.")
-    if len(memory) >= 40:
-        at = int(len(memory) * SETTLED)
-        settled, end = statistics.median(memory[at : at + 10]), statistics.median(memory[-14:-4])
-        print(
-            f"memory: {max(memory):.0f} MB at most, {settled:.0f} MB after a quarter of the "
-            f"{'last ' if kills else ''}run, {end:.0f} MB at its end "
-            f"({100 * (end / settled - 1):+.1f} %)."
-        )
-    return check(shards, options.pictures, kills, options.kills)
+    return Watched(rate, memory, killed)
+
+
+def growth(memory: list[tuple[int, float]]) -> str:
+    """What became of a run's memory, in words."""
+    memory = memory[:-2]  # processes may be ending
+    later = [megabytes for pictures, megabytes in memory if pictures >= SETTLED]
+    if len(later) < 6:
+        highest = max((megabytes for _, megabytes in memory), default=0.0)
+        return f"{highest:.0f} MB at most; too few pictures to see it grow."
+    some = min(10, len(later) // 3)
+    settled, end = statistics.median(later[:some]), statistics.median(later[-some:])
+    return (
+        f"{settled:.0f} MB after {SETTLED} pictures, {end:.0f} MB at the end "
+        f"({100 * (end / settled - 1):+.1f} %), {max(later):.0f} MB at most between."
+    )
 
 
 def check(shards: Any, pictures: int, kills: int, wanted_kills: int) -> int:
@@ -237,8 +329,8 @@ def check(shards: Any, pictures: int, kills: int, wanted_kills: int) -> int:
     missing, foreign = len(expected - found.keys()), len(found.keys() - expected)
     twice = sum(count > 1 for count in found.values())
     print(
-        f"{kills} of {wanted_kills} kills: {sum(found.values())} rows, {missing} missing, {twice} "
-        f"more than once, {foreign} that nobody asked for, {errors} with an error."
+        f"rows: {kills} of {wanted_kills} kills, {sum(found.values())} rows, {missing} missing, "
+        f"{twice} more than once, {foreign} that nobody asked for, {errors} with an error."
     )
     return 1 if missing or twice or foreign or kills < wanted_kills else 0
 

@@ -11,21 +11,28 @@ import torch
 from PIL import Image
 
 from inktex.benchmark.measure import exponent
-from inktex.benchmark.report import markdown, plot, put_into
+from inktex.benchmark.report import markdown, plot, put_into, summary
 from inktex.training.loop import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 
 
 @pytest.fixture
 def results() -> dict[str, Any]:
-    one = {"wall": [0.02], "tokens": [3], "loading": 1.0, "batched_cpu": 0.005, "megabytes": 300.0}
+    one = {
+        "every": 1,
+        "wall": [0.02],
+        "tokens": [3],
+        "loading": 1.0,
+        "batched_cpu": 0.005,
+        "megabytes": 300.0,
+    }
     return {
         "pictures": 2,
         "source": "own ink",
         "repeats": 1,
         "systems": {
             "torch-fast": {**one, "cpu": [0.01, 0.03], "stages": {"encode": 0.004}},
-            "classical": {**one, "cpu": [0.1, 0.3], "batched_cpu": None, "stages": {}},
+            "classical": {**one, "every": 2, "cpu": [0.1], "batched_cpu": None, "stages": {}},
         },
         "growth": {
             "areas": [[100, 0.1], [400, 0.2]],
@@ -40,6 +47,7 @@ def results() -> dict[str, Any]:
             "machine": "a processor",
             "torch": "2.13.0",
         },
+        "start": {"import": [0.1, 0.2], "libraries": [1.0, 2.0], "answer": [2.5, 2.75]},
     }
 
 
@@ -49,14 +57,24 @@ def test_exponents_are_slopes_between_logarithms() -> None:
 
 def test_the_tables_say_what_was_measured(results: dict[str, Any]) -> None:
     text = markdown(results)
-    fast, classical = (line for line in text.splitlines() if line.count("|") == 9 and "(" in line)
-    assert fast.startswith("| inktex, `fast`, torch | 1.00 | 20.0 (20.0) |")
+    fast, classical = (line for line in text.splitlines() if line.count("|") == 10 and "(" in line)
+    assert fast.startswith("| inktex, `fast`, torch | 2 | 1.00 | 20.0 (20.0) |")
     assert fast.endswith("| 50.0 | 200.0 | 300 |")
-    assert classical.split(" | ")[1] == "10.00"
+    assert classical.split(" | ")[1:3] == ["1", "10.00"], "compared by the pictures that it read"
     assert "encoder would take 20.00 ms" in text
     assert "0.050 ms a token" in text
     assert "10.0 MB of weights, which takes 2.00 ms from memory (5.0 GB/s)" in text
     assert "| encode | 4.00 |" in text
+    assert "`import inktex` takes 0.20 s, 0.1 times as long" in text
+    assert "answered after 2.75 s (2.50 s of the processor)" in text
+
+
+def test_the_summary_has_every_system(results: dict[str, Any]) -> None:
+    text = summary(results)
+    assert text.startswith(
+        "On one thread `fast` takes 20 ms a picture (a processor, the median of 2"
+    )
+    assert text.endswith("DenseNet of 3×16 layers, decoder without cache 10 times as long.")
 
 
 def test_the_plot_is_a_picture(results: dict[str, Any], tmp_path: Path) -> None:
@@ -95,6 +113,18 @@ def test_a_small_run_measures_every_picture(repository: Path, tmp_path: Path) ->
     assert content["growth"]["encoder_flops"] > content["growth"]["token_flops"] > 0
     assert (tmp_path / "out" / "benchmark.md").read_text() in result.stdout
     assert (tmp_path / "out" / "benchmark.png").is_file()
+
+
+def test_training_is_measured(repository: Path) -> None:
+    script = repository / "scripts" / "benchmark_training.py"
+    options = ["tiny", "--processes", "1", "--seconds", "0.1"]
+    result = subprocess.run(
+        [sys.executable, str(script), *options], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    row = result.stdout.splitlines()[2].split(" | ")
+    assert (row[0], row[2]) == ("| tiny", "1")
+    assert all(float(value.strip(" |")) > 0 for value in row[3:])
 
 
 def test_a_folder_without_pictures_is_an_error(repository: Path, tmp_path: Path) -> None:

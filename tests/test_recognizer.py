@@ -2,24 +2,28 @@
 
 import io
 import json
+import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 import inktex
+from inktex.batches import ACCELERATOR, CPU, BatchLimits, padded_pixels, plan_batches
 from inktex.cli import main
 from inktex.evaluation.reading import Sample, evaluate_samples, picture_samples, read_captions
 from inktex.ink import Ink
 from inktex.modeling import generation_inktex
 from inktex.modeling.beam_inktex import beam_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.recognizer import Reading, Recognizer
+from inktex.recognizer import Found, Reading, Recognizer
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import make_model, make_processor, save_model
@@ -94,6 +98,46 @@ def test_several_pictures_come_back_in_order(
         assert isinstance(ours, Reading)
         assert ours.tokens == theirs.tokens
         assert ours.score == pytest.approx(theirs.score, rel=1e-3)
+
+
+def test_many_pictures_of_all_sizes_are_read_in_bounded_batches(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawings = [Image.fromarray(render(e.traces)) for e in written_expressions(24, seed=3)]
+    drawings.insert(5, drawings[0].resize((900, 700)))
+    alone = [recognizer(drawing) for drawing in drawings]
+    search = recognizer.search
+    batches: list[list[tuple[int, int]]] = []
+
+    def counted(drawn: Sequence[NDArray[np.uint8]], *arguments: Any) -> Found:
+        batches.append([(picture.shape[0], picture.shape[1]) for picture in drawn])
+        return search(drawn, *arguments)
+
+    monkeypatch.setattr(recognizer, "search", counted)
+    monkeypatch.setattr(recognizer, "limits", BatchLimits(40_000, 4, 1.3))
+    for ours, theirs in zip(recognizer.read(drawings), alone, strict=True):
+        assert ours.tokens == theirs.tokens
+        assert ours.score == pytest.approx(theirs.score, rel=1e-3)
+    assert sum(map(len, batches)) == len(drawings)
+    assert 1 < max(map(len, batches)) <= 4
+    for batch in batches:
+        if len(batch) > 1:
+            assert padded_pixels(batch) <= 40_000
+            assert padded_pixels(batch) <= 1.3 * sum(padded_pixels([one]) for one in batch)
+
+
+def test_plans_of_batches_have_every_picture_once_and_the_largest_first() -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(int(h), int(w)) for h, w in rng.integers(20, (100, 300), (500, 2))]
+    for limits in (CPU, ACCELERATOR):
+        batches = plan_batches(shapes, limits)
+        assert sorted(number for batch in batches for number in batch) == list(range(500))
+        pixels = [padded_pixels([shapes[i] for i in batch]) for batch in batches]
+        assert pixels == sorted(pixels, reverse=True)
+        assert len(batches) < 400
+        for batch in batches:  # what is planned again stays together
+            assert len(plan_batches([shapes[i] for i in batch], limits)) == 1
+    assert plan_batches([], CPU) == []
 
 
 def test_ink_is_read_like_its_picture(recognizer: Recognizer, tmp_path: Path) -> None:
@@ -330,6 +374,28 @@ def test_missing_files_and_empty_folders_are_errors(
     status, lines, error = run(capsys, tmp_path / name)
     assert (status, lines) == (2, [])
     assert str(tmp_path) in error
+
+
+def test_the_command_starts_without_what_it_does_not_need(
+    folder: Path, recognizer: Recognizer, pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    pictures[0].save(tmp_path / "a.png")
+    heavy = ["torch._inductor", "sympy", "scipy.optimize", "accelerate", "torch.distributed.fsdp"]
+    code = (
+        "import sys; from inktex.cli import main;"
+        f"main(['recognize', '--model', {str(folder)!r}, '--json', {str(tmp_path / 'a.png')!r}]);"
+        f"print([name for name in {heavy} if name in sys.modules]);"
+        # What was put off is there for whoever wants it.
+        "from transformers.masking_utils import TransformGetItemToIndex;"
+        "import torch; TransformGetItemToIndex(); print(torch._dynamo.config.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    answer, imported, compiler = done.stdout.splitlines()
+    assert json.loads(answer)["tokens"] == recognizer(pictures[0]).tokens
+    assert (imported, compiler) == ("[]", "torch._dynamo.config")
 
 
 def test_a_missing_model_is_an_error(

@@ -82,7 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "in between",
     )
     recognize.add_argument(
-        "--batch-size", type=_positive, default=8, help="pictures read together (default 8)"
+        "--batch-size",
+        type=_positive,
+        default=16,
+        metavar="N",
+        help="pictures that are taken at a time (default 16)",
     )
     recognize.add_argument(
         "--model", help="folder or Hub repository of a model (default: the one inktex ships)"
@@ -116,6 +120,9 @@ def _recognize(options: argparse.Namespace) -> int:
     from .recognizer import load
 
     if options.engine == "torch":
+        from .starting import import_lightly
+
+        import_lightly()
         from transformers.utils import logging
 
         logging.set_verbosity_error()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from .batches import ACCELERATOR, CPU, BatchLimits, plan_batches
 from .ink import Ink
 from .inkml import read_inkml
 from .render import render
@@ -110,9 +111,11 @@ class BaseRecognizer(ABC):
 
     Attributes:
         image_processor: brings pictures to the model's form, and stacks them.
+        limits: of the batches in which pictures are read; may be set.
     """
 
     image_processor: Any
+    limits: BatchLimits = CPU
 
     @abstractmethod
     def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
@@ -168,16 +171,13 @@ class BaseRecognizer(ABC):
         num_beams: int | None = None,
         symbols: bool = True,
     ) -> list[Reading]:
-        """Read several pictures as one batch; see `__call__`.
+        """Read several pictures, in batches within `limits`; see `__call__`.
 
         What `prepare` gave is taken for a picture too.
         """
         from inktex.modeling.pictures_inktex import NoFormulaError
-        from inktex.tokenizer.compact_inktex import compact
 
         self.check(preset, alternatives, num_beams)
-        if not pictures:
-            return []
         placed = []
         for number, picture in enumerate(pictures, start=1):
             try:
@@ -187,41 +187,19 @@ class BaseRecognizer(ABC):
                     raise
                 kind = NoFormulaError if isinstance(error, NoFormulaError) else ValueError
                 raise kind(f"Picture {number} of {len(pictures)}: {error}") from error
-        found = self.search([one.picture for one in placed], preset, alternatives, num_beams)
-        texts, scores = found.texts, found.scores
-        count = len(texts) // len(pictures)
-        readings = []
-        for picture_number, one in enumerate(placed):
-            first = picture_number * count
-            best, *others = (
-                Alternative(
-                    compact(texts[i].split()),
-                    texts[i],
-                    scores[i],
-                    tuple(found.token_scores[i][: len(texts[i].split())]),
-                    _symbols(one, texts[i].split(), found, i) if symbols else (),
-                )
-                for i in range(first, first + count)
-            )
-            readings.append(
-                Reading(
-                    best.latex,
-                    best.tokens,
-                    best.score,
-                    best.token_scores,
-                    best.symbols,
-                    tuple(others),
-                    one.picture,
-                )
-            )
-        return readings
+        readings: dict[int, Reading] = {}
+        for batch in plan_batches([one.picture.shape for one in placed], self.limits):
+            together = [placed[i] for i in batch]
+            found = self.search([one.picture for one in together], preset, alternatives, num_beams)
+            readings.update(zip(batch, _readings(together, found, symbols), strict=True))
+        return [readings[i] for i in range(len(placed))]
 
     def read_each(
         self,
         pictures: Iterable[Any],
         preset: str = "fast",
         alternatives: int = 0,
-        batch_size: int = 8,
+        batch_size: int = 16,
         num_beams: int | None = None,
         symbols: bool = True,
     ) -> Iterator[Reading | Exception]:
@@ -229,22 +207,25 @@ class BaseRecognizer(ABC):
 
         A picture that cannot be read gives its error instead of a reading, and stops nothing.
 
+        Args:
+            pictures: see `__call__`.
+            preset: see `__call__`.
+            alternatives: see `__call__`.
+            batch_size: pictures that are taken at a time. They are read in batches within `limits`.
+            num_beams: see `__call__`.
+            symbols: see `__call__`.
+
         Raises:
             ValueError: if there is no such preset, or this engine cannot do what is asked for.
         """
         self.check(preset, alternatives, num_beams)
         source = iter(pictures)
-        while batch := list(islice(source, batch_size)):
-            try:
-                yield from self.read(batch, preset, alternatives, num_beams, symbols)
-                continue
-            except (ValueError, OSError):
-                pass  # one of them is at fault: find out which
-            for picture in batch:
-                try:
-                    yield self(picture, preset, alternatives, num_beams, symbols)
-                except (ValueError, OSError) as error:
-                    yield error
+        while taken := list(islice(source, batch_size)):
+            prepared = [_prepare_or_error(picture, self.image_processor) for picture in taken]
+            good = [one for one in prepared if not isinstance(one, Exception)]
+            readings = iter(self.read(good, preset, alternatives, num_beams, symbols))
+            for one in prepared:
+                yield one if isinstance(one, Exception) else next(readings)
 
 
 class Recognizer(BaseRecognizer):
@@ -262,6 +243,7 @@ class Recognizer(BaseRecognizer):
 
     def __init__(self, model: InktexForConditionalGeneration, processor: InktexProcessor) -> None:
         self.model, self.processor = model, processor
+        self.limits = CPU if model.device.type == "cpu" else ACCELERATOR
 
     @classmethod
     def from_pretrained(
@@ -347,6 +329,34 @@ class Recognizer(BaseRecognizer):
         return digest.hexdigest()
 
 
+def _readings(placed: Sequence[PlacedPicture], found: Found, symbols: bool) -> Iterator[Reading]:
+    """The readings of the pictures of a batch."""
+    from inktex.tokenizer.compact_inktex import compact
+
+    texts = found.texts
+    count = len(texts) // len(placed)
+    for number, one in enumerate(placed):
+        best, *others = (
+            Alternative(
+                compact(texts[i].split()),
+                texts[i],
+                found.scores[i],
+                tuple(found.token_scores[i][: len(texts[i].split())]),
+                _symbols(one, texts[i].split(), found, i) if symbols else (),
+            )
+            for i in range(number * count, (number + 1) * count)
+        )
+        yield Reading(
+            best.latex,
+            best.tokens,
+            best.score,
+            best.token_scores,
+            best.symbols,
+            tuple(others),
+            one.picture,
+        )
+
+
 def _symbols(
     placed: PlacedPicture, tokens: list[str], found: Found, number: int
 ) -> tuple[ReadSymbol, ...]:
@@ -379,6 +389,13 @@ def prepare(picture: Any, image_processor: Any) -> PlacedPicture:
     if isinstance(picture, PlacedPicture):
         return picture
     return image_processor.place(as_picture(picture))
+
+
+def _prepare_or_error(picture: Any, image_processor: Any) -> PlacedPicture | Exception:
+    try:
+        return prepare(picture, image_processor)
+    except (ValueError, OSError) as error:
+        return error
 
 
 def as_picture(source: Any) -> Any:

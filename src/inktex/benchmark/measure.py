@@ -9,6 +9,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +20,16 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from .systems import SYSTEMS, System
+from .systems import SPARSE, SYSTEMS, System
 
-__all__ = ["exponent", "measure_growth", "measure_system", "run_apart"]
+__all__ = [
+    "exponent",
+    "measure_growth",
+    "measure_start",
+    "measure_system",
+    "peak_megabytes",
+    "run_apart",
+]
 
 AREAS: Final = ((64, 128), (96, 192), (128, 256), (128, 512), (192, 640), (256, 1024))
 """Heights and widths of the pictures by which growth with area is measured."""
@@ -37,10 +45,9 @@ def run_apart(arguments: list[str], script: Path, output: Path) -> Any:
     Raises:
         RuntimeError: if it fails, with the end of what it said.
     """
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     result = subprocess.run(
         [sys.executable, str(script), *arguments, "--inside", str(output)],
-        env={**os.environ, **dict.fromkeys(names, "1")},
+        env=_one_thread(),
         capture_output=True,
         text=True,
         check=False,
@@ -50,10 +57,16 @@ def run_apart(arguments: list[str], script: Path, output: Path) -> Any:
     return json.loads(output.read_text(encoding="utf-8"))
 
 
+def _one_thread() -> dict[str, str]:
+    """The environment of a process whose libraries have one thread each."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {**os.environ, **dict.fromkeys(names, "1")}
+
+
 def measure_system(
     name: str, model: Path | None, pictures: list[Image.Image], tokens: list[int], repeats: int
 ) -> dict[str, Any]:
-    """Read all pictures some times, one by one and in batches.
+    """Read pictures some times, one by one and in batches; of `SPARSE` systems not all.
 
     Args:
         name: of the system, see `SYSTEMS`.
@@ -63,12 +76,16 @@ def measure_system(
         repeats: of each picture, of which the median counts.
 
     Returns:
-        Seconds of each picture, processor and wall; tokens of each; megabytes; pictures a second.
+        `every`, 1 if it read all pictures, 4 for one of four; seconds of each picture, processor
+        and wall; tokens of each; processor seconds to load, of a picture in batches and of the
+        parts of reading; megabytes.
     """
+    every = SPARSE.get(name, 1)
+    pictures, tokens = pictures[::every], tokens[::every]
     started = time.process_time()
     system = SYSTEMS[name](model)
     loading = time.process_time() - started
-    for picture, count in zip(pictures[:_WARM], tokens, strict=False):
+    for picture, count in zip(pictures[: _WARM if every == 1 else 1], tokens, strict=False):
         system.read(picture, count)
     cpu, wall, written = [], [], []
     for picture, count in zip(pictures, tokens, strict=True):
@@ -77,13 +94,14 @@ def measure_system(
         wall.append(timed.wall)
         written.append(timed.value)
     return {
+        "every": every,
         "cpu": cpu,
         "wall": wall,
         "tokens": written,
         "loading": loading,
         "batched_cpu": _batched(system, pictures) if system.batches > 1 else None,
         "stages": _stages(system, pictures, repeats),
-        "megabytes": _peak_megabytes(),
+        "megabytes": peak_megabytes(),
     }
 
 
@@ -122,6 +140,56 @@ def _stages(system: System, pictures: list[Image.Image], repeats: int) -> dict[s
         for name, action in system.stages(picture).items():
             found.setdefault(name, []).append(_time(repeats, action).cpu)
     return {name: statistics.median(seconds) for name, seconds in found.items()}
+
+
+def measure_start(model: Path | None, picture: Image.Image, repeats: int) -> dict[str, list[float]]:
+    """How long it takes to begin, each time in a new process.
+
+    Args:
+        model: folder of the inktex model, None for the shipped one.
+        picture: that the command is to read.
+        repeats: of each measurement, of which the median counts.
+
+    Returns:
+        Seconds of the processor and of the wall: `import` inktex, `libraries` (torch and
+        transformers without any of its models) and `answer`, the command's first.
+
+    Raises:
+        RuntimeError: if one fails, with the end of what it said.
+    """
+    given = [] if model is None else ["--model", str(model)]
+    with tempfile.TemporaryDirectory() as temporary:
+        path = str(Path(temporary) / "picture.png")
+        picture.save(path)
+        commands = {
+            "import": ["-c", "import inktex"],
+            "libraries": ["-c", "import torch, transformers"],
+            "answer": ["-m", "inktex", "recognize", *given, path],
+        }
+        return {
+            name: _time_process([sys.executable, *command], repeats)
+            for name, command in commands.items()
+        }
+
+
+def _time_process(command: list[str], repeats: int) -> list[float]:
+    """Medians of the processor and wall seconds of a process, after a first time."""
+    cpu, wall = [], []
+    for _ in range(repeats + 1):
+        begun, before = time.perf_counter(), _children_seconds()
+        result = subprocess.run(
+            command, env=_one_thread(), capture_output=True, text=True, check=False
+        )
+        if result.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{result.stderr[-2000:]}")
+        wall.append(time.perf_counter() - begun)
+        cpu.append(_children_seconds() - before)
+    return [statistics.median(cpu[1:]), statistics.median(wall[1:])]
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure_growth(model: Path | None, picture: Image.Image, repeats: int) -> dict[str, Any]:
@@ -220,7 +288,7 @@ def _token_bytes(network: Any) -> int:
     return sum(part.nbytes for name, part in parts if not any(one in name for one in once))
 
 
-def _peak_megabytes() -> float:
+def peak_megabytes() -> float:
     """The most memory that this process has had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -9,7 +9,7 @@ import numpy as np
 
 from inktex.files import new_file, write_text
 
-__all__ = ["markdown", "plot", "put_into"]
+__all__ = ["markdown", "plot", "put_into", "summary"]
 
 NAMES: Final = {
     "torch-fast": "inktex, `fast`, torch",
@@ -27,28 +27,52 @@ _BEGIN, _END = "<!-- generated: {} -->", "<!-- end of what was generated -->"
 def markdown(results: dict[str, Any]) -> str:
     """Tables of everything, ratios first."""
     systems, growth = results["systems"], results["growth"]
-    base = float(np.median(systems[REFERENCE]["cpu"])) if REFERENCE in systems else None
     lines = [
         f"{results['pictures']} pictures of {results['source']}, one thread; of "
         f"{results['repeats']} reading(s) of each the median counts; {growth['machine']}, torch "
         f"{growth['torch']}. Times are of the processor, in milliseconds, with wall time of the "
-        "median in brackets.",
+        "median in brackets. A system that read fewer pictures, from all over them, is compared by "
+        "these.",
         "",
-        f"| system | times `{REFERENCE}` | p50 | p90 | p99 | pictures a second | in batches | MB |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| system | pictures | times `{REFERENCE}` | p50 | p90 | p99 | pictures a second "
+        "| in batches | MB |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, one in systems.items():
         cpu = 1000 * np.array(one["cpu"])
-        ratio = "" if base is None else f"{np.median(cpu) / 1000 / base:.2f}"
+        ratio = f"{_times_reference(systems, name):.2f}"
         batched = one["batched_cpu"]
         lines.append(
-            f"| {NAMES.get(name, name)} | {ratio} | {np.median(cpu):.1f} "
+            f"| {NAMES.get(name, name)} | {len(cpu)} | {ratio} | {np.median(cpu):.1f} "
             f"({1000 * np.median(one['wall']):.1f}) | {np.quantile(cpu, 0.9):.1f} | "
             f"{np.quantile(cpu, 0.99):.1f} | {1000 / cpu.mean():.1f} | "
             f"{'' if batched is None else f'{1 / batched:.1f}'} | {one['megabytes']:.0f} |"
         )
     lines += ["", *_floor(results)]
     return "\n".join(lines) + "\n"
+
+
+def summary(results: dict[str, Any]) -> str:
+    """The figures that matter most, in a sentence or two."""
+    systems = results["systems"]
+    own = 1000 * np.median(systems[REFERENCE]["cpu"])
+    text = (
+        f"On one thread `fast` takes {own:.0f} ms a picture "
+        f"({results['growth']['machine']}, the median of {results['pictures']} pictures of "
+        f"{results['source']})"
+    )
+    others = [
+        f"{NAMES.get(name, name)} {_times_reference(systems, name):.2g} times as long"
+        for name in systems
+        if name != REFERENCE
+    ]
+    return f"{text}; {', '.join(others)}." if others else f"{text}."
+
+
+def _times_reference(systems: dict[str, Any], name: str) -> float:
+    """How many times as long as the reference a system takes, the median of the same pictures."""
+    one = systems[name]
+    return float(np.median(one["cpu"]) / np.median(systems[REFERENCE]["cpu"][:: one["every"]]))
 
 
 def _floor(results: dict[str, Any]) -> list[str]:
@@ -77,8 +101,21 @@ def _floor(results: dict[str, Any]) -> list[str]:
         "",
         f"Encoding grows with the picture's area to the power of {growth['area_exponent']:.2f}, "
         f"decoding with the number of tokens to the power of {growth['length_exponent']:.2f}.",
+        "",
+        *_start(results["start"]),
     ]
     return lines
+
+
+def _start(start: dict[str, list[float]]) -> list[str]:
+    """What it takes to begin."""
+    own, libraries, answer = (start[name] for name in ("import", "libraries", "answer"))
+    return [
+        f"`import inktex` takes {own[1]:.2f} s, {own[1] / libraries[1]:.2g} times as long as "
+        f"importing torch and transformers without any model ({libraries[1]:.2f} s). `inktex "
+        f"recognize PICTURE` has answered after {answer[1]:.2f} s ({answer[0]:.2f} s of the "
+        "processor).",
+    ]
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
@@ -104,8 +141,8 @@ def plot(results: dict[str, Any], path: Path) -> None:
     colours = ["#0b6e4f" if label.startswith("inktex") else "#9a9a9a" for label in labels]
     axes[0].barh(rows, middle, color=colours)
     axes[0].plot(high, rows, "|", color="black", markersize=12)
-    for row, value in zip(rows, middle, strict=True):
-        axes[0].annotate(f" {value:.0f}", (value, row), va="center", fontsize=9, color="black")
+    for row, value, end in zip(rows, middle, np.maximum(middle, high), strict=True):
+        axes[0].annotate(f"  {value:.0f}", (end, row), va="center", fontsize=9, color="black")
     axes[0].set(yticks=rows, yticklabels=labels, xscale="log", xlabel="ms a picture, one thread")
     axes[0].set_xlim(min(1.0, middle.min() / 2), 3 * high.max())
     axes[0].set_title("Time of the processor: median (bar), p90 (mark)")

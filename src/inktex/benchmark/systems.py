@@ -17,14 +17,14 @@ from PIL import Image
 
 from inktex.recognizer import load
 
-__all__ = ["SYSTEMS", "System"]
+__all__ = ["SPARSE", "SYSTEMS", "System"]
 
 
 class System(ABC):
     """Something that reads pictures."""
 
     batches: int = 1
-    """Pictures that it reads together when its throughput is measured."""
+    """Pictures that it is given together when its throughput is measured."""
 
     @abstractmethod
     def read(self, picture: Image.Image, tokens: int) -> int:
@@ -50,7 +50,7 @@ class System(ABC):
 class Inktex(System):
     """inktex, as `inktex.load` gives it."""
 
-    batches = 16
+    batches = 128
 
     def __init__(self, model: Path | None, engine: str, preset: str) -> None:
         threads: dict[str, Any] = {} if engine == "torch" else {"threads": 1}
@@ -194,3 +194,6 @@ SYSTEMS: Final[dict[str, Callable[[Path | None], System]]] = {
     "trocr-small": lambda _: trocr_small(),
 }
 """By name; each is made from the folder of an inktex model, None for the shipped one."""
+
+SPARSE: Final = {"torch-accurate": 4, "classical": 4, "trocr-small": 4, "pp-formulanet": 25}
+"""Systems that take long read only picture of so many."""

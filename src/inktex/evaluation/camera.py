@@ -233,7 +233,7 @@ def evaluate_camera(
     samples: Sequence[Sample],
     conditions: Sequence[str] = tuple(CONDITIONS),
     preset: str = "fast",
-    batch_size: int = 16,
+    batch_size: int = 64,
     seed: int = 0,
 ) -> Iterator[tuple[str, Evaluation]]:
     """Read the samples under each condition in turn.

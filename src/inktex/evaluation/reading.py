@@ -113,7 +113,7 @@ def evaluate_samples(
     recognizer: BaseRecognizer,
     samples: Sequence[Sample],
     preset: str = "fast",
-    batch_size: int = 16,
+    batch_size: int = 64,
     progress: bool = True,
 ) -> Evaluation:
     """Read all samples and score the readings. No sample is left out of the denominator.
@@ -122,7 +122,7 @@ def evaluate_samples(
         recognizer: model and processor.
         samples: the test set.
         preset: how to search, see `Recognizer.__call__`.
-        batch_size: pictures read together; they are sorted by size for that.
+        batch_size: pictures of about one size that are taken at a time.
         progress: whether to show a bar.
 
     Raises:

@@ -1,5 +1,7 @@
 """Multi-scale DenseNet (Huang et al. 2017; Zhang et al. 2018, "Multi-scale attention")."""
 
+import sys
+
 import torch
 from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -16,7 +18,8 @@ def pointwise(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     On one thread torch sends 1x1 convolutions of small batches to its slowest kernel. With the
     channels last, as they are here, the product needs no copy either.
     """
-    if torch.onnx.is_in_onnx_export():  # its runtimes are not so
+    # Its runtimes are not so. Whoever exports has imported torch.onnx, which takes a while.
+    if "torch.onnx" in sys.modules and torch.onnx.is_in_onnx_export():
         return nn.functional.conv2d(features, weight)
     product = nn.functional.linear(features.permute(0, 2, 3, 1), weight.flatten(1))
     return product.permute(0, 3, 1, 2)

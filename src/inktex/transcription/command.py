@@ -68,7 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     speed = parser.add_argument_group("speed and memory")
     speed.add_argument(
-        "--batch-size", type=_positive, default=16, help="pictures read together (default 16)"
+        "--batch-size",
+        type=_positive,
+        metavar="N",
+        help="pictures read together at most (default: what is cheapest on the device)",
     )
     speed.add_argument(
         "--window",

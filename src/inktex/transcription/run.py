@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count, groupby, islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm.auto import tqdm
 
 from inktex import __version__
+from inktex.batches import BatchLimits, plan_batches
 from inktex.modeling.placing_inktex import PlacedPicture
 from inktex.recognizer import BaseRecognizer, prepare
 
@@ -85,7 +86,7 @@ def transcribe(
     *,
     preset: str = "fast",
     num_beams: int | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = None,
     window: int | None = None,
     workers: int | None = None,
     overwrite: bool = False,
@@ -107,7 +108,7 @@ def transcribe(
         output: folder to write, its name ending in `.parquet` or `.jsonl`.
         preset: see `Recognizer.__call__`.
         num_beams: see `Recognizer.__call__`.
-        batch_size: pictures read together.
+        batch_size: pictures read together at most; None for what is cheapest on the device.
         window: pictures that are sorted by size together, and rows of a shard. None for what the
             run was begun with, or for `WINDOW`, or less if that leaves processes without work.
         workers: processes that prepare pictures, for each process that reads; None for a number
@@ -124,6 +125,9 @@ def transcribe(
         OSError: if the source can no longer be read, or the output not be written.
     """
     recognizer.check(preset, num_beams=num_beams)
+    limits = recognizer.limits
+    if batch_size is not None:
+        limits = replace(limits, pictures=batch_size)
     state, shards = PartialState(), Shards(output)
     settings: dict[str, Any] = {
         "inktex": __version__,
@@ -135,7 +139,7 @@ def transcribe(
     }
     others = _Others(state)
     done, before = _begin(
-        others, shards, settings, overwrite, window, _window(source, state, batch_size)
+        others, shards, settings, overwrite, window, _window(source, state, limits.pictures)
     )
     window = settings["window"]
     assert window is not None
@@ -175,7 +179,7 @@ def transcribe(
             number, prepared = found
             if not source.is_streamed and len(prepared) != _length(number, window, source.total):
                 raise OSError("The source has fewer rows than it had at the beginning.")
-            rows = _read(recognizer, prepared, preset, num_beams, batch_size, bar)
+            rows = _read(recognizer, prepared, preset, num_beams, limits, bar)
             if not shards.has_begun(settings):  # this process may have outlived its launcher
                 raise OSError(f"{output} was begun anew by somebody else; this run ends.")
             shards.write(number, rows)
@@ -314,7 +318,7 @@ def _read(
     prepared: Sequence[_Prepared],
     preset: str,
     num_beams: int | None,
-    batch_size: int,
+    limits: BatchLimits,
     bar: Any,
 ) -> list[dict[str, Any]]:
     """The rows of a window, in the order of the source."""
@@ -327,29 +331,30 @@ def _read(
         else:
             pictures[index] = one.picture
     bar.update(len(rows) - len(pictures))
-    # The largest first: what does not fit into memory shows at once.
-    order = sorted(pictures, key=lambda index: pictures[index].picture.size, reverse=True)
-    results = recognizer.read_each(
-        (pictures[index] for index in order),
-        preset,
-        batch_size=batch_size,
-        num_beams=num_beams,
-        symbols=False,
-    )
-    for index, result in zip(order, results, strict=True):
-        if isinstance(result, Exception):
-            rows[index]["error"] = str(result)
-        else:
-            rows[index].update(latex=result.latex, tokens=result.tokens, score=result.score)
-        bar.update(1)
+    numbers = list(pictures)
+    for batch in plan_batches([one.picture.shape for one in pictures.values()], limits):
+        together = [numbers[i] for i in batch]
+        results = recognizer.read_each(
+            [pictures[number] for number in together],
+            preset,
+            batch_size=len(together),
+            num_beams=num_beams,
+            symbols=False,
+        )
+        for number, result in zip(together, results, strict=True):
+            if isinstance(result, Exception):
+                rows[number]["error"] = str(result)
+            else:
+                rows[number].update(latex=result.latex, tokens=result.tokens, score=result.score)
+        bar.update(len(together))
     return rows
 
 
-def _window(source: Source, state: PartialState, batch_size: int) -> int:
+def _window(source: Source, state: PartialState, batch: int) -> int:
     """As large as it may be if every process is to have a few windows, and a batch at least."""
     if source.total is None or state.num_processes == 1:
         return WINDOW
-    return min(WINDOW, max(batch_size, source.total // (4 * state.num_processes)))
+    return min(WINDOW, max(batch, source.total // (4 * state.num_processes)))
 
 
 def _workers(state: PartialState) -> int:

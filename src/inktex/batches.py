@@ -1,0 +1,68 @@
+"""Which pictures are read together: some of about one size, and no more than memory holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["ACCELERATOR", "CPU", "BatchLimits", "padded_pixels", "plan_batches"]
+
+_MULTIPLE: Final = 16
+"""Heights and widths of batches are multiples of this, in pixels, as the image processor pads."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How large a batch may be. A picture that is larger has a batch of its own.
+
+    Attributes:
+        pixels: of a batch at most, padding included.
+        pictures: of a batch at most.
+        padding: pixels of a batch at most, as a multiple of those that its pictures have when each
+            is padded by itself.
+    """
+
+    pixels: int
+    pictures: int
+    padding: float
+
+
+CPU: Final = BatchLimits(96_000, 16, 1.2)
+"""What is cheapest a picture. Pictures of a batch share what it costs to start a layer and to read
+the decoder's weights. But each waits for the largest and for the longest, and what a layer writes
+for a large batch has left the caches when the next one reads it."""
+ACCELERATOR: Final = BatchLimits(4_000_000, 128, 1.5)
+"""Many cores want many pixels; about 1 GB of memory."""
+
+
+def padded_pixels(shapes: Sequence[tuple[int, int]]) -> int:
+    """Pixels of a batch of pictures with these heights and widths."""
+    height, width = (-(-max(sides) // _MULTIPLE) * _MULTIPLE for sides in zip(*shapes, strict=True))
+    return len(shapes) * height * width
+
+
+def plan_batches(shapes: Sequence[tuple[int, int]], limits: BatchLimits) -> list[list[int]]:
+    """Put pictures together that have about one size.
+
+    Args:
+        shapes: height and width of each picture, in pixels.
+        limits: of a batch.
+
+    Returns:
+        The pictures' numbers, a list for each batch, each picture once. The batch with the most
+        pixels is the first: what does not fit into memory shows at once.
+    """
+    batches: list[list[int]] = []
+    alone = 0  # pixels of the last batch's pictures, each padded by itself
+    for number in sorted(range(len(shapes)), key=lambda number: shapes[number]):
+        own = padded_pixels([shapes[number]])
+        if batches and len(batches[-1]) < limits.pictures:
+            pixels = padded_pixels([shapes[i] for i in (*batches[-1], number)])
+            if pixels <= min(limits.pixels, limits.padding * (alone + own)):
+                batches[-1].append(number)
+                alone += own
+                continue
+        batches.append([number])
+        alone = own
+    return sorted(batches, key=lambda one: padded_pixels([shapes[i] for i in one]), reverse=True)
