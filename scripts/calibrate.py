@@ -4,8 +4,9 @@
     python scripts/calibrate.py runs/base/best --data data/crohme
 
 Reads the expressions of the development split whose captions training does not have (those that
-it has are read too well to judge by), and chooses the temperature at which the probabilities of
-the readings say best which of them are right. What is read stays as it is.
+it has are read too well to judge by), in several other hands, since hands are what a model meets
+that it does not know; and chooses the temperature at which the probabilities of the readings say
+best which of them are right. What is read stays as it is.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from tqdm.auto import tqdm
 
 from inktex import Recognizer
 from inktex.evaluation.calibration import fit_temperature, measure_calibration
+from inktex.evaluation.hands import in_other_hands
 from inktex.evaluation.reading import write_json
 from inktex.evaluation.scores import compute_scores
 from inktex.ink import Expression
@@ -40,6 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("model", type=Path, help="folder of the model; its config.json is changed")
     parser.add_argument("--data", default="data/crohme", help="folder of prepare_crohme.py")
+    parser.add_argument(
+        "--varied",
+        type=int,
+        default=3,
+        metavar="N",
+        help="read every expression in N other hands (default 3; 0: only as it was written)",
+    )
     options = parser.parse_args(arguments)
     try:
         learnt = {tuple(one.tokens) for one in load_expressions(options.data, "train")}
@@ -49,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"calibrate: {error}", file=sys.stderr)
         return 2
     new = [one for one in development if tuple(one.tokens) not in learnt]
+    if options.varied:
+        new = in_other_hands(new, options.varied)
     logits, sequences, correct = read(recognizer, new)
     end = recognizer.model.config.eos_token_id
 

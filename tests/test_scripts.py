@@ -280,10 +280,13 @@ def test_symbols_are_counted_right_and_wrong(
     script = load(repository, "check_symbols")
     arguments = ["--data", str(data), "--model", str(model), "--limit", "4", "--show", "1"]
     assert script.main(arguments) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    first, *sizes, last = capsys.readouterr().out.splitlines()
     words = first.split()
     assert words[0] == "dev:"
     assert int(words[1]) < int(words[3])
-    assert " taken for " in second
+    counts = [line.split(":")[1].split() for line in sizes]  # "12 of 34, 35.3 %"
+    assert sum(int(count[0]) for count in counts) == int(words[1])
+    assert sum(int(count[2].rstrip(",")) for count in counts) == int(words[3])
+    assert " taken for " in last
     assert script.main([*arguments, "--split", "none"]) == 2
     assert "prepare_crohme" in capsys.readouterr().err

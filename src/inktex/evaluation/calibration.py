@@ -92,6 +92,9 @@ def measure_calibration(
     return Calibration(error, auroc, found)
 
 
+_DOUBT = 0.001
+
+
 def fit_temperature(
     log_probabilities: Callable[[float], NDArray[np.float64]],
     correct: Sequence[bool],
@@ -105,13 +108,15 @@ def fit_temperature(
         limits: lowest and highest temperature.
 
     Returns:
-        The temperature of the least cross-entropy between probability and truth.
+        The temperature of the least cross-entropy between probability and truth, both kept
+        `_DOUBT` away from 0 and 1: else one long reading that is right after all, at a probability
+        of next to nothing, would weigh as much as a hundred others.
     """
     right = np.asarray(correct, dtype=bool)
 
     def cross_entropy(log_temperature: float) -> float:
-        found = log_probabilities(float(np.exp(log_temperature))).clip(max=-1e-6)
-        return -float(np.where(right, found, np.log1p(-np.exp(found))).mean())
+        likely = np.exp(log_probabilities(float(np.exp(log_temperature)))).clip(_DOUBT, 1 - _DOUBT)
+        return -float(np.log(np.where(right, likely, 1 - likely)).mean())
 
     best = minimize_scalar(cross_entropy, bounds=tuple(np.log(limits)), method="bounded")
     return float(np.exp(best.x))
