@@ -93,12 +93,7 @@ class InktexAttention(nn.Module):
         query = query.transpose(1, 2)
         if self.coverage_key is not None and covered is not None:
             bias = self.coverage_key(query * self.scaling, covered.reshape(*query.shape[::2], -1))
-            if attention_mask is None:
-                attention_mask = bias
-            elif attention_mask.dtype == torch.bool:
-                attention_mask = bias.masked_fill(~attention_mask, torch.finfo(bias.dtype).min)
-            else:
-                attention_mask = bias + attention_mask
+            attention_mask = _masked(bias, attention_mask)
         attend: Callable[..., Any] = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention
         )
@@ -108,13 +103,8 @@ class InktexAttention(nn.Module):
         logits = None
         if guided_heads:
             logits = query[:, :guided_heads] @ key[:, :guided_heads].transpose(2, 3) * self.scaling
-            if attention_mask is not None:
-                mask = attention_mask[:, :guided_heads]  # one for all heads, or one for each
-                logits = (
-                    logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
-                    if mask.dtype == torch.bool
-                    else logits + mask
-                )
+            if attention_mask is not None:  # one for all heads, or one for each
+                logits = _masked(logits, attention_mask[:, :guided_heads])
             logits = logits.view(key.shape[0], guided_heads, groups, tokens, -1)
             logits = logits.transpose(1, 2).flatten(0, 1)
         return self.out_proj(output.reshape(batch, tokens, size)), weights, logits
@@ -150,6 +140,15 @@ class InktexAttention(nn.Module):
             if self.cross:
                 past_key_values.is_updated[self.layer_idx] = True
         return key, value
+
+
+def _masked(scores: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Attention scores with a mask, which is bool or is added."""
+    if mask is None:
+        return scores
+    if mask.dtype == torch.bool:
+        return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    return scores + mask
 
 
 class InktexDecoderLayer(GradientCheckpointingLayer):
@@ -254,8 +253,12 @@ def locate(guided_logits: Sequence[torch.Tensor], columns: int) -> torch.Tensor:
         guided_logits: `(batch, heads, tokens, cells)` for each guided layer.
         columns: of the grid of cells.
     """
-    # Of two places the likelier counts more.
-    return centres(mean_look(guided_logits).square(), columns)
+    return look_centres(mean_look(guided_logits), columns)
+
+
+def look_centres(looks: torch.Tensor, columns: int) -> torch.Tensor:
+    """Where `(..., cells)` looks say that a token is: `(..., 2)` row and column, in cells."""
+    return centres(looks.square(), columns)  # of two places the likelier counts more
 
 
 def mean_look(guided_logits: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -274,7 +277,7 @@ def coverage(looks: torch.Tensor) -> torch.Tensor:
     Returns:
         `(batch, tokens + 1, cells)`, from 0 to 1; see `add_coverage`.
     """
-    shares = looks / looks.amax(dim=-1, keepdim=True).clamp(min=1e-9)
+    shares = _shares(looks)
     nothing = torch.zeros_like(shares[:, :1])
     return torch.cat([nothing, shares], dim=1).cummax(dim=1).values
 
@@ -296,8 +299,12 @@ def add_coverage(covered: torch.Tensor, look: torch.Tensor, has_ink: torch.Tenso
         look: `(batch, cells)`, not negative: where the token is, on whatever scale.
         has_ink: `(batch,)` bool, false for tokens that stand nowhere in the picture.
     """
-    share = look / look.amax(dim=-1, keepdim=True).clamp(min=1e-9)
-    return torch.maximum(covered, share * has_ink[:, None])
+    return torch.maximum(covered, _shares(look) * has_ink[:, None])
+
+
+def _shares(looks: torch.Tensor) -> torch.Tensor:
+    """Looks `(..., cells)` as shares of the longest one."""
+    return looks / looks.amax(dim=-1, keepdim=True).clamp(min=1e-9)
 
 
 class InktexDecoder(nn.Module):
@@ -464,9 +471,9 @@ class InktexDecoder(nn.Module):
         layer = self._memory_layer(past_key_values)
         if layer is None:
             return
-        places = before = locate(guided_logits, columns)
+        looks = mean_look(guided_logits)
+        places = before = look_centres(looks, columns)
         if self.config.coverage_feedback:
-            looks = mean_look(guided_logits)
             places = torch.cat([places, looks], dim=-1)
             before = torch.zeros_like(looks) if covered is None else covered
         layer.update(places[:, None], before[:, None])
@@ -482,5 +489,5 @@ class InktexDecoder(nn.Module):
 __all__ = [
     "UNKNOWN", "CoverageKey", "InktexAttention", "InktexDecoder", "InktexDecoderLayer",
     "InktexDecoderOutput", "LocationEmbedding", "add_coverage", "centres", "coverage", "locate",
-    "mean_look",
+    "look_centres", "mean_look",
 ]  # fmt: skip

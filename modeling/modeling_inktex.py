@@ -266,7 +266,7 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             output_guided=output_guided or guide is not None,
             locations=locations,
             columns=columns,
-            **({} if covered is None else {"covered": covered}),
+            covered=covered,
         )
         logits = self.lm_head(decoded.last_hidden_state)
         output = InktexOutput(
@@ -304,18 +304,20 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             return before
         known = before[..., :1] != UNKNOWN
         moved = (before + torch.randn_like(before) * _MOVED).clamp(min=0)
-        lost = torch.rand_like(before[:, :, :1]) < _LOST
-        lost = lost | (torch.rand_like(before[:, :1, :1]) < _ALL_LOST)
-        return torch.where(known & ~lost, moved, UNKNOWN)
+        return torch.where(known & ~_lost(before), moved, UNKNOWN)
 
     def _told_coverage(self, guide: torch.Tensor) -> torch.Tensor:
         """Which cells have been read; in training some tokens are missed, at times all of them."""
         read = guide[:, :-1]
         if self.training:
-            kept = torch.rand_like(read[:, :, :1]) >= _LOST
-            kept = kept & (torch.rand_like(read[:, :1, :1]) >= _ALL_LOST)
-            read = read * kept
+            read = read * ~_lost(read)
         return coverage(read)
+
+
+def _lost(told: torch.Tensor) -> torch.Tensor:
+    """`(batch, tokens, 1)` bool: of which tokens `(batch, tokens, ...)` nothing is told."""
+    one_by_one = torch.rand_like(told[:, :, :1]) < _LOST
+    return one_by_one | (torch.rand_like(told[:, :1, :1]) < _ALL_LOST)
 
 
 def symbol_loss(logits: torch.Tensor, labels: torch.Tensor, paper: float = 0.2) -> torch.Tensor:

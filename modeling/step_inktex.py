@@ -19,7 +19,8 @@ from .decoder_inktex import (
     InktexDecoder,
     InktexDecoderLayer,
     add_coverage,
-    centres,
+    look_centres,
+    mean_look,
 )
 from .encoder_inktex import sinusoids
 
@@ -137,11 +138,6 @@ def decode_step(
     return StepOutput(head(decoder.norm(hidden)), every_key, every_value, look)
 
 
-def look_centres(look: torch.Tensor, columns: int) -> torch.Tensor:
-    """Where `(batch, cells)` looks say that the next token is: `(batch, 2)`; see `locate`."""
-    return centres(look.square(), columns)
-
-
 def _attend(
     attention: InktexAttention,
     hidden: torch.Tensor,
@@ -181,6 +177,11 @@ class TransformerSteps:
         longest: there are at most this many steps.
         beams: sequences that are read in each picture, side by side. They share the keys and values
             of its cells; what moves when they change places are those of their few tokens.
+
+    Attributes:
+        told: `(batch, 2)`, what the last step was told of its tokens' places; None without location
+            feedback.
+        covered: `(batch, cells)`, what it was told has been read; None without coverage feedback.
     """
 
     def __init__(self, model: Any, memory: Any, longest: int, beams: int = 1) -> None:
@@ -197,31 +198,30 @@ class TransformerSteps:
         self.inkless = self.decoder.inkless(hidden.device)
         self.past: tuple[list[torch.Tensor], list[torch.Tensor]] | None = None
         self.position = 0
-        self.found: torch.Tensor | None = None
         self.look: torch.Tensor | None = None
+        self.told: torch.Tensor | None = None
         self.covered: torch.Tensor | None = None
         if self.decoder.config.coverage_feedback:
             self.covered = hidden.new_zeros(len(hidden) * beams, hidden.shape[1])
 
     def __call__(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Read `(batch,)` tokens: the logits of the next ones, and where the guided heads look."""
-        told = None
         if self.decoder.location_embedding is not None:
             inkless = self.inkless[tokens]
-            if self.found is None or self.look is None:
-                told = torch.full((len(tokens), 2), UNKNOWN, device=tokens.device)
+            if self.look is None:
+                self.told = torch.full((len(tokens), 2), UNKNOWN, device=tokens.device)
             else:
-                told = self.found.masked_fill(inkless[:, None], UNKNOWN)
+                found = look_centres(self.look, self.columns)
+                self.told = found.masked_fill(inkless[:, None], UNKNOWN)
                 if self.covered is not None:
                     self.covered = add_coverage(self.covered, self.look, ~inkless)
         output = decode_step(
-            self.decoder, self.head, tokens, self.places[self.position], told, self.past,
+            self.decoder, self.head, tokens, self.places[self.position], self.told, self.past,
             self.memory, self.bias, self.beams, self.covered,
         )  # fmt: skip
         self.past = output.keys, output.values
         self.position += 1
-        if self.decoder.location_embedding is not None and output.look is not None:
-            self.found, self.look = look_centres(output.look, self.columns), output.look
+        self.look = output.look
         return output.logits, output.look
 
     def reorder(self, beams: torch.Tensor) -> None:
@@ -239,8 +239,8 @@ class TransformerSteps:
                 keys, values = self.memory
                 self.memory = [one[pictures] for one in keys], [one[pictures] for one in values]
                 self.bias = None if self.bias is None else self.bias[pictures]
-        if self.found is not None and self.look is not None:
-            self.found, self.look = self.found[beams], self.look[beams]
+        if self.look is not None:
+            self.look = self.look[beams]
         if self.covered is not None:
             self.covered = self.covered[beams]
 
@@ -263,10 +263,7 @@ class CachedSteps:
         )
         look = None
         if output.guided_logits:
-            heads = [
-                guided[:, :, -1].float().softmax(-1).mean(1) for guided in output.guided_logits
-            ]
-            look = torch.stack(heads).mean(dim=0)
+            look = mean_look([guided[:, :, -1:] for guided in output.guided_logits])[:, 0]
         return output.logits[:, -1], look
 
     def reorder(self, beams: torch.Tensor) -> None:
@@ -286,6 +283,6 @@ def steps_of(
 
 
 __all__ = [
-    "CachedSteps", "StepOutput", "TransformerSteps", "decode_step", "look_centres", "memory_keys",
+    "CachedSteps", "StepOutput", "TransformerSteps", "decode_step", "memory_keys",
     "memory_of", "paper_bias", "steps_of",
 ]  # fmt: skip

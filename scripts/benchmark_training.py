@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024 thrashes.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
 
+from inktex.benchmark.measure import run_apart
 from inktex.benchmark.report import put_into
 from inktex.files import write_text
 
@@ -95,20 +95,13 @@ def measure_apart(recipe: str, processes: int, seconds: float) -> dict[str, Any]
     Raises:
         RuntimeError: if one fails, with the end of what it said.
     """
-    launcher = [sys.executable]
-    if processes > 1:
-        launcher += ["-m", "torch.distributed.run", "--standalone"]
-        launcher += ["--nproc_per_node", str(processes)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "found.json"
-        own = [__file__, recipe, "--seconds", str(seconds), "--inside", str(path)]
-        result = subprocess.run(
-            [*launcher, *own], env=environment, capture_output=True, text=True, check=False
+        found: dict[str, Any] = run_apart(
+            [recipe, "--seconds", str(seconds)],
+            Path(__file__),
+            Path(temporary) / "found.json",
+            processes,
         )
-        if result.returncode:
-            raise RuntimeError(f"{recipe} failed:\n{result.stderr[-5000:]}")
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
 
 

@@ -137,12 +137,10 @@ class Run:
     """The run that is measured, in processes of its own."""
 
     def __init__(self, arguments: list[str], processes: int) -> None:
-        launcher = [sys.executable]
-        if processes > 1:
-            launcher += ["-m", "torch.distributed.run", "--standalone"]
-            launcher += ["--nproc_per_node", str(processes)]
+        from inktex.benchmark.measure import launcher
+
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # however many processes there are
-        self.process = psutil.Popen([*launcher, __file__, *arguments], env=environment)
+        self.process = psutil.Popen([*launcher(processes), __file__, *arguments], env=environment)
 
     def _tree(self) -> list[psutil.Process]:
         try:

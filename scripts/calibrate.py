@@ -32,7 +32,7 @@ from inktex.modeling.generation_inktex import (
     token_log_probabilities,
 )
 from inktex.render import render
-from inktex.training.data import load_expressions
+from inktex.training.data import load_unseen
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,13 +51,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        learnt = {tuple(one.tokens) for one in load_expressions(options.data, "train")}
-        development = load_expressions(options.data, "dev")
+        new = load_unseen(options.data, "dev")
         recognizer = Recognizer.from_pretrained(options.model)
     except (ValueError, OSError) as error:
         print(f"calibrate: {error}", file=sys.stderr)
         return 2
-    new = [one for one in development if tuple(one.tokens) not in learnt]
     if options.varied:
         new = in_other_hands(new, options.varied)
     logits, sequences, correct = read(recognizer, new)

@@ -189,12 +189,10 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
 
     from inktex.evaluation.hands import in_other_hands
     from inktex.render import render
-    from inktex.training.data import load_expressions
+    from inktex.training.data import load_expressions, load_unseen
 
-    expressions = load_expressions(options.data, options.split)
-    if options.unseen:
-        learnt = {tuple(e.tokens) for e in load_expressions(options.data, "train")}
-        expressions = [e for e in expressions if tuple(e.tokens) not in learnt]
+    load_them = load_unseen if options.unseen else load_expressions
+    expressions = load_them(options.data, options.split)
     if options.varied is not None:
         expressions = in_other_hands(expressions, options.varied)
     return [

@@ -223,9 +223,29 @@ class BaseRecognizer(ABC):
         while taken := list(islice(source, batch_size)):
             prepared = [_prepare_or_error(picture, self.image_processor) for picture in taken]
             good = [one for one in prepared if not isinstance(one, Exception)]
-            readings = iter(self.read(good, preset, alternatives, num_beams, symbols))
+            readings = iter(self._read_or_errors(good, preset, alternatives, num_beams, symbols))
             for one in prepared:
                 yield one if isinstance(one, Exception) else next(readings)
+
+    def _read_or_errors(
+        self,
+        placed: Sequence[PlacedPicture],
+        preset: str,
+        alternatives: int,
+        num_beams: int | None,
+        symbols: bool,
+    ) -> list[Reading | Exception]:
+        """What `read` gives; if that fails, a reading or an error of each picture by itself."""
+        try:
+            return [*self.read(placed, preset, alternatives, num_beams, symbols)]
+        except (ValueError, OSError) as error:
+            if len(placed) == 1:
+                return [error]
+        return [
+            found
+            for one in placed
+            for found in self._read_or_errors([one], preset, alternatives, num_beams, symbols)
+        ]
 
 
 class Recognizer(BaseRecognizer):

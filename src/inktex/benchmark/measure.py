@@ -24,6 +24,7 @@ from .systems import SPARSE, SYSTEMS, System
 
 __all__ = [
     "exponent",
+    "launcher",
     "measure_growth",
     "measure_start",
     "measure_system",
@@ -39,14 +40,28 @@ _WARM: Final = 3
 """Pictures that are read first, and not measured."""
 
 
-def run_apart(arguments: list[str], script: Path, output: Path) -> Any:
+def launcher(processes: int) -> list[str]:
+    """How to start a script in some processes that work together."""
+    if processes == 1:
+        return [sys.executable]
+    together = ["-m", "torch.distributed.run", "--standalone"]
+    return [sys.executable, *together, "--nproc_per_node", str(processes)]
+
+
+def run_apart(arguments: list[str], script: Path, output: Path, processes: int = 1) -> Any:
     """What a process of its own writes to a JSON file, with one thread for all libraries.
+
+    Args:
+        arguments: of the script.
+        script: writes to the file that its argument `--inside` names.
+        output: this file.
+        processes: that work together.
 
     Raises:
         RuntimeError: if it fails, with the end of what it said.
     """
     result = subprocess.run(
-        [sys.executable, str(script), *arguments, "--inside", str(output)],
+        [*launcher(processes), str(script), *arguments, "--inside", str(output)],
         env=_one_thread(),
         capture_output=True,
         text=True,

@@ -11,7 +11,7 @@ from torch import nn
 from torch.export import Dim
 
 from inktex.modeling.decoder_inktex import InktexDecoder
-from inktex.modeling.encoder_inktex import STRIDE, sinusoids
+from inktex.modeling.encoder_inktex import cells_with_picture, sinusoids
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.step_inktex import decode_step, memory_keys, paper_bias
 
@@ -42,7 +42,7 @@ class EncoderGraph(nn.Module):
         assert isinstance(self.decoder, InktexDecoder)
         mask = pixel_mask[:, None]
         memory = self.encoder.memory(self.encoder.backbone(pixel_values, mask))
-        cells = nn.functional.max_pool2d(mask, STRIDE).flatten(1) > 0
+        cells = cells_with_picture(mask)
         keys, values = memory_keys(self.decoder, memory)
         return *keys, *values, paper_bias(cells, memory.dtype)
 

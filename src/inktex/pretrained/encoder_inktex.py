@@ -13,6 +13,11 @@ from .densenet_inktex import STRIDE, InktexDenseNet
 from .vgg_inktex import InktexVGG
 
 
+def cells_with_picture(mask: torch.Tensor) -> torch.Tensor:
+    """`(batch, 1, height, width)`, 0 for padding, to `(batch, cells)` bool."""
+    return nn.functional.max_pool2d(mask, STRIDE).flatten(1) > 0
+
+
 @dataclass
 class InktexEncoderOutput(ModelOutput):
     """What the encoder makes of a batch of pictures.
@@ -96,7 +101,7 @@ class InktexEncoder(nn.Module):
         hidden = self.memory(features)
         cells = None
         if mask is not None:
-            cells = nn.functional.max_pool2d(mask, STRIDE).flatten(1) > 0
+            cells = cells_with_picture(mask)
         return InktexEncoderOutput(
             last_hidden_state=hidden,
             attention_mask=cells,

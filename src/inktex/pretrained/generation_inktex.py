@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .beam_inktex import beam_search
-from .decoder_inktex import locate, mean_look
+from .decoder_inktex import look_centres, mean_look
 from .grammar_inktex import is_formula
 from .greedy_inktex import greedy_search
 from .step_inktex import memory_of
@@ -318,9 +318,10 @@ def sequence_logits(
             output_guided=True,
         )
         if has_feedback:
-            found = locate(output.guided_logits, int(memory.grid_shape[0, 1]))
+            looks = mean_look(output.guided_logits)
+            found = look_centres(looks, int(memory.grid_shape[0, 1]))
             locations = model.decoder.told(read, found)
-            covered = model.decoder.told_coverage(read, mean_look(output.guided_logits))
+            covered = model.decoder.told_coverage(read, looks)
     attention = mean_look(output.guided_logits) if output.guided_logits else None
     return output.logits.float(), attention
 

@@ -20,7 +20,7 @@ from inktex.examples import Example, from_expression
 from inktex.ink import Expression, PlacedSymbol
 from inktex.tokenizer.vocabulary_inktex import IDS
 
-__all__ = ["load_examples", "load_expressions"]
+__all__ = ["load_examples", "load_expressions", "load_unseen"]
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,17 @@ def load_expressions(
     if len(broken) == len(files):
         raise ValueError(f"None of the files of {split!r} in {place} can be read: {broken[0]}")
     return found
+
+
+def load_unseen(place: Path | str, split: str = "dev") -> list[Expression]:
+    """Read the expressions of a split whose captions the train split beside it does not have.
+
+    Raises:
+        FileNotFoundError, ValueError: see `load_expressions`.
+    """
+    expressions = load_expressions(place, split)
+    learnt = {tuple(one.tokens) for one in load_expressions(place, "train")}
+    return [one for one in expressions if tuple(one.tokens) not in learnt]
 
 
 def load_examples(data: str, split: str, skip_broken: bool = False) -> list[Example]:

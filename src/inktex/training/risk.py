@@ -10,10 +10,9 @@ expression for a loss).
 from typing import Any
 
 import torch
-from torch import nn
 
-from inktex.modeling.decoder_inktex import UNKNOWN, InktexDecoder
-from inktex.modeling.encoder_inktex import STRIDE, InktexEncoderOutput
+from inktex.modeling.decoder_inktex import InktexDecoder
+from inktex.modeling.encoder_inktex import STRIDE, InktexEncoderOutput, cells_with_picture
 from inktex.modeling.step_inktex import TransformerSteps
 from inktex.tokenizer.vocabulary_inktex import IDS
 
@@ -81,17 +80,13 @@ def read_by_chance(
     pictures, longest = references.shape
     count = 2 + chances
     steps = TransformerSteps(model, memory, longest, beams=count)
-    has_locations = steps.decoder.location_embedding is not None
     start = references.new_full((pictures * count,), model.config.decoder_start_token_id)
     tokens, over = start, torch.zeros_like(start, dtype=torch.bool)
     written, locations, covered = [start], [], []
     for place in range(longest):
-        found, inkless = steps.found, steps.inkless[tokens]
         logits, _ = steps(tokens)
-        if has_locations:
-            nowhere = torch.full((len(tokens), 2), UNKNOWN, device=tokens.device)
-            told = nowhere if found is None else found.masked_fill(inkless[:, None], UNKNOWN)
-            locations.append(told)
+        if steps.told is not None:
+            locations.append(steps.told)
         if steps.covered is not None:
             covered.append(steps.covered)
         likely = logits.float().softmax(dim=-1)
@@ -124,7 +119,7 @@ def expression_risk(
     """
     pictures = len(hidden)
     height, width = batch["pixel_mask"].shape[1:]
-    cells = nn.functional.max_pool2d(batch["pixel_mask"][:, None], STRIDE).flatten(1) > 0
+    cells = cells_with_picture(batch["pixel_mask"][:, None])
     grid = torch.tensor([[height // STRIDE, width // STRIDE]] * pictures, device=hidden.device)
     memory = InktexEncoderOutput(hidden.detach(), cells, grid)
     references = batch["labels"].view(pictures, -1, batch["labels"].shape[1])[:, 0]
