@@ -208,6 +208,25 @@ def test_presets_are_known_by_name(recognizer: Recognizer, pictures: list[Image.
         list(recognizer.read_each(pictures, preset="slow"))
 
 
+def test_a_search_that_fails_costs_its_own_picture_alone(
+    recognizer: Recognizer, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [reading.tokens for reading in recognizer.read(pictures[:3])]
+    search, bad = recognizer.search, recognizer.read([pictures[1]])[0].picture
+
+    def fails(drawn: list[Any], *arguments: Any) -> Any:
+        if any(np.array_equal(one, bad) for one in drawn):
+            raise ValueError("cannot be searched")
+        return search(drawn, *arguments)
+
+    monkeypatch.setattr(recognizer, "search", fails)
+    first, second, third = recognizer.read_each(pictures[:3])
+    assert isinstance(second, ValueError)
+    for reading, tokens in ((first, expected[0]), (third, expected[2])):
+        assert not isinstance(reading, Exception)
+        assert reading.tokens == tokens
+
+
 def test_nothing_to_read_gives_nothing(recognizer: Recognizer) -> None:
     assert recognizer.read([]) == []
     assert list(recognizer.read_each([])) == []
