@@ -213,6 +213,7 @@ def test_a_search_that_fails_costs_its_own_picture_alone(
 ) -> None:
     expected = [reading.tokens for reading in recognizer.read(pictures[:3])]
     search, bad = recognizer.search, recognizer.read([pictures[1]])[0].picture
+    assert bad is not None
 
     def fails(drawn: list[Any], *arguments: Any) -> Any:
         if any(np.array_equal(one, bad) for one in drawn):
