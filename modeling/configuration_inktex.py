@@ -76,6 +76,8 @@ class InktexDecoderConfig(PretrainedConfig):
         guided_layers: layers whose cross-attention is taught to look at the symbol being read.
         guided_heads: how many heads of each of these layers are taught.
         temperature: of the probabilities that are reported; the search goes without it.
+        judges_temperature: what the logarithm of a reading's probability is divided by in addition
+            where several judges agreed on it (`accurate`).
         location_feedback: whether the decoder is told where in the picture each token before was
             read: taught by the ink in training, by the guided heads when it generates.
         coverage_feedback: whether its cross-attention is told which cells have been read (coverage,
@@ -100,6 +102,7 @@ class InktexDecoderConfig(PretrainedConfig):
         guided_layers: Sequence[int] = (1, 2),
         guided_heads: int = 2,
         temperature: float = 1.0,
+        judges_temperature: float = 1.0,
         location_feedback: bool = False,
         coverage_feedback: bool = False,
         grammar: dict[str, Any] | None = None,
@@ -138,6 +141,7 @@ class InktexDecoderConfig(PretrainedConfig):
         self.guided_layers = list(guided_layers)
         self.guided_heads = guided_heads
         self.temperature = temperature
+        self.judges_temperature = judges_temperature
         self.location_feedback = location_feedback
         self.coverage_feedback = coverage_feedback
         self.grammar = grammar

@@ -335,6 +335,21 @@ def test_all_sizes_judge(
         assert np.log(score) == pytest.approx(np.mean(judged), rel=1e-3)
 
 
+def test_several_judges_have_a_temperature_of_their_own(
+    model: InktexForConditionalGeneration,
+    pictures: dict[str, torch.Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kinds: tuple[dict[str, Any], ...] = ({"bidirectional": True}, {"num_beams": 2})
+    for kind, factor in zip(kinds, (0.5, 1.0), strict=True):
+        monkeypatch.setattr(model.config.decoder, "judges_temperature", 1.0)
+        found, plain = generate_with_probabilities(model, pictures, max_new_tokens=12, **kind)
+        monkeypatch.setattr(model.config.decoder, "judges_temperature", 2.0)
+        again, scores = generate_with_probabilities(model, pictures, max_new_tokens=12, **kind)
+        assert again.tolist() == found.tolist(), "what is read stays as it is"
+        torch.testing.assert_close(scores, plain**factor)
+
+
 def test_beam_search_is_that_of_generate(
     model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
 ) -> None:

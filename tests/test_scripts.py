@@ -83,20 +83,25 @@ def test_a_contact_sheet_says_where_data_is_missing(
     assert "prepare_crohme" in capsys.readouterr().err
 
 
-def test_calibration_changes_the_temperature_alone(
+def test_calibration_changes_the_temperatures_alone(
     repository: Path, data: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = model / "config.json"
     before = json.loads(path.read_text())
     assert load(repository, "calibrate").main([str(model), "--data", str(data)]) == 0
     after = json.loads(path.read_text())
-    fitted = after["decoder"].pop("temperature")
-    assert before["decoder"].pop("temperature") == 1.0
+    lines = capsys.readouterr().out.splitlines()
+    for name, shown in (
+        ("temperature", "fast, temperature"),
+        ("judges_temperature", "accurate, temperature of the judges"),
+    ):
+        fitted = after["decoder"].pop(name)
+        assert before["decoder"].pop(name) == 1.0
+        assert 0.2 <= fitted <= 5.0
+        assert lines.pop(0).startswith(f"{shown} 1:")
+        assert lines.pop(0).startswith(f"{shown} {fitted:.3f}:")
     assert after == before
-    assert 0.2 <= fitted <= 5.0
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("temperature 1:")
-    assert second.startswith(f"temperature {fitted:.3f}:")
+    assert not lines
 
 
 def test_an_evaluation_writes_scores_and_a_report(

@@ -52,9 +52,9 @@ class Generated:
     Attributes:
         sequences: `(sequences, tokens)`, read from left to right, start and end included.
         probabilities: `(sequences,)` float32, 0 to 1: the product of the probabilities that the
-            model gives to the tokens, the end included, at its temperature; the geometric mean of
-            all judges where several judged. Not normalised by length: it says how likely all of it
-            is right.
+            model gives to the tokens, the end included, at its temperature; where several judged,
+            their geometric mean, at the temperature that it has for that. Not normalised by length:
+            it says how likely all of it is right.
         token_probabilities: `(sequences, tokens - 1)` float32, of what follows the start; 1 behind
             the end.
         attention: `(sequences, tokens - 1, rows, columns)`, how much the guided heads look at each
@@ -259,14 +259,14 @@ def _judge(
         _stack([row[::step] for rows in filled for row in rows], start, model.config).to(device)
         for start, step in directions
     ]
-    scores = torch.stack(
-        [
-            sequence_log_probabilities(model, memory, sequences, _ROUGHLY)
-            for memory in memories
-            for sequences in judged
-        ]
-    ).mean(dim=0)
-    scores = scores.view(pictures, count)
+    opinions = [
+        sequence_log_probabilities(model, memory, sequences, _ROUGHLY)
+        for memory in memories
+        for sequences in judged
+    ]
+    scores = torch.stack(opinions).mean(dim=0).view(pictures, count)
+    if len(opinions) > 1:  # a mean over judges is surer of what is right than any of them
+        scores = scores / model.config.decoder.judges_temperature
     # What is there again comes last.
     rank = scores.clone()
     for number, row in enumerate(candidates):
