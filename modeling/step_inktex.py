@@ -18,6 +18,7 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from .decoder_inktex import (
     UNKNOWN,
     CoverageKey,
+    InktexAttention,
     InktexDecoder,
     InktexDecoderLayer,
     LocationEmbedding,
@@ -377,19 +378,20 @@ def steps_of(
     model: Any, memory: Any, longest: int, beams: int = 1
 ) -> TransformerSteps | CachedSteps:
     """The steps of the model's decoder; the arguments are those of `TransformerSteps`."""
-    kind = TransformerSteps if _is_plain(model.decoder) else CachedSteps
+    kind = TransformerSteps if _is_plain(model) else CachedSteps
     return kind(model, memory, longest, beams)
 
 
-def _is_plain(decoder: nn.Module) -> bool:
-    """Whether a decoder is its weights: adapters and quantised products compute something else."""
-    if not isinstance(decoder, InktexDecoder):
-        return False
-    known = (nn.Linear, nn.LayerNorm, nn.Embedding)
-    leaves = (one for one in decoder.modules() if not one._modules and one._parameters)
-    return all(
-        type(leaf) in known or isinstance(leaf, LocationEmbedding | CoverageKey) for leaf in leaves
-    )
+_PLAIN = {
+    InktexDecoder, InktexDecoderLayer, InktexAttention, LocationEmbedding, CoverageKey,
+    nn.ModuleList, nn.Sequential, nn.Linear, nn.LayerNorm, nn.Embedding, nn.Dropout, nn.GELU,
+}  # fmt: skip
+
+
+def _is_plain(model: Any) -> bool:
+    """Whether the decoder is its weights, which adapters and quantised products are not."""
+    parts = [model.lm_head, *model.decoder.modules()]
+    return isinstance(model.decoder, InktexDecoder) and all(type(one) in _PLAIN for one in parts)
 
 
 __all__ = [

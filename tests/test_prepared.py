@@ -129,3 +129,9 @@ def test_an_adapter_has_its_say(model: InktexForConditionalGeneration) -> None:
     layer: Any = model.decoder.layers[0]
     layer.self_attn.v_proj.__class__ = Adapted
     assert isinstance(steps_of(model, memory, 5), CachedSteps)
+
+
+def test_a_head_of_another_kind_has_its_say(model: InktexForConditionalGeneration) -> None:
+    memory = model.encoder(PICTURES, MASK)
+    model.lm_head = torch.nn.Sequential(model.lm_head, torch.nn.Tanh())  # type: ignore[assignment]
+    assert isinstance(steps_of(model, memory, 5), CachedSteps)
