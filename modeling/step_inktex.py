@@ -390,8 +390,13 @@ _PLAIN = {
 
 def _is_plain(model: Any) -> bool:
     """Whether the decoder is its weights, which adapters and quantised products are not."""
-    parts = [model.lm_head, *model.decoder.modules()]
-    return isinstance(model.decoder, InktexDecoder) and all(type(one) in _PLAIN for one in parts)
+    decoder, head = model.decoder, model.lm_head
+    return (
+        isinstance(decoder, InktexDecoder)
+        and all(type(one) in _PLAIN for one in decoder.modules())
+        and type(head) is nn.Linear
+        and head.bias is None
+    )
 
 
 __all__ = [

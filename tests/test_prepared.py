@@ -126,8 +126,8 @@ def test_an_adapter_has_its_say(model: InktexForConditionalGeneration) -> None:
 
     memory = model.encoder(PICTURES, MASK)
     assert isinstance(steps_of(model, memory, 5), TransformerSteps)
-    layer: Any = model.decoder.layers[0]
-    layer.self_attn.v_proj.__class__ = Adapted
+    layers: Any = model.decoder.layers
+    layers[0].self_attn.v_proj.__class__ = Adapted
     assert isinstance(steps_of(model, memory, 5), CachedSteps)
 
 

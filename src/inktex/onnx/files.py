@@ -291,8 +291,7 @@ def find_export(name: Path, precision: str) -> Export:
 
 
 def _exported(folder: Path) -> Export:
-    files = (folder / name for name in (ENCODER, DECODER, TOKENIZER))
-    return Export(read_settings(folder), *files)
+    return Export(read_settings(folder), folder / ENCODER, folder / DECODER, folder / TOKENIZER)
 
 
 def _shipped(model: Path) -> Export | None:

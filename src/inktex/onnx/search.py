@@ -101,8 +101,10 @@ class Graphs:
             formulas = GrowingFormulas(self.grammar, batch, longest - 1)
         locations = np.full((batch, 2), _UNKNOWN, dtype=np.float32)
         covered = np.zeros((batch, rows * columns), dtype=np.float32)
-        tokens = np.full(batch, known.start)
-        every_token, every_logits, looks = [], [], []
+        tokens: NDArray[Any] = np.full(batch, known.start)
+        every_token: list[NDArray[Any]] = []
+        every_logits: list[Floats] = []
+        looks: list[Floats] = []
         going = np.ones(batch, dtype=np.bool_)
         while going.any() and len(every_token) < longest - 1:
             now = {
