@@ -14,6 +14,8 @@ from transformers.utils import ModelOutput
 
 from .configuration_inktex import InktexDecoderConfig
 from .encoder_inktex import sinusoids
+from .grammar_inktex import INKLESS
+from .prepared_inktex import PreparingModule
 
 
 @dataclass
@@ -216,9 +218,22 @@ class LocationEmbedding(nn.Module):
 
     def forward(self, locations: torch.Tensor) -> torch.Tensor:
         """`(batch, tokens, 2)` rows and columns, in cells, to `(batch, tokens, size)`."""
-        known = locations[..., :1] != UNKNOWN
-        places = sinusoids(locations, self.weight.shape[0] // 2).flatten(-2)
-        return nn.functional.linear(places.to(self.weight.dtype), self.weight) * known
+        return place_locations(locations, self.weight)
+
+
+def place_locations(
+    locations: torch.Tensor, weight: torch.Tensor, rates: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Locations `(..., 2)` as vectors `(..., size)`; zero where unknown.
+
+    Args:
+        locations: rows and columns, in cells.
+        weight: of the `LocationEmbedding`.
+        rates: of `sinusoid_rates`, where they are at hand.
+    """
+    known = locations[..., :1] != UNKNOWN
+    places = sinusoids(locations, weight.shape[0] // 2, rates).flatten(-2)
+    return nn.functional.linear(places.to(weight.dtype), weight) * known
 
 
 class CoverageKey(nn.Module):
@@ -307,8 +322,8 @@ def _shares(looks: torch.Tensor) -> torch.Tensor:
     return looks / looks.amax(dim=-1, keepdim=True).clamp(min=1e-9)
 
 
-class InktexDecoder(nn.Module):
-    """Tokens and memory to hidden states."""
+class InktexDecoder(PreparingModule):
+    """Tokens and memory to hidden states; `prepared` is what `step_inktex` makes of the weights."""
 
     def __init__(self, config: InktexDecoderConfig) -> None:
         super().__init__()
@@ -326,8 +341,7 @@ class InktexDecoder(nn.Module):
             LocationEmbedding(config.hidden_size) if config.location_feedback else None
         )
         grammar = config.grammar or {}
-        marks = ("open", "close", "superscript", "subscript", "limits")
-        self._inkless = [int(grammar[mark]) for mark in marks if mark in grammar]
+        self._inkless = [int(grammar[mark]) for mark in INKLESS if mark in grammar]
 
     def forward(
         self,
@@ -489,5 +503,5 @@ class InktexDecoder(nn.Module):
 __all__ = [
     "UNKNOWN", "CoverageKey", "InktexAttention", "InktexDecoder", "InktexDecoderLayer",
     "InktexDecoderOutput", "LocationEmbedding", "add_coverage", "centres", "coverage", "locate",
-    "look_centres", "mean_look",
+    "look_centres", "mean_look", "place_locations",
 ]  # fmt: skip

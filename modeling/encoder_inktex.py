@@ -37,13 +37,25 @@ class InktexEncoderOutput(ModelOutput):
     symbol_logits: torch.Tensor | None = None
 
 
-def sinusoids(positions: torch.Tensor, size: int) -> torch.Tensor:
-    """Sines and cosines (Vaswani et al. 2017, section 3.5): `(...)` positions to `(..., size)`."""
+def sinusoid_rates(size: int, device: torch.device | None = None) -> torch.Tensor:
+    """`(size / 2,)`, how fast each of the `sinusoids` goes."""
     half = size // 2
-    rates = torch.exp(
-        torch.arange(half, device=positions.device, dtype=torch.float32)
-        * (-math.log(10000.0) / max(half - 1, 1))
-    )
+    steps = torch.arange(half, device=device, dtype=torch.float32)
+    return torch.exp(steps * (-math.log(10000.0) / max(half - 1, 1)))
+
+
+def sinusoids(
+    positions: torch.Tensor, size: int, rates: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Sines and cosines (Vaswani et al. 2017, section 3.5): `(...)` positions to `(..., size)`.
+
+    Args:
+        positions: of whatever type.
+        size: of the code.
+        rates: of `sinusoid_rates`, where they are at hand.
+    """
+    if rates is None:
+        rates = sinusoid_rates(size, positions.device)
     angles = positions.float()[..., None] * rates
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
@@ -129,4 +141,4 @@ class InktexEncoder(nn.Module):
         return self.norm(self.projection(features)) + place.to(features.dtype)
 
 
-__all__ = ["STRIDE", "InktexEncoder", "InktexEncoderOutput", "sinusoids"]
+__all__ = ["STRIDE", "InktexEncoder", "InktexEncoderOutput", "sinusoid_rates", "sinusoids"]

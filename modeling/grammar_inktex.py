@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Allowed = NDArray[np.bool_]
 """`(vocabulary,)`, true for the tokens that may follow."""
+INKLESS = ("open", "close", "superscript", "subscript", "limits")
+"""What `Grammar` calls the tokens that stand nowhere in the picture."""
 _REPEATS = 5
 """A run of tokens comes at most so many times in a row..."""
 _SHORT = 20
@@ -246,4 +248,4 @@ class GrowingFormulas:
             self._written[row].append(token)
 
 
-__all__ = ["Grammar", "GrowingFormulas", "is_formula", "looping"]
+__all__ = ["INKLESS", "Grammar", "GrowingFormulas", "is_formula", "looping"]

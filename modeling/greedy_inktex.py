@@ -54,7 +54,7 @@ def greedy_search(model: Any, memory: Any, longest: int) -> GreedyOutput:
         allowed = logits
         if formulas is not None:
             mask = torch.from_numpy(formulas.allowed()).to(device)
-            allowed = logits.masked_fill(~mask, -torch.inf)
+            allowed = torch.where(mask, logits, -torch.inf)
         tokens = allowed.argmax(dim=-1)
         if not all(going):
             tokens = tokens.masked_fill(~torch.tensor(going, device=device), config.pad_token_id)

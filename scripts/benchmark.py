@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Measure inktex beside other systems, on the same pictures, with one thread.
 
-    python scripts/export_onnx.py                                    # for the ONNX rows
+    python scripts/export_onnx.py                                    # for the row of INT8
     python scripts/benchmark.py --pictures DIR/offline_2014.zip --output runs/benchmark
     python scripts/benchmark.py --count 4 --repeats 1 --systems torch-fast classical
     python scripts/benchmark.py --pictures ... --docs                # into the documents

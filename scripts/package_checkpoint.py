@@ -7,7 +7,9 @@
 
 Writes weights, configuration, processor, tokenizer and code to src/inktex/pretrained, and beside
 them `training.json` (the recipe, the commit, the data and the scores of the evaluations, as
-scripts/evaluate.py measured them) and the model card, `README.md`, made from it.
+scripts/evaluate.py measured them) and the model card, `README.md`, made from it; and to
+src/inktex/onnx/shipped the ONNX graphs for models of its architecture, without weights, which needs
+`pip install 'inktex[export]'`.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from inktex import Recognizer
 from inktex.card import model_card, score_table
 from inktex.evaluation.reading import write_json
 from inktex.hub import code_files, export
+from inktex.onnx.export import update_shipped
 from inktex.training.loop import BEST, CURVE
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
@@ -43,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--code-only",
         action="store_true",
-        help="only bring the code beside the weights up to date, after a change of it",
+        help="only bring the code beside the weights up to date, after a change of it (and after "
+        "one of the step or the encoder: python -m inktex.onnx.export --graphs)",
     )
     parser.add_argument("--output", type=Path, default=PRETRAINED)
     options = parser.parse_args(arguments)
@@ -59,7 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
         recognizer = Recognizer.from_pretrained(folder)
         record["parameters"] = recognizer.model.num_parameters()
         export(recognizer.model, options.output, recognizer.processor)
-    except (OSError, ValueError, KeyError) as error:
+        if options.output == PRETRAINED:
+            update_shipped(options.output)
+    except (OSError, ValueError, KeyError, ImportError) as error:
         print(f"package_checkpoint: {error}", file=sys.stderr)
         return 2
     weights = options.output / "model.safetensors"

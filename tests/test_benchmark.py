@@ -32,6 +32,7 @@ def results() -> dict[str, Any]:
         "repeats": 1,
         "systems": {
             "torch-fast": {**one, "cpu": [0.01, 0.03], "stages": {"encode": 0.004}},
+            "onnx": {**one, "cpu": [0.005, 0.015], "stages": {}},
             "classical": {**one, "every": 2, "cpu": [0.1], "batched_cpu": None, "stages": {}},
         },
         "growth": {
@@ -47,7 +48,12 @@ def results() -> dict[str, Any]:
             "machine": "a processor",
             "torch": "2.13.0",
         },
-        "start": {"import": [0.1, 0.2], "libraries": [1.0, 2.0], "answer": [2.5, 2.75]},
+        "start": {
+            "import": [0.1, 0.2],
+            "libraries": [1.0, 2.0],
+            "answer": [0.5, 0.75],
+            "answer_torch": [2.5, 2.75],
+        },
     }
 
 
@@ -57,16 +63,22 @@ def test_exponents_are_slopes_between_logarithms() -> None:
 
 def test_the_tables_say_what_was_measured(results: dict[str, Any]) -> None:
     text = markdown(results)
-    fast, classical = (line for line in text.splitlines() if line.count("|") == 10 and "(" in line)
-    assert fast.startswith("| inktex, `fast`, torch | 2 | 1.00 | 20.0 (20.0) |")
+    fast, _, classical = (
+        line for line in text.splitlines() if line.count("|") == 11 and "(" in line
+    )
+    assert fast.startswith("| inktex, `fast`, torch | 2 | 1.00 | 2.00 | 20.0 (20.0) |")
     assert fast.endswith("| 50.0 | 200.0 | 300 |")
-    assert classical.split(" | ")[1:3] == ["1", "10.00"], "compared by the pictures that it read"
+    ratios = classical.split(" | ")[1:4]
+    assert ratios == ["1", "10.00", "20.00"], "compared by the pictures that it read"
+    del results["systems"]["onnx"]
+    assert "| inktex, `fast`, torch | 2 | 1.00 |  | 20.0 (20.0) |" in markdown(results)
     assert "encoder would take 20.00 ms" in text
     assert "0.050 ms a token" in text
     assert "10.0 MB of weights, which takes 2.00 ms from memory (5.0 GB/s)" in text
     assert "| encode | 4.00 |" in text
     assert "`import inktex` takes 0.20 s, 0.1 times as long" in text
-    assert "answered after 2.75 s (2.50 s of the processor)" in text
+    assert "answered after 0.75 s (0.50 s of the processor)" in text
+    assert "`--engine torch` after 2.75 s (2.50 s)" in text
 
 
 def test_the_summary_has_every_system(results: dict[str, Any]) -> None:
@@ -74,7 +86,10 @@ def test_the_summary_has_every_system(results: dict[str, Any]) -> None:
     assert text.startswith(
         "On one thread `fast` takes 20 ms a picture (a processor, the median of 2"
     )
-    assert text.endswith("DenseNet of 3×16 layers, decoder without cache 10 times as long.")
+    assert "inktex, ONNX, float32 0.5 times as long, " in text
+    assert text.endswith(
+        "DenseNet of 3×16 layers, decoder without cache 10 times as long (20 times that of ONNX)."
+    )
 
 
 def test_the_plot_is_a_picture(results: dict[str, Any], tmp_path: Path) -> None:

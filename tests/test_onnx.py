@@ -1,6 +1,7 @@
-"""Models exported to ONNX read as they do in torch, where torch is not."""
+"""Models read with ONNX as they do with torch, where torch is not."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,14 +16,14 @@ import inktex
 from inktex.cli import main
 from inktex.modeling.decoder_inktex import CoverageKey, LocationEmbedding
 from inktex.modeling.grammar_inktex import Grammar, is_formula
-from inktex.recognizer import Recognizer
+from inktex.onnx.files import DECODER, ENCODER, GRAPHS, SHIPPED, WEIGHTS, architecture, read_weights
+from inktex.recognizer import Recognizer, fastest_engine, pretrained_path
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, VOCABULARY
 from inktex.training.loop import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 
-pytest.importorskip("onnxruntime", reason="needs pip install 'inktex[export]'")
 pytest.importorskip("onnxscript", reason="needs pip install 'inktex[export]'")
 
 SMALL = (
@@ -81,7 +82,7 @@ def pictures() -> list[Image.Image]:
 def test_float32_gives_the_probabilities_of_torch(folder: Path, exports: dict[str, Path]) -> None:
     from inktex.onnx.export import largest_difference
 
-    assert largest_difference(folder, exports["fp32"]) < 1e-4
+    assert largest_difference(folder, exports["fp32"], "fp32") < 1e-4
 
 
 def test_float32_reads_as_torch_does(
@@ -105,7 +106,7 @@ def test_eight_bits_are_small_and_near(folder: Path, exports: dict[str, Path]) -
 
     sizes = [sum(path.stat().st_size for path in exports[name].glob("*.onnx")) for name in exports]
     assert sizes[1] < 0.75 * sizes[0]
-    assert 0 < largest_difference(folder, exports["int8"]) < 1.0
+    assert 0 < largest_difference(folder, exports["int8"], "int8") < 1.0
 
 
 @pytest.mark.parametrize("engine", ["onnx", "onnx-int8"])
@@ -214,3 +215,118 @@ def test_a_recurrent_decoder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Transformer decoder"):
         export(tmp_path / "model", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+# ----------------------------------------------------------------------- graphs without weights
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Path:
+    """Folder of the shipped model."""
+    try:
+        return pretrained_path()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def tuned(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another model of the shipped one's architecture, in float32."""
+    recognizer = Recognizer.from_pretrained(shipped)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in recognizer.model.parameters():
+            weight.mul_(1 + 0.02 * torch.randn(weight.shape, generator=generator))
+    recognizer.model.config.decoder.temperature = 1.3
+    recognizer.processor.image_processor.resolution = 0.6
+    path = tmp_path_factory.mktemp("tuned") / "model"
+    save_model(recognizer.model, recognizer.processor, path)
+    return path
+
+
+def test_the_shipped_graphs_fit_the_shipped_model(shipped: Path) -> None:
+    from inktex.onnx.export import largest_difference
+
+    anew = "run python -m inktex.onnx.export --graphs"
+    about = json.loads((SHIPPED / GRAPHS).read_text(encoding="utf-8"))
+    config = json.loads((shipped / "config.json").read_text(encoding="utf-8"))
+    assert about["architecture"] == architecture(config), anew
+    shapes = {name: list(one.shape) for name, one in read_weights(shipped / WEIGHTS).items()}
+    wanted = about["shapes"][ENCODER] | about["shapes"][DECODER]
+    assert wanted.items() <= shapes.items(), anew
+    # Those for training alone.
+    unused = {name.rpartition(".")[0] for name in shapes.keys() - wanted.keys()}
+    assert unused == {"encoder.symbol_head"}
+    assert largest_difference(shipped, shipped, "fp32") < 1e-4, anew
+
+
+def test_the_shipped_graphs_are_small_and_hold_nothing_of_where_they_were_made() -> None:
+    content = b"".join((SHIPPED / name).read_bytes() for name in (ENCODER, DECODER))
+    assert len(content) < 300_000
+    assert not [word for word in (b"/home", b"/work", b"/root", b".py") if word in content]
+
+
+def test_other_models_of_the_architecture_need_no_export(
+    tuned: Path, pictures: list[Image.Image]
+) -> None:
+    ours, theirs = inktex.load(tuned, engine="auto", threads=1), inktex.load(tuned)
+    assert type(ours).__name__ == "OnnxRecognizer"
+    for one, other in zip(ours.read(pictures), theirs.read(pictures), strict=True):
+        assert one.tokens == other.tokens
+        assert one.token_scores == pytest.approx(other.token_scores, abs=1e-4)
+        np.testing.assert_array_equal(one.picture, other.picture)
+    assert ours.fingerprint() != inktex.load(engine="onnx").fingerprint()
+
+
+def test_weights_are_read_as_torch_reads_them(shipped: Path, tuned: Path) -> None:
+    for folder in (shipped, tuned):
+        expected = Recognizer.from_pretrained(folder).model.state_dict()
+        for name, weight in read_weights(folder / WEIGHTS).items():
+            np.testing.assert_array_equal(weight, expected[name].numpy())
+
+
+def test_files_that_do_not_go_together_are_refused(
+    shipped: Path, folder: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(shipped, broken)
+    shutil.copy(folder / WEIGHTS, broken / WEIGHTS)
+    with pytest.raises(ValueError, match="does not fit its configuration"):
+        inktex.load(broken, engine="onnx")
+    (broken / WEIGHTS).write_bytes((shipped / WEIGHTS).read_bytes()[:-7])
+    with pytest.raises(ValueError, match="damaged"):
+        inktex.load(broken, engine="onnx")
+    (broken / "processor_config.json").write_text('{"image_processor": {}}')
+    with pytest.raises(ValueError, match="does not say 'pad_multiple'"):
+        inktex.load(broken, engine="onnx")
+    (broken / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="no JSON"):
+        inktex.load(broken, engine="onnx")
+
+
+def test_the_fastest_engine_is_taken_that_reads_the_same(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fastest_engine() == fastest_engine(shipped, num_beams=1) == "onnx"
+    assert fastest_engine(preset="accurate") == fastest_engine(alternatives=1) == "torch"
+    assert fastest_engine(num_beams=2) == fastest_engine(device="cuda") == "torch"
+    assert fastest_engine("somebody/some-model") == fastest_engine(tmp_path) == "torch"
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert fastest_engine() == "torch"
+
+
+def test_the_command_takes_the_fastest_engine(
+    shipped: Path, pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    pictures[0].save(tmp_path / "one.png")
+    code = (
+        "import sys; from inktex.cli import main;"
+        f"status = main(['recognize', '--json', {str(tmp_path / 'one.png')!r}]);"
+        "assert not {'torch', 'transformers', 'scipy.optimize'} & set(sys.modules);"
+        "sys.exit(status)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert json.loads(result.stdout)["tokens"] == inktex.load()(pictures[0]).tokens

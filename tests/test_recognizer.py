@@ -403,7 +403,8 @@ def test_the_command_starts_without_what_it_does_not_need(
     heavy = ["torch._inductor", "sympy", "scipy.optimize", "accelerate", "torch.distributed.fsdp"]
     code = (
         "import sys; from inktex.cli import main;"
-        f"main(['recognize', '--model', {str(folder)!r}, '--json', {str(tmp_path / 'a.png')!r}]);"
+        "main(['recognize', '--engine', 'torch', '--json',"
+        f" '--model', {str(folder)!r}, {str(tmp_path / 'a.png')!r}]);"
         f"print([name for name in {heavy} if name in sys.modules]);"
         # What was put off is there for whoever wants it.
         "from transformers.masking_utils import TransformGetItemToIndex;"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ._version import __version__
-from .recognizer import ENGINES
+from .recognizer import AUTO, ENGINES, fastest_engine
 from .transcription import command
 from .transcription.sources import SUFFIXES
 
@@ -51,10 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     recognize.add_argument(
         "--engine",
-        choices=tuple(ENGINES),
-        default="torch",
-        help="onnx (float32) and onnx-int8 need no torch, but an export of the model "
-        "(python -m inktex.onnx.export), and know the preset fast alone (default: torch)",
+        choices=(AUTO, *ENGINES),
+        default=AUTO,
+        help="onnx (float32) and onnx-int8 need no torch and know the preset fast alone; "
+        "onnx-int8, and models of another architecture than the shipped one, need an export "
+        "(python -m inktex.onnx.export). auto is onnx where that can read what is asked for, and "
+        "torch elsewhere (default: auto)",
     )
     recognize.add_argument(
         "--beams",
@@ -119,7 +121,15 @@ def _recognize(options: argparse.Namespace) -> int:
 
     from .recognizer import load
 
-    if options.engine == "torch":
+    engine = options.engine
+    if engine == AUTO:
+        engine = fastest_engine(
+            options.model,
+            preset=options.preset,
+            alternatives=options.alternatives,
+            num_beams=options.beams,
+        )
+    if engine == "torch":
         from .starting import import_lightly
 
         import_lightly()
@@ -128,7 +138,7 @@ def _recognize(options: argparse.Namespace) -> int:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
     try:
-        recognizer = load(options.model, engine=options.engine)
+        recognizer = load(options.model, engine=engine)
         recognizer.check(options.preset, options.alternatives, options.beams)
     except (OSError, ValueError, ImportError) as error:
         return _fail(str(error))
@@ -142,7 +152,7 @@ def _recognize(options: argparse.Namespace) -> int:
             options.show_preprocessing.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             return _fail(f"--show-preprocessing: {error}")
-        processor = recognizer.processor.image_processor
+        processor = recognizer.image_processor
         sources = showing(sources, files, options.show_preprocessing, processor)
     readings = recognizer.read_each(
         sources,

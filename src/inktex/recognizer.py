@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import json
 import logging
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+AUTO = "auto"
+"""The engine that is fastest for what is asked for; see `fastest_engine`."""
 ENGINES = {"torch": "", "onnx": "fp32", "onnx-int8": "int8"}
 """What can read, and for ONNX the precision of its weights."""
 MAX_TOKENS = 200
@@ -477,8 +480,10 @@ def load(
     Args:
         name: see `Recognizer.from_pretrained`; for ONNX a model's folder or one of an export.
         device: for torch, where to run.
-        engine: `torch`, `onnx` (float32) or `onnx-int8`; the latter two need no torch, but an
-            export of the model, which `python -m inktex.onnx.export` writes.
+        engine: `torch`, `onnx` (float32), `onnx-int8`, or `auto`. ONNX needs no torch and reads
+            greedily; `onnx-int8`, and models of another architecture than the shipped one, need an
+            export, which `python -m inktex.onnx.export` writes. `auto` is ONNX in float32, which
+            reads the same as torch, if it can be, else torch.
         kwargs: of `Recognizer.from_pretrained`, or `threads` of `OnnxRecognizer.from_pretrained`.
 
     Raises:
@@ -486,10 +491,46 @@ def load(
         OSError: if there is no such model, or it was not exported.
         ImportError: if ONNX Runtime is not installed.
     """
+    if engine == AUTO:
+        engine = "torch" if kwargs.keys() - {"threads"} else fastest_engine(name, device)
+        if engine == "torch":
+            kwargs.pop("threads", None)
     if engine not in ENGINES:
-        raise ValueError(f"There is no engine {engine!r}; there are {', '.join(ENGINES)}.")
+        known = ", ".join((*ENGINES, AUTO))
+        raise ValueError(f"There is no engine {engine!r}; there are {known}.")
     if engine == "torch":
         return Recognizer.from_pretrained(name, device, **kwargs)
     from .onnx.engine import OnnxRecognizer
 
     return OnnxRecognizer.from_pretrained(name, ENGINES[engine], **kwargs)
+
+
+def fastest_engine(
+    name: str | Path | None = None,
+    device: str = "cpu",
+    preset: str = "fast",
+    alternatives: int = 0,
+    num_beams: int | None = None,
+) -> str:
+    """The fastest engine that reads as torch does.
+
+    ONNX Runtime in float32, if it is installed, there are graphs or an export for the model, and
+    one reading of the preset `fast` is wanted, on the CPU; else torch.
+
+    Args:
+        name: see `Recognizer.from_pretrained`.
+        device: where to run.
+        preset: see `BaseRecognizer.__call__`, as are the following.
+        alternatives: how many.
+        num_beams: how many, if it is not left to the preset.
+    """
+    is_greedy = preset == "fast" and not alternatives and num_beams in (None, 1)
+    if not is_greedy or device != "cpu" or importlib.util.find_spec("onnxruntime") is None:
+        return "torch"
+    from .onnx.files import find_export
+
+    try:
+        find_export(pretrained_path() if name is None else Path(name), "fp32")
+    except (OSError, ValueError):  # torch says better what is wrong with a model
+        return "torch"
+    return "onnx"

@@ -167,7 +167,8 @@ def measure_start(model: Path | None, picture: Image.Image, repeats: int) -> dic
 
     Returns:
         Seconds of the processor and of the wall: `import` inktex, `libraries` (torch and
-        transformers without any of its models) and `answer`, the command's first.
+        transformers without any of its models), `answer`, the command's first, and `answer_torch`,
+        the same with torch.
 
     Raises:
         RuntimeError: if one fails, with the end of what it said.
@@ -180,6 +181,7 @@ def measure_start(model: Path | None, picture: Image.Image, repeats: int) -> dic
             "import": ["-c", "import inktex"],
             "libraries": ["-c", "import torch, transformers"],
             "answer": ["-m", "inktex", "recognize", *given, path],
+            "answer_torch": ["-m", "inktex", "recognize", "--engine", "torch", *given, path],
         }
         return {
             name: _time_process([sys.executable, *command], repeats)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ NAMES: Final = {
     "pp-formulanet": "PP-FormulaNet of transformers",
 }
 REFERENCE: Final = "torch-fast"
+FASTEST: Final = "onnx"
+"""What the command takes by itself for `fast`."""
 _BEGIN, _END = "<!-- generated: {} -->", "<!-- end of what was generated -->"
 
 
@@ -34,13 +37,16 @@ def markdown(results: dict[str, Any]) -> str:
         "median in brackets. A system that read fewer pictures, from all over them, is compared by "
         "these.",
         "",
-        f"| system | pictures | times `{REFERENCE}` | p50 | p90 | p99 | pictures a second "
-        "| in batches | MB |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| system | pictures | times `{REFERENCE}` | times `{FASTEST}` | p50 | p90 | p99 "
+        "| pictures a second | in batches | MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, one in systems.items():
         cpu = 1000 * np.array(one["cpu"])
-        ratio = f"{_times_reference(systems, name):.2f}"
+        ratio = " | ".join(
+            f"{_times(systems, name, other):.2f}" if other in systems else ""
+            for other in (REFERENCE, FASTEST)
+        )
         batched = one["batched_cpu"]
         lines.append(
             f"| {NAMES.get(name, name)} | {len(cpu)} | {ratio} | {np.median(cpu):.1f} "
@@ -62,17 +68,26 @@ def summary(results: dict[str, Any]) -> str:
         f"{results['source']})"
     )
     others = [
-        f"{NAMES.get(name, name)} {_times_reference(systems, name):.2g} times as long"
+        f"{NAMES.get(name, name)} {_times(systems, name, REFERENCE):.2g} times as long"
+        + (
+            f" ({_times(systems, name, FASTEST):.2g} times that of ONNX)"
+            if FASTEST in systems and not name.startswith(("torch", "onnx"))
+            else ""
+        )
         for name in systems
         if name != REFERENCE
     ]
     return f"{text}; {', '.join(others)}." if others else f"{text}."
 
 
-def _times_reference(systems: dict[str, Any], name: str) -> float:
-    """How many times as long as the reference a system takes, the median of the same pictures."""
-    one = systems[name]
-    return float(np.median(one["cpu"]) / np.median(systems[REFERENCE]["cpu"][:: one["every"]]))
+def _times(systems: dict[str, Any], name: str, other: str) -> float:
+    """How many times as long as another a system takes, the median of the pictures of both."""
+    one, two = systems[name], systems[other]
+    every = math.lcm(one["every"], two["every"])
+    return float(
+        np.median(one["cpu"][:: every // one["every"]])
+        / np.median(two["cpu"][:: every // two["every"]])
+    )
 
 
 def _floor(results: dict[str, Any]) -> list[str]:
@@ -109,12 +124,14 @@ def _floor(results: dict[str, Any]) -> list[str]:
 
 def _start(start: dict[str, list[float]]) -> list[str]:
     """What it takes to begin."""
-    own, libraries, answer = (start[name] for name in ("import", "libraries", "answer"))
+    own, libraries, answer, torch = (
+        start[name] for name in ("import", "libraries", "answer", "answer_torch")
+    )
     return [
         f"`import inktex` takes {own[1]:.2f} s, {own[1] / libraries[1]:.2g} times as long as "
         f"importing torch and transformers without any model ({libraries[1]:.2f} s). `inktex "
         f"recognize PICTURE` has answered after {answer[1]:.2f} s ({answer[0]:.2f} s of the "
-        "processor).",
+        f"processor), with `--engine torch` after {torch[1]:.2f} s ({torch[0]:.2f} s).",
     ]
 
 

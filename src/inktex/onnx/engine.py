@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +18,7 @@ from inktex.modeling.placing_inktex import PlacedPicture, place_picture
 from inktex.modeling.placing_inktex import stack_pictures as stack
 from inktex.recognizer import MAX_TOKENS, BaseRecognizer, Found, pretrained_path
 
-from .files import DECODER, ENCODER, SETTINGS, TOKENIZER, Settings, find_export, read_settings
+from .files import Export, find_export
 from .search import Graphs
 
 __all__ = ["ImageProcessor", "OnnxRecognizer"]
@@ -41,18 +43,17 @@ class OnnxRecognizer(BaseRecognizer):
     """Reads handwritten mathematics with ONNX Runtime, greedily.
 
     Args:
-        folder: of an export.
-        settings: what it says of itself.
+        export: what to read with.
         threads: of the encoder; None for ONNX Runtime's choice.
     """
 
-    def __init__(self, folder: Path, settings: Settings, threads: int | None = None) -> None:
+    def __init__(self, export: Export, threads: int | None = None) -> None:
         from tokenizers import Tokenizer
 
-        self.folder, self.settings = folder, settings
-        self.image_processor = ImageProcessor(settings.image_processor)
-        self.graphs = Graphs(folder, settings, threads)
-        self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        self.export, self.settings = export, export.settings
+        self.image_processor = ImageProcessor(export.settings.image_processor)
+        self.graphs = Graphs(export, threads)
+        self.tokenizer = Tokenizer.from_file(str(export.tokenizer))
 
     @classmethod
     def from_pretrained(
@@ -61,21 +62,22 @@ class OnnxRecognizer(BaseRecognizer):
         precision: str = "fp32",
         threads: int | None = None,
     ) -> OnnxRecognizer:
-        """Load an export.
+        """Load a model.
 
         Args:
-            name: folder of an export, or of a model whose export is in the cache; None for the
-                model that the package ships.
-            precision: `fp32` or `int8`.
+            name: folder of a model of the shipped one's architecture, or whose export is in the
+                cache; or of an export. None for the model that the package ships.
+            precision: `fp32` or `int8`; the latter has to be exported.
             threads: of the encoder; None for ONNX Runtime's choice.
 
         Raises:
-            FileNotFoundError: if the model was not exported.
-            ValueError: if the export is of another precision or format.
+            FileNotFoundError: if the model has another architecture and was not exported.
+            ValueError: if the export is of another precision or format, or a file is damaged.
             ImportError: if ONNX Runtime is not installed.
         """
-        folder = find_export(pretrained_path() if name is None else Path(name), precision)
-        return cls(folder, read_settings(folder), threads)
+        return cls(
+            find_export(pretrained_path() if name is None else Path(name), precision), threads
+        )
 
     def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
         """See `BaseRecognizer`."""
@@ -105,7 +107,8 @@ class OnnxRecognizer(BaseRecognizer):
 
     def fingerprint(self) -> str:
         """See `BaseRecognizer`."""
-        digest = hashlib.sha256()
-        for name in (SETTINGS, TOKENIZER, ENCODER, DECODER):
-            digest.update((self.folder / name).read_bytes())
+        settings = json.dumps(asdict(self.settings), sort_keys=True)
+        digest = hashlib.sha256(settings.encode())
+        for path in self.export.files:
+            digest.update(path.read_bytes())
         return digest.hexdigest()

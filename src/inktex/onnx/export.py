@@ -3,10 +3,13 @@
     python -m inktex.onnx.export                       # the shipped model, into the user's cache
     python -m inktex.onnx.export --model runs/base/best
     python -m inktex.onnx.export --output FOLDER       # to take along: inktex.load(FOLDER, ...)
+    python -m inktex.onnx.export --graphs              # those that come with inktex, anew
 
 It writes two exports, float32 and with eight bits a weight, each of an encoder for pictures of any
 size, a cached step of the decoder, the tokenizer, and settings. `inktex recognize --engine onnx`
-and `--engine onnx-int8` read with them. It needs `pip install 'inktex[export]'`.
+and `--engine onnx-int8` read with them. In float32 the shipped model, and others of its
+architecture, are read without an export: inktex comes with their graphs, without weights. It needs
+`pip install 'inktex[export]'`.
 """
 
 from __future__ import annotations
@@ -17,7 +20,6 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,15 +29,18 @@ from inktex.recognizer import Recognizer, pretrained_path
 from .files import (
     DECODER,
     ENCODER,
-    FORMAT,
     PRECISIONS,
+    SHIPPED,
     TOKENIZER,
-    Settings,
+    WEIGHTS,
     checksum,
     exported_folder,
+    find_export,
+    make_settings,
+    read_weights,
 )
 
-__all__ = ["export", "largest_difference", "main"]
+__all__ = ["export", "largest_difference", "main", "update_shipped"]
 
 _CHECKED = ((48, 80), (64, 144), (96, 112))
 """Height and width of the pictures on which an export is compared with its model."""
@@ -58,27 +63,24 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
         ImportError: if what exporting needs is not installed.
         ValueError: if the model is of a kind that cannot be exported.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"Exporting needs {error.name}, too: pip install 'inktex[export]'."
-        ) from error
-    from .graphs import write_graphs
-    from .quantize import fold_transposes, quantize_products, quantize_weights
+    _check_installed()
+    from inktex.modeling.encoder_inktex import STRIDE
+
+    from .graphs import fill_graph, write_graphs
+    from .quantize import quantize_products, quantize_weights
 
     identity = checksum(model)
     recognizer = Recognizer.from_pretrained(model)
     folders = {
         one: exported_folder(model, one) if output is None else output / one for one in PRECISIONS
     }
+    multiple = recognizer.model.encoder.backbone.stride
+    weights = read_weights(model / WEIGHTS)
     with tempfile.TemporaryDirectory() as temporary:
         encoder, decoder = Path(temporary) / ENCODER, Path(temporary) / DECODER
         write_graphs(recognizer.model, encoder, decoder)
         for graph in (encoder, decoder):
-            fold_transposes(graph)
+            fill_graph(graph, weights, graph)
         for precision, folder in folders.items():
             with new_folder(folder) as partial:
                 if precision == "int8":
@@ -88,59 +90,62 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
                     shutil.copyfile(encoder, partial / ENCODER)
                     shutil.copyfile(decoder, partial / DECODER)
                 shutil.copyfile(model / TOKENIZER, partial / TOKENIZER)
-                _settings(recognizer, precision, identity).write(partial)
+                make_settings(model, precision, STRIDE, multiple, identity).write(partial)
     return folders
 
 
-def _settings(recognizer: Recognizer, precision: str, identity: str) -> Settings:
-    from inktex.modeling.densenet_inktex import STRIDE
+def update_shipped(model: Path, folder: Path = SHIPPED) -> None:
+    """Write the graphs that come with inktex anew.
 
-    config: Any = recognizer.model.config
-    decoder: Any = recognizer.model.decoder
-    processor = recognizer.image_processor
-    inkless = decoder.inkless(recognizer.model.device).nonzero()[:, 0].tolist()
-    names = (
-        "resolution symbol_height stroke_width margin_before margin_after height_tolerance "
-        "stroke_range enlargement max_height max_width pad_multiple max_pixels"
-    ).split()
-    return Settings(
-        format=FORMAT,
-        precision=precision,
-        checksum=identity,
-        start=config.decoder_start_token_id,
-        end=config.eos_token_id,
-        layers=config.decoder.num_hidden_layers,
-        heads=config.decoder.num_attention_heads,
-        head_size=config.decoder.hidden_size // config.decoder.num_attention_heads,
-        temperature=config.decoder.temperature,
-        grammar=config.decoder.grammar,
-        inkless=inkless,
-        vocabulary=config.decoder.vocab_size,
-        stride=STRIDE,
-        multiple=int(np.lcm(processor.pad_multiple, recognizer.model.encoder.backbone.stride)),
-        image_processor={name: getattr(processor, name) for name in names},
-    )
+    Args:
+        model: folder of a model of the architecture that they are to be for.
+        folder: to write.
+
+    Raises:
+        ImportError: if what exporting needs is not installed.
+        ValueError: if the model is of a kind that cannot be exported.
+    """
+    _check_installed()
+    from .graphs import write_shipped
+
+    write_shipped(Recognizer.from_pretrained(model).model, folder)
 
 
-def largest_difference(model: Path, folder: Path) -> float:
-    """How far log-probabilities of an export are from torch's, at most, on some random pictures.
+def _check_installed() -> None:
+    """Make sure that a model can be exported.
+
+    Raises:
+        ImportError: if something is not installed.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"Exporting needs {error.name}, too: pip install 'inktex[export]'."
+        ) from error
+
+
+def largest_difference(model: Path, folder: Path, precision: str) -> float:
+    """How far ONNX's log-probabilities are from torch's, at most, on some random pictures.
 
     Both are given torch's tokens, so that one difference does not make others.
 
     Args:
         model: folder of the model.
-        folder: of its export.
+        folder: of its export, or itself.
+        precision: one of `PRECISIONS`.
     """
     import torch
 
     from inktex.modeling.greedy_inktex import greedy_search
 
-    from .files import read_settings
     from .search import Graphs
 
     network = Recognizer.from_pretrained(model).model
-    settings = read_settings(folder)
-    graphs = Graphs(folder, settings, threads=1)
+    graphs = Graphs(find_export(folder, precision), threads=1)
+    settings = graphs.settings
     rng = np.random.default_rng(0)
     largest = 0.0
     for height, width in _CHECKED:
@@ -172,6 +177,12 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         help="folder to write fp32/ and int8/ to (default: the user's cache, or INKTEX_CACHE)",
     )
+    parser.add_argument(
+        "--graphs",
+        action="store_true",
+        help="only write the graphs without weights that inktex comes with, for models of this "
+        "one's architecture",
+    )
     options = parser.parse_args(arguments)
     from transformers.utils import logging as transformers_logging
 
@@ -180,13 +191,16 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         model = _local(options.model)
+        if options.graphs:
+            update_shipped(model)
+            return 0
         folders = export(model, options.output)
     except (OSError, ValueError, ImportError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 2
-    for folder in folders.values():
+    for precision, folder in folders.items():
         size = sum(path.stat().st_size for path in folder.iterdir())
-        difference = largest_difference(model, folder)
+        difference = largest_difference(model, folder, precision)
         print(
             f"{folder}: {size / 1e6:.1f} MB; log-probabilities at most {difference:.1e} from "
             "torch's.",

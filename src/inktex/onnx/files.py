@@ -1,28 +1,57 @@
-"""Exported models on disk: what is in their folder, and where it is."""
+"""Graphs and exported models on disk: what is in their folders, and where these are."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from inktex.modeling.grammar_inktex import INKLESS
+
 __all__ = [
-    "DECODER", "ENCODER", "PRECISIONS", "SETTINGS", "TOKENIZER",
-    "Settings", "cache_folder", "checksum", "exported_folder", "find_export", "read_settings",
+    "DECODER", "ENCODER", "GRAPHS", "PRECISIONS", "SETTINGS", "SHIPPED", "TOKENIZER", "WEIGHTS",
+    "Export", "Settings", "architecture", "cache_folder", "checksum", "exported_folder",
+    "find_export", "make_settings", "read_settings", "read_weights",
 ]  # fmt: skip
 
 PRECISIONS: Final = ("fp32", "int8")
 ENCODER, DECODER, TOKENIZER = "encoder.onnx", "decoder.onnx", "tokenizer.json"
 SETTINGS: Final = "inktex_onnx.json"
 """File that marks a folder as an export."""
-FORMAT: Final = 1
-"""Of the exports; another one is not read."""
-_SOURCES: Final = ("model.safetensors", "config.json", "processor_config.json", "tokenizer.json")
+GRAPHS: Final = "graphs.json"
+"""File that says for which models the graphs beside it are."""
+SHIPPED: Final = Path(__file__).parent / "shipped"
+"""Folder of the graphs, without weights, for all models of the shipped one's architecture."""
+FORMAT: Final = 2
+"""Of graphs and exports; another one is not read."""
+WEIGHTS: Final = "model.safetensors"
+CONFIG, PROCESSOR = "config.json", "processor_config.json"
+_SOURCES: Final = (WEIGHTS, CONFIG, PROCESSOR, TOKENIZER)
 COMMAND: Final = "python -m inktex.onnx.export"
+_ENCODER: Final = (
+    "architecture", "stem_channels", "block_layers", "growth_rates", "bottleneck_factors",
+    "compression", "fusion_channels", "hidden_size",
+)  # fmt: skip
+_DECODER: Final = (
+    "architecture", "hidden_size", "num_hidden_layers", "num_attention_heads",
+    "intermediate_size", "vocab_size", "guided_layers", "guided_heads", "location_feedback",
+    "coverage_feedback",
+)  # fmt: skip
+_PROCESSOR: Final = (
+    "resolution", "symbol_height", "stroke_width", "margin_before", "margin_after",
+    "height_tolerance", "stroke_range", "enlargement", "max_height", "max_width", "pad_multiple",
+    "max_pixels",
+)  # fmt: skip
+_KINDS: Final = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
 
 
 @dataclass(frozen=True)
@@ -81,6 +110,89 @@ def read_settings(folder: Path) -> Settings:
     return Settings(**content)
 
 
+def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a model's `config.json` its graphs depend on."""
+    return {
+        part: {name: config.get(part, {}).get(name) for name in names}
+        for part, names in (("encoder", _ENCODER), ("decoder", _DECODER))
+    }
+
+
+def make_settings(
+    model: Path, precision: str, stride: int, multiple: int, identity: str = ""
+) -> Settings:
+    """The settings of a model, as its files tell them.
+
+    Args:
+        model: its folder.
+        precision: one of `PRECISIONS`.
+        stride: pixels from one cell of the features to the next.
+        multiple: of which the sides of the encoder's pictures are.
+        identity: its checksum, where it is exported.
+
+    Raises:
+        OSError: if a file is missing.
+        ValueError: if something is missing in one.
+    """
+    config, processor = _read(model / CONFIG), _read(model / PROCESSOR)
+    try:
+        decoder, pictures = config["decoder"], processor["image_processor"]
+        grammar = decoder["grammar"]
+        return Settings(
+            format=FORMAT,
+            precision=precision,
+            checksum=identity,
+            start=config["decoder_start_token_id"],
+            end=config["eos_token_id"],
+            layers=decoder["num_hidden_layers"],
+            heads=decoder["num_attention_heads"],
+            head_size=decoder["hidden_size"] // decoder["num_attention_heads"],
+            temperature=decoder["temperature"],
+            grammar=grammar,
+            inkless=[int(grammar[mark]) for mark in INKLESS if mark in grammar] if grammar else [],
+            vocabulary=decoder["vocab_size"],
+            stride=stride,
+            multiple=math.lcm(pictures["pad_multiple"], multiple),
+            image_processor={name: pictures[name] for name in _PROCESSOR},
+        )
+    except KeyError as error:
+        raise ValueError(
+            f"The configuration in {model} does not say {error}. Load the model with torch and "
+            "save it again."
+        ) from error
+
+
+def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
+    """The weights in a file of safetensors, by name, as float32; whole numbers are left out.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is none.
+    """
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        tensors = deserialize(path.read_bytes())
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no file of safetensors, or damaged: {error}") from error
+    found = {}
+    for name, tensor in tensors:
+        if tensor["dtype"] in _KINDS:
+            numbers = np.frombuffer(tensor["data"], dtype=_KINDS[tensor["dtype"]])
+            if tensor["dtype"] == "BF16":  # the upper half of a float32
+                numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
+            found[name] = numbers.astype(np.float32, copy=False).reshape(tensor["shape"])
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
+    return content
+
+
 def cache_folder() -> Path:
     """Where exports are kept: `INKTEX_CACHE`, else `inktex` in the user's folder of caches."""
     chosen = os.environ.get("INKTEX_CACHE")
@@ -121,28 +233,80 @@ def exported_folder(model: Path, precision: str) -> Path:
     return cache_folder() / "onnx" / checksum(model)[:16] / precision
 
 
-def find_export(name: Path, precision: str) -> Path:
-    """The folder of an export.
+@dataclass(frozen=True)
+class Export:
+    """What is needed to read with ONNX Runtime.
+
+    Attributes:
+        settings: of the model.
+        encoder, decoder: files of the graphs.
+        tokenizer: file.
+        weights: file of those that are not in the graphs; None if all are.
+        shapes: of these, for each graph by name.
+    """
+
+    settings: Settings
+    encoder: Path
+    decoder: Path
+    tokenizer: Path
+    weights: Path | None = None
+    shapes: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
+
+    @property
+    def files(self) -> list[Path]:
+        """All but the settings."""
+        files = [self.encoder, self.decoder, self.tokenizer]
+        return files if self.weights is None else [*files, self.weights]
+
+
+def find_export(name: Path, precision: str) -> Export:
+    """What to read a model with: graphs that come with the package and fit it, or an export.
 
     Args:
-        name: the folder itself, the folder of exports that it is in, or that of the model.
+        name: folder of the model, of an export, or of exports.
         precision: one of `PRECISIONS`.
 
     Raises:
-        FileNotFoundError: if the model was not exported.
-        ValueError: if the folder is an export of another precision.
+        FileNotFoundError: if there are no graphs for the model.
+        ValueError: if the folder is an export of another precision, or not as it should be.
     """
     if (name / SETTINGS).is_file():
         found = read_settings(name).precision
         if found != precision:
             raise ValueError(f"The export in {name} is {found}, not {precision}.")
-        return name
+        return _exported(name)
     if (name / precision / SETTINGS).is_file():
-        return name / precision
+        return _exported(name / precision)
+    if precision == "fp32" and (found_here := _shipped(name)) is not None:
+        return found_here
     folder = exported_folder(name, precision)
     if not (folder / SETTINGS).is_file():
+        why = "inktex has graphs in float32 for models like the shipped one alone"
         raise FileNotFoundError(
-            f"The model in {name} was not exported to ONNX yet, or has changed since. Where torch "
-            f"is installed, run: pip install 'inktex[export]' && {COMMAND} --model {name}"
+            f"The model in {name} was not exported to ONNX yet, or has changed since ({why}). "
+            f"Where torch is installed, run: pip install 'inktex[export]' && {COMMAND} --model "
+            f"{name}"
         )
-    return folder
+    return _exported(folder)
+
+
+def _exported(folder: Path) -> Export:
+    return Export(read_settings(folder), folder / ENCODER, folder / DECODER, folder / TOKENIZER)
+
+
+def _shipped(model: Path) -> Export | None:
+    """The graphs of the package with the weights of a model, if these go together."""
+    files = [model / name for name in _SOURCES]
+    if not ((SHIPPED / GRAPHS).is_file() and all(path.is_file() for path in files)):
+        return None
+    known = _read(SHIPPED / GRAPHS)
+    if known["format"] != FORMAT or known["architecture"] != architecture(_read(model / CONFIG)):
+        return None
+    return Export(
+        make_settings(model, "fp32", known["stride"], known["multiple"]),
+        SHIPPED / ENCODER,
+        SHIPPED / DECODER,
+        model / TOKENIZER,
+        model / WEIGHTS,
+        (known["shapes"][ENCODER], known["shapes"][DECODER]),
+    )

@@ -1,8 +1,14 @@
-"""The two graphs of a model: pictures to keys and values, and a token to the next one's logits."""
+"""The two graphs of a model: pictures to keys and values, and a token to the next one's logits.
+
+They are written without their weights, each of which they call by its name in the model's file. So
+they depend on the configuration alone, are small, and read for every model that has this one.
+"""
 
 from __future__ import annotations
 
+import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +16,19 @@ import torch
 from torch import nn
 from torch.export import Dim
 
+from inktex.files import new_folder, write_text
 from inktex.modeling.decoder_inktex import InktexDecoder
-from inktex.modeling.encoder_inktex import cells_with_picture, sinusoids
+from inktex.modeling.encoder_inktex import STRIDE, cells_with_picture, sinusoids
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.step_inktex import decode_step, memory_keys, paper_bias
+from inktex.modeling.step_inktex import StepWeights, decode_step, memory_keys, paper_bias
 
-__all__ = ["DecoderGraph", "EncoderGraph", "write_graphs"]
+from .files import DECODER, ENCODER, FORMAT, GRAPHS, WEIGHTS, architecture
+
+__all__ = ["DecoderGraph", "EncoderGraph", "fill_graph", "write_graphs", "write_shipped"]
 
 Tensors = list[torch.Tensor]
+_EVERYTHING = 2**31
+"""Bytes of the largest constant that is computed beforehand where weights are known."""
 
 
 class EncoderGraph(nn.Module):
@@ -36,8 +47,8 @@ class EncoderGraph(nn.Module):
             pixel_mask: `(batch, height, width)`, 0 for padding.
 
         Returns:
-            Keys and values, for each layer `(batch, heads, cells, size)`, and the bias
-            `(batch, 1, 1, cells)` that keeps attention off the padding.
+            Keys and values of `memory_keys`, and the bias `(batch, 1, 1, cells)` that keeps
+            attention off the padding.
         """
         assert isinstance(self.decoder, InktexDecoder)
         mask = pixel_mask[:, None]
@@ -52,15 +63,14 @@ class DecoderGraph(nn.Module):
 
     def __init__(self, model: InktexForConditionalGeneration) -> None:
         super().__init__()
-        self.decoder, self.head = model.decoder, model.lm_head
+        self.decoder, self.lm_head = model.decoder, model.lm_head
 
     def forward(
         self,
         tokens: torch.Tensor,
         position: torch.Tensor,
         locations: torch.Tensor,
-        past_keys: Tensors,
-        past_values: Tensors,
+        past: Tensors,
         memory_keys: Tensors,
         memory_values: Tensors,
         bias: torch.Tensor,
@@ -72,28 +82,27 @@ class DecoderGraph(nn.Module):
             tokens: `(batch,)` int64.
             position: `(1,)` int64, of the token.
             locations: `(batch, 2)`, where it stands; not looked at without location feedback.
-            past_keys, past_values: for each layer `(batch, heads, tokens so far, size)`.
+            past: for each layer `(batch, heads, tokens so far, 2 * size)`.
             memory_keys, memory_values, bias: what `EncoderGraph` gives.
             covered: `(batch, cells)`, which cells have been read; not looked at without coverage
                 feedback.
 
         Returns:
-            Logits `(batch, vocabulary)`; keys and values, a token longer; and where the guided
-            heads look, `(batch, cells)`, if there are any.
+            Logits `(batch, vocabulary)`; the past, a token longer; and where the guided heads look,
+            `(batch, cells)`, if there are any.
         """
         assert isinstance(self.decoder, InktexDecoder)
         output = decode_step(
-            self.decoder,
-            self.head,
+            StepWeights(self.decoder, self.lm_head),
             tokens,
             sinusoids(position, self.decoder.config.hidden_size)[0],
             locations,
-            (past_keys, past_values),
+            past,
             (memory_keys, memory_values),
             bias,
             covered=covered,
         )
-        found = output.logits, *output.keys, *output.values
+        found = output.logits, *output.past
         return found if output.look is None else (*found, output.look)
 
 
@@ -103,7 +112,7 @@ def layer_names(kind: str, layers: int) -> list[str]:
 
 
 def write_graphs(model: InktexForConditionalGeneration, encoder: Path, decoder: Path) -> None:
-    """Export a model in float32, for batches and pictures of any size.
+    """Write the graphs of a model in float32, without weights, for any batches and pictures.
 
     Args:
         model: in evaluation mode.
@@ -120,17 +129,17 @@ def write_graphs(model: InktexForConditionalGeneration, encoder: Path, decoder: 
     multiple = model.encoder.backbone.stride
     batch, rows, columns = (Dim(name, max=4096) for name in ("batch", "rows", "columns"))
     memory = [*layer_names("memory_key", layers), *layer_names("memory_value", layers), "bias"]
+    names = _names_in_files(model)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch's about its own inside
         # Traced with sizes that are all different and not 1, which it would take for constants.
         pixels = torch.rand(2, 1, 3 * multiple, 5 * multiple)
         mask = torch.ones(2, 3 * multiple, 5 * multiple)
-        torch.onnx.export(
+        program = torch.onnx.export(
             EncoderGraph(model),
             (pixels, mask),
-            encoder,
             dynamo=True,
-            external_data=False,
+            optimize=False,
             verbose=False,
             input_names=["pixel_values", "pixel_mask"],
             output_names=memory,
@@ -139,43 +148,170 @@ def write_graphs(model: InktexForConditionalGeneration, encoder: Path, decoder: 
                 {0: batch, 1: multiple * rows, 2: multiple * columns},
             ),
         )
+        _write_without_weights(program, names, encoder)
         past, cells = Dim("past", max=4096), Dim("cells", max=2**20)
-        kept = [
-            [torch.rand(2, heads, length, size) for _ in range(layers)] for length in (3, 3, 7, 7)
-        ]
-        cached = [*layer_names("key", layers), *layer_names("value", layers)]
-        torch.onnx.export(
+        kept, keys, values = (
+            [torch.rand(shape) for _ in range(layers)]
+            for shape in ((2, heads, 3, 2 * size), (2, heads, size, 7), (2, heads, 7, size))
+        )
+        program = torch.onnx.export(
             DecoderGraph(model),
             (
                 torch.tensor([5, 6]),
                 torch.tensor([3]),
                 torch.zeros(2, 2),
-                *kept,
+                kept,
+                keys,
+                values,
                 torch.zeros(2, 1, 1, 7),
                 torch.zeros(2, 7),
             ),
-            decoder,
             dynamo=True,
-            external_data=False,
+            optimize=False,
             verbose=False,
-            input_names=["tokens", "position", "locations"]
-            + [f"past_{name}" for name in cached]
-            + [*memory, "covered"],
-            output_names=["logits", *cached, "look"][: None if model_looks(model) else -1],
+            input_names=[
+                *("tokens", "position", "locations"),
+                *layer_names("past", layers),
+                *memory,
+                "covered",
+            ],
+            output_names=["logits", *layer_names("past_and_token", layers), "look"][
+                : None if model_looks(model) else -1
+            ],
             dynamic_shapes=(
                 {0: batch},
                 None,
                 {0: batch},
                 [{0: batch, 2: past}] * layers,
-                [{0: batch, 2: past}] * layers,
-                [{0: batch, 2: cells}] * layers,
+                [{0: batch, 3: cells}] * layers,
                 [{0: batch, 2: cells}] * layers,
                 {0: batch, 3: cells},
                 {0: batch, 1: cells},
             ),
         )
+        _write_without_weights(program, names, decoder)
+
+
+def write_shipped(model: InktexForConditionalGeneration, folder: Path) -> None:
+    """Write the graphs that come with the package, and for which models they are.
+
+    Args:
+        model: one of these.
+        folder: is replaced when all is written.
+
+    Raises:
+        ValueError: if its decoder is recurrent.
+    """
+    import onnx
+
+    with new_folder(folder) as partial:
+        write_graphs(model, partial / ENCODER, partial / DECODER)
+        shapes = {}
+        for name in (ENCODER, DECODER):
+            proto = onnx.load(partial / name, load_external_data=False)
+            shapes[name] = {
+                one.name: list(one.dims)
+                for one in proto.graph.initializer
+                if one.data_location == onnx.TensorProto.EXTERNAL
+            }
+        about = {
+            "format": FORMAT,
+            "architecture": architecture(model.config.to_dict()),
+            "stride": STRIDE,
+            "multiple": model.encoder.backbone.stride,
+            "shapes": shapes,
+        }
+        write_text(partial / GRAPHS, json.dumps(about, indent=1, sort_keys=True) + "\n")
 
 
 def model_looks(model: InktexForConditionalGeneration) -> bool:
     """Whether the model has guided heads."""
     return bool(model.config.decoder.guided_layers and model.config.decoder.guided_heads)
+
+
+def _names_in_files(model: InktexForConditionalGeneration) -> dict[str, str]:
+    """What weights are called in files, where tied ones have one name, by all of their names."""
+    tied: dict[int, str] = {}
+    weights = model.state_dict()
+    aliases = dict(model._tied_weights_keys)
+    for name in sorted(weights, key=lambda one: one in aliases):
+        tied.setdefault(weights[name].data_ptr(), name)
+    return {name: tied[one.data_ptr()] for name, one in weights.items() if one.numel()}
+
+
+def _write_without_weights(program: Any, names: Mapping[str, str], path: Path) -> None:
+    """Simplify a graph, but nothing that depends on weights, and leave these out.
+
+    Args:
+        program: what `torch.onnx.export` gave.
+        names: of the weights, by what they are called in the program.
+        path: file to write.
+    """
+    import onnx
+    from onnxscript import optimizer
+
+    model = program.model
+    graph = model.graph
+    weights = [value for name, value in graph.initializers.items() if name in names]
+    for value in weights:  # as if they were given at every run
+        graph.initializers.pop(value.name)
+        value.const_value = None
+        graph.inputs.append(value)
+    optimizer.optimize(model)
+    proto = onnx.ModelProto.FromString(program.model_proto.SerializeToString())
+    called = {value.name for value in weights}
+    used = {name for node in proto.graph.node for name in node.input}
+    inputs = {one.name: one for one in proto.graph.input}
+    for name in called:
+        proto.graph.input.remove(inputs[name])
+    for node in proto.graph.node:
+        node.input[:] = [names.get(name, name) if name in called else name for name in node.input]
+    for stored, original in sorted({names[name]: name for name in sorted(called & used)}.items()):
+        kind = inputs[original].type.tensor_type
+        stub = onnx.TensorProto(
+            name=stored,
+            data_type=kind.elem_type,
+            dims=[dimension.dim_value for dimension in kind.shape.dim],
+            data_location=onnx.TensorProto.EXTERNAL,
+        )
+        stub.external_data.add(key="location", value=WEIGHTS)
+        proto.graph.initializer.append(stub)
+    _forget_where_it_came_from(proto)
+    onnx.save(proto, path)
+
+
+def _forget_where_it_came_from(proto: Any) -> None:
+    """Leave out what the exporter notes of the source of every operation."""
+    del proto.graph.value_info[:]
+    del proto.graph.metadata_props[:]
+    del proto.metadata_props[:]
+    for part in (*proto.graph.node, *proto.graph.input, *proto.graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for tensor in proto.graph.initializer:
+        del tensor.metadata_props[:]
+
+
+def fill_graph(source: Path, weights: Mapping[str, Any], target: Path) -> None:
+    """Put weights into a graph that was written without, and compute all that they determine.
+
+    Args:
+        source: the graph's file.
+        weights: of `read_weights`.
+        target: file to write.
+    """
+    import onnx
+    import onnx_ir
+    from onnx import numpy_helper
+    from onnxscript import optimizer
+
+    proto = onnx.load(source, load_external_data=False)
+    for place, stub in enumerate(proto.graph.initializer):
+        if stub.data_location == onnx.TensorProto.EXTERNAL:
+            filled = numpy_helper.from_array(weights[stub.name], stub.name)
+            proto.graph.initializer[place].CopyFrom(filled)
+    model = onnx_ir.from_proto(proto)
+    optimizer.optimize(model, input_size_limit=_EVERYTHING, output_size_limit=_EVERYTHING)
+    proto = onnx_ir.to_proto(model)
+    _forget_where_it_came_from(proto)
+    onnx.save(proto, target)

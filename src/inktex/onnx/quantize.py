@@ -8,38 +8,17 @@ so its products are computed in eight bits, by onnxruntime's dynamic quantisatio
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fold_transposes", "quantize_products", "quantize_weights"]
+__all__ = ["quantize_products", "quantize_weights"]
 
 _SMALLEST: Final = 1024
 """Smaller weights are left alone."""
 _OUTPUTS: Final = {"Conv": 0, "MatMul": 1}
 """The axis of a weight along which each output has its own scale, by operator."""
-
-
-def fold_transposes(path: Path) -> None:
-    """Transpose constant weights in a file, once and for all.
-
-    Quantisation looks for constants, and the exporter leaves products with transposed ones.
-    """
-    import onnx
-    from onnx import numpy_helper
-
-    model = onnx.load(path)
-    constants = {one.name: one for one in model.graph.initializer}
-    for node in list(model.graph.node):
-        if node.op_type == "Transpose" and node.input[0] in constants:
-            order = next((one.ints for one in node.attribute if one.name == "perm"), None)
-            weight = numpy_helper.to_array(constants[node.input[0]])
-            turned = np.ascontiguousarray(np.transpose(weight, order))
-            model.graph.initializer.append(numpy_helper.from_array(turned, node.output[0]))
-            model.graph.node.remove(node)
-    _drop_unused(model)
-    onnx.save(model, path)
 
 
 def quantize_weights(source: Path, target: Path) -> None:
@@ -112,11 +91,3 @@ def _eight_bits(
     others = tuple(number for number in range(weight.ndim) if number != axis)
     scale = np.abs(weight).max(axis=others, keepdims=True).clip(1e-12) / 127
     return np.rint(weight / scale).astype(np.int8), scale.astype(np.float32)
-
-
-def _drop_unused(model: Any) -> None:
-    used = {name for node in model.graph.node for name in node.input}
-    used |= {output.name for output in model.graph.output}
-    for constant in list(model.graph.initializer):
-        if constant.name not in used:
-            model.graph.initializer.remove(constant)

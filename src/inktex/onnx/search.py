@@ -1,4 +1,4 @@
-"""Greedy search over an exported model, with onnxruntime and numpy alone."""
+"""Greedy search over the graphs of a model, with onnxruntime and numpy alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from inktex.modeling.grammar_inktex import Grammar, GrowingFormulas
 
-from .files import DECODER, ENCODER, Settings
+from .files import Export, read_weights
 
 __all__ = ["Graphs", "GreedyReadings"]
 
@@ -37,25 +37,34 @@ class GreedyReadings:
 
 
 class Graphs:
-    """The two graphs of an export, ready to run.
+    """The two graphs of a model, ready to run.
 
     Args:
-        folder: of the export.
-        settings: what it says of itself.
+        export: the model.
         threads: of the encoder; None for onnxruntime's choice. The decoder has one, since at every
             token threads would wait for each other longer than they compute.
 
     Raises:
         ImportError: if onnxruntime is not installed.
+        ValueError: if the weights do not fit the graphs.
     """
 
-    def __init__(self, folder: Path, settings: Settings, threads: int | None = None) -> None:
-        self.settings = settings
-        self.encoder = _session(folder / ENCODER, threads)
-        self.decoder = _session(folder / DECODER, 1)
+    def __init__(self, export: Export, threads: int | None = None) -> None:
+        settings = self.settings = export.settings
+        runtime = _runtime()
+        weights = {} if export.weights is None else read_weights(export.weights)
+        self.encoder, self.decoder = (
+            _session(runtime, path, count, _fitting(weights, shapes, export.weights))
+            for path, count, shapes in zip(
+                (export.encoder, export.decoder), (threads, 1), export.shapes, strict=True
+            )
+        )
+        self._value: Any = runtime.OrtValue.ortvalue_from_numpy
+        self._encoded = [one.name for one in self.encoder.get_outputs()]
+        self._decoded = [one.name for one in self.decoder.get_outputs()]
         self._wanted = {one.name for one in self.decoder.get_inputs()}
-        self._has_ink = np.ones(settings.vocabulary, dtype=np.bool_)
-        self._has_ink[settings.inkless] = False
+        self._has_ink = np.ones((settings.vocabulary, 1), dtype=np.float32)
+        self._has_ink[settings.inkless] = 0.0
         self.grammar = None
         if settings.grammar is not None:
             self.grammar = Grammar(settings.vocabulary, settings.grammar)
@@ -76,84 +85,111 @@ class Graphs:
             given: `(batch, tokens)` to be read instead of the likeliest, and judged.
         """
         known, batch = self.settings, len(pixels)
-        memory = _run(self.encoder, {"pixel_values": pixels, "pixel_mask": mask})
+        pictures = {"pixel_values": self._value(pixels), "pixel_mask": self._value(mask)}
+        # Keys and values stay onnxruntime's own: they are not looked at here.
+        memory = self.encoder.run_with_ort_values(self._encoded, pictures)
         rows, columns = pixels.shape[2] // known.stride, pixels.shape[3] // known.stride
-        grid = np.indices((rows, columns)).reshape(2, -1).T.astype(np.float32)
-        nothing = np.zeros((batch, known.heads, 0, known.head_size), dtype=np.float32)
-        past = {
-            f"past_{kind}_{i}": nothing for kind in ("key", "value") for i in range(known.layers)
-        }
+        # Row, column and 1 of each cell: weights times these are a centre and its weight.
+        grid = np.ones((rows * columns, 3), dtype=np.float32)
+        grid[:, :2] = np.indices((rows, columns)).reshape(2, -1).T
+        nothing = np.zeros((batch, known.heads, 0, 2 * known.head_size), dtype=np.float32)
+        fed = dict(zip(self._encoded, memory, strict=True))
+        fed |= {f"past_{number}": self._value(nothing) for number in range(known.layers)}
+        fed = {name: value for name, value in fed.items() if name in self._wanted}
         formulas = None
         if self.grammar is not None:
             formulas = GrowingFormulas(self.grammar, batch, longest - 1)
-        tokens = np.full(batch, known.start)
         locations = np.full((batch, 2), _UNKNOWN, dtype=np.float32)
         covered = np.zeros((batch, rows * columns), dtype=np.float32)
-        sequences: list[list[int]] = [[] for _ in range(batch)]
-        scores: list[list[float]] = [[] for _ in range(batch)]
+        tokens: NDArray[Any] = np.full(batch, known.start)
+        every_token: list[NDArray[Any]] = []
+        every_logits: list[Floats] = []
         looks: list[Floats] = []
-        going, position = list(range(batch)), 0
-        while going and position < longest - 1:
-            fed = {
+        going = np.ones(batch, dtype=np.bool_)
+        while going.any() and len(every_token) < longest - 1:
+            now = {
                 "tokens": tokens,
-                "position": np.array([position]),
+                "position": np.array([len(every_token)]),
                 "locations": locations,
                 "covered": covered,
-                **past,
-                **memory,
             }
-            found = _run(self.decoder, {name: fed[name] for name in self._wanted})
-            logits: Floats = found.pop("logits")
-            look = found.pop("look", None)
-            past = {f"past_{name}": value for name, value in found.items()}
+            fed |= {name: self._value(one) for name, one in now.items() if name in self._wanted}
+            found = self.decoder.run_with_ort_values(self._decoded, fed)
+            logits: Floats = found[0].numpy()
+            fed |= {f"past_{number}": found[1 + number] for number in range(known.layers)}
             likely = logits if formulas is None else np.where(formulas.allowed(), logits, -np.inf)
-            tokens = likely.argmax(axis=1) if given is None else given[:, position]
-            chosen = _log_probabilities(logits / known.temperature, tokens)
-            for row in going:
-                sequences[row].append(int(tokens[row]))
-                scores[row].append(float(chosen[row]))
+            tokens = likely.argmax(axis=1) if given is None else given[:, len(every_token)]
             if formulas is not None:
                 formulas.append(tokens.tolist())
-            if look is not None:
+            if len(found) > 1 + known.layers:
+                look: Floats = found[-1].numpy()
                 looks.append(look)
-                weights = look * look
-                centres = weights @ grid / weights.sum(axis=1, keepdims=True)
-                locations = np.where(self._has_ink[tokens, None], centres, _UNKNOWN)
-                locations = locations.astype(np.float32)
-                share = look / look.max(axis=1, keepdims=True)
-                covered = np.maximum(covered, share * self._has_ink[tokens, None])
-            going = [row for row in going if tokens[row] != known.end]
-            position += 1
+                has_ink = self._has_ink[tokens]
+                centres = (look * look) @ grid
+                locations = np.where(has_ink, centres[:, :2] / centres[:, 2:], np.float32(_UNKNOWN))
+                share = look * (has_ink / look.max(axis=1, keepdims=True))
+                covered = np.maximum(covered, share)
+            every_token.append(tokens)
+            every_logits.append(logits)
+            going &= tokens != known.end
         attention = None
         if looks:
             attention = np.stack(looks, axis=1).reshape(batch, len(looks), rows, columns)
-        return GreedyReadings(sequences, scores, attention)
-
-
-def _run(session: Any, fed: dict[str, Any]) -> dict[str, Any]:
-    """A graph's outputs by name."""
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, fed), strict=True))
+        written = np.stack(every_token, axis=1)
+        scores = _log_probabilities(np.stack(every_logits, axis=1) / known.temperature, written)
+        ends = written == known.end
+        lengths = np.where(ends.any(axis=1), ends.argmax(axis=1) + 1, written.shape[1]).tolist()
+        return GreedyReadings(
+            [row[:length].tolist() for row, length in zip(written, lengths, strict=True)],
+            [row[:length].tolist() for row, length in zip(scores, lengths, strict=True)],
+            attention,
+        )
 
 
 def _log_probabilities(logits: Floats, tokens: NDArray[np.int64]) -> Floats:
-    """`(batch,)`, of one token of each row of `(batch, vocabulary)`."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    chosen: Floats = np.take_along_axis(shifted, tokens[:, None], axis=1)[:, 0]
-    return chosen - np.log(np.exp(shifted).sum(axis=1))
+    """`(batch, tokens)`, of one token of each row of `(batch, tokens, vocabulary)`."""
+    shifted = logits - logits.max(axis=2, keepdims=True)
+    chosen: Floats = np.take_along_axis(shifted, tokens[..., None], axis=2)[..., 0]
+    return chosen - np.log(np.exp(shifted).sum(axis=2))
 
 
-def _session(path: Path, threads: int | None) -> Any:
+def _fitting(
+    weights: dict[str, Floats], shapes: dict[str, list[int]], path: Path | None
+) -> dict[str, Floats]:
+    """The weights that a graph wants.
+
+    Raises:
+        ValueError: if one is missing or has another shape.
+    """
+    for name, shape in shapes.items():
+        found = weights.get(name)
+        if found is None or list(found.shape) != shape:
+            other = "is not in it" if found is None else f"is {list(found.shape)} there"
+            raise ValueError(f"{path} does not fit its configuration: {name} {other}, not {shape}.")
+    return {name: weights[name] for name in shapes}
+
+
+def _runtime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
         raise ImportError(
             "The ONNX engine needs onnxruntime: pip install 'inktex[onnx]'."
         ) from error
-    options = onnxruntime.SessionOptions()
+    return onnxruntime
+
+
+def _session(runtime: Any, path: Path, threads: int | None, weights: dict[str, Floats]) -> Any:
+    """A graph, ready to run; what its weights determine is computed here."""
+    options = runtime.SessionOptions()
     options.log_severity_level = 3
+    # Plans of memory are made for each combination of shapes, and these differ at every run.
+    options.enable_mem_pattern = False
     if threads is not None:
         options.intra_op_num_threads = threads
     # Threads that wait shall not keep cores busy that others want.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    if weights:
+        values = [runtime.OrtValue.ortvalue_from_numpy(one) for one in weights.values()]
+        options.add_external_initializers(list(weights), values)
+    return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

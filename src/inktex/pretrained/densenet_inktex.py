@@ -7,26 +7,38 @@ from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from .configuration_inktex import InktexEncoderConfig
+from .prepared_inktex import PreparingModule
 
 STRIDE = 8
 """Pixels of the picture, in each direction, that one cell of the encoder's features stands for."""
 
 
-def pointwise(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def is_exporting() -> bool:
+    """Whether the model is being exported to ONNX."""
+    # Whoever exports has imported torch.onnx, which takes a while.
+    return "torch.onnx" in sys.modules and torch.onnx.is_in_onnx_export()
+
+
+def pointwise(
+    features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
     """1x1 convolution as a matrix product: `(batch, in, h, w)` to `(batch, out, h, w)`.
 
     On one thread torch sends 1x1 convolutions of small batches to its slowest kernel. With the
     channels last, as they are here, the product needs no copy either.
     """
-    # Its runtimes are not so. Whoever exports has imported torch.onnx, which takes a while.
-    if "torch.onnx" in sys.modules and torch.onnx.is_in_onnx_export():
-        return nn.functional.conv2d(features, weight)
-    product = nn.functional.linear(features.permute(0, 2, 3, 1), weight.flatten(1))
-    return product.permute(0, 3, 1, 2)
+    if is_exporting():  # other runtimes are not so
+        return nn.functional.conv2d(features, weight, bias)
+    rows = features.permute(0, 2, 3, 1)
+    product = nn.functional.linear(rows.flatten(0, 2), weight.flatten(1), bias)
+    return product.unflatten(0, rows.shape[:3]).permute(0, 3, 1, 2)
 
 
-class ConvNorm(nn.Module):
-    """Convolution, batch normalisation and ReLU: `(batch, in, h, w)` to `(batch, out, h', w')`."""
+class ConvNorm(PreparingModule):
+    """Convolution, batch normalisation and ReLU: `(batch, in, h, w)` to `(batch, out, h', w')`.
+
+    Where nothing is learnt, `prepared` is the convolution with the normalisation in it.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
@@ -36,14 +48,34 @@ class ConvNorm(nn.Module):
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        if self.conv.kernel_size == (1, 1):
-            features = pointwise(features, self.conv.weight)
+        is_learning = self.training or torch.is_grad_enabled()
+        if is_learning or is_exporting():
+            features = self.norm(self._convolve(features, self.conv.weight))
         else:
-            features = self.conv(features)
-        features = nn.functional.relu(self.norm(features), inplace=True)
+            folded = self.prepared((self.conv, self.norm), self._fold)
+            features = self._convolve(features, *folded)
+        features = nn.functional.relu(features, inplace=True)
         # Normalisation lifts the padding off zero. A 3x3 convolution would carry that into the
         # picture, and a picture would read differently alone and in a batch.
-        return features if mask is None else features * mask
+        if mask is None:
+            return features
+        return features * mask if is_learning else features.mul_(mask)
+
+    def _convolve(
+        self, features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        if self.conv.kernel_size == (1, 1):
+            return pointwise(features, weight, bias)
+        return nn.functional.conv2d(features, weight, bias, self.conv.stride, self.conv.padding)
+
+    def _fold(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weight and bias of the convolution and the normalisation in one."""
+        norm, weight = self.norm, self.conv.weight
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        weight = (weight * scale[:, None, None, None]).contiguous(memory_format=torch.channels_last)
+        return weight, norm.bias - norm.running_mean * scale
 
 
 class DenseLayer(GradientCheckpointingLayer):
@@ -148,4 +180,4 @@ def halve(mask: torch.Tensor | None) -> torch.Tensor | None:
     return None if mask is None else nn.functional.max_pool2d(mask, 2)
 
 
-__all__ = ["STRIDE", "InktexDenseNet", "halve", "pointwise"]
+__all__ = ["STRIDE", "InktexDenseNet", "halve", "is_exporting", "pointwise"]

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from inktex.recognizer import ENGINES
+from inktex.recognizer import AUTO, ENGINES
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
 
@@ -48,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--engine",
-        choices=tuple(ENGINES),
+        choices=(*ENGINES, AUTO),
         default="torch",
-        help="onnx and onnx-int8 read with an export of the model (default: torch)",
+        help="see inktex recognize; auto is torch beside a GPU (default: torch)",
     )
     parser.add_argument(
         "--beams",
