@@ -4,7 +4,8 @@
     python scripts/contact_sheet.py --data data/crohme --output sheet.png
 
 Half of the pictures are synthetic, in random order. Which ones, and what is written in each, is
-printed (or keep the answer back with `--quiz`, and ask for it with the same seed later).
+printed (or keep the answer back with `--quiz`, and ask for it with the same seed later). With
+`--morphing` they are real ink, all of whose symbols were moved towards those of other hands.
 """
 
 import argparse
@@ -56,17 +57,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=32, help="pictures in all")
     parser.add_argument("--columns", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--morphing", action="store_true", help="real ink between hands instead of synthetic ink"
+    )
     parser.add_argument("--quiz", action="store_true", help="do not print the answers")
     options = parser.parse_args(arguments)
     try:
         real = load_examples(options.data, "train")
-        pen = SyntheticInk(real, SynthesisConfig())
+        pen = SyntheticInk(real, SynthesisConfig(morphing=float(options.morphing)))
     except (ValueError, OSError) as error:
         print(f"contact_sheet: {error}", file=sys.stderr)
         return 2
     rng = np.random.default_rng(options.seed)
     half = options.count // 2
-    shown = [(pen.draw(rng), "synthetic") for _ in range(half)]
+    if options.morphing:
+        moved = rng.choice(len(real), half, replace=False)
+        shown = [(pen.between_hands(real[index], rng), "moved") for index in moved]
+    else:
+        shown = [(pen.draw(rng), "synthetic") for _ in range(half)]
     chosen = rng.choice(len(real), options.count - half, replace=False)
     shown += [(real[index], "real") for index in chosen]
     order = rng.permutation(len(shown))

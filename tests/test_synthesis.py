@@ -1,5 +1,7 @@
 """Synthetic ink: recombined captions in the hands of known ink."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from torch.utils.data import DataLoader
@@ -9,11 +11,12 @@ from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.grammar import random_caption, written_expressions
 from inktex.synthesis.hands import Hands, Measured, collect, fit_extents
 from inktex.synthesis.layout import HABITS, PRINTED, lay_out
+from inktex.synthesis.morphing import Morphing
 from inktex.synthesis.strokefont import glyphs
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
-from inktex.training.batches import BatchConfig, PlannedBatches, Planner
-from inktex.training.synthetic import SynthesisConfig, SyntheticInk
+from inktex.training.batches import BatchConfig, Kind, PlannedBatches, Planner, member_example
+from inktex.training.synthetic import SynthesisConfig, SyntheticInk, synthetic_ink
 
 CAPTIONS = [
     r"x ^ { 2 } + 3 y = \frac { a + b } { 2 }",
@@ -246,3 +249,68 @@ def test_captions_of_the_small_grammar_can_be_recombined_too() -> None:
         drawn = recombiner.draw(rng)
         assert normalize(" ".join(drawn)) == drawn
     assert collect(from_expressions(written_expressions(20)), PRINTED.__getitem__).tokens()
+
+
+# --------------------------------------------------------------------------------------- morphing
+
+
+def zigzag(height: float, label: int, points: int) -> Example:
+    """A bar of one symbol under a zigzag of another one."""
+    across = np.linspace(0, 60, points)
+    teeth = height * (np.arange(points) % 2)
+    traces = [np.stack([across, teeth], axis=1), np.array([[0.0, 90.0], [60.0, 90.0]])]
+    return Example(
+        id="zigzag",
+        writer="",
+        points=np.concatenate(traces).astype(np.float32),
+        offsets=np.array([0, points, points + 2]),
+        trace_symbols=np.array([0, 1]),
+        symbol_labels=np.array([label, 0]),
+        tokens=np.array([label, 20]),
+        alignment=np.array([0, 1]),
+    )
+
+
+def test_symbols_move_towards_those_of_other_hands_and_stay_what_they_are() -> None:
+    low, high = zigzag(10.0, 30, 8), zigzag(22.0, 30, 8)
+    morphing = Morphing([low, high], share=1.0)
+    heights = set()
+    for seed in range(40):
+        moved = morphing(low, np.random.default_rng(seed))
+        again = morphing(low, np.random.default_rng(seed))
+        np.testing.assert_array_equal(moved.points, again.points)
+        assert moved.tokens.tolist() == low.tokens.tolist()
+        np.testing.assert_allclose(np.ptp(moved.points[8:], axis=0), [60, 0], atol=1e-4)
+        assert np.ptp(moved.points[:8, 0]) == pytest.approx(60, abs=1)
+        heights.add(round(float(np.ptp(moved.points[:8, 1])), 1))
+    assert min(heights) < 8.5, "a little beyond"
+    assert max(heights) > 18, "almost the other one"
+    assert len(heights) > 10, "and anything between"
+
+
+def test_nothing_moves_towards_what_was_drawn_differently() -> None:
+    rng = np.random.default_rng(0)
+    low = zigzag(10.0, 30, 8)
+    for others in ([], [zigzag(22.0, 31, 8)], [zigzag(200.0, 30, 8)]):
+        moved = Morphing([low, *others], share=1.0)(low, rng)
+        np.testing.assert_allclose(moved.points, low.points, atol=1e-5)
+    still = Morphing([low, zigzag(22.0, 30, 8)], share=0.0)(low, rng)
+    np.testing.assert_allclose(still.points, low.points, atol=1e-5)
+
+
+def test_real_and_synthetic_ink_is_moved_in_training(ink: list[Example]) -> None:
+    assert synthetic_ink(ink, SynthesisConfig()) is None
+    pen = synthetic_ink(ink, SynthesisConfig(morphing=0.7))
+    assert pen is not None
+    # All of this ink is one font: a hand that differs is needed.
+    bent = [replace(one, points=one.points + 4 * np.sin(one.points[:, ::-1] / 15)) for one in ink]
+    pen.morphing = Morphing([*ink, *bent], 0.7)
+    kinds: tuple[Kind, ...] = ("whole", "cut")
+    for kind in kinds:
+        before = member_example(ink, None, 0, kind, np.random.default_rng(1))
+        after = member_example(ink, pen, 0, kind, np.random.default_rng(1))
+        assert isinstance(before, Example)
+        assert isinstance(after, Example)
+        assert after.caption == before.caption
+        assert after.points.shape == before.points.shape
+        assert np.abs(after.points - before.points).max() > 0.5

@@ -21,7 +21,7 @@ from inktex.training.batches import PlannedBatches, Planner
 from inktex.training.guard import FiniteGuard
 from inktex.training.recipe import Recipe
 from inktex.training.sources import recipe_examples
-from inktex.training.synthetic import SyntheticInk
+from inktex.training.synthetic import synthetic_ink
 
 from .measure import peak_megabytes
 
@@ -98,7 +98,7 @@ def _batches(recipe: Recipe, examples: list[Any], accelerator: Accelerator) -> A
     """A process's batches, epoch after epoch."""
     share = recipe.synthesis.share
     ink = [example for example in examples if isinstance(example, Example)]
-    synthetic = SyntheticInk(ink, recipe.synthesis) if share else None
+    synthetic = synthetic_ink(ink, recipe.synthesis)
     planner = Planner(examples, recipe.batch, recipe.augmentation, recipe.seed, synthetic, share)
     for epoch in count():
         own = planner.epoch(epoch, accelerator.num_processes)

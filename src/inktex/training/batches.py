@@ -202,7 +202,7 @@ def member_example(
     kind: Kind,
     rng: np.random.Generator,
 ) -> AnyExample:
-    """What a member of a batch is, before it is varied.
+    """What a member of a batch is, before the whole of it is varied.
 
     Raises:
         ValueError: if it is to be written and there is nobody to write it.
@@ -210,10 +210,13 @@ def member_example(
     if kind == "synthetic":
         if synthetic is None:
             raise ValueError("A batch with synthetic examples needs somebody to write them.")
-        return synthetic.draw(rng, f"synthetic-{number}")
-    example = examples[number]
-    if kind == "cut" and isinstance(example, Example):  # a picture cannot be cut
-        return cut(example, rng)
+        example: AnyExample = synthetic.draw(rng, f"synthetic-{number}")
+    else:
+        example = examples[number]
+        if kind == "cut" and isinstance(example, Example):  # a picture cannot be cut
+            example = cut(example, rng)
+    if synthetic is not None and isinstance(example, Example):
+        example = synthetic.between_hands(example, rng)
     return example
 
 

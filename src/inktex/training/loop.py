@@ -35,7 +35,7 @@ from .growth import can_grow, grown
 from .guard import FiniteGuard
 from .recipe import OptimizerConfig, Recipe, recipe_from_dict
 from .risk import expression_risk
-from .synthetic import SyntheticInk
+from .synthetic import synthetic_ink
 from .validation import validate
 
 logger = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ def train(
         accelerator.init_trackers("curves")
     share, accumulate = recipe.synthesis.share, recipe.optimizer.accumulate
     ink = [example for example in examples if isinstance(example, Example)]
-    synthetic = SyntheticInk(ink, recipe.synthesis) if share else None
+    synthetic = synthetic_ink(ink, recipe.synthesis)
     planner = Planner(examples, recipe.batch, recipe.augmentation, recipe.seed, synthetic, share)
     processor = make_processor(recipe)
     bar = tqdm(
