@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from scipy import ndimage
@@ -17,6 +19,7 @@ from inktex.modeling import pictures_inktex
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.photo_inktex import ink_of_photo, without_ruling
 from inktex.modeling.pictures_inktex import NoFormulaError, reduced_levels
+from inktex.modeling.strokes_inktex import centre_lines, widen
 from inktex.render import render
 from inktex.showing import preprocessing_sheet
 
@@ -118,13 +121,62 @@ def test_the_fingers_of_a_shadow_are_no_ink() -> None:
     assert _agrees(PROCESSOR.draw(_photographed(dimmed)))
 
 
-@pytest.mark.parametrize("pen", [6, 8])
-def test_wide_strokes_come_out_as_narrow_ones(pen: int) -> None:
+def _shape(drawn: NDArray[Any]) -> tuple[int, int]:
+    """Pieces of ink, and holes in it."""
+    ink = np.pad(drawn > 100, 1)
+    return ndimage.label(ink, np.ones((3, 3)))[1], ndimage.label(~ink)[1] - 1
+
+
+def _written(pen: int, zoom: float = 1.0) -> NDArray[np.uint8]:
+    """The formula with another pen, in pixels at the published size."""
     line = ndimage.minimum_filter(INK, size=3)
-    wide = ndimage.maximum_filter(np.pad(line, pen), size=pen)
-    placed = PROCESSOR.place(wide)
+    wide = Image.fromarray(ndimage.maximum_filter(np.pad(line, pen), size=pen))
+    size = round(wide.width * zoom), round(wide.height * zoom)
+    return np.asarray(wide.resize(size, Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("pen", [5, 6, 7, 8])
+def test_wide_strokes_come_out_as_narrow_ones(pen: int) -> None:
+    placed = PROCESSOR.place(_written(pen))
     assert f"strokes of {pen}.0 pixels drawn anew" in placed.notes
     assert _agrees(placed.picture)
+    assert pen == 8 or _shape(placed.picture) == _shape(REFERENCE)  # there the = runs together
+    assert placed.picture.shape == pytest.approx(REFERENCE.shape, abs=2)  # as large as it was
+
+
+@pytest.mark.parametrize("pen", [6, 7])
+@pytest.mark.parametrize("zoom", [2.5, 4.0])
+def test_felt_pens_write_at_any_resolution(pen: int, zoom: float) -> None:
+    placed = PROCESSOR.place(_written(pen, zoom))
+    assert any("drawn anew" in note for note in placed.notes)
+    assert _agrees(placed.picture)
+    assert _shape(placed.picture) == _shape(REFERENCE)
+
+
+@given(
+    pen=st.integers(6, 9), overlap=st.integers(0, 4), length=st.integers(20, 60),
+    turn=st.integers(0, 3),
+)  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_strokes_that_a_wide_pen_ran_together_are_two_again(
+    pen: int, overlap: int, length: int, turn: int
+) -> None:
+    distance = pen - overlap
+    lines = np.zeros((distance + 1, length), dtype=bool)
+    lines[[0, -1]] = True
+    ink = ndimage.binary_dilation(np.pad(np.rot90(lines, turn), pen), np.ones((pen, pen)))
+    found = np.rot90(centre_lines(ink, pen), -turn)
+    rows, columns = np.nonzero(found)
+    found = found[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    assert found.shape == lines.shape
+    assert found[lines].all()
+    assert not found[1:-1, 1:-1].any()  # their ends are tied together: nothing tells
+
+
+def test_the_dots_of_a_wide_pen_stay_filled() -> None:
+    dot = np.pad(np.ones((10, 9), dtype=bool), 4)
+    assert ndimage.label(~widen(centre_lines(dot, 7), 3).astype(bool))[1] <= 1
+    assert centre_lines(dot, 7).sum() == 4 * 3
 
 
 def test_the_line_above_is_no_part_of_the_formula() -> None:

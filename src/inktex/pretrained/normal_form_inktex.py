@@ -13,17 +13,15 @@ from PIL import Image
 from scipy import ndimage
 
 from .photo_inktex import (
-    EIGHT,
     MIN_CONTRAST,
-    THINNEST,
     grow,
     ink_of_photo,
     refuse_flat_remains,
-    stroke_width,
     without_ruling,
 )
 from .pictures_inktex import NoFormulaError
 from .refusal_inktex import refuse_what_is_no_writing
+from .strokes_inktex import EIGHT, THINNEST, centre_lines, ink_box, stroke_width, widen
 
 Grey = NDArray[np.float32]
 Ink = NDArray[np.float32]
@@ -98,17 +96,18 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     if width < 2:  # lines of a pixel, smoothed, break where they lie between two pixels
         strokes = grow(strokes, ink > 0.25)
         width = stroke_width(strokes)
-    box = _ink_box(strokes)
+    box = ink_box(strokes)
     left, top = box[1].start / zoom, box[0].start / zoom
     ink, strokes = ink[box], strokes[box]
     thin, thick = form.stroke_range
-    drawn = stroke_width(strokes, THINNEST) if width > thick else width
-    height, given = symbol_height(strokes, drawn), drawn
-    refuse_what_is_no_writing(strokes, drawn, height)
+    if width > thick:  # a wide pen, or narrow strokes that run together
+        width = stroke_width(strokes, THINNEST)
+    height, given = symbol_height(strokes, width), width
+    refuse_what_is_no_writing(strokes, width, height)
     scale = form.symbol_height / height
-    # Only where the pen is the protocol's may the size be, too.
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
-    is_rescaled = not (is_plain and is_near and thin <= width <= thick)
+    # A wide pen can have written at any size, but thinner lines are ink that was made smaller.
+    is_rescaled = not (is_plain and is_near and thin <= width)
     scale = scale * form.enlargement if is_rescaled else 1.0
     is_redrawn = not thin <= width * scale <= thick
     is_thick = width * scale > thick
@@ -117,16 +116,17 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         # size where the result has to be right.
         scale = min(scale, float(np.sqrt(MOST_PIXELS / strokes.size)))
         ink = _resize(ink, scale)
-        width, drawn, zoom = width * scale, drawn * scale, zoom * scale
+        width, zoom = width * scale, zoom * scale
         scale = 1.0
         strokes = ink > 0.5
     pen = form.stroke_width / scale
     if is_redrawn and is_thick:
-        # Where strokes ran together, the line in their middle would be all that is left of them.
-        middle = ndimage.binary_erosion(strokes, np.ones((max(round(drawn), 1),) * 2))
-        ink = _widen(_thin(strokes) | middle, form.stroke_width)
+        nib = round(form.stroke_width * (form.enlargement if is_rescaled else 1))
+        ink = widen(centre_lines(strokes, max(round(width), 1)), nib)
+        narrower = (width - nib) / 2 / zoom
+        left, top = left + narrower, top + narrower
     elif is_redrawn:
-        ink = _widen(strokes, max(round(pen - width) + 1, 1))
+        ink = widen(strokes, max(round(pen - width) + 1, 1))
     if is_rescaled:
         notes += (f"symbols about {height:.0f} pixels tall, enlarged {zoom * scale:.2f} times",)
     if is_redrawn:
@@ -212,43 +212,6 @@ def symbol_height(strokes: Mask, width: float) -> float:
     return float(heights[heights >= 0.1 * tallest].mean())
 
 
-def _widen(strokes: Mask, size: int) -> Ink:
-    """Draw with a square pen, as the protocol does: slanting strokes are wider than upright."""
-    drawn = ndimage.maximum_filter(np.pad(strokes, size), size=size)
-    return drawn[_ink_box(drawn)].astype(np.float32)
-
-
-def _thin(strokes: Mask) -> Mask:
-    """Lines of one pixel in the middle of strokes (Guo and Hall 1989)."""
-    picture = np.pad(strokes, 1)
-    changed = True
-    while changed:
-        changed = False
-        for first in (True, False):
-            rows, columns = np.nonzero(picture)
-            north, ne, east, se, south, sw, west, nw = (
-                picture[rows + down, columns + right]
-                for down, right in (
-                    (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)
-                )
-            )  # fmt: skip
-            parts = np.sum(
-                [~north & (ne | east), ~east & (se | south), ~south & (sw | west),
-                 ~west & (nw | north)],
-                axis=0,
-            )  # fmt: skip
-            neighbours = np.minimum(
-                np.sum([nw | north, ne | east, se | south, sw | west], axis=0),
-                np.sum([north | ne, east | se, south | sw, west | nw], axis=0),
-            )
-            inner = (north | ne | ~se) & east if first else (south | sw | ~nw) & west
-            gone = (parts == 1) & (neighbours >= 2) & (neighbours <= 3) & ~inner
-            if gone.any():
-                picture[rows[gone], columns[gone]] = False
-                changed = True
-    return picture[1:-1, 1:-1]
-
-
 # ------------------------------------------------------------------------------------------ arrays
 
 
@@ -265,11 +228,6 @@ def _resize(
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     # Bicubic filters overshoot.
     return np.asarray(Image.fromarray(picture).resize(size, resample)).clip(0, 1)
-
-
-def _ink_box(strokes: Mask) -> tuple[slice, slice]:
-    rows, columns = np.flatnonzero(strokes.any(axis=1)), np.flatnonzero(strokes.any(axis=0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 __all__ = ["NormalForm", "Normalized", "normalize_picture", "separate_ink"]

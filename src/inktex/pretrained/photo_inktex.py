@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .pictures_inktex import NoFormulaError
+from .strokes_inktex import EIGHT, runs, stroke_width
 
 Grey = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -14,12 +15,8 @@ Lengths = NDArray[np.int64]
 
 MIN_CONTRAST = 0.04
 """Of the range from black to white; less is a blank sheet."""
-EIGHT = np.ones((3, 3), dtype=bool)
-"""Pixels that touch at a corner belong together."""
 MAX_SLOPE = 0.07
 """Of ruled lines, pixels down for each pixel across: four degrees."""
-THINNEST = 0.1
-"""Share of the ink whose runs are as short as the pen is wide, even in wide, merging strokes."""
 WIDEST = 3.0
 """Widths of the pen that ink is wide at most, where strokes cross and run together."""
 SOFT = 0.35
@@ -333,42 +330,11 @@ def _without_specks(ink: Mask, width: float) -> tuple[Mask, int]:
     return ~small[labels], int(small[1:].sum())
 
 
-# ------------------------------------------------------------------------------------ measures
-
-
-def stroke_width(strokes: Mask, share: float = 0.5) -> float:
-    """Width of the strokes, in pixels: a quantile of the shorter of the two runs through a pixel.
-
-    Exact for the protocol's square pen, wherever a stroke is not near a diagonal and touches no
-    other. Where strokes are wide, the median is of both: `THINNEST` is nearer to the pen.
-
-    Args:
-        strokes: `(h, w)`.
-        share: of the ink, that may have shorter runs.
-    """
-    shorter = np.minimum(runs(strokes), runs(strokes.T).T)
-    return float(np.quantile(shorter[strokes], share))
-
-
-def runs(strokes: Mask) -> Lengths:
-    """Length of the horizontal run of ink that each pixel of ink is in."""
-    padded = np.pad(strokes, ((0, 0), (0, 1))).ravel()
-    steps = np.diff(padded.astype(np.int8), prepend=0)
-    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-    lengths = np.zeros(padded.size, dtype=np.int64)
-    lengths[padded] = np.repeat(ends - starts, ends - starts)
-    return lengths.reshape(strokes.shape[0], -1)[:, :-1]
-
-
 __all__ = [
-    "EIGHT",
     "MIN_CONTRAST",
-    "THINNEST",
     "Found",
     "grow",
     "ink_of_photo",
     "refuse_flat_remains",
-    "runs",
-    "stroke_width",
     "without_ruling",
 ]
