@@ -26,8 +26,8 @@ from inktex.showing import preprocessing_sheet
 PROCESSOR = InktexImageProcessor(enlargement=1.0)
 
 
-def _formula() -> NDArray[np.uint8]:
-    """`x - 1 = o`, more or less, white on black as published."""
+def _formula(*others: Any) -> NDArray[np.uint8]:
+    """`x - 1 = o`, more or less, and other strokes, white on black as published."""
     angle = np.linspace(0, 2 * np.pi, 24)
     strokes: list[Any] = [
         [(0, 6), (18, 36)],
@@ -37,19 +37,21 @@ def _formula() -> NDArray[np.uint8]:
         [(84, 14), (106, 13)],
         [(84, 24), (107, 25)],
         np.stack([130 + 12 * np.cos(angle), 20 + 17 * np.sin(angle)], axis=1),
+        *others,
     ]
     return render([np.array(stroke, dtype=np.float32) for stroke in strokes])
 
 
 INK = _formula()
 REFERENCE = PROCESSOR.draw(INK)
+OVERLINED = _formula([(0, -10), (144, -11)])
 
 
-def _sheet(zoom: int = 3, paper: int = 60) -> Image.Image:
+def _sheet(zoom: int = 3, paper: int = 60, ink: NDArray[np.uint8] = INK) -> Image.Image:
     """Dark grey ink on light grey paper, large as in a photo, not yet photographed."""
-    large = Image.fromarray(INK).resize((INK.shape[1] * zoom, INK.shape[0] * zoom))
-    ink = np.asarray(ImageOps.expand(large, paper, 0), dtype=np.float32) / 255
-    return Image.fromarray((215 - 150 * ink).astype(np.uint8))
+    large = Image.fromarray(ink).resize((ink.shape[1] * zoom, ink.shape[0] * zoom))
+    share = np.asarray(ImageOps.expand(large, paper, 0), dtype=np.float32) / 255
+    return Image.fromarray((215 - 150 * share).astype(np.uint8))
 
 
 def _photographed(sheet: Image.Image, noise: float = 3.0) -> Image.Image:
@@ -60,10 +62,10 @@ def _photographed(sheet: Image.Image, noise: float = 3.0) -> Image.Image:
     return Image.fromarray((levels * light + grain).clip(0, 255).astype(np.uint8))
 
 
-def _agrees(drawn: NDArray[Any]) -> bool:
+def _agrees(drawn: NDArray[Any], reference: NDArray[Any] = REFERENCE) -> bool:
     """Whether a picture shows the formula and nothing else, give or take a pixel and a half."""
-    size = REFERENCE.shape[1], REFERENCE.shape[0]
-    first, second = (np.asarray(Image.fromarray(p).resize(size)) > 90 for p in (drawn, REFERENCE))
+    size = reference.shape[1], reference.shape[0]
+    first, second = (np.asarray(Image.fromarray(p).resize(size)) > 90 for p in (drawn, reference))
     near = [ndimage.binary_dilation(one, np.ones((3, 3))) for one in (first, second)]
     hits = [(first & near[1]).sum() / first.sum(), (second & near[0]).sum() / second.sum()]
     return bool(min(hits) > 0.85)
@@ -96,8 +98,8 @@ def test_a_fraction_bar_is_no_ruled_line() -> None:
     ink = np.zeros((80, 300), dtype=bool)
     ink[38:41] = True  # from edge to edge, but alone
     ink[10:30, 140:144] = ink[50:70, 140:144] = True
-    kept, count = without_ruling(ink)
-    assert count == 0
+    kept, count, slope = without_ruling(ink)
+    assert (count, slope) == (0, 0.0)
     assert kept is ink
 
 
@@ -177,6 +179,82 @@ def test_the_dots_of_a_wide_pen_stay_filled() -> None:
     dot = np.pad(np.ones((10, 9), dtype=bool), 4)
     assert ndimage.label(~widen(centre_lines(dot, 7), 3).astype(bool))[1] <= 1
     assert centre_lines(dot, 7).sum() == 4 * 3
+
+
+@pytest.mark.parametrize("degrees", [-16, -12, 12, 16])
+def test_a_drawing_far_from_level_is_turned(degrees: int) -> None:
+    turned = Image.fromarray(OVERLINED).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+    placed = PROCESSOR.place(turned)
+    assert placed.turn == pytest.approx(-degrees, abs=2.5)  # its bars are not quite level
+    assert any("turned by" in note for note in placed.notes)
+    assert _agrees(placed.picture, PROCESSOR.draw(OVERLINED))
+    # What is ink in the given picture is in the frame.
+    height, width = placed.picture.shape
+    left, top, right, bottom = placed.outside((0, 0, width, height))
+    rows, columns = np.nonzero(np.asarray(turned) > 127)
+    assert left <= columns.min()
+    assert right >= columns.max()
+    assert top <= rows.min()
+    assert bottom >= rows.max()
+
+
+def test_places_in_a_turned_picture_are_where_they_were() -> None:
+    turned = Image.fromarray(OVERLINED).rotate(13, expand=True)
+    ink = np.asarray(turned) > 127
+    placed = PROCESSOR.place(turned)
+    y, x = np.argwhere(ink)[np.argmin(np.argwhere(ink)[:, 0])]  # the right end of the line above
+    assert placed.turn
+    drawn = np.argwhere(placed.picture > 100)
+    end = drawn[(drawn[:, 1] - drawn[:, 0]).argmax()]
+    left, up, right, down = placed.outside((end[1], end[0], end[1] + 1, end[0] + 1))
+    assert (left + right) / 2 == pytest.approx(x, abs=4)
+    assert (up + down) / 2 == pytest.approx(y, abs=4)
+
+
+@given(degrees=st.floats(-6, 6))
+@settings(max_examples=20, deadline=None)
+def test_hands_that_write_uphill_are_left_alone(degrees: float) -> None:
+    turned = Image.fromarray(OVERLINED).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+    assert PROCESSOR.place(turned).turn == 0
+
+
+@pytest.mark.parametrize("degrees", [-7, 8])
+def test_a_sheet_held_askew_is_turned(degrees: int) -> None:
+    sheet = _sheet(ink=OVERLINED).rotate(
+        degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=215
+    )
+    placed = PROCESSOR.place(_photographed(sheet, 2.0))
+    assert placed.turn == pytest.approx(-degrees, abs=2.5)
+    assert _agrees(placed.picture, PROCESSOR.draw(OVERLINED))
+
+
+@pytest.mark.parametrize("degrees", [-5, 3])
+def test_ruled_lines_tell_how_a_sheet_was_held(degrees: int) -> None:
+    sheet = _sheet(paper=120)
+    pencil = ImageDraw.Draw(sheet)
+    for y in range(-20, sheet.height + 20, 37):
+        pencil.line((0, y, sheet.width, y), fill=90, width=2)
+    turned = sheet.rotate(degrees, Image.Resampling.BICUBIC).crop(
+        (50, 50, sheet.width - 50, sheet.height - 50)
+    )
+    placed = PROCESSOR.place(turned)
+    assert placed.turn == pytest.approx(-degrees, abs=0.4)
+    assert _agrees(placed.picture)
+
+
+def test_a_level_sheet_is_not_turned() -> None:
+    for picture in (INK, _photographed(_sheet())):
+        assert PROCESSOR.place(picture).turn == 0
+
+
+def test_faint_flat_marks_are_no_ink() -> None:
+    sheet = _sheet()
+    pencil = ImageDraw.Draw(sheet)
+    for box in ((90, 30, 150, 38), (300, 220, 330, 227)):  # as edges of shadows come out
+        pencil.rectangle(box, fill=150)
+    placed = PROCESSOR.place(_photographed(sheet, 2.0))
+    assert "2 faint marks removed" in placed.notes
+    assert _agrees(placed.picture)
 
 
 def test_the_line_above_is_no_part_of_the_formula() -> None:

@@ -5,6 +5,7 @@ margins. A picture that is near that already is left as it is; what differs (a p
 thin or thick strokes, another size) is brought there.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .photo_inktex import (
-    MIN_CONTRAST,
-    grow,
-    ink_of_photo,
-    refuse_flat_remains,
-    without_ruling,
-)
+from .leveling_inktex import tilt
+from .photo_inktex import MIN_CONTRAST, grow, ink_of_photo, refuse_flat_remains, without_ruling
 from .pictures_inktex import NoFormulaError
 from .refusal_inktex import refuse_what_is_no_writing
 from .strokes_inktex import EIGHT, THINNEST, centre_lines, ink_box, stroke_width, widen
@@ -31,6 +27,13 @@ WORKING_PIXELS = 2_000_000
 """Larger pictures are reduced before anything is measured in them."""
 MOST_PIXELS = 8_000_000
 """No ink is enlarged beyond that: long before, it is larger than the model's largest picture."""
+TURNED_LINES = 1.0
+"""Degrees from which on a picture is turned so that its ruled lines are level."""
+TURNED_SHEET = 4.0
+"""The same of a photo without them, where the ink has to tell: training turns it about as far."""
+TURNED_DRAWING = 10.0
+"""The same of what was drawn on plain paper: it was not held askew, and no hand that is known
+writes so far from level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,10 @@ class Normalized:
         scale: pixels of the protocol for each pixel of `ink`.
         is_rescaled, is_redrawn: whether size and strokes had to change.
         zoom: pixels of `ink` for each pixel of the given picture.
-        corner: x and y, in pixels of the given picture, of the left upper corner of `ink`.
+        corner: x and y, in pixels of the given picture, of the left upper corner of `ink`, after
+            turning.
         notes: what was found and done, in words, in the order in which it was.
+        turn: by so many degrees, against the clock, the picture was turned about its middle.
     """
 
     ink: Ink
@@ -77,6 +82,25 @@ class Normalized:
     zoom: float
     corner: tuple[float, float]
     notes: tuple[str, ...] = ()
+    turn: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Separated:
+    """Ink off its paper.
+
+    Attributes:
+        ink: `(h, w)` float32, 1 on paper 0.
+        is_plain: whether the paper is of one level, as in screenshots and drawings; then the
+            edges keep their grey levels, else, as in photos, there are none.
+        notes: what was found and done, in words.
+        slope: of the ruled lines that there were, pixels down for each pixel across.
+    """
+
+    ink: Ink
+    is_plain: bool
+    notes: tuple[str, ...]
+    slope: float = 0.0
 
 
 def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
@@ -89,15 +113,25 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     Raises:
         NoFormulaError: if there is no ink in the picture, or what there is looks like no writing.
     """
-    ink, is_plain, notes = separate_ink(_reduce(grey))
+    found = separate_ink(_reduce(grey))
+    ink, notes = found.ink, found.notes
     zoom = ink.shape[1] / grey.shape[1]
     strokes = ink > 0.5
     width = stroke_width(strokes)
+    turn = _askew(found, strokes, width)
+    if turn:
+        ink = np.asarray(
+            Image.fromarray(ink).rotate(turn, Image.Resampling.BICUBIC, expand=True)
+        ).clip(0, 1)
+        strokes = ink > 0.5
+        width = stroke_width(strokes)
+        notes += (f"turned by {turn:.1f} degrees",)
     if width < 2:  # lines of a pixel, smoothed, break where they lie between two pixels
         strokes = grow(strokes, ink > 0.25)
         width = stroke_width(strokes)
     box = ink_box(strokes)
-    left, top = box[1].start / zoom, box[0].start / zoom
+    left = box[1].start / zoom + (grey.shape[1] - ink.shape[1] / zoom) / 2
+    top = box[0].start / zoom + (grey.shape[0] - ink.shape[0] / zoom) / 2
     ink, strokes = ink[box], strokes[box]
     thin, thick = form.stroke_range
     if width > thick:  # a wide pen, or narrow strokes that run together
@@ -107,7 +141,7 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     scale = form.symbol_height / height
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
     # A wide pen can have written at any size, but thinner lines are ink that was made smaller.
-    is_rescaled = not (is_plain and is_near and thin <= width)
+    is_rescaled = not (found.is_plain and is_near and thin <= width)
     scale = scale * form.enlargement if is_rescaled else 1.0
     is_redrawn = not thin <= width * scale <= thick
     is_thick = width * scale > thick
@@ -134,20 +168,23 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     before, after = (round(margin / scale) for margin in (form.margin_before, form.margin_after))
     corner = (left - before / zoom, top - before / zoom)
     return Normalized(
-        np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn, zoom, corner, notes
+        np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn, zoom, corner, notes, turn
     )
+
+
+def _askew(found: Separated, strokes: Mask, width: float) -> float:
+    """By how many degrees, against the clock, the ink has to be turned; 0 if it is level."""
+    if found.slope:
+        degrees = math.degrees(math.atan(found.slope))
+        return degrees if abs(degrees) >= TURNED_LINES else 0.0
+    return tilt(strokes, width, TURNED_DRAWING if found.is_plain else TURNED_SHEET)
 
 
 # ---------------------------------------------------------------------------- ink from its paper
 
 
-def separate_ink(grey: Grey) -> tuple[Ink, bool, tuple[str, ...]]:
+def separate_ink(grey: Grey) -> Separated:
     """Tell ink from paper.
-
-    Returns:
-        The ink, `(h, w)` float32, 1 on paper 0; whether the paper is plain: of one level, as in
-        screenshots and drawings (then the edges keep their grey levels; else, as in photos, there
-        are none); and what was found and done, in words.
 
     Raises:
         NoFormulaError: if there is no ink.
@@ -158,7 +195,7 @@ def separate_ink(grey: Grey) -> tuple[Ink, bool, tuple[str, ...]]:
     paper = plain_paper(grey)
     if paper is None:
         found = ink_of_photo(grey)
-        return found.ink.astype(np.float32), False, found.notes
+        return Separated(found.ink.astype(np.float32), False, found.notes, found.slope)
     contrast = paper - grey  # positive where darker than the paper
     is_dark = contrast.sum() >= 0
     if not is_dark:
@@ -169,14 +206,16 @@ def separate_ink(grey: Grey) -> tuple[Ink, bool, tuple[str, ...]]:
     full = float(np.median(contrast[contrast > 0.5 * peak]))
     ink = np.clip(contrast / full, 0, 1).astype(np.float32)
     notes = [f"plain paper, {'dark' if is_dark else 'light'} ink"]
-    strokes, ruled = without_ruling(ink > 0.5)
-    if ruled and strokes.any():  # where nothing else is, the lines are what was written: an =, say
+    strokes, ruled, slope = without_ruling(ink > 0.5)
+    if not (ruled and strokes.any()):  # the lines alone are what was written: an =, say
+        slope = 0.0
+    else:
         refuse_flat_remains(strokes, stroke_width(ink > 0.5))
         # With the lines goes what is too faint for a stroke and hangs on none.
         ink = np.where(ndimage.binary_dilation(strokes, EIGHT), ink, 0).astype(np.float32)
         ink[(ink > 0.5) & ~strokes] = 0
         notes.append(f"{ruled} ruled lines removed")
-    return ink, True, tuple(notes)
+    return Separated(ink, True, tuple(notes), slope)
 
 
 def plain_paper(grey: Grey) -> float | None:
@@ -230,4 +269,4 @@ def _resize(
     return np.asarray(Image.fromarray(picture).resize(size, resample)).clip(0, 1)
 
 
-__all__ = ["NormalForm", "Normalized", "normalize_picture", "separate_ink"]
+__all__ = ["NormalForm", "Normalized", "Separated", "normalize_picture", "separate_ink"]
