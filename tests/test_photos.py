@@ -140,7 +140,7 @@ def _written(pen: int, zoom: float = 1.0) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("pen", [5, 6, 7, 8])
 def test_wide_strokes_come_out_as_narrow_ones(pen: int) -> None:
     placed = PROCESSOR.place(_written(pen))
-    assert f"strokes of {pen}.0 pixels drawn anew" in placed.notes
+    assert f"strokes of {pen}.0 pixels drawn anew: thinned to 3" in placed.notes
     assert _agrees(placed.picture)
     assert pen == 8 or _shape(placed.picture) == _shape(REFERENCE)  # there the = runs together
     assert placed.picture.shape == pytest.approx(REFERENCE.shape, abs=2)  # as large as it was
@@ -239,6 +239,7 @@ def test_ruled_lines_tell_how_a_sheet_was_held(degrees: int) -> None:
     )
     placed = PROCESSOR.place(turned)
     assert placed.turn == pytest.approx(-degrees, abs=0.4)
+    assert f"turned by {placed.turn:.1f} degrees, by the ruled lines" in placed.notes
     assert _agrees(placed.picture)
 
 

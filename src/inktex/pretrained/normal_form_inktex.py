@@ -125,7 +125,8 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         ).clip(0, 1)
         strokes = ink > 0.5
         width = stroke_width(strokes)
-        notes += (f"turned by {turn:.1f} degrees",)
+        teller = "the ruled lines" if found.slope else "bars and symbols"
+        notes += (f"turned by {turn:.1f} degrees, by {teller}",)
     if width < 2:  # lines of a pixel, smoothed, break where they lie between two pixels
         strokes = grow(strokes, ink > 0.25)
         width = stroke_width(strokes)
@@ -154,17 +155,21 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         scale = 1.0
         strokes = ink > 0.5
     pen = form.stroke_width / scale
+    nib = round(form.stroke_width * (form.enlargement if is_rescaled else 1))
     if is_redrawn and is_thick:
-        nib = round(form.stroke_width * (form.enlargement if is_rescaled else 1))
         ink = widen(centre_lines(strokes, max(round(width), 1)), nib)
         narrower = (width - nib) / 2 / zoom
         left, top = left + narrower, top + narrower
     elif is_redrawn:
         ink = widen(strokes, max(round(pen - width) + 1, 1))
     if is_rescaled:
-        notes += (f"symbols about {height:.0f} pixels tall, enlarged {zoom * scale:.2f} times",)
+        notes += (
+            f"symbols about {height:.0f} pixels tall, strokes of {given:.1f}, "
+            f"enlarged {zoom * scale:.2f} times",
+        )
     if is_redrawn:
-        notes += (f"strokes of {given:.1f} pixels drawn anew",)
+        change = f"thinned to {nib}" if is_thick else "widened"
+        notes += (f"strokes of {given:.1f} pixels drawn anew: {change}",)
     before, after = (round(margin / scale) for margin in (form.margin_before, form.margin_after))
     corner = (left - before / zoom, top - before / zoom)
     return Normalized(
