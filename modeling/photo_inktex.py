@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .pictures_inktex import NoFormulaError
+from .strokes_inktex import EIGHT, runs, stroke_width
 
 Grey = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -14,16 +15,16 @@ Lengths = NDArray[np.int64]
 
 MIN_CONTRAST = 0.04
 """Of the range from black to white; less is a blank sheet."""
-EIGHT = np.ones((3, 3), dtype=bool)
-"""Pixels that touch at a corner belong together."""
-MAX_SLOPE = 0.07
-"""Of ruled lines, pixels down for each pixel across: four degrees."""
-THINNEST = 0.1
-"""Share of the ink whose runs are as short as the pen is wide, even in wide, merging strokes."""
+MAX_SLOPE = 0.14
+"""Of ruled lines, pixels down for each pixel across: eight degrees."""
 WIDEST = 3.0
 """Widths of the pen that ink is wide at most, where strokes cross and run together."""
+_SHORTEST_LINE = 0.1
+"""Of the picture's width, that a ruled line is in it at least, or it is not looked for."""
 SOFT = 0.35
 """Of the usual steepness of the edges of ink; what has less is a shadow."""
+FAINT = 0.65
+"""Of the usual contrast of ink; what has less and is no letter is the edge of a shadow."""
 MANY_SPECKS = 12
 """More than so many dots are no decimal points, but a dirty sheet."""
 
@@ -35,10 +36,12 @@ class Found:
     Attributes:
         ink: `(h, w)` bool.
         notes: what was done to find it, in words.
+        slope: of the ruled lines that were under it, pixels down for each pixel across.
     """
 
     ink: Mask
     notes: tuple[str, ...]
+    slope: float = 0.0
 
 
 def ink_of_photo(grey: Grey) -> Found:
@@ -53,15 +56,19 @@ def ink_of_photo(grey: Grey) -> Found:
     is_dark = _is_dark_ink(ndimage.gaussian_filter(grey, 0.7))
     light = grey if is_dark else 1 - grey
     reach = max(max(light.shape) // 16, 15)
-    ink, outside = _ink(light, 0.7, reach)  # noise of the sensor, blocks of JPEG
+    try:
+        ink, contrast, outside = _ink(light, 0.7, reach)  # noise of the sensor, blocks of JPEG
+    except NoFormulaError:  # so many shadows that what is narrower than they are is not seen
+        reach = max(reach // 4, 15)
+        ink, contrast, outside = _ink(light, 0.7, reach)
     width = stroke_width(ink)
     if width >= 5:  # wide strokes bear more smoothing, and what is finer than they are is noise
         # Paper is looked for no farther than strokes are wide, else shadows' fingers are ink.
         reach = min(reach, max(round(WIDEST * width), 15))
-        ink, outside = _ink(light, min(width / 6, 3.0), reach)
+        ink, contrast, outside = _ink(light, min(width / 6, 3.0), reach)
     notes = [f"paper of uneven light, {'dark' if is_dark else 'light'} ink"]
     width = stroke_width(ink)
-    ink, ruled = without_ruling(ink)
+    ink, ruled, slope = without_ruling(ink)
     if ruled:
         refuse_flat_remains(ink, width)
         notes.append(f"{ruled} ruled lines removed")
@@ -74,11 +81,14 @@ def ink_of_photo(grey: Grey) -> Found:
     ink, specks = _without_specks(ink, stroke_width(ink))
     if specks:
         notes.append(f"{specks} specks removed")
-    return Found(ink, tuple(notes))
+    ink, faint = _without_faint(ink, contrast)
+    if faint:
+        notes.append(f"{faint} faint marks removed")
+    return Found(ink, tuple(notes), slope)
 
 
-def _ink(light: Grey, sigma: float, reach: int) -> tuple[Mask, Mask]:
-    """Dark ink in a picture smoothed by a Gaussian, and what is outside the sheet.
+def _ink(light: Grey, sigma: float, reach: int) -> tuple[Mask, Grey, Mask]:
+    """Dark ink in a picture smoothed by a Gaussian, its contrast, and what is outside the sheet.
 
     Args:
         light: `(h, w)`, 0 black to 1 white.
@@ -107,7 +117,7 @@ def _ink(light: Grey, sigma: float, reach: int) -> tuple[Mask, Mask]:
         raise NoFormulaError("The picture is blank: there is no ink in it.")
     # Faint parts count where they continue strong ones.
     weak = (contrast > max(0.6 * threshold, min(2.5 * noise, threshold))) & ~outside
-    return _without_soft(grow(strong, weak), contrast), outside
+    return _without_soft(grow(strong, weak), contrast), contrast, outside
 
 
 def _without_soft(ink: Mask, contrast: Grey) -> Mask:
@@ -178,18 +188,21 @@ def _otsu(values: Grey) -> float:
 # --------------------------------------------------------------------------------- ruled lines
 
 
-def without_ruling(ink: Mask) -> tuple[Mask, int]:
+def without_ruling(ink: Mask) -> tuple[Mask, int, float]:
     """Take away the lines of ruled or squared paper.
 
     At least two parallel lines from one edge of the picture to the other, at most `MAX_SLOPE`
     from level or upright. Where a stroke crosses a line, it stays.
 
     Returns:
-        The ink without them, all of it gone where there was nothing else, and how many there were.
+        The ink without them, all of it gone where there was nothing else; how many there were;
+        and by how many pixels the level ones go down for each pixel across.
     """
-    level, count = _without_level_lines(ink)
-    both, upright = _without_level_lines(level.T)
-    return (both.T, count + upright) if count + upright else (ink, 0)
+    level, count, down = _without_level_lines(ink)
+    both, upright, aside = _without_level_lines(level.T)
+    if count + upright == 0:
+        return ink, 0, 0.0
+    return both.T, count + upright, down if count else -aside
 
 
 def refuse_flat_remains(ink: Mask, width: float) -> None:
@@ -208,13 +221,13 @@ def refuse_flat_remains(ink: Mask, width: float) -> None:
         raise NoFormulaError("No formula found: there are only the lines of ruled paper.")
 
 
-def _without_level_lines(ink: Mask) -> tuple[Mask, int]:
+def _without_level_lines(ink: Mask) -> tuple[Mask, int, float]:
     height, width = ink.shape
     rows, columns = np.nonzero(ink)
     # Cheap, and all that a picture without ruling needs: no line without ink at both edges.
     edge = max(width // 33, 2)
     if height < 32 or not (ink[:, :edge].any() and ink[:, -edge:].any()):
-        return ink, 0
+        return ink, 0, 0.0
     some = slice(None, None, max(len(rows) // 50_000, 1))
     reach = int(np.ceil(MAX_SLOPE * width / 2)) + 1
     across = columns - width / 2
@@ -223,32 +236,43 @@ def _without_level_lines(ink: Mask) -> tuple[Mask, int]:
         lines = np.rint(rows[chosen] - slope * across[chosen]).astype(np.int64) + reach
         return np.bincount(lines, minlength=height + 2 * reach).astype(np.float64)
 
-    slopes = np.linspace(-MAX_SLOPE, MAX_SLOPE, 29)
+    slopes = np.linspace(-MAX_SLOPE, MAX_SLOPE, 57)
     slope = float(max(slopes, key=lambda one: float((profile(one, some) ** 2).sum())))
+    # Of a line that leaves the picture above or below, what is in it counts.
+    starts = np.arange(height + 2 * reach)[:, None] - reach - slope * width / 2
+    shares = starts + slope * np.linspace(0, width, 65)
+    share = ((shares >= 0) & (shares < height)).mean(axis=1)
     density = ndimage.uniform_filter1d(profile(slope, slice(None)), 3) * 3 / width
+    density /= np.maximum(share, _SHORTEST_LINE)
     peaks = np.flatnonzero(
         (density == ndimage.maximum_filter1d(density, 9)) & (density > 0.5)
     ).tolist()
     all_columns = np.arange(width)
-    paths = []
+    paths, whole = [], 0
     for peak in peaks:
         path = _follow(ink, peak - reach + slope * (all_columns - width / 2))
-        covered = _near(ink, path, 1)
+        covered = _near(ink, path, 1)[(path >= 0) & (path < height)]
+        if len(covered) == 0:
+            continue
         ends = min(covered[: 2 * edge].mean(), covered[-2 * edge :].mean())
         if covered.mean() > 0.6 and ends > 0.4:
             paths.append(path)
-    if len(paths) < 2:
-        return ink, 0
+            whole += len(covered) == width
+    if whole < 2:
+        return ink, 0, 0.0
     tall = runs(ink.T).T
     kept = ink.copy()
     for path in paths:
-        on_line = tall[path.clip(0, height - 1), all_columns]
+        within = (path >= 0) & (path < height)
+        on_line = tall[path[within], all_columns[within]]
         thickness = float(np.median(on_line[on_line > 0])) if (on_line > 0).any() else 1.0
         for shift in range(-int(thickness) - 1, int(thickness) + 2):
-            at = (path + shift).clip(0, height - 1)
-            thin = tall[at, all_columns] <= 1.5 * thickness + 1
-            kept[at[thin], all_columns[thin]] = False
-    return kept, len(paths)
+            at = path + shift
+            inside = (at >= 0) & (at < height)
+            at, across_it = at[inside], all_columns[inside]
+            thin = tall[at, across_it] <= 1.5 * thickness + 1
+            kept[at[thin], across_it[thin]] = False
+    return kept, len(paths), slope
 
 
 def _follow(ink: Mask, course: NDArray[np.float64], parts: int = 12) -> Lengths:
@@ -320,6 +344,18 @@ def _without_clutter(ink: Mask, surroundings: Mask, width: float) -> tuple[Mask,
     return ink & ~drop[labels], int(drop.sum())
 
 
+def _without_faint(ink: Mask, contrast: Grey) -> tuple[Mask, int]:
+    """Take away what is much fainter than the ink and too flat for a letter: edges of shadows."""
+    labels, count = ndimage.label(ink, EIGHT)
+    if count < 2:
+        return ink, 0
+    tall = np.array([rows.stop - rows.start for rows, _ in ndimage.find_objects(labels)])
+    mean = ndimage.mean(contrast, labels, np.arange(1, count + 1))
+    is_faint = np.zeros(count + 1, dtype=bool)
+    is_faint[1:] = (mean < FAINT * np.median(contrast[ink])) & (tall < 0.4 * tall.max())
+    return ink & ~is_faint[labels], int(is_faint.sum())
+
+
 def _without_specks(ink: Mask, width: float) -> tuple[Mask, int]:
     """Take away what is smaller than a dot; where there are too many dots, those as well."""
     labels, count = ndimage.label(ink, EIGHT)
@@ -333,42 +369,11 @@ def _without_specks(ink: Mask, width: float) -> tuple[Mask, int]:
     return ~small[labels], int(small[1:].sum())
 
 
-# ------------------------------------------------------------------------------------ measures
-
-
-def stroke_width(strokes: Mask, share: float = 0.5) -> float:
-    """Width of the strokes, in pixels: a quantile of the shorter of the two runs through a pixel.
-
-    Exact for the protocol's square pen, wherever a stroke is not near a diagonal and touches no
-    other. Where strokes are wide, the median is of both: `THINNEST` is nearer to the pen.
-
-    Args:
-        strokes: `(h, w)`.
-        share: of the ink, that may have shorter runs.
-    """
-    shorter = np.minimum(runs(strokes), runs(strokes.T).T)
-    return float(np.quantile(shorter[strokes], share))
-
-
-def runs(strokes: Mask) -> Lengths:
-    """Length of the horizontal run of ink that each pixel of ink is in."""
-    padded = np.pad(strokes, ((0, 0), (0, 1))).ravel()
-    steps = np.diff(padded.astype(np.int8), prepend=0)
-    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-    lengths = np.zeros(padded.size, dtype=np.int64)
-    lengths[padded] = np.repeat(ends - starts, ends - starts)
-    return lengths.reshape(strokes.shape[0], -1)[:, :-1]
-
-
 __all__ = [
-    "EIGHT",
     "MIN_CONTRAST",
-    "THINNEST",
     "Found",
     "grow",
     "ink_of_photo",
     "refuse_flat_remains",
-    "runs",
-    "stroke_width",
     "without_ruling",
 ]

@@ -21,20 +21,34 @@ class PlacedPicture:
         picture: `(height, width)` uint8, ink 255 on paper 0.
         zoom: pixels of `picture` for each pixel of the given one, across and down.
         corner: x and y of its left upper corner, in pixels of the given one (turned upright, where
-            it says how).
+            it says how)
+            and after `turn`.
         notes: what the image processor found and did, in words.
+        turn: by so many degrees, against the clock, the given picture was turned about `pivot`.
+        pivot: x and y, in pixels of the given picture.
     """
 
     picture: NDArray[np.uint8]
     zoom: tuple[float, float]
     corner: tuple[float, float]
     notes: tuple[str, ...] = ()
+    turn: float = 0.0
+    pivot: tuple[float, float] = (0.0, 0.0)
 
     def outside(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
         """Left, top, right and bottom in the given picture, of a box in `picture`."""
         (across, down), (x, y) = self.zoom, self.corner
         left, top, right, bottom = box
-        return left / across + x, top / down + y, right / across + x, bottom / down + y
+        left, top, right, bottom = (
+            left / across + x, top / down + y, right / across + x, bottom / down + y
+        )  # fmt: skip
+        if not self.turn:
+            return left, top, right, bottom
+        cosine, sine = math.cos(math.radians(self.turn)), math.sin(math.radians(self.turn))
+        (px, py), corners = self.pivot, [(a, b) for a in (left, right) for b in (top, bottom)]
+        across_there = [px + (a - px) * cosine - (b - py) * sine for a, b in corners]
+        down_there = [py + (a - px) * sine + (b - py) * cosine for a, b in corners]
+        return min(across_there), min(down_there), max(across_there), max(down_there)
 
 
 class PlacingSettings(Protocol):
@@ -92,6 +106,8 @@ def place_picture(picture: Any, settings: PlacingSettings) -> PlacedPicture:
         zoom=(size[0] / width * normal.zoom / step, size[1] / height * normal.zoom / step),
         corner=(normal.corner[0] * step, normal.corner[1] * step),
         notes=normal.notes,
+        turn=normal.turn,
+        pivot=(grey.shape[1] * step / 2, grey.shape[0] * step / 2),
     )
 
 

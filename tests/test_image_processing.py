@@ -20,11 +20,11 @@ from inktex.modeling.normal_form_inktex import (
     normalize_picture,
     symbol_height,
 )
-from inktex.modeling.photo_inktex import stroke_width
 from inktex.modeling.pictures_inktex import grey_levels
+from inktex.modeling.strokes_inktex import stroke_width
 from inktex.render import draw, render
 
-FORM = NormalForm(28.0, 3, 12, 11, 1.6, (2.0, 5.5))
+FORM = NormalForm(28.0, 3, 12, 11, 1.6, (2.0, 4.5))
 PROCESSOR = InktexImageProcessor(enlargement=1.0)
 """Aims at exactly the protocol's size, so that results can be compared with its pictures."""
 

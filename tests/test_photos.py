@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from scipy import ndimage
@@ -17,14 +19,15 @@ from inktex.modeling import pictures_inktex
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.photo_inktex import ink_of_photo, without_ruling
 from inktex.modeling.pictures_inktex import NoFormulaError, reduced_levels
+from inktex.modeling.strokes_inktex import centre_lines, widen
 from inktex.render import render
 from inktex.showing import preprocessing_sheet
 
 PROCESSOR = InktexImageProcessor(enlargement=1.0)
 
 
-def _formula() -> NDArray[np.uint8]:
-    """`x - 1 = o`, more or less, white on black as published."""
+def _formula(*others: Any) -> NDArray[np.uint8]:
+    """`x - 1 = o`, more or less, and other strokes, white on black as published."""
     angle = np.linspace(0, 2 * np.pi, 24)
     strokes: list[Any] = [
         [(0, 6), (18, 36)],
@@ -34,19 +37,21 @@ def _formula() -> NDArray[np.uint8]:
         [(84, 14), (106, 13)],
         [(84, 24), (107, 25)],
         np.stack([130 + 12 * np.cos(angle), 20 + 17 * np.sin(angle)], axis=1),
+        *others,
     ]
     return render([np.array(stroke, dtype=np.float32) for stroke in strokes])
 
 
 INK = _formula()
 REFERENCE = PROCESSOR.draw(INK)
+OVERLINED = _formula([(0, -10), (144, -11)])
 
 
-def _sheet(zoom: int = 3, paper: int = 60) -> Image.Image:
+def _sheet(zoom: int = 3, paper: int = 60, ink: NDArray[np.uint8] = INK) -> Image.Image:
     """Dark grey ink on light grey paper, large as in a photo, not yet photographed."""
-    large = Image.fromarray(INK).resize((INK.shape[1] * zoom, INK.shape[0] * zoom))
-    ink = np.asarray(ImageOps.expand(large, paper, 0), dtype=np.float32) / 255
-    return Image.fromarray((215 - 150 * ink).astype(np.uint8))
+    large = Image.fromarray(ink).resize((ink.shape[1] * zoom, ink.shape[0] * zoom))
+    share = np.asarray(ImageOps.expand(large, paper, 0), dtype=np.float32) / 255
+    return Image.fromarray((215 - 150 * share).astype(np.uint8))
 
 
 def _photographed(sheet: Image.Image, noise: float = 3.0) -> Image.Image:
@@ -57,10 +62,10 @@ def _photographed(sheet: Image.Image, noise: float = 3.0) -> Image.Image:
     return Image.fromarray((levels * light + grain).clip(0, 255).astype(np.uint8))
 
 
-def _agrees(drawn: NDArray[Any]) -> bool:
+def _agrees(drawn: NDArray[Any], reference: NDArray[Any] = REFERENCE) -> bool:
     """Whether a picture shows the formula and nothing else, give or take a pixel and a half."""
-    size = REFERENCE.shape[1], REFERENCE.shape[0]
-    first, second = (np.asarray(Image.fromarray(p).resize(size)) > 90 for p in (drawn, REFERENCE))
+    size = reference.shape[1], reference.shape[0]
+    first, second = (np.asarray(Image.fromarray(p).resize(size)) > 90 for p in (drawn, reference))
     near = [ndimage.binary_dilation(one, np.ones((3, 3))) for one in (first, second)]
     hits = [(first & near[1]).sum() / first.sum(), (second & near[0]).sum() / second.sum()]
     return bool(min(hits) > 0.85)
@@ -93,8 +98,8 @@ def test_a_fraction_bar_is_no_ruled_line() -> None:
     ink = np.zeros((80, 300), dtype=bool)
     ink[38:41] = True  # from edge to edge, but alone
     ink[10:30, 140:144] = ink[50:70, 140:144] = True
-    kept, count = without_ruling(ink)
-    assert count == 0
+    kept, count, slope = without_ruling(ink)
+    assert (count, slope) == (0, 0.0)
     assert kept is ink
 
 
@@ -118,12 +123,138 @@ def test_the_fingers_of_a_shadow_are_no_ink() -> None:
     assert _agrees(PROCESSOR.draw(_photographed(dimmed)))
 
 
-@pytest.mark.parametrize("pen", [6, 8])
-def test_wide_strokes_come_out_as_narrow_ones(pen: int) -> None:
+def _shape(drawn: NDArray[Any]) -> tuple[int, int]:
+    """Pieces of ink, and holes in it."""
+    ink = np.pad(drawn > 100, 1)
+    return ndimage.label(ink, np.ones((3, 3)))[1], ndimage.label(~ink)[1] - 1
+
+
+def _written(pen: int, zoom: float = 1.0) -> NDArray[np.uint8]:
+    """The formula with another pen, in pixels at the published size."""
     line = ndimage.minimum_filter(INK, size=3)
-    wide = ndimage.maximum_filter(np.pad(line, pen), size=pen)
-    placed = PROCESSOR.place(wide)
-    assert f"strokes of {pen}.0 pixels drawn anew" in placed.notes
+    wide = Image.fromarray(ndimage.maximum_filter(np.pad(line, pen), size=pen))
+    size = round(wide.width * zoom), round(wide.height * zoom)
+    return np.asarray(wide.resize(size, Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("pen", [5, 6, 7, 8])
+def test_wide_strokes_come_out_as_narrow_ones(pen: int) -> None:
+    placed = PROCESSOR.place(_written(pen))
+    assert f"strokes of {pen}.0 pixels drawn anew: thinned to 3" in placed.notes
+    assert _agrees(placed.picture)
+    assert pen == 8 or _shape(placed.picture) == _shape(REFERENCE)  # there the = runs together
+    assert placed.picture.shape == pytest.approx(REFERENCE.shape, abs=2)  # as large as it was
+
+
+@pytest.mark.parametrize("pen", [6, 7])
+@pytest.mark.parametrize("zoom", [2.5, 4.0])
+def test_felt_pens_write_at_any_resolution(pen: int, zoom: float) -> None:
+    placed = PROCESSOR.place(_written(pen, zoom))
+    assert any("drawn anew" in note for note in placed.notes)
+    assert _agrees(placed.picture)
+    assert _shape(placed.picture) == _shape(REFERENCE)
+
+
+@given(
+    pen=st.integers(6, 9), overlap=st.integers(0, 4), length=st.integers(20, 60),
+    turn=st.integers(0, 3),
+)  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_strokes_that_a_wide_pen_ran_together_are_two_again(
+    pen: int, overlap: int, length: int, turn: int
+) -> None:
+    distance = pen - overlap
+    lines = np.zeros((distance + 1, length), dtype=bool)
+    lines[[0, -1]] = True
+    ink = ndimage.binary_dilation(np.pad(np.rot90(lines, turn), pen), np.ones((pen, pen)))
+    found = np.rot90(centre_lines(ink, pen), -turn)
+    rows, columns = np.nonzero(found)
+    found = found[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    assert found.shape == lines.shape
+    assert found[lines].all()
+    assert not found[1:-1, 1:-1].any()  # their ends are tied together: nothing tells
+
+
+def test_the_dots_of_a_wide_pen_stay_filled() -> None:
+    dot = np.pad(np.ones((10, 9), dtype=bool), 4)
+    assert ndimage.label(~widen(centre_lines(dot, 7), 3).astype(bool))[1] <= 1
+    assert centre_lines(dot, 7).sum() == 4 * 3
+
+
+@pytest.mark.parametrize("degrees", [-16, -12, 12, 16])
+def test_a_drawing_far_from_level_is_turned(degrees: int) -> None:
+    turned = Image.fromarray(OVERLINED).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+    placed = PROCESSOR.place(turned)
+    assert placed.turn == pytest.approx(-degrees, abs=2.5)  # its bars are not quite level
+    assert any("turned by" in note for note in placed.notes)
+    assert _agrees(placed.picture, PROCESSOR.draw(OVERLINED))
+    # What is ink in the given picture is in the frame.
+    height, width = placed.picture.shape
+    left, top, right, bottom = placed.outside((0, 0, width, height))
+    rows, columns = np.nonzero(np.asarray(turned) > 127)
+    assert left <= columns.min()
+    assert right >= columns.max()
+    assert top <= rows.min()
+    assert bottom >= rows.max()
+
+
+def test_places_in_a_turned_picture_are_where_they_were() -> None:
+    turned = Image.fromarray(OVERLINED).rotate(13, expand=True)
+    ink = np.asarray(turned) > 127
+    placed = PROCESSOR.place(turned)
+    y, x = np.argwhere(ink)[np.argmin(np.argwhere(ink)[:, 0])]  # the right end of the line above
+    assert placed.turn
+    drawn = np.argwhere(placed.picture > 100)
+    end = drawn[(drawn[:, 1] - drawn[:, 0]).argmax()]
+    left, up, right, down = placed.outside((end[1], end[0], end[1] + 1, end[0] + 1))
+    assert (left + right) / 2 == pytest.approx(x, abs=4)
+    assert (up + down) / 2 == pytest.approx(y, abs=4)
+
+
+@given(degrees=st.floats(-6, 6))
+@settings(max_examples=20, deadline=None)
+def test_hands_that_write_uphill_are_left_alone(degrees: float) -> None:
+    turned = Image.fromarray(OVERLINED).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+    assert PROCESSOR.place(turned).turn == 0
+
+
+@pytest.mark.parametrize("degrees", [-7, 8])
+def test_a_sheet_held_askew_is_turned(degrees: int) -> None:
+    sheet = _sheet(ink=OVERLINED).rotate(
+        degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=215
+    )
+    placed = PROCESSOR.place(_photographed(sheet, 2.0))
+    assert placed.turn == pytest.approx(-degrees, abs=2.5)
+    assert _agrees(placed.picture, PROCESSOR.draw(OVERLINED))
+
+
+@pytest.mark.parametrize("degrees", [-5, 3])
+def test_ruled_lines_tell_how_a_sheet_was_held(degrees: int) -> None:
+    sheet = _sheet(paper=120)
+    pencil = ImageDraw.Draw(sheet)
+    for y in range(-20, sheet.height + 20, 37):
+        pencil.line((0, y, sheet.width, y), fill=90, width=2)
+    turned = sheet.rotate(degrees, Image.Resampling.BICUBIC).crop(
+        (50, 50, sheet.width - 50, sheet.height - 50)
+    )
+    placed = PROCESSOR.place(turned)
+    assert placed.turn == pytest.approx(-degrees, abs=0.4)
+    assert f"turned by {placed.turn:.1f} degrees, by the ruled lines" in placed.notes
+    assert _agrees(placed.picture)
+
+
+def test_a_level_sheet_is_not_turned() -> None:
+    for picture in (INK, _photographed(_sheet())):
+        assert PROCESSOR.place(picture).turn == 0
+
+
+def test_faint_flat_marks_are_no_ink() -> None:
+    sheet = _sheet()
+    pencil = ImageDraw.Draw(sheet)
+    for box in ((90, 30, 150, 38), (300, 220, 330, 227)):  # as edges of shadows come out
+        pencil.rectangle(box, fill=150)
+    placed = PROCESSOR.place(_photographed(sheet, 2.0))
+    assert "2 faint marks removed" in placed.notes
     assert _agrees(placed.picture)
 
 

@@ -222,7 +222,14 @@ def test_conditions_are_what_they_are_called() -> None:
         for pen in (1, 2, 4, 6, 8)
     ]
     assert widths == sorted(widths)
-    assert len(CONDITIONS) == 15
+    turned = degraded(sample, "turned by 6 degrees").picture
+    assert turned.height > ink.height
+    aslant = degraded(sample, "slight perspective").picture
+    assert aslant.size == ink.size
+    for picture in (turned, aslant):
+        ratio = np.asarray(picture).sum() / np.asarray(ink).sum()
+        assert 0.75 < ratio < 1.1
+    assert len(CONDITIONS) == 19
 
 
 def test_photos_are_the_same_whenever_they_are_made() -> None:

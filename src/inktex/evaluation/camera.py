@@ -33,6 +33,8 @@ _ZOOM = 2.5
 """Pixels of a photo for each pixel of the published picture."""
 _PAPER = 60
 """Pixels of paper around the ink in a photo."""
+_ASLANT = 0.08
+"""Of width and height, that a corner is moved inwards at most where a picture is seen aslant."""
 _INK = 45
 """Level of the ink, 0 to 255, before anything happens to it."""
 
@@ -191,6 +193,37 @@ def _pen(width: int) -> Condition:
     return redraw
 
 
+def _turned(degrees: float) -> Condition:
+    """Either way, as the seed has it."""
+
+    def turn(picture: Image.Image, seed: int) -> Image.Image:
+        way = 1 if seed % 2 else -1
+        return picture.convert("L").rotate(way * degrees, Image.Resampling.BICUBIC, expand=True)
+
+    return turn
+
+
+def _perspective(picture: Image.Image, seed: int) -> Image.Image:
+    """Seen a little from the side, from above or from below: each corner is moved inwards."""
+    rng = np.random.default_rng(seed)
+    width, height = picture.size
+    inwards = rng.uniform(0, _ASLANT, (4, 2)) * (width, height)
+    given = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float64)
+    seen = given + inwards * np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
+    # Pillow wants to know where each pixel comes from: eight unknowns, two equations a corner.
+    rows = [
+        row
+        for (x, y), (u, v) in zip(seen, given, strict=True)
+        for row in (
+            (x, y, 1, 0, 0, 0, -u * x, -u * y), (0, 0, 0, x, y, 1, -v * x, -v * y)
+        )
+    ]  # fmt: skip
+    back = np.linalg.solve(np.array(rows), given.ravel())
+    return picture.convert("L").transform(
+        picture.size, Image.Transform.PERSPECTIVE, back.tolist(), Image.Resampling.BICUBIC
+    )
+
+
 def _jpeg(picture: Image.Image, _: int) -> Image.Image:
     file = io.BytesIO()
     ImageOps.invert(picture.convert("L")).save(file, "JPEG", quality=30)
@@ -212,6 +245,10 @@ CONDITIONS: Mapping[str, Condition] = {
     "strokes of 4 pixels": _pen(4),
     "strokes of 6 pixels": _pen(6),
     "strokes of 8 pixels": _pen(8),
+    "turned by 3 degrees": _turned(3),
+    "turned by 6 degrees": _turned(6),
+    "turned by 15 degrees": _turned(15),
+    "slight perspective": _perspective,
     "JPEG of quality 30": _jpeg,
 }
 """Clean first: what the others lose is measured against it."""

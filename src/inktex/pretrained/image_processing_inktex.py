@@ -28,7 +28,7 @@ class InktexImageProcessor(BaseImageProcessor):
         height_tolerance: factor by which the measured symbol height may be off before the size
             is changed. Training varies it about as far.
         stroke_range: narrowest and widest strokes, in pixels of the protocol, that are not drawn
-            anew.
+            anew. Training varies them about as far.
         enlargement: ink whose size is changed comes out this many times as large as the protocol
             has it: letters that touch measure too tall, and large ink reads better than small.
         max_height, max_width: of the model's picture; what is larger is reduced, as in training.
@@ -51,7 +51,7 @@ class InktexImageProcessor(BaseImageProcessor):
         margin_before: int = 12,
         margin_after: int = 11,
         height_tolerance: float = 1.6,
-        stroke_range: Sequence[float] = (2.0, 5.5),
+        stroke_range: Sequence[float] = (2.0, 4.5),
         enlargement: float = 1.3,
         max_height: int = 256,
         max_width: int = 1056,

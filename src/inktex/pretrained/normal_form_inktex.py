@@ -5,6 +5,7 @@ margins. A picture that is near that already is left as it is; what differs (a p
 thin or thick strokes, another size) is brought there.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,18 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .photo_inktex import (
-    EIGHT,
-    MIN_CONTRAST,
-    THINNEST,
-    grow,
-    ink_of_photo,
-    refuse_flat_remains,
-    stroke_width,
-    without_ruling,
-)
+from .leveling_inktex import tilt
+from .photo_inktex import MIN_CONTRAST, grow, ink_of_photo, refuse_flat_remains, without_ruling
 from .pictures_inktex import NoFormulaError
 from .refusal_inktex import refuse_what_is_no_writing
+from .strokes_inktex import EIGHT, THINNEST, centre_lines, ink_box, stroke_width, widen
 
 Grey = NDArray[np.float32]
 Ink = NDArray[np.float32]
@@ -33,6 +27,13 @@ WORKING_PIXELS = 2_000_000
 """Larger pictures are reduced before anything is measured in them."""
 MOST_PIXELS = 8_000_000
 """No ink is enlarged beyond that: long before, it is larger than the model's largest picture."""
+TURNED_LINES = 1.0
+"""Degrees from which on a picture is turned so that its ruled lines are level."""
+TURNED_SHEET = 4.0
+"""The same of a photo without them, where the ink has to tell: training turns it about as far."""
+TURNED_DRAWING = 10.0
+"""The same of what was drawn on plain paper: it was not held askew, and no hand that is known
+writes so far from level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,10 @@ class Normalized:
         scale: pixels of the protocol for each pixel of `ink`.
         is_rescaled, is_redrawn: whether size and strokes had to change.
         zoom: pixels of `ink` for each pixel of the given picture.
-        corner: x and y, in pixels of the given picture, of the left upper corner of `ink`.
+        corner: x and y, in pixels of the given picture, of the left upper corner of `ink`, after
+            turning.
         notes: what was found and done, in words, in the order in which it was.
+        turn: by so many degrees, against the clock, the picture was turned about its middle.
     """
 
     ink: Ink
@@ -79,6 +82,25 @@ class Normalized:
     zoom: float
     corner: tuple[float, float]
     notes: tuple[str, ...] = ()
+    turn: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Separated:
+    """Ink off its paper.
+
+    Attributes:
+        ink: `(h, w)` float32, 1 on paper 0.
+        is_plain: whether the paper is of one level, as in screenshots and drawings; then the
+            edges keep their grey levels, else, as in photos, there are none.
+        notes: what was found and done, in words.
+        slope: of the ruled lines that there were, pixels down for each pixel across.
+    """
+
+    ink: Ink
+    is_plain: bool
+    notes: tuple[str, ...]
+    slope: float = 0.0
 
 
 def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
@@ -91,24 +113,36 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     Raises:
         NoFormulaError: if there is no ink in the picture, or what there is looks like no writing.
     """
-    ink, is_plain, notes = separate_ink(_reduce(grey))
+    found = separate_ink(_reduce(grey))
+    ink, notes = found.ink, found.notes
     zoom = ink.shape[1] / grey.shape[1]
     strokes = ink > 0.5
     width = stroke_width(strokes)
+    turn = _askew(found, strokes, width)
+    if turn:
+        ink = np.asarray(
+            Image.fromarray(ink).rotate(turn, Image.Resampling.BICUBIC, expand=True)
+        ).clip(0, 1)
+        strokes = ink > 0.5
+        width = stroke_width(strokes)
+        teller = "the ruled lines" if found.slope else "bars and symbols"
+        notes += (f"turned by {turn:.1f} degrees, by {teller}",)
     if width < 2:  # lines of a pixel, smoothed, break where they lie between two pixels
         strokes = grow(strokes, ink > 0.25)
         width = stroke_width(strokes)
-    box = _ink_box(strokes)
-    left, top = box[1].start / zoom, box[0].start / zoom
+    box = ink_box(strokes)
+    left = box[1].start / zoom + (grey.shape[1] - ink.shape[1] / zoom) / 2
+    top = box[0].start / zoom + (grey.shape[0] - ink.shape[0] / zoom) / 2
     ink, strokes = ink[box], strokes[box]
     thin, thick = form.stroke_range
-    drawn = stroke_width(strokes, THINNEST) if width > thick else width
-    height, given = symbol_height(strokes, drawn), drawn
-    refuse_what_is_no_writing(strokes, drawn, height)
+    if width > thick:  # a wide pen, or narrow strokes that run together
+        width = stroke_width(strokes, THINNEST)
+    height, given = symbol_height(strokes, width), width
+    refuse_what_is_no_writing(strokes, width, height)
     scale = form.symbol_height / height
-    # Only where the pen is the protocol's may the size be, too.
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
-    is_rescaled = not (is_plain and is_near and thin <= width <= thick)
+    # A wide pen can have written at any size, but thinner lines are ink that was made smaller.
+    is_rescaled = not (found.is_plain and is_near and thin <= width)
     scale = scale * form.enlargement if is_rescaled else 1.0
     is_redrawn = not thin <= width * scale <= thick
     is_thick = width * scale > thick
@@ -117,37 +151,45 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         # size where the result has to be right.
         scale = min(scale, float(np.sqrt(MOST_PIXELS / strokes.size)))
         ink = _resize(ink, scale)
-        width, drawn, zoom = width * scale, drawn * scale, zoom * scale
+        width, zoom = width * scale, zoom * scale
         scale = 1.0
         strokes = ink > 0.5
     pen = form.stroke_width / scale
+    nib = round(form.stroke_width * (form.enlargement if is_rescaled else 1))
     if is_redrawn and is_thick:
-        # Where strokes ran together, the line in their middle would be all that is left of them.
-        middle = ndimage.binary_erosion(strokes, np.ones((max(round(drawn), 1),) * 2))
-        ink = _widen(_thin(strokes) | middle, form.stroke_width)
+        ink = widen(centre_lines(strokes, max(round(width), 1)), nib)
+        narrower = (width - nib) / 2 / zoom
+        left, top = left + narrower, top + narrower
     elif is_redrawn:
-        ink = _widen(strokes, max(round(pen - width) + 1, 1))
+        ink = widen(strokes, max(round(pen - width) + 1, 1))
     if is_rescaled:
-        notes += (f"symbols about {height:.0f} pixels tall, enlarged {zoom * scale:.2f} times",)
+        notes += (
+            f"symbols about {height:.0f} pixels tall, strokes of {given:.1f}, "
+            f"enlarged {zoom * scale:.2f} times",
+        )
     if is_redrawn:
-        notes += (f"strokes of {given:.1f} pixels drawn anew",)
+        change = f"thinned to {nib}" if is_thick else "widened"
+        notes += (f"strokes of {given:.1f} pixels drawn anew: {change}",)
     before, after = (round(margin / scale) for margin in (form.margin_before, form.margin_after))
     corner = (left - before / zoom, top - before / zoom)
     return Normalized(
-        np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn, zoom, corner, notes
+        np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn, zoom, corner, notes, turn
     )
+
+
+def _askew(found: Separated, strokes: Mask, width: float) -> float:
+    """By how many degrees, against the clock, the ink has to be turned; 0 if it is level."""
+    if found.slope:
+        degrees = math.degrees(math.atan(found.slope))
+        return degrees if abs(degrees) >= TURNED_LINES else 0.0
+    return tilt(strokes, width, TURNED_DRAWING if found.is_plain else TURNED_SHEET)
 
 
 # ---------------------------------------------------------------------------- ink from its paper
 
 
-def separate_ink(grey: Grey) -> tuple[Ink, bool, tuple[str, ...]]:
+def separate_ink(grey: Grey) -> Separated:
     """Tell ink from paper.
-
-    Returns:
-        The ink, `(h, w)` float32, 1 on paper 0; whether the paper is plain: of one level, as in
-        screenshots and drawings (then the edges keep their grey levels; else, as in photos, there
-        are none); and what was found and done, in words.
 
     Raises:
         NoFormulaError: if there is no ink.
@@ -158,7 +200,7 @@ def separate_ink(grey: Grey) -> tuple[Ink, bool, tuple[str, ...]]:
     paper = plain_paper(grey)
     if paper is None:
         found = ink_of_photo(grey)
-        return found.ink.astype(np.float32), False, found.notes
+        return Separated(found.ink.astype(np.float32), False, found.notes, found.slope)
     contrast = paper - grey  # positive where darker than the paper
     is_dark = contrast.sum() >= 0
     if not is_dark:
@@ -169,14 +211,16 @@ def separate_ink(grey: Grey) -> tuple[Ink, bool, tuple[str, ...]]:
     full = float(np.median(contrast[contrast > 0.5 * peak]))
     ink = np.clip(contrast / full, 0, 1).astype(np.float32)
     notes = [f"plain paper, {'dark' if is_dark else 'light'} ink"]
-    strokes, ruled = without_ruling(ink > 0.5)
-    if ruled and strokes.any():  # where nothing else is, the lines are what was written: an =, say
+    strokes, ruled, slope = without_ruling(ink > 0.5)
+    if not (ruled and strokes.any()):  # the lines alone are what was written: an =, say
+        slope = 0.0
+    else:
         refuse_flat_remains(strokes, stroke_width(ink > 0.5))
         # With the lines goes what is too faint for a stroke and hangs on none.
         ink = np.where(ndimage.binary_dilation(strokes, EIGHT), ink, 0).astype(np.float32)
         ink[(ink > 0.5) & ~strokes] = 0
         notes.append(f"{ruled} ruled lines removed")
-    return ink, True, tuple(notes)
+    return Separated(ink, True, tuple(notes), slope)
 
 
 def plain_paper(grey: Grey) -> float | None:
@@ -212,43 +256,6 @@ def symbol_height(strokes: Mask, width: float) -> float:
     return float(heights[heights >= 0.1 * tallest].mean())
 
 
-def _widen(strokes: Mask, size: int) -> Ink:
-    """Draw with a square pen, as the protocol does: slanting strokes are wider than upright."""
-    drawn = ndimage.maximum_filter(np.pad(strokes, size), size=size)
-    return drawn[_ink_box(drawn)].astype(np.float32)
-
-
-def _thin(strokes: Mask) -> Mask:
-    """Lines of one pixel in the middle of strokes (Guo and Hall 1989)."""
-    picture = np.pad(strokes, 1)
-    changed = True
-    while changed:
-        changed = False
-        for first in (True, False):
-            rows, columns = np.nonzero(picture)
-            north, ne, east, se, south, sw, west, nw = (
-                picture[rows + down, columns + right]
-                for down, right in (
-                    (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)
-                )
-            )  # fmt: skip
-            parts = np.sum(
-                [~north & (ne | east), ~east & (se | south), ~south & (sw | west),
-                 ~west & (nw | north)],
-                axis=0,
-            )  # fmt: skip
-            neighbours = np.minimum(
-                np.sum([nw | north, ne | east, se | south, sw | west], axis=0),
-                np.sum([north | ne, east | se, south | sw, west | nw], axis=0),
-            )
-            inner = (north | ne | ~se) & east if first else (south | sw | ~nw) & west
-            gone = (parts == 1) & (neighbours >= 2) & (neighbours <= 3) & ~inner
-            if gone.any():
-                picture[rows[gone], columns[gone]] = False
-                changed = True
-    return picture[1:-1, 1:-1]
-
-
 # ------------------------------------------------------------------------------------------ arrays
 
 
@@ -267,9 +274,4 @@ def _resize(
     return np.asarray(Image.fromarray(picture).resize(size, resample)).clip(0, 1)
 
 
-def _ink_box(strokes: Mask) -> tuple[slice, slice]:
-    rows, columns = np.flatnonzero(strokes.any(axis=1)), np.flatnonzero(strokes.any(axis=0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-
-
-__all__ = ["NormalForm", "Normalized", "normalize_picture", "separate_ink"]
+__all__ = ["NormalForm", "Normalized", "Separated", "normalize_picture", "separate_ink"]

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .photo_inktex import EIGHT
 from .pictures_inktex import NoFormulaError
+from .strokes_inktex import EIGHT
 
 Mask = NDArray[np.bool_]
 
