@@ -20,9 +20,8 @@ class PlacedPicture:
     Attributes:
         picture: `(height, width)` uint8, ink 255 on paper 0.
         zoom: pixels of `picture` for each pixel of the given one, across and down.
-        corner: x and y of its left upper corner, in pixels of the given one (turned upright, where
-            it says how)
-            and after `turn`.
+        corner: x and y of its left upper corner, in pixels of the given one (upright, where it says
+            how to hold it) after `turn`.
         notes: what the image processor found and did, in words.
         turn: by so many degrees, against the clock, the given picture was turned about `pivot`.
         pivot: x and y, in pixels of the given picture.
