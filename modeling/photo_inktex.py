@@ -84,6 +84,8 @@ def ink_of_photo(grey: Grey) -> Found:
     ink, faint = _without_faint(ink, contrast)
     if faint:
         notes.append(f"{faint} faint marks removed")
+    if ruled or outside.any():  # what was at the edge, or was specks, is gone only now
+        refuse_flat_remains(ink, width)
     return Found(ink, tuple(notes), slope)
 
 
@@ -213,11 +215,11 @@ def refuse_flat_remains(ink: Mask, width: float) -> None:
         width: of the strokes, the lines among them, in pixels.
 
     Raises:
-        NoFormulaError: if nothing in it is taller than two lines.
+        NoFormulaError: if nothing in it is taller than three lines.
     """
     boxes = ndimage.find_objects(ndimage.label(ink, EIGHT)[0])
     tallest = max((rows.stop - rows.start for rows, _ in boxes), default=0)
-    if tallest <= 2 * width + 2:
+    if tallest <= 3 * width + 2:
         raise NoFormulaError("No formula found: there are only the lines of ruled paper.")
 
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .pictures_inktex import NoFormulaError
-from .strokes_inktex import EIGHT
+from .strokes_inktex import EIGHT, runs
 
 Mask = NDArray[np.bool_]
 
@@ -15,6 +15,18 @@ MOST_FILLED = 0.6
 """Share of ink in the box around it, where that is larger than a few strokes."""
 SLIMMEST = 2.0
 """Symbols' height over the pen's width; a thick felt pen has 3, a blot 1."""
+BLOT = 2.5
+"""Widths of the pen; in strokes lies no larger disc, but where a loop is filled."""
+MOST_BLOTS = 0.35
+"""Share of the ink in such discs; written with thick pens, CROHME's 2014 test ink has 0.25."""
+MOST_STRAIGHT = 0.75
+"""Share of the outline that goes straight along rows and columns of pixels."""
+LEAST_SIDES = 16
+"""Straight sides that are no accident: `-` and `=` have eight."""
+SHORTEST_SIDE = 16
+"""Pixels."""
+SHORTEST_AXIS = 100
+"""Pixels; no hand keeps to one row, then to one column, for so long."""
 
 
 def refuse_what_is_no_writing(strokes: Mask, width: float, height: float) -> None:
@@ -46,6 +58,51 @@ def refuse_what_is_no_writing(strokes: Mask, width: float, height: float) -> Non
             "No formula found: what stands out are blots, not strokes. Cut out the formula, or "
             "take the picture from nearer."
         )
+    if _blots(strokes, width) > MOST_BLOTS:
+        raise NoFormulaError(
+            "No formula found: what stands out are things of many widths, not strokes of a pen. "
+            "Cut out the formula."
+        )
+    if _is_ruled_outline(strokes, width) or _has_axes(strokes):
+        raise NoFormulaError(
+            "No formula found: the lines are straight as no hand draws them. A chart, tiles or a "
+            "barcode? Cut out the formula."
+        )
+
+
+def _blots(strokes: Mask, width: float) -> float:
+    """Share of the ink that is in discs much wider than the pen."""
+    diameter = max(BLOT * width, width + 3)  # narrow lines are wider by a pixel where they cross
+    depth = ndimage.distance_transform_edt(np.pad(strokes, 1))[1:-1, 1:-1]
+    middles = 2 * depth > diameter
+    if not middles.any():
+        return 0.0
+    near = ndimage.distance_transform_edt(~middles) <= diameter / 2
+    return float((near & strokes).sum() / strokes.sum())
+
+
+def _is_ruled_outline(strokes: Mask, width: float) -> bool:
+    """Whether nearly all of the outline is long, straight sides, and there are many."""
+    padded = np.pad(strokes, 1)
+    length = straight = 0
+    sides = 0.0
+    for turned in (padded, padded.T):
+        for side in (turned[1:] & ~turned[:-1], turned[:-1] & ~turned[1:]):
+            stretches = runs(side)[side]
+            long = stretches[stretches >= max(0.9 * width, SHORTEST_SIDE)]
+            length, straight = length + len(stretches), straight + len(long)
+            sides += float((1 / long).sum())
+    return straight > MOST_STRAIGHT * length and sides >= LEAST_SIDES
+
+
+def _has_axes(strokes: Mask) -> bool:
+    """Whether there is a straight line at the left of all ink, and another below it."""
+    height, width = strokes.shape
+    if min(height, width) < SHORTEST_AXIS:
+        return False
+    upright = int(runs(strokes[:, : width // 4].T).max(initial=0))
+    level = int(runs(strokes[-(height // 4) :]).max(initial=0))
+    return upright >= max(0.7 * height, SHORTEST_AXIS) and level >= max(0.7 * width, SHORTEST_AXIS)
 
 
 __all__ = ["refuse_what_is_no_writing"]

@@ -10,6 +10,7 @@ from scipy import ndimage
 from inktex.examples import NONE, Example, PictureExample
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
 
+_WIDE_PENS = (5, 6, 7)
 _LETTER = 60.0
 """Pixels; no letter is larger."""
 
@@ -47,6 +48,8 @@ class AugmentationConfig:
         leftovers: share of the pictures with pieces of a shadow or of a sheet's edge at the side.
         tokens: share of the tokens that the decoder is told it read, of which another is told.
         pens: pen widths to choose from, in pixels at the published scale.
+        wide_pens: share of the expressions written with a pen of 5 to 7 pixels instead, whose lines
+            the image processor draws anew.
     """
 
     scale: tuple[float, float] = (0.7, 1.4)
@@ -74,6 +77,13 @@ class AugmentationConfig:
     leftovers: float = 0.0
     tokens: float = 0.0
     pens: tuple[int, ...] = (2, 3, 3, 3, 4)
+    wide_pens: float = 0.0
+
+    def draw_pen(self, rng: np.random.Generator) -> int:
+        """A pen width, in pixels at the published scale."""
+        if self.wide_pens and rng.random() < self.wide_pens:
+            return int(rng.choice(_WIDE_PENS))
+        return int(rng.choice(self.pens))
 
 
 def draw_scale(config: AugmentationConfig, rng: np.random.Generator) -> float:
