@@ -350,7 +350,7 @@ def test_boxes_of_a_reduced_picture_are_in_the_given_one(monkeypatch: pytest.Mon
 # --- no formula ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["sheet", "ruled sheet", "noise", "page of print"])
+@pytest.mark.parametrize("kind", ["sheet", "ruled sheet", "noise", "page of print", "plot"])
 def test_what_holds_no_formula_is_refused(kind: str) -> None:
     for seed in range(3):
         picture = KINDS[kind](np.random.default_rng(seed))
@@ -363,6 +363,46 @@ def test_negatives_are_the_same_for_every_count() -> None:
     assert [name for name, _ in many[:10]] == list(KINDS)
     for (_, first), (_, second) in zip(few, many, strict=False):
         assert first.tobytes() == second.tobytes()
+
+
+def test_things_of_many_widths_are_no_strokes() -> None:
+    """A tree: its crown is no stroke of the pen that drew its stem."""
+    picture = Image.new("L", (240, 200), 255)
+    pencil = ImageDraw.Draw(picture)
+    for x, y in ((60, 60), (170, 90)):
+        pencil.rectangle((x - 4, y, x + 4, y + 80), fill=0)
+        pencil.ellipse((x - 34, y - 34, x + 34, y + 34), fill=0)
+    with pytest.raises(NoFormulaError, match="many widths"):
+        PROCESSOR.draw(picture)
+
+
+def test_axes_of_a_chart_are_no_strokes() -> None:
+    picture = Image.new("L", (300, 240), 255)
+    pencil = ImageDraw.Draw(picture)
+    pencil.line((20, 10, 20, 220, 290, 220), fill=0, width=2)
+    pencil.line((30, 180, 90, 120, 150, 150, 210, 60, 270, 40), fill=0, width=2)
+    with pytest.raises(NoFormulaError, match="straight"):
+        PROCESSOR.draw(picture)
+
+
+@pytest.mark.parametrize("side", [20, 40])
+def test_a_chessboard_is_no_formula(side: int) -> None:
+    board = np.indices((8, 10)).sum(axis=0) % 2 * np.uint8(220)
+    with pytest.raises(NoFormulaError, match="straight"):
+        PROCESSOR.draw(np.kron(board, np.ones((side, side), dtype=np.uint8)))
+
+
+@pytest.mark.parametrize("pen", [2, 4, 6, 8])
+def test_filled_loops_of_a_wide_pen_are_no_blots(pen: int) -> None:
+    assert PROCESSOR.draw(_written(pen)).any()
+
+
+def test_bars_and_equals_of_straight_sides_are_read() -> None:
+    """As a mouse, or a typesetter, draws them."""
+    picture = np.zeros((160, 260), dtype=np.uint8)
+    picture[60:64, 120:240] = picture[96:100, 120:240] = 255  # =
+    picture[10:150, 40:44] = 255  # |
+    assert PROCESSOR.draw(picture).any()
 
 
 @pytest.mark.parametrize("ink", ["-", "|", "."])

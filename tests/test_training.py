@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from scipy import ndimage
 
 from inktex.examples import NONE, Example, cut, from_expression, from_expressions, items
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
@@ -188,6 +189,20 @@ def test_smoothing_rounds_corners_and_keeps_the_ends(examples: list[Example]) ->
     smooth = vary(one, replace(STILL, smoothing=1.0), np.random.default_rng(0)).points
     np.testing.assert_allclose(smooth[[0, -1]], corner[[0, -1]], atol=1e-3)
     np.testing.assert_allclose(smooth[2], [17.5, 2.5], atol=1e-3)
+
+
+def test_wide_pens_come_out_as_the_image_processor_has_them(examples: list[Example]) -> None:
+    one, config = examples[0], BatchConfig(resolution=1.0)
+    limit = (1000, 3000)
+    thin, wide = (rasterize(one, 1.0, pen, limit, config).picture for pen in (PEN_WIDTH, 7))
+    assert thin.shape == wide.shape
+    assert not np.array_equal(thin, wide)
+    ink = thin > 127
+    assert (wide > 127)[~ndimage.binary_dilation(ink, iterations=4)].sum() == 0
+    drawn = AugmentationConfig(wide_pens=1.0)
+    rng = np.random.default_rng(0)
+    assert {drawn.draw_pen(rng) for _ in range(50)} == {5, 6, 7}
+    assert max(AugmentationConfig().draw_pen(rng) for _ in range(50)) <= 4
 
 
 def test_pictures_are_degraded_a_little() -> None:
