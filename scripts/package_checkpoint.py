@@ -31,6 +31,8 @@ from inktex.training.loop import BEST, CURVE
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
 RECORD = "training.json"
+AVERAGE = "average.json"
+"""What scripts/average_checkpoints.py says of the weights it averaged."""
 LIMIT = 15_000_000
 """Bytes of weights that may be committed."""
 
@@ -82,12 +84,10 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
     """What a user wants to know of how a checkpoint came about.
 
     Raises:
-        ValueError: if an evaluation is of another model.
+        ValueError: if an evaluation is of another model, or it is not known where the run started.
         OSError: if a file is missing.
     """
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    curve = [json.loads(line) for line in (run / CURVE).read_text(encoding="utf-8").splitlines()]
-    validations = [entry for entry in curve if "exp_rate" in entry]
     scores = {}
     for path in evaluations:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -100,23 +100,54 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
             "preset": settings["preset"],
             "test_set": Path(settings["test_set"]).name,
         }
-    start = None
-    if recipe["init"]:
-        start = Path(recipe["init"]) / RECORD
-        recipe["init"] = start.parent.name  # where it lay on this machine says nothing
+    start = _started_from(recipe)
+    averaged = model / AVERAGE
     return {
         "recipe": recipe,
         "commit": _commit(),
         "data": "CROHME training ink (CC BY-NC-SA 3.0), its train split alone",
         "weights_licence": "CC BY-NC-SA 3.0, as the data they were trained on",
-        "validations": [
-            {key: entry[key] for key in ("step", "epoch", "minutes", "exp_rate")}
-            for entry in validations
-        ],
+        "validations": _validations(run),
         "scores": scores,
         "cores": os.cpu_count(),
-        "started_from": json.loads(start.read_text()) if start and start.is_file() else None,
+        "averaged": json.loads(averaged.read_text()) if averaged.is_file() else None,
+        "started_from": start,
     }
+
+
+def _started_from(recipe: dict[str, Any]) -> dict[str, Any] | None:
+    """The record of what a run started from; its `init` becomes a bare name.
+
+    Raises:
+        ValueError: if nothing is known of it: the time that a checkpoint took must not be lost.
+    """
+    if not recipe["init"]:
+        return None
+    init = Path(recipe["init"])
+    recipe["init"] = init.name  # where it lay on this machine says nothing
+    if (init / RECORD).is_file():
+        known: dict[str, Any] = json.loads((init / RECORD).read_text(encoding="utf-8"))
+        return known
+    if not (init.parent / "recipe.json").is_file():
+        raise ValueError(
+            f"The run started from {init}, which has no {RECORD}, nor a recipe.json of its run "
+            "beside it. Put back what is missing: the model card tells the time of all runs."
+        )
+    before = json.loads((init.parent / "recipe.json").read_text(encoding="utf-8"))
+    start = _started_from(before)
+    return {
+        "recipe": before,
+        "validations": _validations(init.parent),
+        "cores": os.cpu_count(),
+        "started_from": start,
+    }
+
+
+def _validations(run: Path) -> list[dict[str, Any]]:
+    """What a run measured as it went."""
+    curve = [json.loads(line) for line in (run / CURVE).read_text(encoding="utf-8").splitlines()]
+    kept = ("step", "epoch", "minutes", "exp_rate")
+    return [{key: entry[key] for key in kept} for entry in curve if "exp_rate" in entry]
 
 
 def _commit() -> str:

@@ -8,9 +8,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
-from inktex.card import model_card, score_table
+from inktex.card import model_card, score_table, training_minutes
 
 SCORES = {
     "exp_rate": 0.5,
@@ -33,8 +35,12 @@ RECORD: dict[str, Any] = {
 
 @pytest.fixture
 def script(repository: Path) -> ModuleType:
-    path = repository / "scripts" / "package_checkpoint.py"
-    spec = importlib.util.spec_from_file_location("package_checkpoint", path)
+    return _script(repository, "package_checkpoint")
+
+
+def _script(repository: Path, name: str) -> ModuleType:
+    path = repository / "scripts" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -82,3 +88,50 @@ def test_the_record_is_of_the_model_that_was_evaluated(script: ModuleType, tmp_p
     path.write_text(json.dumps(evaluation))
     with pytest.raises(ValueError, match="other"):
         script.training_record(run, run / "best", [path])
+
+
+def test_the_record_goes_back_over_runs_that_were_never_packaged(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    """The card tells the time of all runs that the weights went through."""
+    shipped, first, second = (tmp_path / name for name in ("shipped", "first", "second"))
+    shipped.mkdir()
+    known = {"recipe": {"name": "base", "minutes": 26}, "started_from": None}
+    (shipped / "training.json").write_text(json.dumps(known))
+    for run, init, minutes in ((first, shipped, 75), (second, first / "averaged", 42)):
+        (run / "averaged").mkdir(parents=True)
+        recipe = {"name": "base", "init": str(init), "minutes": minutes}
+        (run / "recipe.json").write_text(json.dumps(recipe))
+        (run / "curve.jsonl").write_text("")
+    record = script.training_record(second, second / "averaged", [])
+    assert record["recipe"]["init"] == "averaged"
+    assert record["started_from"]["started_from"] == known
+    assert training_minutes(record) == 26 + 75 + 42
+    (shipped / "training.json").unlink()
+    with pytest.raises(ValueError, match=r"which has no training\.json"):
+        script.training_record(second, second / "averaged", [])
+
+
+def test_weights_are_averaged_by_their_shares(repository: Path, tmp_path: Path) -> None:
+    script = _script(repository, "average_checkpoints")
+    folders = [tmp_path / name / "averaged" for name in ("first", "second")]
+    for folder, value in zip(folders, (1.0, 5.0), strict=True):
+        folder.mkdir(parents=True)
+        save_file({"weight": torch.full((2, 3), value)}, folder / "model.safetensors")
+    (folders[0] / "config.json").write_text("{}")
+    (folders[0].parent / "recipe.json").write_text("{}")
+    output = tmp_path / "mean" / "averaged"
+    command = [*map(str, folders), "--output", str(output), "--shares", "3", "1"]
+    assert script.main(command) == 0
+    torch.testing.assert_close(
+        load_file(output / "model.safetensors")["weight"], torch.full((2, 3), 2.0)
+    )
+    assert (output / "config.json").is_file()
+    assert (output.parent / "recipe.json").is_file()
+    assert [one["share"] for one in json.loads((output / "average.json").read_text())] == [
+        0.75, 0.25,
+    ]  # fmt: skip
+    save_file({"weight": torch.zeros(4)}, folders[1] / "model.safetensors")
+    assert script.main(command) == 2, "another architecture"
+    assert script.main([*command[:2], "--output", str(folders[0])]) == 2, "it would be overwritten"
+    assert script.main([str(folders[0]), "--output", str(output)]) == 2, "one alone"
