@@ -10,6 +10,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 
 from .pictures_inktex import NoFormulaError, picture_list
 from .placing_inktex import PlacedPicture, place_picture, stack_pictures
+from .strokes_inktex import STROKE_RANGE
 
 
 class InktexImageProcessor(BaseImageProcessor):
@@ -51,7 +52,7 @@ class InktexImageProcessor(BaseImageProcessor):
         margin_before: int = 12,
         margin_after: int = 11,
         height_tolerance: float = 1.6,
-        stroke_range: Sequence[float] = (2.0, 4.5),
+        stroke_range: Sequence[float] = STROKE_RANGE,
         enlargement: float = 1.3,
         max_height: int = 256,
         max_width: int = 1056,

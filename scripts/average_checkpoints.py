@@ -22,10 +22,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from inktex.files import new_folder
-from inktex.training.loop import CURVE
+from inktex.training.average import AVERAGE
+from inktex.training.loop import CURVE, RECIPE
 
 WEIGHTS = "model.safetensors"
-RECORD = "average.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -88,8 +88,8 @@ def average(checkpoints: list[Path], shares: list[float], output: Path) -> None:
              "share": share / total}
             for folder, share in zip(checkpoints, shares, strict=True)
         ]  # fmt: skip
-        (partial / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    for name in ("recipe.json", CURVE):
+        (partial / AVERAGE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    for name in (RECIPE, CURVE):
         beside = checkpoints[0].parent / name
         if beside.is_file() and beside.parent.resolve() != output.parent.resolve():
             shutil.copyfile(beside, output.parent / name)

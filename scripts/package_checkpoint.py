@@ -27,12 +27,11 @@ from inktex.card import model_card, score_table
 from inktex.evaluation.reading import write_json
 from inktex.hub import code_files, export
 from inktex.onnx.export import update_shipped
-from inktex.training.loop import BEST, CURVE
+from inktex.training.average import AVERAGE
+from inktex.training.loop import BEST, CURVE, RECIPE
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
 RECORD = "training.json"
-AVERAGE = "average.json"
-"""What scripts/average_checkpoints.py says of the weights it averaged."""
 LIMIT = 15_000_000
 """Bytes of weights that may be committed."""
 
@@ -87,7 +86,6 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
         ValueError: if an evaluation is of another model, or it is not known where the run started.
         OSError: if a file is missing.
     """
-    recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
     scores = {}
     for path in evaluations:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -100,47 +98,45 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
             "preset": settings["preset"],
             "test_set": Path(settings["test_set"]).name,
         }
-    start = _started_from(recipe)
     averaged = model / AVERAGE
     return {
-        "recipe": recipe,
+        **_run_record(run),
         "commit": _commit(),
         "data": "CROHME training ink (CC BY-NC-SA 3.0), its train split alone",
         "weights_licence": "CC BY-NC-SA 3.0, as the data they were trained on",
-        "validations": _validations(run),
         "scores": scores,
-        "cores": os.cpu_count(),
         "averaged": json.loads(averaged.read_text()) if averaged.is_file() else None,
-        "started_from": start,
     }
 
 
-def _started_from(recipe: dict[str, Any]) -> dict[str, Any] | None:
-    """The record of what a run started from; its `init` becomes a bare name.
+def _run_record(run: Path) -> dict[str, Any]:
+    """How a run went, and those before it."""
+    recipe = json.loads((run / RECIPE).read_text(encoding="utf-8"))
+    init = Path(recipe["init"]) if recipe["init"] else None
+    return {
+        # Where the start lay on this machine says nothing.
+        "recipe": {**recipe, "init": init.name if init else None},
+        "validations": _validations(run),
+        "cores": os.cpu_count(),
+        "started_from": _start_record(init) if init else None,
+    }
+
+
+def _start_record(init: Path) -> dict[str, Any]:
+    """The record of the checkpoint that a run started from.
 
     Raises:
         ValueError: if nothing is known of it: the time that a checkpoint took must not be lost.
     """
-    if not recipe["init"]:
-        return None
-    init = Path(recipe["init"])
-    recipe["init"] = init.name  # where it lay on this machine says nothing
     if (init / RECORD).is_file():
         known: dict[str, Any] = json.loads((init / RECORD).read_text(encoding="utf-8"))
         return known
-    if not (init.parent / "recipe.json").is_file():
+    if not (init.parent / RECIPE).is_file():
         raise ValueError(
-            f"The run started from {init}, which has no {RECORD}, nor a recipe.json of its run "
+            f"The run started from {init}, which has no {RECORD}, nor a {RECIPE} of its run "
             "beside it. Put back what is missing: the model card tells the time of all runs."
         )
-    before = json.loads((init.parent / "recipe.json").read_text(encoding="utf-8"))
-    start = _started_from(before)
-    return {
-        "recipe": before,
-        "validations": _validations(init.parent),
-        "cores": os.cpu_count(),
-        "started_from": start,
-    }
+    return _run_record(init.parent)
 
 
 def _validations(run: Path) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """The model card says what was recorded, no more and no less."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
+from script_loading import load_script
 
 from inktex.card import model_card, score_table, training_minutes
 
@@ -35,17 +35,7 @@ RECORD: dict[str, Any] = {
 
 @pytest.fixture
 def script(repository: Path) -> ModuleType:
-    return _script(repository, "package_checkpoint")
-
-
-def _script(repository: Path, name: str) -> ModuleType:
-    path = repository / "scripts" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(repository, "package_checkpoint")
 
 
 def test_scores_become_rows() -> None:
@@ -113,7 +103,7 @@ def test_the_record_goes_back_over_runs_that_were_never_packaged(
 
 
 def test_weights_are_averaged_by_their_shares(repository: Path, tmp_path: Path) -> None:
-    script = _script(repository, "average_checkpoints")
+    script = load_script(repository, "average_checkpoints")
     folders = [tmp_path / name / "averaged" for name in ("first", "second")]
     for folder, value in zip(folders, (1.0, 5.0), strict=True):
         folder.mkdir(parents=True)

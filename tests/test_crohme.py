@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import logging
 import random
 import zipfile
@@ -15,6 +14,7 @@ import datasets
 import numpy as np
 import pytest
 import yaml
+from script_loading import load_script
 
 from inktex.crohme import Crohme
 from inktex.crohme_files import find, locate, names, part_of
@@ -234,14 +234,7 @@ def test_structures() -> None:
 
 @pytest.fixture(scope="module")
 def script(repository: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "prepare_crohme", repository / "scripts" / "prepare_crohme.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(repository, "prepare_crohme")
 
 
 def test_prepare_script(script: ModuleType, zips: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ import yaml
 from huggingface_hub import HfApi
 from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
+from script_loading import load_script
 
 import inktex
 from hub_stub import READER, TOKEN, Hub, serve
@@ -474,12 +474,7 @@ reader.processor.push_to_hub("me/mine", token={TOKEN!r})
 
 @pytest.fixture
 def script(repository: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("push", repository / "scripts/push_to_hub.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(repository, "push_to_hub")
 
 
 def test_one_command_verifies_and_publishes_all(

@@ -1,10 +1,8 @@
 """Scripts that show and measure, on small data and a small untrained model."""
 
-import importlib.util
 import json
 import pickle
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +11,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from script_loading import load_script
 
 from inktex import recognizer
 from inktex.crohme import FEATURES, row
@@ -21,15 +20,6 @@ from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, load_variants, recipe_path
-
-
-def load(repository: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, repository / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def write(path: Path, expressions: list[Expression]) -> None:
@@ -59,7 +49,7 @@ def model(tmp_path: Path) -> Path:
 def test_a_contact_sheet_has_as_much_synthetic_as_real_ink(
     repository: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = load(repository, "contact_sheet")
+    script = load_script(repository, "contact_sheet")
     output = tmp_path / "sheet.png"
     arguments = ["--data", str(data), "--output", str(output), "--count", "6", "--columns", "3"]
     assert script.main(arguments) == 0
@@ -79,7 +69,7 @@ def test_a_contact_sheet_has_as_much_synthetic_as_real_ink(
 def test_a_contact_sheet_says_where_data_is_missing(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert load(repository, "contact_sheet").main(["--data", str(tmp_path / "none")]) == 2
+    assert load_script(repository, "contact_sheet").main(["--data", str(tmp_path / "none")]) == 2
     assert "prepare_crohme" in capsys.readouterr().err
 
 
@@ -88,7 +78,7 @@ def test_calibration_changes_the_temperatures_alone(
 ) -> None:
     path = model / "config.json"
     before = json.loads(path.read_text())
-    assert load(repository, "calibrate").main([str(model), "--data", str(data)]) == 0
+    assert load_script(repository, "calibrate").main([str(model), "--data", str(data)]) == 0
     after = json.loads(path.read_text())
     lines = capsys.readouterr().out.splitlines()
     for name, shown in (
@@ -110,7 +100,7 @@ def test_an_evaluation_writes_scores_and_a_report(
     output, report = tmp_path / "dev.json", tmp_path / "report"
     source = ["--data", str(data), "--model", str(model), "--limit", "4", "--preset", "accurate"]
     target = ["--output", str(output), "--report", str(report)]
-    assert load(repository, "evaluate").main([*source, *target]) == 0
+    assert load_script(repository, "evaluate").main([*source, *target]) == 0
     printed = capsys.readouterr().out
     assert "4 expressions, 0 unreadable, preset accurate" in printed
     assert "calibration error" in printed
@@ -129,7 +119,7 @@ def test_stages_start_from_one_another(repository: Path, data: Path, tmp_path: P
     path = tmp_path / "two.yaml"
     path.write_text(yaml.safe_dump(content))
     output = tmp_path / "run"
-    script = load(repository, "train")
+    script = load_script(repository, "train")
     arguments = [str(path), "--data", str(data), "--output", str(output)]
     assert script.main(arguments) == 0
     last = InktexForConditionalGeneration.from_pretrained(output / "stage-2" / "averaged")
@@ -150,7 +140,7 @@ def test_an_ablation_compares_variants_and_goes_on(
     content["variants"] = {"all of it": {}, "One direction (alone)": {"batch": {"reverse": False}}}
     path = tmp_path / "parts.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
-    script = load(repository, "ablate")
+    script = load_script(repository, "ablate")
     arguments = ["--recipe", str(path), "--output", str(tmp_path / "run")]
     assert script.main([*arguments, "--only", "all of it"]) == 0
     first = (tmp_path / "run" / "all-of-it" / "result.json").read_bytes()
@@ -192,7 +182,7 @@ def test_conditions_are_compared_with_clean_pictures(
     sheet, output = tmp_path / "sheet.png", tmp_path / "camera.json"
     arguments = ["--data", str(data), "--model", str(model), "--limit", "3"]
     conditions = ["--camera", "transparent", "1 pixel", "JPEG"]
-    evaluate = load(repository, "evaluate").main
+    evaluate = load_script(repository, "evaluate").main
     assert evaluate([*arguments, *conditions, "--sheet", str(sheet), "--output", str(output)]) == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     names = [row.split(" | ")[0].removeprefix("| ") for row in rows[1:]]
@@ -253,7 +243,7 @@ def test_refusals_are_counted_and_shown(
     repository: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = tmp_path / "negatives.png"
-    script = load(repository, "check_refusal")
+    script = load_script(repository, "check_refusal")
     arguments = ["--model", str(model), "--count", "10", "--sheet", str(sheet)]
     assert script.main(arguments) == 0
     printed = capsys.readouterr().out
@@ -271,7 +261,7 @@ def test_fuzzing_counts_what_was_read_and_refused(
     for kind in ("picture", "array", "inkml", "caption"):
         assert save_case(tmp_path, kind, 0, case(kind, 0)).parent == tmp_path
     assert len(list(tmp_path.iterdir())) == 4
-    script = load(repository, "fuzz")
+    script = load_script(repository, "fuzz")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(script, "limit_memory", lambda: None)  # the test run goes on afterwards
         assert script.main(["--cases", "8", "--kind", "caption", "--save", str(tmp_path)]) == 0
@@ -281,7 +271,7 @@ def test_fuzzing_counts_what_was_read_and_refused(
 def test_killed_runs_end_as_unbroken_ones(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = load(repository, "kill_training")
+    script = load_script(repository, "kill_training")
     assert script.main(["--kills", "2", "--folder", str(tmp_path)]) == 0
     assert "bit-equal to an unbroken run, 0 did not" in capsys.readouterr().out
 
@@ -289,7 +279,7 @@ def test_killed_runs_end_as_unbroken_ones(
 def test_symbols_are_counted_right_and_wrong(
     repository: Path, data: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = load(repository, "check_symbols")
+    script = load_script(repository, "check_symbols")
     arguments = ["--data", str(data), "--model", str(model), "--limit", "4", "--show", "1"]
     assert script.main(arguments) == 0
     first, *sizes, last = capsys.readouterr().out.splitlines()

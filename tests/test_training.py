@@ -18,7 +18,7 @@ from inktex.render import PEN_WIDTH, render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training import loop
-from inktex.training.augmentation import AugmentationConfig, degrade, vary
+from inktex.training.augmentation import AugmentationConfig, degrade, draw_pen, vary
 from inktex.training.average import WeightAverage
 from inktex.training.batches import (
     IGNORE,
@@ -201,8 +201,8 @@ def test_wide_pens_come_out_as_the_image_processor_has_them(examples: list[Examp
     assert (wide > 127)[~ndimage.binary_dilation(ink, iterations=4)].sum() == 0
     drawn = AugmentationConfig(wide_pens=1.0)
     rng = np.random.default_rng(0)
-    assert {drawn.draw_pen(rng) for _ in range(50)} == {5, 6, 7}
-    assert max(AugmentationConfig().draw_pen(rng) for _ in range(50)) <= 4
+    assert {draw_pen(drawn, rng) for _ in range(50)} == {5, 6, 7}
+    assert max(draw_pen(AugmentationConfig(), rng) for _ in range(50)) <= 4
 
 
 def test_pictures_are_degraded_a_little() -> None:

@@ -10,6 +10,8 @@ Lengths = NDArray[np.int64]
 
 EIGHT = np.ones((3, 3), dtype=bool)
 """Pixels that touch at a corner belong together."""
+STROKE_RANGE = (2.0, 4.5)
+"""Pixels of the protocol; narrower and wider strokes are drawn anew."""
 THINNEST = 0.1
 """Share of the ink whose runs are as short as the pen is wide, even in wide, merging strokes."""
 LARGEST_DOT = 1.8
@@ -106,6 +108,7 @@ def thin(strokes: Mask) -> Mask:
 
 __all__ = [
     "EIGHT",
+    "STROKE_RANGE",
     "THINNEST",
     "centre_lines",
     "ink_box",

@@ -11,6 +11,7 @@ from inktex.examples import NONE, Example, PictureExample
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
 
 _WIDE_PENS = (5, 6, 7)
+"""Pixels at the published scale."""
 _LETTER = 60.0
 """Pixels; no letter is larger."""
 
@@ -79,17 +80,18 @@ class AugmentationConfig:
     pens: tuple[int, ...] = (2, 3, 3, 3, 4)
     wide_pens: float = 0.0
 
-    def draw_pen(self, rng: np.random.Generator) -> int:
-        """A pen width, in pixels at the published scale."""
-        if self.wide_pens and rng.random() < self.wide_pens:
-            return int(rng.choice(_WIDE_PENS))
-        return int(rng.choice(self.pens))
-
 
 def draw_scale(config: AugmentationConfig, rng: np.random.Generator) -> float:
     """A size factor, uniform in its logarithm."""
     low, high = np.log(config.scale)
     return float(np.exp(rng.uniform(low, high)))
+
+
+def draw_pen(config: AugmentationConfig, rng: np.random.Generator) -> int:
+    """A pen width, in pixels at the published scale."""
+    if config.wide_pens and rng.random() < config.wide_pens:
+        return int(rng.choice(_WIDE_PENS))
+    return int(rng.choice(config.pens))
 
 
 def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator) -> Example:

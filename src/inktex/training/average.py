@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
+AVERAGE = "average.json"
+"""What scripts/average_checkpoints.py writes beside the weights that it averaged."""
+
 
 class WeightAverage:
     """Moving average of a model's parameters and buffers.

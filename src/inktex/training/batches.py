@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from inktex.examples import NONE, AnyExample, Example, PictureExample, cut
 from inktex.modeling.densenet_inktex import STRIDE
-from inktex.modeling.strokes_inktex import centre_lines
+from inktex.modeling.strokes_inktex import STROKE_RANGE, centre_lines
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, dilate, draw
 from inktex.tokenizer.vocabulary_inktex import (
     EOS_TOKEN,
@@ -28,15 +28,13 @@ from inktex.tokenizer.vocabulary_inktex import (
     SPECIAL_TOKENS,
 )
 
-from .augmentation import AugmentationConfig, degrade, draw_scale, vary, vary_picture
+from .augmentation import AugmentationConfig, degrade, draw_pen, draw_scale, vary, vary_picture
 from .synthetic import SyntheticInk
 
 PAD, EOS = IDS[PAD_TOKEN], IDS[EOS_TOKEN]
 STARTS = (IDS[L2R_TOKEN], IDS[R2L_TOKEN])
 IGNORE = -100
 
-WIDEST_PEN = 4
-"""Pixels; the image processor thins what is wider."""
 _LAST_SPECIAL = max(IDS[token] for token in SPECIAL_TOKENS)
 
 Shape = tuple[int, int]
@@ -260,7 +258,7 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
             else:
                 if self.augmentation is not None:
                     example = vary(example, self.augmentation, rng)
-                    pen = self.augmentation.draw_pen(rng)
+                    pen = draw_pen(self.augmentation, rng)
                 raster = rasterize(example, factor, pen, plan.shape, self.config)
             if self.augmentation is not None:
                 raster = replace(raster, picture=degrade(raster.picture, self.augmentation, rng))
@@ -315,10 +313,10 @@ def rasterize(
     placed = example.points * np.float32(factor) + np.float32(before)
     full = (int(np.rint(size[1] / resolution)), int(np.rint(size[0] / resolution)))
     picture = draw(np.split(placed, example.offsets[1:-1]), *full, pen=pen)
-    if pen > WIDEST_PEN:
+    if pen > STROKE_RANGE[1]:
         # As the image processor does, which leaves no wide strokes: loops open, strokes part.
         lines = centre_lines(picture > 0, pen)
-        picture = dilate(np.where(lines, np.uint8(255), np.uint8(0)), PEN_WIDTH)
+        picture = dilate(lines * np.uint8(255), PEN_WIDTH)
     shrunk = Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BILINEAR)
     rows, columns = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
     cells = symbol_cells(

@@ -45,6 +45,7 @@ SHIPPED = "shipped"
 AVERAGED = "averaged"
 BEST = "best"
 CURVE = "curve.jsonl"
+RECIPE = "recipe.json"
 _LOSSES = ("loss", "tokens", "symbols", "guide", "risk")
 
 
@@ -429,7 +430,7 @@ def _check_shapes(recipe: Recipe, stride: int) -> None:
 
 
 def _check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accelerator) -> None:
-    path = output / "recipe.json"
+    path = output / RECIPE
     present = recipe.to_dict()
     if resume and path.exists() and any((output / one).is_dir() for one in (CHECKPOINT, BEFORE)):
         # A recipe of before a field was there had its default.
