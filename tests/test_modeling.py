@@ -8,6 +8,7 @@ import torch
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from inktex.modeling.configuration_inktex import InktexConfig
+from inktex.modeling.decoder_inktex import CoverageKey
 from inktex.modeling.modeling_inktex import (
     InktexForConditionalGeneration,
     guide_loss,
@@ -179,6 +180,7 @@ def test_later_tokens_do_not_change_earlier_ones(
     torch.testing.assert_close(before, after)
 
 
+@torch.no_grad()
 def test_sdpa_equals_eager(
     model: InktexForConditionalGeneration, pictures: torch.Tensor, tokens: torch.Tensor
 ) -> None:
@@ -196,6 +198,38 @@ def test_sdpa_equals_eager(
         fast.guided_logits[1].softmax(-1), slow.cross_attentions[1][:, :2], atol=1e-5, rtol=1e-4
     )
     assert slow.cross_attentions[0][0, ..., 5::10].max() == 0, "padding is attended to"
+
+
+def test_attention_is_the_same_where_it_is_learnt(
+    pictures: torch.Tensor, tokens: torch.Tensor
+) -> None:
+    config = small_config()
+    config.decoder.update({"location_feedback": True, "coverage_feedback": True})
+    model = InktexForConditionalGeneration(config).eval()
+    for module in model.modules():
+        if isinstance(module, CoverageKey):  # untrained it gains nothing
+            torch.nn.init.normal_(module.weight)
+    mask = torch.ones(3, 48, 80)
+    mask[0, :, 32:] = 0
+    seen = torch.ones_like(tokens)
+    seen[1, 1:3] = 0
+    covered = torch.rand(3, tokens.shape[1], 60, generator=torch.Generator().manual_seed(5))
+    locations = torch.full((*tokens.shape, 2), 2.0)
+    arguments: dict[str, Any] = {
+        "decoder_input_ids": tokens, "decoder_attention_mask": seen, "locations": locations,
+        "covered": covered, "output_guided": True,
+    }  # fmt: skip
+    for implementation in ("sdpa", "eager"):
+        model.set_attn_implementation(implementation)
+        learning = model(pictures, mask, **arguments)
+        with torch.no_grad():
+            reading = model(pictures, mask, **arguments)
+        torch.testing.assert_close(learning.logits, reading.logits, atol=1e-5, rtol=1e-4)
+        for ours, theirs in zip(learning.guided_logits, reading.guided_logits, strict=True):
+            shares = (one.softmax(dim=-1) for one in (ours, theirs))
+            torch.testing.assert_close(*shares, atol=1e-5, rtol=1e-4)
+    without = model(pictures, mask, **{**arguments, "covered": torch.zeros_like(covered)})
+    assert not torch.allclose(without.logits, learning.logits, atol=1e-3)
 
 
 def test_several_sequences_may_share_a_picture(

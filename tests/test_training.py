@@ -27,7 +27,7 @@ from inktex.training.batches import (
     Planner,
     rasterize,
 )
-from inktex.training.loop import learning_rate, train
+from inktex.training.loop import learning_rate, train, usable_precision
 from inktex.training.recipe import (
     OptimizerConfig,
     Recipe,
@@ -513,9 +513,36 @@ def test_training_learns_and_keeps_what_reads_best(examples: list[Example], tmp_
     assert list((tmp_path / "curves").rglob("events*")), "no TensorBoard curve"
 
 
-def test_a_run_may_learn_from_what_it_reads(examples: list[Example], tmp_path: Path) -> None:
+def test_precision_is_chosen_by_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for precision in ("no", "bf16", "fp16"):
+        assert usable_precision(precision) == precision
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    for has_units, precision in ((True, "bf16"), (False, "no")):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has=has_units: has)
+        assert usable_precision("auto") == precision
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    assert usable_precision("auto") == "no", "a torch that cannot tell"
+
+
+def test_bfloat16_teaches_the_same(examples: list[Example], tmp_path: Path) -> None:
+    losses = []
+    for precision in ("no", "bf16"):
+        recipe = small_recipe(steps=4, log_every=4, precision=precision)
+        train(recipe, examples, [], tmp_path / precision)
+        first = (tmp_path / precision / "curve.jsonl").read_text().splitlines()[0]
+        losses.append(json.loads(first)["loss"])
+    assert losses[0] != losses[1], "bfloat16 was not used"
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+def test_a_run_may_learn_from_what_it_reads(
+    examples: list[Example], tmp_path: Path, precision: str
+) -> None:
     loss = {"risk": 1.0, "chances": 1}
-    train(small_recipe(steps=2, log_every=1, loss=loss), examples, [], tmp_path / "run")
+    recipe = small_recipe(steps=2, log_every=1, loss=loss, precision=precision)
+    recipe.decoder.update({"location_feedback": True, "coverage_feedback": True})
+    train(recipe, examples, [], tmp_path / "run")
     records = [json.loads(line) for line in (tmp_path / "run/curve.jsonl").read_text().splitlines()]
     assert all(0 < record["risk"] <= 1 for record in records if "loss" in record)
     decoder = {"architecture": "recurrent", "hidden_size": 32}

@@ -58,7 +58,7 @@ def measure_training(recipe: Recipe, seconds: float) -> dict[str, Any]:
     """
     found, _ = recipe_examples(recipe)
     examples = found[:: max(len(found) // _EXAMPLES, 1)]
-    accelerator = Accelerator(mixed_precision=recipe.precision)
+    accelerator = Accelerator(mixed_precision=loop.usable_precision(recipe.precision))
     set_seed(recipe.seed + accelerator.process_index)
     model = loop.make_model(replace(recipe, init=None)).to(memory_format=torch.channels_last)
     parameters = sum(one.numel() for one in model.parameters())

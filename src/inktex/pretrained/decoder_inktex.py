@@ -93,22 +93,38 @@ class InktexAttention(nn.Module):
         groups = batch // key.shape[0]
         query = self.q_proj(hidden).view(key.shape[0], groups * tokens, -1, self.head_dim)
         query = query.transpose(1, 2)
+        gain = None
         if self.coverage_key is not None and covered is not None:
-            bias = self.coverage_key(query * self.scaling, covered.reshape(*query.shape[::2], -1))
-            attention_mask = _masked(bias, attention_mask)
-        attend: Callable[..., Any] = ALL_ATTENTION_FUNCTIONS.get_interface(
-            self.config._attn_implementation, eager_attention
-        )
-        output, weights = attend(
-            self, query, key, value, attention_mask, dropout=0.0, scaling=self.scaling
-        )
+            covered = covered.reshape(*query.shape[::2], -1)
+            gain = self.coverage_key.gain(query * self.scaling)
+        guided = None
+        if torch.is_grad_enabled():
+            # Others write the scores out, too, where their gain is learnt, but in float32, and
+            # those of the guided heads a second time.
+            if self.is_causal and attention_mask is None:
+                attention_mask = _causal(tokens, key)
+            scores = attention_scores(query * self.scaling, key, attention_mask, gain, covered)
+            weights = scores.softmax(dim=-1)
+            output = (weights @ value).transpose(1, 2)
+            guided = scores[:, :guided_heads]
+        else:
+            if gain is not None and covered is not None:
+                attention_mask = _masked(gain * covered[:, None].to(gain.dtype), attention_mask)
+            attend: Callable[..., Any] = ALL_ATTENTION_FUNCTIONS.get_interface(
+                self.config._attn_implementation, eager_attention
+            )
+            output, weights = attend(
+                self, query, key, value, attention_mask, dropout=0.0, scaling=self.scaling
+            )
+            if guided_heads:
+                guided = query[:, :guided_heads] @ key[:, :guided_heads].transpose(2, 3)
+                guided = guided * self.scaling
+                if attention_mask is not None:  # one for all heads, or one for each
+                    guided = _masked(guided, attention_mask[:, :guided_heads])
         logits = None
-        if guided_heads:
-            logits = query[:, :guided_heads] @ key[:, :guided_heads].transpose(2, 3) * self.scaling
-            if attention_mask is not None:  # one for all heads, or one for each
-                logits = _masked(logits, attention_mask[:, :guided_heads])
-            logits = logits.view(key.shape[0], guided_heads, groups, tokens, -1)
-            logits = logits.transpose(1, 2).flatten(0, 1)
+        if guided_heads and guided is not None:
+            guided = guided.reshape(key.shape[0], guided_heads, groups, tokens, -1)
+            logits = guided.transpose(1, 2).flatten(0, 1)
         return self.out_proj(output.reshape(batch, tokens, size)), weights, logits
 
     def _keys_and_values(
@@ -142,6 +158,46 @@ class InktexAttention(nn.Module):
             if self.cross:
                 past_key_values.is_updated[self.layer_idx] = True
         return key, value
+
+
+def attention_scores(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    mask: torch.Tensor | None,
+    gain: torch.Tensor | None = None,
+    covered: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Attention scores, with a gain for what has been read: `(batch, heads, tokens, keys)`.
+
+    In as few passes over them as there can be: training spends most of its attention on these.
+
+    Args:
+        query: `(batch, heads, tokens, size)`, scaled.
+        key: `(batch, heads, keys, size)`.
+        mask: `(batch, 1, tokens or 1, keys)`, bool or added.
+        gain: `(batch, heads, tokens, 1)`, of `CoverageKey`.
+        covered: `(batch, tokens, keys)`, from 0 to 1.
+    """
+    dtype = query.dtype
+    if mask is not None and mask.dtype == torch.bool:
+        # Half of the lowest: together with a score it must not become infinite.
+        lowest = torch.finfo(dtype).min / 2
+        mask = torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, lowest)
+    if gain is None or covered is None:
+        scores = query @ key.transpose(2, 3)
+        return scores if mask is None else scores + mask.to(dtype)
+    bias = query.new_zeros(1) if mask is None else mask.to(dtype)
+    bias = torch.addcmul(bias, gain.to(dtype), covered[:, None].to(dtype))
+    products = torch.baddbmm(
+        bias.flatten(0, 1), query.flatten(0, 1), key.flatten(0, 1).transpose(1, 2)
+    )
+    return products.unflatten(0, query.shape[:2])
+
+
+def _causal(tokens: int, key: torch.Tensor) -> torch.Tensor:
+    """`(1, 1, tokens, keys)` bool: each of the last tokens sees itself and those before."""
+    keys = key.shape[-2]
+    return key.new_ones((tokens, keys), dtype=torch.bool).tril(keys - tokens)[None, None]
 
 
 def _masked(scores: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -247,18 +303,16 @@ class CoverageKey(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(heads, size))
 
-    def forward(self, query: torch.Tensor, covered: torch.Tensor) -> torch.Tensor:
-        """What attention scores gain.
+    def gain(self, query: torch.Tensor) -> torch.Tensor:
+        """What attention scores gain for a cell that has been read.
 
         Args:
             query: `(batch, heads, tokens, size)`, scaled.
-            covered: `(batch, tokens, cells)`, from 0 to 1.
 
         Returns:
-            `(batch, heads, tokens, cells)`.
+            `(batch, heads, tokens, 1)`.
         """
-        gain = (query * self.weight[:, None]).sum(dim=-1, keepdim=True)
-        return gain * covered[:, None].to(gain.dtype)
+        return (query * self.weight[:, None]).sum(dim=-1, keepdim=True)
 
 
 def locate(guided_logits: Sequence[torch.Tensor], columns: int) -> torch.Tensor:
@@ -302,7 +356,8 @@ def centres(weights: torch.Tensor, columns: int) -> torch.Tensor:
     cells = torch.arange(weights.shape[-1], device=weights.device)
     grid = torch.stack([cells // columns, cells % columns], dim=-1).to(weights.dtype)
     total = weights.sum(dim=-1, keepdim=True)
-    found = weights @ grid / total.clamp(min=1e-9)
+    with torch.autocast(weights.device.type, enabled=False):  # which would lose their fractions
+        found = weights @ grid / total.clamp(min=1e-9)
     return found.masked_fill(total <= 0, UNKNOWN)
 
 

@@ -59,6 +59,7 @@ class ConvNorm(PreparingModule):
         # picture, and a picture would read differently alone and in a batch.
         if mask is None:
             return features
+        mask = mask.to(features.dtype)  # under autocast the product would be float32 otherwise
         return features * mask if is_learning else features.mul_(mask)
 
     def _convolve(

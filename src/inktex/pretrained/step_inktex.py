@@ -116,6 +116,26 @@ class StepWeights:
         self.norm, self.head = _affine(decoder.norm), head.weight
         self.heads = int(decoder.config.num_attention_heads)
 
+    def to(self, dtype: torch.dtype) -> "StepWeights":
+        """The same as another floating-point type."""
+        found: StepWeights = _converted(self, dtype)
+        return found
+
+
+def _converted(value: Any, dtype: torch.dtype) -> Any:
+    """Tensors in weights, tuples and lists as another floating-point type."""
+    if isinstance(value, torch.Tensor):
+        return value.to(dtype)
+    if isinstance(value, list | tuple):
+        return type(value)(_converted(one, dtype) for one in value)
+    if not isinstance(value, LayerWeights | StepWeights):
+        return value
+    found = object.__new__(type(value))
+    for name, one in vars(value).items():
+        # Angles of hundreds of cells want all the digits of their rates.
+        setattr(found, name, one if name == "rates" else _converted(one, dtype))
+    return found
+
 
 def step_weights(decoder: InktexDecoder, head: nn.Linear) -> StepWeights:
     """The `StepWeights` of a decoder; those made before, if its weights are still the same."""
@@ -141,7 +161,8 @@ def memory_keys(
     for module in decoder.layers:
         cross = _layer(module).cross_attn
         key, value = (
-            product(memory).unflatten(-1, (-1, cross.head_dim))
+            _product(memory, _converted(_affine(product), memory.dtype))
+            .unflatten(-1, (-1, cross.head_dim))
             for product in (cross.k_proj, cross.v_proj)
         )
         keys.append(key.permute(0, 2, 3, 1).contiguous())
@@ -266,7 +287,8 @@ class TransformerSteps:
 
     Args:
         model: an `InktexForConditionalGeneration` in evaluation mode.
-        memory: what its encoder gave for a batch of pictures.
+        memory: what its encoder gave for a batch of pictures. Steps compute in its type, whatever
+            the model's is.
         longest: there are at most this many steps.
         beams: sequences that are read in each picture, side by side. They share the keys and values
             of its cells; what moves when they change places are those of their few tokens.
@@ -281,7 +303,8 @@ class TransformerSteps:
         hidden = memory.last_hidden_state
         self.decoder: InktexDecoder = model.decoder
         self.beams = beams
-        self.weights = step_weights(self.decoder, model.lm_head)
+        weights = step_weights(self.decoder, model.lm_head)
+        self.weights = weights if weights.head.dtype == hidden.dtype else weights.to(hidden.dtype)
         cells = torch.arange(hidden.shape[1], device=hidden.device)
         columns = int(memory.grid_shape[0, 1])
         grid = torch.stack([cells // columns, cells % columns, torch.ones_like(cells)], dim=1)

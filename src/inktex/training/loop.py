@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import os
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast, reduce, set_seed
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
@@ -152,8 +154,11 @@ def train(
     if not examples:
         raise ValueError("There are no examples to train on: check the recipe's `data`.")
     output.mkdir(parents=True, exist_ok=True)
+    AcceleratorState._reset_state()  # the run before may have had another precision
     accelerator = Accelerator(
-        mixed_precision=recipe.precision, log_with=_trackers(), project_dir=str(output)
+        mixed_precision=usable_precision(recipe.precision),
+        log_with=_trackers(),
+        project_dir=str(output),
     )
     set_seed(recipe.seed + accelerator.process_index)
     model = make_model(recipe).to(memory_format=torch.channels_last)
@@ -267,6 +272,22 @@ def train(
     return output / (BEST if (output / BEST).is_dir() else AVERAGED)
 
 
+def usable_precision(precision: str) -> str:
+    """`no`, `bf16` or `fp16`, of a recipe's `precision`, which may be `auto`.
+
+    On CPUs bfloat16 pays where there are units for it (AMX); without, its products take longer.
+    """
+    if precision != "auto":
+        return precision
+    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    if torch.cuda.is_available() and not on_cpu:
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    if torch.accelerator.is_available() and not on_cpu:
+        return "no"
+    has_units = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return "bf16" if has_units is not None and has_units() else "no"
+
+
 def _agreed(accelerator: Accelerator, seconds: float) -> float:
     """The main process's time, by which all of them go: else one ends while another goes on."""
     if accelerator.num_processes == 1:
@@ -321,7 +342,8 @@ def _step(
     """A step with the gradients that there are; not if they are no finite numbers."""
     norm = accelerator.clip_grad_norm_(model.parameters(), recipe.optimizer.clip)
     # In fp16 the scaler of the loss looks after infinite gradients: they set its scale.
-    told = torch.tensor(loss, device=accelerator.device) if recipe.precision == "fp16" else norm
+    is_scaled = accelerator.mixed_precision == "fp16"
+    told = torch.tensor(loss, device=accelerator.device) if is_scaled else norm
     is_finite = guard.is_finite(told)
     if is_finite:
         optimizer.step()

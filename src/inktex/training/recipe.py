@@ -76,7 +76,8 @@ class Recipe:
         validate_every: steps between evaluations on the development split.
         save_every: steps between checkpoints.
         log_every: steps between points of the loss curve, each the mean since the one before.
-        precision: `no` (float32), `bf16` or `fp16`.
+        precision: of the products: `no` (float32), `bf16`, `fp16`, or `auto`: `bf16` where the
+            machine computes in it faster, `no` elsewhere.
         workers: processes that draw batches; 0 draws them in the training process.
     """
 

@@ -77,6 +77,15 @@ def read_by_chance(
         references: `(pictures, tokens)`, what is written there, the end included, `IGNORE` behind.
         chances: readings by chance of each picture.
     """
+    kind = references.device.type
+    if torch.is_autocast_enabled(kind):
+        # Autocast would convert all weights again for every token; and places, which are sums over
+        # cells, would lose their fractions.
+        assert memory.last_hidden_state is not None
+        hidden = memory.last_hidden_state.to(torch.get_autocast_dtype(kind))
+        memory = InktexEncoderOutput(hidden, memory.attention_mask, memory.grid_shape)
+        with torch.autocast(kind, enabled=False):
+            return read_by_chance(model, memory, references, chances)
     pictures, longest = references.shape
     count = 2 + chances
     steps = TransformerSteps(model, memory, longest, beams=count)
