@@ -17,7 +17,16 @@ from .leveling_inktex import tilt
 from .photo_inktex import MIN_CONTRAST, grow, ink_of_photo, refuse_flat_remains, without_ruling
 from .pictures_inktex import NoFormulaError
 from .refusal_inktex import refuse_what_is_no_writing
-from .strokes_inktex import EIGHT, THINNEST, centre_lines, ink_box, stroke_width, widen
+from .strokes_inktex import (
+    EIGHT,
+    SQUARE_PEN,
+    THINNEST,
+    centre_lines,
+    covered_by_square,
+    ink_box,
+    stroke_width,
+    widen,
+)
 
 Grey = NDArray[np.float32]
 Ink = NDArray[np.float32]
@@ -34,6 +43,15 @@ TURNED_SHEET = 4.0
 TURNED_DRAWING = 10.0
 """The same of what was drawn on plain paper: it was not held askew, and no hand that is known
 writes so far from level."""
+_WIDE = 1.2
+"""Factor on the width of the pen from which on it is another pen, where it is known exactly."""
+_TALLER = 0.08
+"""Natural logarithm: components, of which some are several traces, are so much taller than these;
+in three pictures of four by 0.02 less to 0.1 more."""
+_CLEARLY = 0.15
+"""Natural logarithm: so much nearer to its height must a drawing come that was made larger."""
+_FINELY = 4
+"""Times as large as they are, lines are measured to the quarter of a pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +161,20 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
     # A wide pen can have written at any size, but thinner lines are ink that was made smaller.
     is_rescaled = not (found.is_plain and is_near and thin <= width)
-    scale = scale * form.enlargement if is_rescaled else 1.0
+    resized = None
+    if found.is_plain and not (is_near and form.stroke_width <= width <= thick):
+        resized = _resized(ink, width, height, form)
+    if resized is not None:
+        is_rescaled, scale, width = True, resized, form.stroke_width / resized
+    else:
+        scale = scale * form.enlargement if is_rescaled else 1.0
+    nib = round(form.stroke_width * (form.enlargement if is_rescaled else 1))
     is_redrawn = not thin <= width * scale <= thick
-    is_thick = width * scale > thick
+    if found.is_plain and not is_redrawn:
+        # With another square pen than that of the protocol, which is to be had exactly.
+        wider = math.ceil(_WIDE * nib / scale)
+        is_redrawn = covered_by_square(strokes, wider) >= SQUARE_PEN
+    is_thick = width * scale > thin
     if scale > 1 or (is_redrawn and is_thick):
         # Small ink is enlarged before its strokes are drawn anew; thick ink is thinned at the
         # size where the result has to be right.
@@ -155,7 +184,6 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         scale = 1.0
         strokes = ink > 0.5
     pen = form.stroke_width / scale
-    nib = round(form.stroke_width * (form.enlargement if is_rescaled else 1))
     if is_redrawn and is_thick:
         ink = widen(centre_lines(strokes, max(round(width), 1)), nib)
         narrower = (width - nib) / 2 / zoom
@@ -175,6 +203,33 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     return Normalized(
         np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn, zoom, corner, notes, turn
     )
+
+
+def _resized(ink: Ink, width: float, height: float, form: NormalForm) -> float | None:
+    """By what factor a drawing in normal form that was made larger or smaller is to be resized.
+
+    The pen tells it exactly; the height of the symbols, which varies, whether that is what happened
+    to the picture. None if it is not.
+
+    Args:
+        ink: on plain paper.
+        width: of the strokes, in pixels of `ink`; see `stroke_width`.
+        height: of the symbols, in such pixels.
+        form: the aim.
+    """
+    if width < form.stroke_width and ink.size * _FINELY**2 <= MOST_PIXELS:
+        # Thin lines are not whole pixels wide.
+        finely = _resize(ink, _FINELY) > 0.5
+        pen = stroke_width(finely, THINNEST) / _FINELY
+    else:
+        pen = stroke_width(ink > 0.5, THINNEST)
+    scale = form.stroke_width / pen
+    is_same = 1 / _WIDE < scale < _WIDE
+    off, left = (
+        abs(math.log(one / form.symbol_height) - _TALLER) for one in (height, height * scale)
+    )
+    is_likelier = left < min(off - _CLEARLY, math.log(form.height_tolerance))
+    return scale if is_likelier and not is_same else None
 
 
 def _askew(found: Separated, strokes: Mask, width: float) -> float:

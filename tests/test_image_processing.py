@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
+from scipy import ndimage
 
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.normal_form_inktex import (
@@ -135,8 +136,26 @@ def test_photos_lose_light_and_noise(is_dark: bool) -> None:
     assert _overlap(drawn, REFERENCE) > 0.9
 
 
+@pytest.mark.parametrize("factor", [0.5, 1.5, 2.0, 3.0])
+def test_a_drawing_comes_out_as_large_as_it_was(factor: float) -> None:
+    size = round(INK.shape[1] * factor), round(INK.shape[0] * factor)
+    picture = Image.fromarray(INK).resize(size, Image.Resampling.BICUBIC)
+    drawn = InktexImageProcessor().draw(picture)  # nothing is enlarged that is known exactly
+    assert drawn.shape == pytest.approx(REFERENCE.shape, abs=2)
+    assert _overlap(drawn, REFERENCE) > 0.97
+
+
+@pytest.mark.parametrize("pen", [4, 5, 6])
+def test_a_square_pen_is_exchanged_for_the_protocols(pen: int) -> None:
+    line = np.pad(ndimage.minimum_filter(INK, size=3), pen)
+    drawn = PROCESSOR.draw(ndimage.maximum_filter(line, size=pen))
+    assert drawn.shape == pytest.approx(REFERENCE.shape, abs=1)
+    assert _overlap(drawn, REFERENCE) > 0.97
+
+
 def test_rescaled_ink_is_a_little_large() -> None:
-    picture = Image.fromarray(INK).resize((INK.shape[1] * 3, INK.shape[0] * 3))
+    traces = [trace * 3 + 20 for trace in _traces()]
+    picture = draw(traces, 600, 200, pen=4)  # which nothing tells the size of
     exact, large = (InktexImageProcessor(enlargement=e).draw(picture) for e in (1.0, 1.3))
     margins = 23 * 0.55
     ratio = (large.shape[1] - margins) / (exact.shape[1] - margins)

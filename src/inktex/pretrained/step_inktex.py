@@ -161,8 +161,9 @@ def memory_keys(
     for module in decoder.layers:
         cross = _layer(module).cross_attn
         key, value = (
-            _product(memory, _converted(_affine(product), memory.dtype))
-            .unflatten(-1, (-1, cross.head_dim))
+            _product(memory, _converted(_affine(product), memory.dtype)).unflatten(
+                -1, (-1, cross.head_dim)
+            )
             for product in (cross.k_proj, cross.v_proj)
         )
         keys.append(key.permute(0, 2, 3, 1).contiguous())

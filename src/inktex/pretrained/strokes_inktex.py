@@ -17,6 +17,9 @@ THINNEST = 0.1
 LARGEST_DOT = 1.8
 """Widths of the pen; what is larger and has no hole had one, which the pen filled."""
 
+SQUARE_PEN = 0.98
+"""Share of the ink that a square of its width covers, where it was drawn with one."""
+
 
 def stroke_width(strokes: Mask, share: float = 0.5) -> float:
     """Width of the strokes, in pixels: a quantile of the shorter of the two runs through a pixel.
@@ -30,6 +33,11 @@ def stroke_width(strokes: Mask, share: float = 0.5) -> float:
     """
     shorter = np.minimum(runs(strokes), runs(strokes.T).T)
     return float(np.quantile(shorter[strokes], share))
+
+
+def covered_by_square(strokes: Mask, size: int) -> float:
+    """Share of the ink that a square pen of a size covers without leaving the ink."""
+    return float(ndimage.binary_opening(strokes, np.ones((size, size)))[strokes].mean())
 
 
 def runs(strokes: Mask) -> Lengths:
@@ -65,14 +73,21 @@ def centre_lines(strokes: Mask, pen: int) -> Mask:
         strokes: `(h, w)`.
         pen: width, in pixels.
     """
-    inside = ndimage.binary_erosion(strokes, np.ones((pen, pen)))
+    square = np.ones((pen, pen))
+    inside = ndimage.binary_erosion(strokes, square)
     hollow = ndimage.binary_erosion(inside, EIGHT)
+    drawn = ndimage.binary_dilation(inside, square)
     labels, _ = ndimage.label(strokes, EIGHT)
+    slanting = thin(strokes)
     for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        own = labels[rows, columns] == number
         if max(rows.stop - rows.start, columns.stop - columns.start) <= LARGEST_DOT * pen:
-            hollow[rows, columns] &= labels[rows, columns] != number
+            hollow[rows, columns] &= ~own
+        is_whole = ndimage.label(inside[rows, columns] & own, EIGHT)[1] == 1
+        if is_whole and drawn[rows, columns][own].mean() >= SQUARE_PEN:
+            slanting[rows, columns] &= ~own
     # Slanting lines of a round pen are narrower than the square: the skeleton is what is in them.
-    return (thin(strokes) | inside) & ~hollow
+    return (slanting | inside) & ~hollow
 
 
 def thin(strokes: Mask) -> Mask:
@@ -108,9 +123,11 @@ def thin(strokes: Mask) -> Mask:
 
 __all__ = [
     "EIGHT",
+    "SQUARE_PEN",
     "STROKE_RANGE",
     "THINNEST",
     "centre_lines",
+    "covered_by_square",
     "ink_box",
     "runs",
     "stroke_width",
