@@ -48,6 +48,8 @@ _WIDE = 1.2
 _TALLER = 0.08
 """Natural logarithm: components, of which some are several traces, are so much taller than these;
 in three pictures of four by 0.02 less to 0.1 more."""
+_TALLEST = 2.2
+"""Factor on the height of symbols up to which the protocol's own pen is believed."""
 _CLEARLY = 0.15
 """Natural logarithm: so much nearer to its height must a drawing come that was made larger."""
 _FINELY = 4
@@ -109,8 +111,8 @@ class Separated:
 
     Attributes:
         ink: `(h, w)` float32, 1 on paper 0.
-        is_plain: whether the paper is of one level, as in screenshots and drawings; then the
-            edges keep their grey levels, else, as in photos, there are none.
+        is_plain: whether the paper is of one level, as in screenshots and drawings; then `ink` has
+            grey levels at the edges, else, as in photos, there are none.
         notes: what was found and done, in words.
         slope: of the ruled lines that there were, pixels down for each pixel across.
     """
@@ -161,19 +163,24 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
     # A wide pen can have written at any size, but thinner lines are ink that was made smaller.
     is_rescaled = not (found.is_plain and is_near and thin <= width)
-    resized = None
+    resized, enlargement = None, 1.0
     if found.is_plain and not (is_near and form.stroke_width <= width <= thick):
-        resized = _resized(ink, width, height, form)
+        resized = _resized(ink, height, form)
     if resized is not None:
-        is_rescaled, scale, width = True, resized, form.stroke_width / resized
+        is_rescaled, scale, width = resized != 1, resized, form.stroke_width / resized
     else:
-        scale = scale * form.enlargement if is_rescaled else 1.0
-    nib = round(form.stroke_width * (form.enlargement if is_rescaled else 1))
+        enlargement = form.enlargement if is_rescaled else 1.0
+        scale = scale * enlargement if is_rescaled else 1.0
+    nib = round(form.stroke_width * enlargement)
     is_redrawn = not thin <= width * scale <= thick
     if found.is_plain and not is_redrawn:
         # With another square pen than that of the protocol, which is to be had exactly.
-        wider = math.ceil(_WIDE * nib / scale)
-        is_redrawn = covered_by_square(strokes, wider) >= SQUARE_PEN
+        pen = stroke_width(strokes, THINNEST)
+        if pen * scale * _WIDE < nib:
+            is_redrawn, width = True, pen
+        else:
+            wider = math.ceil(_WIDE * nib / scale)
+            is_redrawn = covered_by_square(strokes, wider) >= SQUARE_PEN
     is_thick = width * scale > thin
     if scale > 1 or (is_redrawn and is_thick):
         # Small ink is enlarged before its strokes are drawn anew; thick ink is thinned at the
@@ -184,6 +191,8 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         scale = 1.0
         strokes = ink > 0.5
     pen = form.stroke_width / scale
+    if found.is_plain:  # of edges that were blurred or compressed the model has not learnt
+        ink = strokes.astype(np.float32)
     if is_redrawn and is_thick:
         ink = widen(centre_lines(strokes, max(round(width), 1)), nib)
         narrower = (width - nib) / 2 / zoom
@@ -205,31 +214,30 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     )
 
 
-def _resized(ink: Ink, width: float, height: float, form: NormalForm) -> float | None:
+def _resized(ink: Ink, height: float, form: NormalForm) -> float | None:
     """By what factor a drawing in normal form that was made larger or smaller is to be resized.
 
     The pen tells it exactly; the height of the symbols, which varies, whether that is what happened
-    to the picture. None if it is not.
+    to the picture. None if it is not; 1 if only the height of its symbols is unusual.
 
     Args:
         ink: on plain paper.
-        width: of the strokes, in pixels of `ink`; see `stroke_width`.
-        height: of the symbols, in such pixels.
+        height: of the symbols, in pixels of `ink`.
         form: the aim.
     """
-    if width < form.stroke_width and ink.size * _FINELY**2 <= MOST_PIXELS:
-        # Thin lines are not whole pixels wide.
+    if ink.size * _FINELY**2 <= MOST_PIXELS:  # the lines are not whole pixels wide any more
         finely = _resize(ink, _FINELY) > 0.5
         pen = stroke_width(finely, THINNEST) / _FINELY
     else:
         pen = stroke_width(ink > 0.5, THINNEST)
     scale = form.stroke_width / pen
-    is_same = 1 / _WIDE < scale < _WIDE
     off, left = (
         abs(math.log(one / form.symbol_height) - _TALLER) for one in (height, height * scale)
     )
-    is_likelier = left < min(off - _CLEARLY, math.log(form.height_tolerance))
-    return scale if is_likelier and not is_same else None
+    if 1 / _WIDE < scale < _WIDE:
+        is_its_own = covered_by_square(ink > 0.5, form.stroke_width) >= SQUARE_PEN
+        return 1.0 if is_its_own and off < math.log(_TALLEST) else None
+    return scale if left < min(off - _CLEARLY, math.log(form.height_tolerance)) else None
 
 
 def _askew(found: Separated, strokes: Mask, width: float) -> float:
