@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024 thrashes.
-# With bfloat16 units (AMX) 7000 of them take 5 GB.
+# Those for bfloat16 units (AMX) are large: see docs/scaling.md.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7000")
 
 from accelerate import PartialState

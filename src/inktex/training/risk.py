@@ -10,8 +10,9 @@ expression for a loss).
 from typing import Any
 
 import torch
+from torch.nn import functional
 
-from inktex.modeling.decoder_inktex import InktexDecoder
+from inktex.modeling.decoder_inktex import UNKNOWN, InktexDecoder
 from inktex.modeling.encoder_inktex import STRIDE, InktexEncoderOutput, cells_with_picture
 from inktex.modeling.step_inktex import TransformerSteps
 from inktex.tokenizer.vocabulary_inktex import IDS
@@ -21,6 +22,8 @@ from .batches import IGNORE, PAD
 __all__ = ["Readings", "expression_risk", "read_by_chance"]
 
 _END = IDS["</s>"]
+_LENGTHS = 8
+"""Readings are padded to a multiple of this."""
 _UNLIKELY = 0.03
 """Of the likeliest token's probability; what is less likely is not drawn. Label smoothing leaves
 something to all tokens, which together would be drawn all the time."""
@@ -63,6 +66,16 @@ class Readings:
             None if self.locations is None else self.locations[rows],
             None if self.covered is None else self.covered[rows],
         )
+
+    def padded(self, multiple: int) -> "Readings":
+        """The same with as many tokens to be read as a multiple of a number."""
+        more = -(self.tokens.shape[2] - 1) % multiple
+        told = self.locations, self.covered
+        locations, covered = (
+            None if one is None else functional.pad(one, (0, 0, 0, more), value=value)
+            for one, value in zip(told, (UNKNOWN, 0.0), strict=True)
+        )
+        return Readings(functional.pad(self.tokens, (0, more), value=PAD), locations, covered)
 
 
 @torch.no_grad()
@@ -137,10 +150,13 @@ def expression_risk(
     missed = (new.sum(dim=1) > 1).nonzero()[:, 0]  # elsewhere nothing wrong was read
     if not len(missed):
         return hidden.sum() * 0.0
+    # Kernels are compiled for each new shape: to powers of two, pictures fill up with the first one.
+    asked, wanted = len(missed), 1 << (len(missed) - 1).bit_length()
+    missed = torch.cat([missed, missed[:1].expand(wanted - asked)])
     # What was read twice is computed once: different readings first, as many as any picture has.
     count = int(new[missed].sum(dim=1).max())
     numbers = new[missed].int().argsort(dim=1, descending=True, stable=True)[:, :count]
-    readings = readings.of(missed, numbers)
+    readings = readings.of(missed, numbers).padded(_LENGTHS)
     hidden, cells = hidden[missed], cells[missed]
     sequences = readings.tokens.flatten(0, 1)
     decoder: InktexDecoder = model.decoder
@@ -157,4 +173,4 @@ def expression_risk(
     chosen = likely.gather(2, following[..., None])[..., 0].masked_fill(following == PAD, 0.0)
     scores = chosen.sum(dim=1).view(len(missed), -1)
     scores = scores.masked_fill(~readings.new(), -torch.inf)
-    return (1 - scores.softmax(dim=1)[:, 0]).sum() / pictures
+    return (1 - scores.softmax(dim=1)[:asked, 0]).sum() / pictures
