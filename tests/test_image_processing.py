@@ -151,13 +151,6 @@ def test_a_compressed_drawing_comes_out_as_it_was() -> None:
     np.testing.assert_array_equal(PROCESSOR.draw(file.getvalue()), REFERENCE)
 
 
-def test_tall_symbols_of_the_protocols_pen_are_not_taken_for_enlarged_ones() -> None:
-    picture = render([trace * 1.8 for trace in _traces()], scale=1.0)
-    normal = normalize_picture(grey_levels(picture, 10**6), FORM)
-    assert not normal.is_rescaled
-    np.testing.assert_array_equal(normal.ink * 255, picture)
-
-
 @pytest.mark.parametrize("pen", [2, 4, 5, 6])
 def test_a_square_pen_is_exchanged_for_the_protocols(pen: int) -> None:
     line = np.pad(ndimage.minimum_filter(INK, size=3), pen)

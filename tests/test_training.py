@@ -217,6 +217,10 @@ def test_pictures_are_degraded_a_little() -> None:
     assert blurred[9, 30] > 0
     holed = degrade(picture, replace(STILL, occlusion=1.0), rng)
     assert 0 < (holed != picture).sum() <= 16
+    rough = degrade(picture, replace(STILL, edges=1.0), rng)
+    changed = rough != picture
+    assert changed[9:15, 4:56].sum() == changed.sum() > 100, "noise off the edges"
+    assert not changed[11:13, 6:54].any(), "noise within the stroke"
     levels = degrade(picture, replace(STILL, contrast=0.3), rng)
     assert len(np.unique(levels)) == 2
     assert levels.dtype == np.uint8

@@ -24,7 +24,9 @@ from .strokes_inktex import (
     centre_lines,
     covered_by_square,
     ink_box,
+    steps,
     stroke_width,
+    thin,
     widen,
 )
 
@@ -48,12 +50,10 @@ _WIDE = 1.2
 _TALLER = 0.08
 """Natural logarithm: components, of which some are several traces, are so much taller than these;
 in three pictures of four by 0.02 less to 0.1 more."""
-_TALLEST = 2.2
-"""Factor on the height of symbols up to which the protocol's own pen is believed."""
 _CLEARLY = 0.15
 """Natural logarithm: so much nearer to its height must a drawing come that was made larger."""
-_FINELY = 4
-"""Times as large as they are, lines are measured to the quarter of a pixel."""
+_FINE = 5.0
+"""Pixels; the width of narrower lines is measured by their grey levels, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,26 +154,26 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     left = box[1].start / zoom + (grey.shape[1] - ink.shape[1] / zoom) / 2
     top = box[0].start / zoom + (grey.shape[0] - ink.shape[0] / zoom) / 2
     ink, strokes = ink[box], strokes[box]
-    thin, thick = form.stroke_range
-    if width > thick:  # a wide pen, or narrow strokes that run together
+    thinnest, thickest = form.stroke_range
+    if width > thickest:  # a wide pen, or narrow strokes that run together
         width = stroke_width(strokes, THINNEST)
     height, given = symbol_height(strokes, width), width
     refuse_what_is_no_writing(strokes, width, height)
     scale = form.symbol_height / height
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
     # A wide pen can have written at any size, but thinner lines are ink that was made smaller.
-    is_rescaled = not (found.is_plain and is_near and thin <= width)
+    is_rescaled = not (found.is_plain and is_near and thinnest <= width)
     resized, enlargement = None, 1.0
-    if found.is_plain and not (is_near and form.stroke_width <= width <= thick):
+    if found.is_plain and not (is_near and form.stroke_width <= width <= thickest):
         resized = _resized(ink, height, form)
     if resized is not None:
-        is_rescaled, scale, width = resized != 1, resized, form.stroke_width / resized
+        is_rescaled, scale, width = True, resized, form.stroke_width / resized
     else:
         enlargement = form.enlargement if is_rescaled else 1.0
         scale = scale * enlargement if is_rescaled else 1.0
     nib = round(form.stroke_width * enlargement)
-    is_redrawn = not thin <= width * scale <= thick
-    if found.is_plain and not is_redrawn:
+    is_redrawn = not thinnest <= width * scale <= thickest
+    if found.is_plain and not (is_rescaled or is_redrawn):
         # With another square pen than that of the protocol, which is to be had exactly.
         pen = stroke_width(strokes, THINNEST)
         if pen * scale * _WIDE < nib:
@@ -181,7 +181,7 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         else:
             wider = math.ceil(_WIDE * nib / scale)
             is_redrawn = covered_by_square(strokes, wider) >= SQUARE_PEN
-    is_thick = width * scale > thin
+    is_thick = width * scale > thinnest
     if scale > 1 or (is_redrawn and is_thick):
         # Small ink is enlarged before its strokes are drawn anew; thick ink is thinned at the
         # size where the result has to be right.
@@ -218,25 +218,24 @@ def _resized(ink: Ink, height: float, form: NormalForm) -> float | None:
     """By what factor a drawing in normal form that was made larger or smaller is to be resized.
 
     The pen tells it exactly; the height of the symbols, which varies, whether that is what happened
-    to the picture. None if it is not; 1 if only the height of its symbols is unusual.
+    to the picture. None if it is not.
 
     Args:
         ink: on plain paper.
         height: of the symbols, in pixels of `ink`.
         form: the aim.
     """
-    if ink.size * _FINELY**2 <= MOST_PIXELS:  # the lines are not whole pixels wide any more
-        finely = _resize(ink, _FINELY) > 0.5
-        pen = stroke_width(finely, THINNEST) / _FINELY
-    else:
-        pen = stroke_width(ink > 0.5, THINNEST)
+    pen = stroke_width(ink > 0.5, THINNEST)
+    if pen < _FINE:
+        # Not whole pixels any more: ink by length. A square pen covers as much as it moves across
+        # and down, times its width.
+        pen = float(ink.sum()) / max(steps(thin(ink > 0.5)), 1)
     scale = form.stroke_width / pen
     off, left = (
         abs(math.log(one / form.symbol_height) - _TALLER) for one in (height, height * scale)
     )
     if 1 / _WIDE < scale < _WIDE:
-        is_its_own = covered_by_square(ink > 0.5, form.stroke_width) >= SQUARE_PEN
-        return 1.0 if is_its_own and off < math.log(_TALLEST) else None
+        return None
     return scale if left < min(off - _CLEARLY, math.log(form.height_tolerance)) else None
 
 
@@ -271,7 +270,8 @@ def separate_ink(grey: Grey) -> Separated:
     peak = float(contrast.max())
     if peak < MIN_CONTRAST:
         raise NoFormulaError("The picture is blank: there is no ink in it.")
-    full = float(np.median(contrast[contrast > 0.5 * peak]))
+    # Lines of a pixel or two reach their full contrast in a few pixels alone.
+    full = float(np.quantile(contrast[contrast > 0.5 * peak], 0.75))
     ink = np.clip(contrast / full, 0, 1).astype(np.float32)
     notes = [f"plain paper, {'dark' if is_dark else 'light'} ink"]
     strokes, ruled, slope = without_ruling(ink > 0.5)

@@ -18,7 +18,9 @@ LARGEST_DOT = 1.8
 """Widths of the pen; what is larger and has no hole had one, which the pen filled."""
 
 SQUARE_PEN = 0.98
-"""Share of the ink that a square of its width covers, where it was drawn with one."""
+"""Share of the ink that a square of its width covers, where it was drawn with one..."""
+_EXACTLY = 0.999
+"""...and that of a component whose lines are whole without a skeleton."""
 
 
 def stroke_width(strokes: Mask, share: float = 0.5) -> float:
@@ -83,11 +85,18 @@ def centre_lines(strokes: Mask, pen: int) -> Mask:
         own = labels[rows, columns] == number
         if max(rows.stop - rows.start, columns.stop - columns.start) <= LARGEST_DOT * pen:
             hollow[rows, columns] &= ~own
-        is_whole = ndimage.label(inside[rows, columns] & own, EIGHT)[1] == 1
-        if is_whole and drawn[rows, columns][own].mean() >= SQUARE_PEN:
+        if drawn[rows, columns][own].mean() >= _EXACTLY:
             slanting[rows, columns] &= ~own
     # Slanting lines of a round pen are narrower than the square: the skeleton is what is in them.
     return (slanting | inside) & ~hollow
+
+
+def steps(lines: Mask) -> int:
+    """How many pixels lines of one pixel move across and down, in all."""
+    level, upright = lines[:, 1:] & lines[:, :-1], lines[1:] & lines[:-1]
+    falling = lines[1:, 1:] & lines[:-1, :-1] & ~lines[1:, :-1] & ~lines[:-1, 1:]
+    rising = lines[1:, :-1] & lines[:-1, 1:] & ~lines[1:, 1:] & ~lines[:-1, :-1]
+    return int(level.sum() + upright.sum() + 2 * falling.sum() + 2 * rising.sum())
 
 
 def thin(strokes: Mask) -> Mask:
@@ -130,6 +139,7 @@ __all__ = [
     "covered_by_square",
     "ink_box",
     "runs",
+    "steps",
     "stroke_width",
     "thin",
     "widen",

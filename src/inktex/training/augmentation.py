@@ -41,6 +41,7 @@ class AugmentationConfig:
         contrast: standard deviation of the logarithm of the exponent of the grey levels.
         threshold: share of the pictures that are cut to black and white at some level.
         occlusion: share of the pictures in which a patch about as wide as a stroke is lost.
+        edges: share of the pictures whose strokes have rough edges.
         breaks: share of the pictures whose strokes have gaps, as faint ink has in a photo.
         swelling: share of the pictures whose strokes are thicker in a part of the picture.
         wearing: share of the pictures whose strokes are thinner in a part of the picture.
@@ -70,6 +71,7 @@ class AugmentationConfig:
     contrast: float = 0.0
     threshold: float = 0.0
     occlusion: float = 0.0
+    edges: float = 0.0
     breaks: float = 0.0
     swelling: float = 0.0
     wearing: float = 0.0
@@ -79,6 +81,12 @@ class AugmentationConfig:
     tokens: float = 0.0
     pens: tuple[int, ...] = (2, 3, 3, 3, 4)
     wide_pens: float = 0.0
+
+
+_ROUGHNESS = (10.0, 80.0)
+"""Levels, of 255."""
+_EDGE = 100
+"""Levels by which the neighbours of a pixel differ where ink and paper meet."""
 
 
 def draw_scale(config: AugmentationConfig, rng: np.random.Generator) -> float:
@@ -179,6 +187,8 @@ def degrade(
             picture = picture.copy()
             picture[max(row - reach, 0) : row + reach, max(column - reach, 0) : column + reach] = 0
     picture = _photographed(picture, config, rng)
+    if config.edges and rng.random() < config.edges:
+        picture = _roughened(picture, rng.uniform(*_ROUGHNESS), rng)
     if config.blur and rng.random() < config.blur:
         picture = ndimage.gaussian_filter(picture, rng.uniform(0.3, 1.0))
     if config.contrast:
@@ -187,6 +197,21 @@ def degrade(
     if config.threshold and rng.random() < config.threshold:
         picture = np.where(picture > rng.uniform(70, 150), 255, 0).astype(np.uint8)
     return picture
+
+
+def _roughened(
+    picture: NDArray[np.uint8], roughness: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """A picture with noise of a standard deviation, in levels, where ink and paper meet."""
+    highest, lowest = (
+        one(picture, size=3).astype(np.int16)
+        for one in (ndimage.maximum_filter, ndimage.minimum_filter)
+    )
+    rows, columns = np.nonzero(highest - lowest > _EDGE)
+    noise = rng.normal(0.0, roughness, size=len(rows))
+    rough = picture.copy()
+    rough[rows, columns] = np.rint(picture[rows, columns] + noise).clip(0, 255)
+    return rough
 
 
 def _photographed(

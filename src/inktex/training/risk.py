@@ -150,7 +150,7 @@ def expression_risk(
     missed = (new.sum(dim=1) > 1).nonzero()[:, 0]  # elsewhere nothing wrong was read
     if not len(missed):
         return hidden.sum() * 0.0
-    # Kernels are compiled for each new shape: to powers of two, pictures fill up with the first one.
+    # Kernels are compiled for each new shape: the first picture fills up to a power of two.
     asked, wanted = len(missed), 1 << (len(missed) - 1).bit_length()
     missed = torch.cat([missed, missed[:1].expand(wanted - asked)])
     # What was read twice is computed once: different readings first, as many as any picture has.
