@@ -176,10 +176,10 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     if found.is_plain and not (is_rescaled or is_redrawn):
         # With another square pen than that of the protocol, which is to be had exactly.
         pen = stroke_width(strokes, THINNEST)
-        if pen * scale * _WIDE < nib:
+        if pen * _WIDE < form.stroke_width:
             is_redrawn, width = True, pen
         else:
-            wider = math.ceil(_WIDE * nib / scale)
+            wider = math.ceil(_WIDE * form.stroke_width)
             is_redrawn = covered_by_square(strokes, wider) >= SQUARE_PEN
     is_thick = width * scale > thinnest
     if scale > 1 or (is_redrawn and is_thick):
@@ -225,17 +225,18 @@ def _resized(ink: Ink, height: float, form: NormalForm) -> float | None:
         height: of the symbols, in pixels of `ink`.
         form: the aim.
     """
-    pen = stroke_width(ink > 0.5, THINNEST)
+    strokes = ink > 0.5
+    pen = stroke_width(strokes, THINNEST)
     if pen < _FINE:
         # Not whole pixels any more: ink by length. A square pen covers as much as it moves across
         # and down, times its width.
-        pen = float(ink.sum()) / max(steps(thin(ink > 0.5)), 1)
+        pen = float(ink.sum()) / max(steps(thin(strokes)), 1)
     scale = form.stroke_width / pen
+    if 1 / _WIDE < scale < _WIDE:
+        return None
     off, left = (
         abs(math.log(one / form.symbol_height) - _TALLER) for one in (height, height * scale)
     )
-    if 1 / _WIDE < scale < _WIDE:
-        return None
     return scale if left < min(off - _CLEARLY, math.log(form.height_tolerance)) else None
 
 

@@ -93,38 +93,39 @@ class InktexAttention(nn.Module):
         groups = batch // key.shape[0]
         query = self.q_proj(hidden).view(key.shape[0], groups * tokens, -1, self.head_dim)
         query = query.transpose(1, 2)
-        gain = None
+        scaled = query * self.scaling
         if self.coverage_key is not None and covered is not None:
             covered = covered.reshape(*query.shape[::2], -1)
-            gain = self.coverage_key.gain(query * self.scaling)
-        guided = None
+            gain = self.coverage_key.gain(scaled).to(query.dtype)
+            bias = gain.new_zeros(1) if attention_mask is None else attention_mask
+            covered = covered[:, None].to(gain.dtype)
+            attention_mask = torch.addcmul(_added(bias, gain.dtype), gain, covered)
         if torch.is_grad_enabled():
             # Others write the scores out, too, where their gain is learnt, but in float32, and
             # those of the guided heads a second time.
             if self.is_causal and attention_mask is None:
                 attention_mask = _causal(tokens, key)
-            scores = attention_scores(query * self.scaling, key, attention_mask, gain, covered)
+            scores = attention_scores(scaled, key, attention_mask)
             weights = scores.softmax(dim=-1)
             output = (weights @ value).transpose(1, 2)
-            guided = scores[:, :guided_heads]
         else:
-            if gain is not None and covered is not None:
-                attention_mask = _masked(gain * covered[:, None].to(gain.dtype), attention_mask)
             attend: Callable[..., Any] = ALL_ATTENTION_FUNCTIONS.get_interface(
                 self.config._attn_implementation, eager_attention
             )
             output, weights = attend(
                 self, query, key, value, attention_mask, dropout=0.0, scaling=self.scaling
             )
-            if guided_heads:
-                guided = query[:, :guided_heads] @ key[:, :guided_heads].transpose(2, 3)
-                guided = guided * self.scaling
-                if attention_mask is not None:  # one for all heads, or one for each
-                    guided = _masked(guided, attention_mask[:, :guided_heads])
+            scores = None
         logits = None
-        if guided_heads and guided is not None:
-            guided = guided.reshape(key.shape[0], guided_heads, groups, tokens, -1)
-            logits = guided.transpose(1, 2).flatten(0, 1)
+        if guided_heads:
+            if scores is None:
+                mask = attention_mask  # one for all heads, or one for each
+                mask = None if mask is None else mask[:, :guided_heads]
+                scores = attention_scores(scaled[:, :guided_heads], key[:, :guided_heads], mask)
+            logits = scores[:, :guided_heads].reshape(
+                key.shape[0], guided_heads, groups, tokens, -1
+            )
+            logits = logits.transpose(1, 2).flatten(0, 1)
         return self.out_proj(output.reshape(batch, tokens, size)), weights, logits
 
     def _keys_and_values(
@@ -161,52 +162,40 @@ class InktexAttention(nn.Module):
 
 
 def attention_scores(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    mask: torch.Tensor | None,
-    gain: torch.Tensor | None = None,
-    covered: torch.Tensor | None = None,
+    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None
 ) -> torch.Tensor:
-    """Attention scores, with a gain for what has been read: `(batch, heads, tokens, keys)`.
+    """Attention scores, `(batch, heads, tokens, keys)`.
 
     In as few passes over them as there can be: training spends most of its attention on these.
 
     Args:
         query: `(batch, heads, tokens, size)`, scaled.
         key: `(batch, heads, keys, size)`.
-        mask: `(batch, 1, tokens or 1, keys)`, bool or added.
-        gain: `(batch, heads, tokens, 1)`, of `CoverageKey`.
-        covered: `(batch, tokens, keys)`, from 0 to 1.
+        mask: `(batch, 1 or heads, 1 or tokens, keys)`, bool or added.
     """
-    dtype = query.dtype
-    if mask is not None and mask.dtype == torch.bool:
-        # Half of the lowest: together with a score it must not become infinite.
-        lowest = torch.finfo(dtype).min / 2
-        mask = torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, lowest)
-    if gain is None or covered is None:
-        scores = query @ key.transpose(2, 3)
-        return scores if mask is None else scores + mask.to(dtype)
-    bias = query.new_zeros(1) if mask is None else mask.to(dtype)
-    bias = torch.addcmul(bias, gain.to(dtype), covered[:, None].to(dtype))
+    if mask is None:
+        return query @ key.transpose(2, 3)
+    mask = _added(mask, query.dtype)
+    if mask.shape[:3] != query.shape[:3]:
+        return query @ key.transpose(2, 3) + mask
     products = torch.baddbmm(
-        bias.flatten(0, 1), query.flatten(0, 1), key.flatten(0, 1).transpose(1, 2)
+        mask.flatten(0, 1), query.flatten(0, 1), key.flatten(0, 1).transpose(1, 2)
     )
     return products.unflatten(0, query.shape[:2])
+
+
+def _added(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """An attention mask, bool or added, as one that is added to scores of a type."""
+    if mask.dtype != torch.bool:
+        return mask.to(dtype)
+    # Half of the lowest: together with a score it must not become infinite.
+    return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min / 2)
 
 
 def _causal(tokens: int, key: torch.Tensor) -> torch.Tensor:
     """`(1, 1, tokens, keys)` bool: each of the last tokens sees itself and those before."""
     keys = key.shape[-2]
     return key.new_ones((tokens, keys), dtype=torch.bool).tril(keys - tokens)[None, None]
-
-
-def _masked(scores: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Attention scores with a mask, which is bool or is added."""
-    if mask is None:
-        return scores
-    if mask.dtype == torch.bool:
-        return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-    return scores + mask
 
 
 class InktexDecoderLayer(GradientCheckpointingLayer):

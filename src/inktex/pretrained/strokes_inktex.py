@@ -16,7 +16,6 @@ THINNEST = 0.1
 """Share of the ink whose runs are as short as the pen is wide, even in wide, merging strokes."""
 LARGEST_DOT = 1.8
 """Widths of the pen; what is larger and has no hole had one, which the pen filled."""
-
 SQUARE_PEN = 0.98
 """Share of the ink that a square of its width covers, where it was drawn with one..."""
 _EXACTLY = 0.999
@@ -80,15 +79,15 @@ def centre_lines(strokes: Mask, pen: int) -> Mask:
     hollow = ndimage.binary_erosion(inside, EIGHT)
     drawn = ndimage.binary_dilation(inside, square)
     labels, _ = ndimage.label(strokes, EIGHT)
-    slanting = thin(strokes)
+    others = strokes.copy()
     for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
         own = labels[rows, columns] == number
         if max(rows.stop - rows.start, columns.stop - columns.start) <= LARGEST_DOT * pen:
             hollow[rows, columns] &= ~own
         if drawn[rows, columns][own].mean() >= _EXACTLY:
-            slanting[rows, columns] &= ~own
+            others[rows, columns] &= ~own
     # Slanting lines of a round pen are narrower than the square: the skeleton is what is in them.
-    return (slanting | inside) & ~hollow
+    return (thin(others) | inside) & ~hollow
 
 
 def steps(lines: Mask) -> int:

@@ -3,7 +3,6 @@
 import copy
 import json
 import logging
-import os
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast, reduce, set_seed
+from accelerate.utils import broadcast, parse_flag_from_env, reduce, set_seed
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
@@ -279,7 +278,7 @@ def usable_precision(precision: str) -> str:
     """
     if precision != "auto":
         return precision
-    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    on_cpu = parse_flag_from_env("ACCELERATE_USE_CPU")
     if torch.cuda.is_available() and not on_cpu:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     if torch.accelerator.is_available() and not on_cpu:
