@@ -92,6 +92,10 @@ class DenseLayer(GradientCheckpointingLayer):
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         narrow = features if self.reduce is None else self.reduce(features, mask)
+        if self.reduce is not None and not (self.training or torch.is_grad_enabled()):
+            # Nobody looks around: the next layer's 1x1 convolution, or the transition's, is masked
+            # itself. Statistics of normalisations, though, are of what is masked.
+            mask = None
         return torch.cat([features, self.grow(narrow, mask)], dim=1)
 
 

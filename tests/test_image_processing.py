@@ -22,7 +22,15 @@ from inktex.modeling.normal_form_inktex import (
     symbol_height,
 )
 from inktex.modeling.pictures_inktex import grey_levels
-from inktex.modeling.strokes_inktex import stroke_width
+from inktex.modeling.strokes_inktex import (
+    EIGHT,
+    covered_by_square,
+    run_lengths,
+    runs,
+    squares_within,
+    stroke_width,
+    width_quantile,
+)
 from inktex.render import draw, render
 
 FORM = NormalForm(28.0, 3, 12, 11, 1.6, (2.0, 4.5))
@@ -176,13 +184,46 @@ def test_large_pictures_are_capped() -> None:
     assert height / width == pytest.approx(row.shape[0] / row.shape[1], rel=0.05)
 
 
+@pytest.mark.parametrize("size", range(1, 8))
+def test_squares_in_the_ink_are_those_of_morphology(size: int) -> None:
+    rng = np.random.default_rng(size)
+    blots = ndimage.binary_dilation(rng.random((31, 45)) < 0.03, np.ones((5, 6)))
+    for strokes in (blots, np.pad(blots[5:9], 0), np.ones((3, 40), dtype=bool)):
+        square = np.ones((size, size))
+        eroded = ndimage.binary_erosion(strokes, square, origin=-(size // 2))
+        found = squares_within(strokes, size)
+        assert found.shape == tuple(max(side - size + 1, 0) for side in strokes.shape)
+        assert found.sum() == eroded.sum()
+        np.testing.assert_array_equal(found, eroded[: found.shape[0], : found.shape[1]])
+        share = ndimage.binary_opening(strokes, square)[strokes].mean()
+        assert covered_by_square(strokes, size) == pytest.approx(share)
+
+
+def test_quantiles_of_widths_are_those_of_numpy() -> None:
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 3, 10, 101, 5000):
+        widths = rng.integers(1, 9, count)
+        for share in (0.0, 0.1, 0.25, 0.5, 0.9, 1.0):
+            expected = np.quantile(widths, share)
+            assert width_quantile(widths, share) == pytest.approx(expected, abs=1e-12)
+
+
+def test_runs_end_with_their_row() -> None:
+    strokes = np.array([[1, 1, 0, 1], [1, 0, 1, 1], [1, 1, 1, 1]], dtype=bool)
+    assert run_lengths(strokes).tolist() == [2, 1, 1, 2, 4]
+    assert runs(strokes).tolist() == [[2, 2, 0, 1], [1, 0, 2, 2], [4, 4, 4, 4]]
+    assert run_lengths(~strokes).tolist() == [1, 1]
+    assert run_lengths(np.zeros((2, 3), dtype=bool)).tolist() == []
+
+
 def test_measures_are_exact_for_the_protocols_pen() -> None:
     strokes = INK > 127
     assert 3 <= stroke_width(strokes) <= 4
     heights = [np.ptp(trace[:, 1]) for trace in _traces()]
     bars = [height for height in heights if height >= 0.1 * max(heights)]
     # The plus and the x are one component each, the two strokes of = are too level to count.
-    assert symbol_height(strokes, 3.0) == pytest.approx(float(np.mean(bars)), rel=0.3)
+    labels, _ = ndimage.label(strokes, EIGHT)
+    assert symbol_height(labels, 3.0) == pytest.approx(float(np.mean(bars)), rel=0.3)
 
 
 # --- every kind of input ------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Training: batches, recipes, the loop, and runs that stop and go on."""
 
 import json
+import math
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,7 @@ from inktex.training.batches import (
     Planner,
     rasterize,
 )
+from inktex.training.consistency import consistency_loss
 from inktex.training.loop import learning_rate, train, usable_precision
 from inktex.training.recipe import (
     OptimizerConfig,
@@ -287,6 +289,41 @@ def test_some_tokens_are_told_wrongly_but_none_is_taught_wrongly(examples: list[
         changed += int((mine != theirs).sum())
         total += int((theirs > 4).sum())
     assert 0.15 < changed / total < 0.3  # some are replaced by their like
+
+
+def test_variants_of_an_example_stand_side_by_side(examples: list[Example]) -> None:
+    augmentation = AugmentationConfig()
+    config = replace(CONFIG, variants=3)
+    plans = Planner(examples, config, augmentation).epoch(0)
+    assert sorted(i for plan in plans for i, *_ in plan.members) == list(range(len(examples)))
+    varied = PlannedBatches(examples, plans, config, augmentation, 0, 0)
+    plain = PlannedBatches(examples, plans, CONFIG, augmentation, 0, 0)
+    for index, plan in enumerate(plans):
+        several, one = varied[index], plain[index]
+        assert len(several["pixel_values"]) == 3 * len(plan.members)
+        for name in ("pixel_values", "symbol_labels"):
+            assert torch.equal(several[name][::3], one[name])
+        pictures = several["pixel_values"].unflatten(0, (-1, 3))
+        assert (pictures[:, 1:] != pictures[:, :1]).flatten(2).any(dim=2).all()
+        assert not torch.equal(pictures[:, 1], pictures[:, 2])
+        labels = several["labels"].unflatten(0, (-1, 3, 2))
+        assert torch.equal(labels, labels[:, :1].expand_as(labels))
+    assert max(len(varied[i]["pixel_values"]) for i in range(len(plans))) <= config.max_size
+
+
+def test_consistency_compares_the_variants_of_an_example_in_the_same_direction() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 1, 2, 5, 7, generator=generator)  # examples, variant, directions
+    alike = logits.expand(2, 2, 2, 5, 7)
+    labels = torch.ones(8, 5, dtype=torch.long)
+    assert consistency_loss(alike.flatten(0, 2), labels, 2, 2).item() == 0
+    even, odd = torch.tensor([0.5, 0.5]).log(), torch.tensor([0.25, 0.75]).log()
+    two = torch.stack([even, odd])[:, None].repeat(1, 2, 1)
+    # The divergence of one from the other, and back.
+    mean = 0.5 * (0.5 * math.log(4 / 3) + 0.25 * math.log(0.5) + 0.75 * math.log(1.5))
+    one_read = torch.tensor([[1, IGNORE], [1, IGNORE]])
+    two[:, 1] = torch.randn(2, 2, generator=generator)  # behind the end, where nothing counts
+    assert consistency_loss(two, one_read, 2).item() == pytest.approx(mean)
 
 
 def test_processes_get_batches_of_like_size(examples: list[Example]) -> None:
@@ -553,6 +590,15 @@ def test_a_run_may_learn_from_what_it_reads(
     recurrent = small_recipe(steps=2, loss=loss, decoder=decoder)
     with pytest.raises(ValueError, match="Transformer"):
         train(recurrent, examples, [], tmp_path / "other")
+
+
+def test_a_run_may_ask_for_consistency(examples: list[Example], tmp_path: Path) -> None:
+    recipe = small_recipe(steps=2, log_every=1, loss={"consistency": 2.0}, batch={"variants": 2})
+    train(recipe, examples, examples[:4], tmp_path / "run")
+    records = [json.loads(line) for line in (tmp_path / "run/curve.jsonl").read_text().splitlines()]
+    assert all(record["consistency"] > 0 for record in records if "loss" in record)
+    with pytest.raises(ValueError, match="variants"):
+        small_recipe(loss={"consistency": 1.0})
 
 
 def test_a_run_starts_from_the_weights_of_another(examples: list[Example], tmp_path: Path) -> None:

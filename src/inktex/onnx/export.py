@@ -19,11 +19,15 @@ import logging
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inktex.files import new_folder
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.modeling.placing_inktex import stack_pictures
 from inktex.recognizer import Recognizer, pretrained_path
 
 from .files import (
@@ -40,10 +44,14 @@ from .files import (
     read_weights,
 )
 
+Floats = NDArray[np.float32]
+
 __all__ = ["export", "largest_difference", "main", "update_shipped"]
 
 _CHECKED = ((48, 80), (64, 144), (96, 112))
 """Height and width of the pictures on which an export is compared with its model."""
+_MEASURED = 100
+"""Expressions that activations are measured on."""
 _STEPS = 6
 """Tokens that are compared in each."""
 
@@ -67,7 +75,7 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
     from inktex.modeling.encoder_inktex import STRIDE
 
     from .graphs import fill_graph, write_graphs
-    from .quantize import quantize_products, quantize_weights
+    from .quantize import quantize_encoder, quantize_products
 
     identity = checksum(model)
     recognizer = Recognizer.from_pretrained(model)
@@ -84,7 +92,9 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
         for precision, folder in folders.items():
             with new_folder(folder) as partial:
                 if precision == "int8":
-                    quantize_weights(encoder, partial / ENCODER)
+                    quantize_encoder(
+                        encoder, partial / ENCODER, own_pictures(recognizer.image_processor)
+                    )
                     quantize_products(decoder, partial / DECODER)
                 else:
                     shutil.copyfile(encoder, partial / ENCODER)
@@ -92,6 +102,16 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
                 shutil.copyfile(model / TOKENIZER, partial / TOKENIZER)
                 make_settings(model, precision, STRIDE, multiple, identity).write(partial)
     return folders
+
+
+def own_pictures(processor: InktexImageProcessor) -> Iterator[tuple[Floats, Floats]]:
+    """Pixels and mask of pictures that inktex writes itself, to measure activations on."""
+    from inktex.render import render
+    from inktex.synthesis.grammar import written_expressions
+
+    for expression in written_expressions(_MEASURED, seed=3):
+        picture = processor.place(render(expression.traces)).picture
+        yield stack_pictures([picture], processor.pad_multiple)
 
 
 def update_shipped(model: Path, folder: Path = SHIPPED) -> None:
@@ -118,6 +138,7 @@ def _check_installed() -> None:
         ImportError: if something is not installed.
     """
     try:
+        import HersheyFonts  # noqa: F401
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401

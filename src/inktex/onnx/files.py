@@ -31,7 +31,7 @@ GRAPHS: Final = "graphs.json"
 """File that says for which models the graphs beside it are."""
 SHIPPED: Final = Path(__file__).parent / "shipped"
 """Folder of the graphs, without weights, for all models of the shipped one's architecture."""
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of graphs and exports; another one is not read."""
 WEIGHTS: Final = "model.safetensors"
 CONFIG, PROCESSOR = "config.json", "processor_config.json"

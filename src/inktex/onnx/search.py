@@ -59,7 +59,6 @@ class Graphs:
                 (export.encoder, export.decoder), (threads, 1), export.shapes, strict=True
             )
         )
-        self._value: Any = runtime.OrtValue.ortvalue_from_numpy
         self._encoded = [one.name for one in self.encoder.get_outputs()]
         self._decoded = [one.name for one in self.decoder.get_outputs()]
         self._wanted = {one.name for one in self.decoder.get_inputs()}
@@ -85,16 +84,15 @@ class Graphs:
             given: `(batch, tokens)` to be read instead of the likeliest, and judged.
         """
         known, batch = self.settings, len(pixels)
-        pictures = {"pixel_values": self._value(pixels), "pixel_mask": self._value(mask)}
-        # Keys and values stay onnxruntime's own: they are not looked at here.
-        memory = self.encoder.run_with_ort_values(self._encoded, pictures)
+        # Plain arrays: they are not copied on their way in, its own values take longer.
+        memory = self.encoder.run(self._encoded, {"pixel_values": pixels, "pixel_mask": mask})
         rows, columns = pixels.shape[2] // known.stride, pixels.shape[3] // known.stride
         # Row, column and 1 of each cell: weights times these are a centre and its weight.
         grid = np.ones((rows * columns, 3), dtype=np.float32)
         grid[:, :2] = np.indices((rows, columns)).reshape(2, -1).T
         nothing = np.zeros((batch, known.heads, 0, 2 * known.head_size), dtype=np.float32)
         fed = dict(zip(self._encoded, memory, strict=True))
-        fed |= {f"past_{number}": self._value(nothing) for number in range(known.layers)}
+        fed |= {f"past_{number}": nothing for number in range(known.layers)}
         fed = {name: value for name, value in fed.items() if name in self._wanted}
         formulas = None
         if self.grammar is not None:
@@ -113,16 +111,16 @@ class Graphs:
                 "locations": locations,
                 "covered": covered,
             }
-            fed |= {name: self._value(one) for name, one in now.items() if name in self._wanted}
-            found = self.decoder.run_with_ort_values(self._decoded, fed)
-            logits: Floats = found[0].numpy()
+            fed |= {name: one for name, one in now.items() if name in self._wanted}
+            found = self.decoder.run(self._decoded, fed)
+            logits: Floats = found[0]
             fed |= {f"past_{number}": found[1 + number] for number in range(known.layers)}
             likely = logits if formulas is None else np.where(formulas.allowed(), logits, -np.inf)
             tokens = likely.argmax(axis=1) if given is None else given[:, len(every_token)]
             if formulas is not None:
                 formulas.append(tokens.tolist())
             if len(found) > 1 + known.layers:
-                look: Floats = found[-1].numpy()
+                look: Floats = found[-1]
                 looks.append(look)
                 has_ink = self._has_ink[tokens]
                 centres = (look * look) @ grid

@@ -26,13 +26,16 @@ from .strokes_inktex import (
     ink_box,
     steps,
     stroke_width,
+    stroke_widths,
     thin,
     widen,
+    width_quantile,
 )
 
 Grey = NDArray[np.float32]
 Ink = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Labels = NDArray[np.int32]
 
 WORKING_PIXELS = 2_000_000
 """Larger pictures are reduced before anything is measured in them."""
@@ -137,28 +140,32 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     ink, notes = found.ink, found.notes
     zoom = ink.shape[1] / grey.shape[1]
     strokes = ink > 0.5
-    width = stroke_width(strokes)
+    widths = stroke_widths(strokes)
+    width = width_quantile(widths, 0.5)
     turn = _askew(found, strokes, width)
     if turn:
         ink = np.asarray(
             Image.fromarray(ink).rotate(turn, Image.Resampling.BICUBIC, expand=True)
         ).clip(0, 1)
         strokes = ink > 0.5
-        width = stroke_width(strokes)
+        widths = stroke_widths(strokes)
+        width = width_quantile(widths, 0.5)
         teller = "the ruled lines" if found.slope else "bars and symbols"
         notes += (f"turned by {turn:.1f} degrees, by {teller}",)
     if width < 2:  # lines of a pixel, smoothed, break where they lie between two pixels
         strokes = grow(strokes, ink > 0.25)
-        width = stroke_width(strokes)
+        widths = stroke_widths(strokes)
+        width = width_quantile(widths, 0.5)
     box = ink_box(strokes)
     left = box[1].start / zoom + (grey.shape[1] - ink.shape[1] / zoom) / 2
     top = box[0].start / zoom + (grey.shape[0] - ink.shape[0] / zoom) / 2
     ink, strokes = ink[box], strokes[box]
     thinnest, thickest = form.stroke_range
     if width > thickest:  # a wide pen, or narrow strokes that run together
-        width = stroke_width(strokes, THINNEST)
-    height, given = symbol_height(strokes, width), width
-    refuse_what_is_no_writing(strokes, width, height)
+        width = width_quantile(widths, THINNEST)
+    labels, _ = ndimage.label(strokes, EIGHT)
+    height, given = symbol_height(labels, width), width
+    refuse_what_is_no_writing(strokes, labels, width, height)
     scale = form.symbol_height / height
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
     # A wide pen can have written at any size, but thinner lines are ink that was made smaller.
@@ -175,7 +182,7 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     is_redrawn = not thinnest <= width * scale <= thickest
     if found.is_plain and not (is_rescaled or is_redrawn):
         # With another square pen than that of the protocol, which is to be had exactly.
-        pen = stroke_width(strokes, THINNEST)
+        pen = width_quantile(widths, THINNEST)
         if pen * _WIDE < form.stroke_width:
             is_redrawn, width = True, pen
         else:
@@ -306,17 +313,20 @@ def plain_paper(grey: Grey) -> float | None:
 # ------------------------------------------------------------------------------- size and strokes
 
 
-def symbol_height(strokes: Mask, width: float) -> float:
+def symbol_height(labels: Labels, width: float) -> float:
     """Mean height of the components at least a tenth as tall as the tallest, less the pen.
 
     The protocol measures traces. In a picture there are none, but connected components are near.
+
+    Args:
+        labels: `(h, w)`, the number of the component that each pixel is in, 0 for paper.
+        width: of the pen, in pixels.
     """
-    labels, _ = ndimage.label(strokes, EIGHT)
     boxes = ndimage.find_objects(labels)
     heights = np.array([rows.stop - rows.start for rows, _ in boxes]) - width
     tallest = heights.max()
     if tallest < width:  # dots and level lines alone: let the width decide
-        return float(max(strokes.shape[1] - width, strokes.shape[0], 1))
+        return float(max(labels.shape[1] - width, labels.shape[0], 1))
     return float(heights[heights >= 0.1 * tallest].mean())
 
 

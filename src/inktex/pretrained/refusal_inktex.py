@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .pictures_inktex import NoFormulaError
-from .strokes_inktex import EIGHT, runs
+from .strokes_inktex import run_lengths, squares_within
 
 Mask = NDArray[np.bool_]
+Labels = NDArray[np.int32]
 
 MOST_PARTS = 150
 """Pieces of connected ink; the expressions of CROHME's training ink have a third of that."""
@@ -29,11 +30,12 @@ SHORTEST_AXIS = 100
 """Pixels; no hand keeps to one row, then to one column, for so long."""
 
 
-def refuse_what_is_no_writing(strokes: Mask, width: float, height: float) -> None:
+def refuse_what_is_no_writing(strokes: Mask, labels: Labels, width: float, height: float) -> None:
     """Refuse print, textures and photos of things.
 
     Args:
         strokes: `(h, w)`, cut to its ink.
+        labels: `(h, w)`, the number of the component that each pixel is in, 0 for paper.
         width: of the pen, in pixels.
         height: of the symbols, in pixels, less the pen.
 
@@ -45,7 +47,6 @@ def refuse_what_is_no_writing(strokes: Mask, width: float, height: float) -> Non
             "No formula found: most of the picture is ink. Cut out the formula, or write it on "
             "paper of one colour."
         )
-    labels, _ = ndimage.label(strokes, EIGHT)
     areas = np.bincount(labels.ravel())[1:]
     parts = int((areas >= 0.36 * width**2).sum())
     if parts > MOST_PARTS:
@@ -74,7 +75,7 @@ def _blots(strokes: Mask, width: float) -> float:
     """Share of the ink that is in discs much wider than the pen."""
     diameter = max(BLOT * width, width + 3)  # narrow lines are wider by a pixel where they cross
     # Cheap, and all that most pictures need: the square in such a disc.
-    if not ndimage.minimum_filter(strokes, size=int(diameter / 2**0.5), mode="constant").any():
+    if not squares_within(strokes, int(diameter / 2**0.5)).any():
         return 0.0
     depth = ndimage.distance_transform_edt(np.pad(strokes, 1))[1:-1, 1:-1]
     middles = 2 * depth > diameter
@@ -87,14 +88,13 @@ def _blots(strokes: Mask, width: float) -> float:
 def _is_ruled_outline(strokes: Mask, width: float) -> bool:
     """Whether nearly all of the outline is long, straight sides, and there are many."""
     padded = np.pad(strokes, 1)
-    length = straight = 0
-    sides = 0.0
+    length = straight = sides = 0
     for turned in (padded, padded.T):
         for side in (turned[1:] & ~turned[:-1], turned[:-1] & ~turned[1:]):
-            stretches = runs(side)[side]
+            stretches = run_lengths(side)
             long = stretches[stretches >= max(0.9 * width, SHORTEST_SIDE)]
-            length, straight = length + len(stretches), straight + len(long)
-            sides += float((1 / long).sum())
+            length, straight = length + int(stretches.sum()), straight + int(long.sum())
+            sides += len(long)
     return straight > MOST_STRAIGHT * length and sides >= LEAST_SIDES
 
 
@@ -103,8 +103,8 @@ def _has_axes(strokes: Mask) -> bool:
     height, width = strokes.shape
     if min(height, width) < SHORTEST_AXIS:
         return False
-    upright = int(runs(strokes[:, : width // 4].T).max(initial=0))
-    level = int(runs(strokes[-(height // 4) :]).max(initial=0))
+    upright = int(run_lengths(strokes[:, : width // 4].T).max(initial=0))
+    level = int(run_lengths(strokes[-(height // 4) :]).max(initial=0))
     return upright >= max(0.7 * height, SHORTEST_AXIS) and level >= max(0.7 * width, SHORTEST_AXIS)
 
 

@@ -32,23 +32,71 @@ def stroke_width(strokes: Mask, share: float = 0.5) -> float:
         strokes: `(h, w)`.
         share: of the ink, that may have shorter runs.
     """
-    shorter = np.minimum(runs(strokes), runs(strokes.T).T)
-    return float(np.quantile(shorter[strokes], share))
+    return width_quantile(stroke_widths(strokes), share)
+
+
+def stroke_widths(strokes: Mask) -> Lengths:
+    """The shorter of the two runs through each pixel of the ink, in pixels."""
+    return np.minimum(runs(strokes), runs(strokes.T).T)[strokes]
+
+
+def width_quantile(widths: Lengths, share: float) -> float:
+    """A quantile of `stroke_widths`, by straight lines between them, as `numpy.quantile` has it."""
+    upto = np.bincount(widths).cumsum()
+    place = share * (len(widths) - 1)
+    below, above = np.searchsorted(upto, (int(place), np.ceil(place)), side="right").tolist()
+    return float(below + (above - below) * (place - int(place)))
+
+
+def squares_within(mask: Mask, size: int) -> Mask:
+    """Where a square lies wholly in the mask: `(h, w)` to `(h - size + 1, w - size + 1)`.
+
+    An erosion, in a fraction of the time that `ndimage.binary_erosion` takes.
+    """
+    for _ in range(2):
+        reach = 1
+        while reach < size:
+            step = min(reach, size - reach)
+            mask = mask[: max(len(mask) - step, 0)] & mask[step:]
+            reach += step
+        mask = mask.T
+    return mask
 
 
 def covered_by_square(strokes: Mask, size: int) -> float:
     """Share of the ink that a square pen of a size covers without leaving the ink."""
-    return float(ndimage.binary_opening(strokes, np.ones((size, size)))[strokes].mean())
+    height, width = strokes.shape
+    if min(height, width) < size:
+        return 0.0
+    # What the squares leave bare is where no square lies wholly in the ink.
+    bare = ~np.pad(squares_within(strokes, size), size - 1)
+    return float(1 - squares_within(bare, size)[strokes].mean())
+
+
+def run_lengths(strokes: Mask) -> Lengths:
+    """Lengths of all horizontal runs of ink, row by row."""
+    ends = _ends(strokes)
+    return ends[1::2] - ends[::2]
 
 
 def runs(strokes: Mask) -> Lengths:
     """Length of the horizontal run of ink that each pixel of ink is in."""
-    padded = np.pad(strokes, ((0, 0), (0, 1))).ravel()
-    steps = np.diff(padded.astype(np.int8), prepend=0)
-    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-    lengths = np.zeros(padded.size, dtype=np.int64)
-    lengths[padded] = np.repeat(ends - starts, ends - starts)
-    return lengths.reshape(strokes.shape[0], -1)[:, :-1]
+    ends = _ends(strokes)
+    own = ends[1::2] - ends[::2]
+    lengths = np.zeros(strokes.shape, dtype=np.int64)
+    lengths[strokes] = np.repeat(own, own)
+    return lengths
+
+
+def _ends(strokes: Mask) -> Lengths:
+    """Where runs begin and end, in turn, in the rows one after another, a blank before each."""
+    height, width = strokes.shape
+    padded = np.zeros((height, width + 1), dtype=bool)
+    padded[:, 1:] = strokes
+    rows = padded.ravel()
+    found = np.flatnonzero(rows[1:] != rows[:-1])
+    # Of a run that goes to the end of the last row, the end was not seen.
+    return np.append(found, rows.size - 1) if len(found) % 2 else found
 
 
 def ink_box(strokes: Mask) -> tuple[slice, slice]:
@@ -137,9 +185,13 @@ __all__ = [
     "centre_lines",
     "covered_by_square",
     "ink_box",
+    "run_lengths",
     "runs",
+    "squares_within",
     "steps",
     "stroke_width",
+    "stroke_widths",
     "thin",
     "widen",
+    "width_quantile",
 ]

@@ -64,7 +64,7 @@ def glyphs() -> Mapping[str, Glyph]:
         from HersheyFonts import HersheyFonts
     except ImportError as error:
         raise ImportError(
-            "The stroke font needs the package Hershey-Fonts: pip install 'inktex[train]'."
+            "The stroke font needs the package Hershey-Fonts: pip install Hershey-Fonts."
         ) from error
     found: dict[str, Glyph] = {}
     for font, names in _FONTS.items():

@@ -55,6 +55,8 @@ class BatchConfig:
         token_multiple: token sequences are padded to a multiple of this.
         cut_share: share of the examples of an epoch that are cut down to a sub-expression.
         reverse: whether every expression is read from right to left as well.
+        variants: pictures of each example in a batch, varied each for itself; they count as so many
+            for `pixels` and `max_size`.
     """
 
     resolution: float = 0.62
@@ -68,6 +70,11 @@ class BatchConfig:
     token_multiple: int = 4
     cut_share: float = 0.0
     reverse: bool = True
+    variants: int = 1
+
+    def __post_init__(self) -> None:
+        if self.variants < 1:
+            raise ValueError(f"batch.variants must be 1 or more, not {self.variants}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +102,13 @@ def fit_shape(size: Shape, config: BatchConfig) -> Shape:
 
 
 def batch_size(shape: Shape, config: BatchConfig) -> int:
-    """Pictures in a batch of a shape."""
-    return int(np.clip(config.pixels // (shape[0] * shape[1]), 1, config.max_size))
+    """Examples in a batch of a shape."""
+    pictures = min(config.pixels // (shape[0] * shape[1]), config.max_size)
+    return max(pictures // config.variants, 1)
 
 
+_VARIANT_SCALE = (0.85, 1.0)
+"""Size of an example's further variants, which must fit the shape that the first was given."""
 _TOKEN_COST = 140
 """Pixels that the encoder handles in the time that the decoder needs for one position."""
 
@@ -250,23 +260,33 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         for number, factor, kind in plan.members:
             rng = member_rng(self.seed, self.epoch, number)
             example = member_example(self.examples, self.synthetic, number, kind, rng)
-            pen = PEN_WIDTH
-            if isinstance(example, PictureExample):
-                if self.augmentation is not None:
-                    example = vary_picture(example, self.augmentation, rng)
-                raster = reduce_picture(example, factor, plan.shape, self.config)
-            else:
-                if self.augmentation is not None:
-                    example = vary(example, self.augmentation, rng)
-                    pen = draw_pen(self.augmentation, rng)
-                raster = rasterize(example, factor, pen, plan.shape, self.config)
-            if self.augmentation is not None:
-                raster = replace(raster, picture=degrade(raster.picture, self.augmentation, rng))
-            members.append((example, raster))
+            members.append(self._variant(example, factor, plan.shape, rng))
+            for ordinal in range(1, self.config.variants):
+                other = np.random.default_rng((self.seed, self.epoch, number, ordinal))
+                smaller = factor * other.uniform(*_VARIANT_SCALE)
+                members.append(self._variant(example, smaller, plan.shape, other))
         batch = collate(members, plan.shape, self.config)
         if noise:
             _mislead(batch["decoder_input_ids"], noise, rng)
         return batch
+
+    def _variant(
+        self, example: AnyExample, factor: float, shape: Shape, rng: np.random.Generator
+    ) -> tuple[AnyExample, "Raster"]:
+        """The example varied, and its picture."""
+        pen = PEN_WIDTH
+        if isinstance(example, PictureExample):
+            if self.augmentation is not None:
+                example = vary_picture(example, self.augmentation, rng)
+            raster = reduce_picture(example, factor, shape, self.config)
+        else:
+            if self.augmentation is not None:
+                example = vary(example, self.augmentation, rng)
+                pen = draw_pen(self.augmentation, rng)
+            raster = rasterize(example, factor, pen, shape, self.config)
+        if self.augmentation is not None:
+            raster = replace(raster, picture=degrade(raster.picture, self.augmentation, rng))
+        return example, raster
 
 
 def _mislead(inputs: torch.Tensor, share: float, rng: np.random.Generator) -> None:

@@ -32,6 +32,7 @@ from inktex.tokenizer.vocabulary_inktex import GRAMMAR
 from .average import WeightAverage
 from .batches import IGNORE, PAD, PlannedBatches, Planner
 from .checkpoints import BEFORE, CHECKPOINT, forget_checkpoints, load_checkpoint, save_checkpoint
+from .consistency import consistency_loss
 from .growth import can_grow, grown
 from .guard import FiniteGuard
 from .recipe import OptimizerConfig, Recipe, recipe_from_dict
@@ -47,7 +48,7 @@ AVERAGED = "averaged"
 BEST = "best"
 CURVE = "curve.jsonl"
 RECIPE = "recipe.json"
-_LOSSES = ("loss", "tokens", "symbols", "guide", "risk")
+_LOSSES = ("loss", "tokens", "symbols", "guide", "consistency", "risk")
 
 
 @dataclass
@@ -317,7 +318,13 @@ def _backward(
             symbol_weight=recipe.loss.symbol,
             guide_weight=recipe.loss.guide,
         )
-        loss, risk = output.loss, None
+        loss, risk, difference = output.loss, None, None
+        if recipe.loss.consistency:
+            directions = len(batch["labels"]) // len(batch["pixel_values"])
+            difference = consistency_loss(
+                output.logits, batch["labels"], recipe.batch.variants, directions
+            )
+            loss = loss + recipe.loss.consistency * difference
         if recipe.loss.risk:
             # On what the same pass made of the pictures: gradients come together in one backward.
             bare = accelerator.unwrap_model(model)
@@ -325,7 +332,9 @@ def _backward(
             risk = expression_risk(bare, hidden, batch, recipe.loss.chances)
             loss = loss + recipe.loss.risk * risk
     accelerator.backward(loss / recipe.optimizer.accumulate)
-    found = (loss, output.token_loss, output.symbol_loss, output.guide_loss, risk)
+    found = (
+        loss, output.token_loss, output.symbol_loss, output.guide_loss, difference, risk,
+    )  # fmt: skip
     named = zip(_LOSSES, found, strict=True)
     return {name: value.item() for name, value in named if value is not None}
 

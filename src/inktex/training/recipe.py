@@ -51,6 +51,8 @@ class LossConfig:
         risk: weight of the risk of reading an expression wrongly (`training.risk`), 0 to do
             without; only for the end of a training, when most is read rightly.
         chances: how often each picture is read by chance for it.
+        consistency: weight of the difference between what is read in the variants of an example
+            (`training.consistency`), 0 to do without; needs `batch.variants` of 2 or more.
     """
 
     label_smoothing: float = 0.1
@@ -58,6 +60,7 @@ class LossConfig:
     guide: float = 0.3
     risk: float = 0.0
     chances: int = 2
+    consistency: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,10 @@ class Recipe:
     log_every: int = 50
     precision: str = "no"
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.loss.consistency and self.batch.variants < 2:
+            raise ValueError("loss.consistency compares variants: set batch.variants to 2 or more.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, as YAML and JSON want them."""

@@ -26,7 +26,7 @@ def read_examples(
     Returns:
         Canonical tokens, in the order of the examples.
     """
-    config = replace(config, cut_share=0.0)  # whole expressions alone are scored
+    config = replace(config, cut_share=0.0, variants=1)  # whole expressions alone are scored
     was_training = model.training
     model.eval()
     plans = Planner(examples, config, augmentation=None).epoch(0)
