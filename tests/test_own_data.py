@@ -179,6 +179,9 @@ def batches(
     return [planned[number] for number in range(len(planned))]
 
 
+HALF = BatchConfig(resolution=0.5)
+
+
 def test_a_picture_is_as_large_as_its_ink() -> None:
     for caption in CAPTIONS:
         ink = from_expression(draw_expression(caption, 0))
@@ -186,7 +189,7 @@ def test_a_picture_is_as_large_as_its_ink() -> None:
             "", InktexImageProcessor(1.0).draw(picture(caption)), ink.tokens
         )
         np.testing.assert_allclose(
-            picture_size(*as_picture.size, 0.5), picture_size(*ink.size, 0.5), atol=2
+            picture_size(*as_picture.size, HALF), picture_size(*ink.size, HALF), atol=2
         )
 
 

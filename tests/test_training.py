@@ -13,7 +13,15 @@ import torch
 import yaml
 from scipy import ndimage
 
-from inktex.examples import NONE, Example, cut, from_expression, from_expressions, items
+from inktex.examples import (
+    NONE,
+    Example,
+    PictureExample,
+    cut,
+    from_expression,
+    from_expressions,
+    items,
+)
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.render import PEN_WIDTH, render
 from inktex.synthesis.grammar import written_expressions
@@ -27,6 +35,7 @@ from inktex.training.batches import (
     PlannedBatches,
     Planner,
     rasterize,
+    reduce_picture,
 )
 from inktex.training.consistency import consistency_loss
 from inktex.training.loop import learning_rate, train, usable_precision
@@ -371,6 +380,29 @@ def test_training_sees_what_the_protocol_draws() -> None:
     assert abs(picture.shape[1] - published.shape[1]) <= 2
     ours, theirs = picture[:h, :w] > 127, published[:h, :w] > 127
     assert (ours & theirs).sum() / (ours | theirs).sum() > 0.6
+
+
+@pytest.mark.parametrize(("before", "after"), [(6, 5), (0, 0), (20, 30)])
+def test_margins_are_cut_and_widened(before: int, after: int) -> None:
+    expression = written_expressions(1, seed=2)[0]
+    one, limit = from_expression(expression), (512, 1056)
+    published = BatchConfig(resolution=1.0)
+    other = replace(published, margin_before=before, margin_after=after)
+    whole = rasterize(one, 1.0, PEN_WIDTH, limit, published)
+    changed = rasterize(one, 1.0, PEN_WIDTH, limit, other)
+    margins = [(12, 11), (before, after)]
+    inner = [
+        raster.picture[first : len(raster.picture) - last, first : raster.picture.shape[1] - last]
+        for raster, (first, last) in zip((whole, changed), margins, strict=True)
+    ]
+    np.testing.assert_array_equal(inner[0], inner[1])
+    as_picture = PictureExample("", render(expression.traces), one.tokens)
+    given = reduce_picture(as_picture, 1.0, limit, other).picture
+    ink = np.nonzero(given)
+    assert (int(ink[0].min()), int(ink[1].min())) == (before, before)
+    assert given.shape == (int(ink[0].max()) + 1 + after, int(ink[1].max()) + 1 + after)
+    with pytest.raises(ValueError, match="negative"):
+        BatchConfig(margin_before=-1)
 
 
 def test_ink_too_large_for_every_shape_is_shrunk_to_fit(examples: list[Example]) -> None:

@@ -55,6 +55,8 @@ class BatchConfig:
         token_multiple: token sequences are padded to a multiple of this.
         cut_share: share of the examples of an epoch that are cut down to a sub-expression.
         reverse: whether every expression is read from right to left as well.
+        margin_before, margin_after: left of and above the ink, right of and below it, in pixels of
+            the published protocol, which has the defaults.
         variants: pictures of each example in a batch, varied each for itself; they count as so many
             for `pixels` and `max_size`.
     """
@@ -70,11 +72,15 @@ class BatchConfig:
     token_multiple: int = 4
     cut_share: float = 0.0
     reverse: bool = True
+    margin_before: int = MARGIN_BEFORE
+    margin_after: int = MARGIN_AFTER
     variants: int = 1
 
     def __post_init__(self) -> None:
         if self.variants < 1:
             raise ValueError(f"batch.variants must be 1 or more, not {self.variants}.")
+        if min(self.margin_before, self.margin_after) < 0:
+            raise ValueError("batch.margin_before and batch.margin_after must not be negative.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +91,18 @@ class Plan:
     members: tuple[Member, ...]
 
 
-def picture_size(width: float, height: float, resolution: float) -> Shape:
-    """Height and width of the model's picture for ink of a size in published pixels."""
-    margins = PEN_WIDTH + MARGIN_BEFORE + MARGIN_AFTER
+def picture_size(
+    width: float, height: float, config: BatchConfig, resolution: float | None = None
+) -> Shape:
+    """Height and width of the model's picture for ink of a size in published pixels.
+
+    Args:
+        width, height: of the ink.
+        config: gives margins and resolution.
+        resolution: another one.
+    """
+    margins = PEN_WIDTH + config.margin_before + config.margin_after
+    resolution = config.resolution if resolution is None else resolution
     return (
         max(int(np.ceil((height + margins) * resolution)), 1),
         max(int(np.ceil((width + margins) * resolution)), 1),
@@ -166,7 +181,7 @@ class Planner:
             )  # fmt: skip
             width, height = example.size
             lengths[index] = len(example.tokens)
-            size = picture_size(width * factor, height * factor, self.config.resolution)
+            size = picture_size(width * factor, height * factor, self.config)
             shape = fit_shape(size, self.config)
             queues.setdefault(shape, []).append((int(index), factor, kind))
         plans = [plan for queue in self._merge(queues) for plan in self._split(*queue, lengths)]
@@ -321,15 +336,15 @@ def rasterize(
     model's resolution; further if it would not fit `limit` (height, width).
     """
     width, height = example.size
-    size = picture_size(width * factor, height * factor, config.resolution)
+    size = picture_size(width * factor, height * factor, config)
     resolution = config.resolution
     excess = max(size[0] / limit[0], size[1] / limit[1])
     if excess > 1:
         # Ink and margins shrink alike by the resolution; the pen with them.
         resolution = resolution / excess * 0.999
-        size = picture_size(width * factor, height * factor, resolution)
+        size = picture_size(width * factor, height * factor, config, resolution)
         size = (min(size[0], limit[0]), min(size[1], limit[1]))
-    before = MARGIN_BEFORE + PEN_WIDTH // 2
+    before = config.margin_before + PEN_WIDTH // 2
     placed = example.points * np.float32(factor) + np.float32(before)
     full = (int(np.rint(size[1] / resolution)), int(np.rint(size[0] / resolution)))
     picture = draw(np.split(placed, example.offsets[1:-1]), *full, pen=pen)
@@ -349,14 +364,20 @@ def reduce_picture(
     example: PictureExample, factor: float, limit: Shape, config: BatchConfig
 ) -> Raster:
     """The model's picture of a picture; arguments as for `rasterize`. Nothing is known of cells."""
-    height, width = example.picture.shape
+    given = example.picture
+    # The picture has the published margins: what is more than those wanted goes, what lacks comes.
+    cut = MARGIN_BEFORE - config.margin_before, MARGIN_AFTER - config.margin_after
+    before, after = (max(side, 0) for side in cut)
+    given = given[before : given.shape[0] - after, before : given.shape[1] - after]
+    given = np.pad(given, tuple(max(-side, 0) for side in cut))
+    height, width = given.shape
     scale = factor * config.resolution
     scale /= max(height * scale / limit[0], width * scale / limit[1], 1.0)
     size = (
         min(max(int(np.ceil(height * scale)), 1), limit[0]),
         min(max(int(np.ceil(width * scale)), 1), limit[1]),
     )
-    shrunk = Image.fromarray(example.picture).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    shrunk = Image.fromarray(given).resize((size[1], size[0]), Image.Resampling.BILINEAR)
     cells = np.zeros((0, -(-size[0] // STRIDE), -(-size[1] // STRIDE)), dtype=np.float32)
     return Raster(np.asarray(shrunk), cells)
 

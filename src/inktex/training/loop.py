@@ -435,6 +435,8 @@ def make_processor(recipe: Recipe) -> InktexProcessor:
     """The processor that brings pictures to the resolution that the model is trained at."""
     image_processor = InktexImageProcessor(
         resolution=recipe.batch.resolution,
+        margin_before=recipe.batch.margin_before,
+        margin_after=recipe.batch.margin_after,
         max_height=recipe.batch.heights[-1],
         max_width=recipe.batch.widths[-1],
     )
