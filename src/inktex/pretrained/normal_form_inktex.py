@@ -55,6 +55,12 @@ _TALLER = 0.08
 in three pictures of four by 0.02 less to 0.1 more."""
 _CLEARLY = 0.15
 """Natural logarithm: so much nearer to its height must a drawing come that was made larger."""
+_TALL = 1.25
+"""Factor on the tolerance for tall ink that was drawn with the protocol's own pen: symbols that
+touch measure taller than their traces."""
+_BY_WIDER = 0.45
+"""Share of the ink that a pen wider by a pixel covers, at most, as where strokes cross; the
+protocol's pictures have up to 0.40, and 0.49 and more where they were made larger by a fifth."""
 _FINE = 5.0
 """Pixels; the width of narrower lines is measured by their grey levels, too."""
 
@@ -168,6 +174,8 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     refuse_what_is_no_writing(strokes, labels, width, height)
     scale = form.symbol_height / height
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
+    if found.is_plain and 1 / (_TALL * form.height_tolerance) <= scale < 1 and not is_near:
+        is_near = _is_drawn_with(strokes, form.stroke_width)
     # A wide pen can have written at any size, but thinner lines are ink that was made smaller.
     is_rescaled = not (found.is_plain and is_near and thinnest <= width)
     resized, enlargement = None, 1.0
@@ -219,6 +227,12 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     return Normalized(
         np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn, zoom, corner, notes, turn
     )
+
+
+def _is_drawn_with(strokes: Mask, pen: int) -> bool:
+    """Whether the ink was drawn with a square pen of a width, in pixels."""
+    by_wider = covered_by_square(strokes, pen + 1)
+    return by_wider <= _BY_WIDER and covered_by_square(strokes, pen) >= SQUARE_PEN
 
 
 def _resized(ink: Ink, height: float, form: NormalForm) -> float | None:
