@@ -64,7 +64,7 @@ def _release(options: argparse.Namespace) -> None:
             "scripts/package_checkpoint.py."
         )
     record = json.loads((source / RECORD).read_text(encoding="utf-8"))
-    recognizer = inktex.load(source)
+    recognizer = inktex.load(source, engine="torch")
     output: Path = options.output
     output.mkdir(parents=True, exist_ok=True)
     model = options.model_repository or "me/inktex"

@@ -415,7 +415,7 @@ def build(model: str | None = None) -> gr.Blocks:
         model: folder or Hub repository; None for the model that inktex ships.
     """
     torch.set_num_threads(1)  # workers share the cores among them
-    recognizer = inktex.load(model)
+    recognizer = inktex.load(model, engine="torch")
     recognizer(_FIRST, alternatives=ALTERNATIVES)  # what comes first is slow: let it be this
     name = model or f"shipped with inktex {inktex.__version__}"
     blocks = Page(Space(recognizer, name, record_of(model))).blocks

@@ -17,7 +17,7 @@ from inktex.cli import main
 from inktex.modeling.decoder_inktex import CoverageKey, LocationEmbedding
 from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.onnx.files import DECODER, ENCODER, GRAPHS, SHIPPED, WEIGHTS, architecture, read_weights
-from inktex.recognizer import Recognizer, fastest_engine, pretrained_path
+from inktex.recognizer import AutoRecognizer, Recognizer, fastest_engine, pretrained_path
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, VOCABULARY
@@ -88,7 +88,7 @@ def test_float32_gives_the_probabilities_of_torch(folder: Path, exports: dict[st
 def test_float32_reads_as_torch_does(
     folder: Path, exports: dict[str, Path], pictures: list[Image.Image]
 ) -> None:
-    ours, theirs = inktex.load(folder, engine="onnx"), inktex.load(folder)
+    ours, theirs = inktex.load(folder, engine="onnx"), inktex.load(folder, engine="torch")
     for one, other in zip(ours.read(pictures), theirs.read(pictures), strict=True):
         assert (one.latex, one.tokens) == (other.latex, other.tokens)
         assert one.score == pytest.approx(other.score, rel=1e-3)
@@ -136,7 +136,7 @@ sys.exit(status)
     )
     assert result.returncode == 0, result.stderr[-3000:]
     record = json.loads(result.stdout)
-    assert record["tokens"] == inktex.load(folder)(pictures[0]).tokens
+    assert record["tokens"] == inktex.load(folder, engine="torch")(pictures[0]).tokens
     assert record["symbols"]
 
 
@@ -150,7 +150,8 @@ def test_a_folder_of_pictures_is_transcribed(
     assert main([*command, "--model", str(folder), "--engine", "onnx", "--workers", "0"]) == 0
     (shard,) = (tmp_path / "out.jsonl").glob("*.jsonl")
     rows = [json.loads(line) for line in shard.read_text(encoding="utf-8").splitlines()]
-    expected = [reading.tokens for reading in inktex.load(folder).read(pictures)]
+    torch_reads = inktex.load(folder, engine="torch").read(pictures)
+    expected = [reading.tokens for reading in torch_reads]
     assert [row["tokens"] for row in rows] == expected
 
 
@@ -269,13 +270,44 @@ def test_the_shipped_graphs_are_small_and_hold_nothing_of_where_they_were_made()
 def test_other_models_of_the_architecture_need_no_export(
     tuned: Path, pictures: list[Image.Image]
 ) -> None:
-    ours, theirs = inktex.load(tuned, engine="auto", threads=1), inktex.load(tuned)
-    assert type(ours).__name__ == "OnnxRecognizer"
+    ours, theirs = inktex.load(tuned, threads=1), inktex.load(tuned, engine="torch")
+    assert isinstance(ours, AutoRecognizer)
     for one, other in zip(ours.read(pictures), theirs.read(pictures), strict=True):
         assert one.tokens == other.tokens
         assert one.token_scores == pytest.approx(other.token_scores, abs=1e-4)
         np.testing.assert_array_equal(one.picture, other.picture)
     assert ours.fingerprint() != inktex.load(engine="onnx").fingerprint()
+
+
+def test_by_default_each_picture_is_read_with_what_is_fastest_for_it(
+    tuned: Path, pictures: list[Image.Image]
+) -> None:
+    recognizer, whole = inktex.load(tuned), inktex.load(tuned, engine="torch")
+    assert isinstance(recognizer, AutoRecognizer)
+    picture = pictures[0]
+    assert recognizer(picture).tokens == whole(picture).tokens
+    assert recognizer._torch is None, "torch was loaded for what ONNX reads"
+    found = recognizer(picture, alternatives=2)
+    assert found == whole(picture, alternatives=2)
+    assert recognizer(picture, num_beams=2) == whole(picture, num_beams=2)
+    with pytest.raises(ValueError, match="no preset 'best'"):
+        recognizer(picture, preset="best")
+    # Whoever takes the model may change it: what is read then is read with it.
+    before, known = recognizer(picture), recognizer.fingerprint()
+    with torch.no_grad():
+        recognizer.model.lm_head.weight.neg_()
+    assert recognizer(picture).tokens != before.tokens
+    assert recognizer.fingerprint() != known
+    assert recognizer.image_processor is recognizer.processor.image_processor
+
+
+def test_an_export_alone_says_what_it_cannot_do(
+    exports: dict[str, Path], pictures: list[Image.Image]
+) -> None:
+    recognizer = inktex.load(exports["fp32"])
+    assert recognizer(pictures[0]).tokens
+    with pytest.raises(ValueError, match="Load the model's own folder"):
+        recognizer(pictures[0], preset="accurate")
 
 
 def test_weights_are_read_as_torch_reads_them(shipped: Path, tuned: Path) -> None:

@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recognizer(folder: Path) -> Recognizer:
-    return inktex.load(folder)
+    return inktex.load(folder, engine="torch")
 
 
 @pytest.fixture(scope="module")

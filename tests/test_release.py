@@ -83,9 +83,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def recognizer(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
     """The source as it is after rounding to bfloat16, which is what a release holds."""
-    exact = inktex.load(source)
+    exact = inktex.load(source, engine="torch")
     folder = export(exact.model, tmp_path_factory.mktemp("model") / "small", exact.processor)
-    return inktex.load(folder)
+    return inktex.load(folder, engine="torch")
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_all_faults_are_named(
 def test_other_readings_are_noticed(
     folder: Path, source: Path, pictures: dict[str, Image.Image]
 ) -> None:
-    other = inktex.load(source)
+    other = inktex.load(source, engine="torch")
     torch.nn.init.normal_(other.model.decoder.embed_tokens.weight)
     with pytest.raises(ReleaseError, match="picture 0 is read as"):
         verify_model(folder, other, pictures)

@@ -63,7 +63,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recognizer(model: Path) -> Recognizer:
-    return inktex.load(model)
+    return inktex.load(model, engine="torch")
 
 
 @pytest.fixture(scope="module")
@@ -340,7 +340,7 @@ def test_other_settings_are_refused_and_overwrite_begins_anew(
     source, output = opened(as_folder, files, tmp_path / "source"), tmp_path / "out.parquet"
     cut_after(1, monkeypatch, recognizer, source, output, window=4)
     before = sorted(output.iterdir())
-    other_model = inktex.load(save_small_model(tmp_path / "other", 3))
+    other_model = inktex.load(save_small_model(tmp_path / "other", 3), engine="torch")
     other_source = opened(as_folder, {"0.png": files["0.png"]}, tmp_path / "less")
     refused: list[tuple[str, Recognizer, Source, dict[str, Any]]] = [
         ("preset was fast and is accurate", recognizer, source, {"preset": "accurate"}),
@@ -355,7 +355,7 @@ def test_other_settings_are_refused_and_overwrite_begins_anew(
             transcribe(reader, pictures, output, workers=0, **changes)
         assert "--overwrite" in str(error.value)
         assert sorted(output.iterdir()) == before
-    same_elsewhere = inktex.load(model)
+    same_elsewhere = inktex.load(model, engine="torch")
     assert transcribe(same_elsewhere, source, output, workers=0).rows == len(files)
     summary = transcribe(recognizer, other_source, output, workers=0, overwrite=True)
     assert (summary.rows, summary.read) == (1, 1)

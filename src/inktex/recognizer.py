@@ -8,7 +8,7 @@ import io
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
     from inktex.modeling.placing_inktex import PlacedPicture
     from inktex.modeling.processing_inktex import InktexProcessor
+
+    from .onnx.engine import OnnxRecognizer
 
 logger = logging.getLogger(__name__)
 
@@ -457,12 +459,78 @@ def pretrained_path() -> Path:
     return folder
 
 
+class AutoRecognizer(BaseRecognizer):
+    """Reads `fast` with ONNX Runtime, everything else with torch, loaded when it is first needed.
+
+    Whoever takes `model` may change it, so from then on all is read with torch.
+
+    Args:
+        quick: reads greedily.
+        load_torch: gives what reads everything, with the same weights.
+    """
+
+    def __init__(self, quick: OnnxRecognizer, load_torch: Callable[[], Recognizer]) -> None:
+        self._quick, self._load_torch = quick, load_torch
+        self._torch: Recognizer | None = None
+        self._is_taken = False
+
+    @property
+    def model(self) -> InktexForConditionalGeneration:
+        """The model, in torch."""
+        self._is_taken = True
+        return self._whole().model
+
+    @property
+    def processor(self) -> InktexProcessor:
+        """The model's processor."""
+        self._is_taken = True
+        return self._whole().processor
+
+    @property
+    def image_processor(self) -> Any:
+        """What brings pictures to the model's form, and stacks them."""
+        return self._whole().image_processor if self._is_taken else self._quick.image_processor
+
+    def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
+        """See `BaseRecognizer`."""
+        if not is_greedy(preset, alternatives, num_beams):
+            self._whole().check(preset, alternatives, num_beams)
+
+    def search(
+        self,
+        drawn: Sequence[NDArray[np.uint8]],
+        preset: str,
+        alternatives: int,
+        num_beams: int | None,
+    ) -> Found:
+        """See `BaseRecognizer`."""
+        is_quick = is_greedy(preset, alternatives, num_beams) and not self._is_taken
+        reader: BaseRecognizer = self._quick if is_quick else self._whole()
+        return reader.search(drawn, preset, alternatives, num_beams)
+
+    def fingerprint(self) -> str:
+        """See `BaseRecognizer`."""
+        reader: BaseRecognizer = self._whole() if self._is_taken else self._quick
+        return reader.fingerprint()
+
+    def _whole(self) -> Recognizer:
+        if self._torch is None:
+            self._torch = self._load_torch()
+        return self._torch
+
+
 @overload
 def load(
     name: str | Path | None = None,
     device: str = "cpu",
-    engine: Literal["torch"] = "torch",
+    engine: Literal["auto"] = "auto",
     **kwargs: Any,
+) -> AutoRecognizer | Recognizer: ...
+
+
+@overload
+def load(
+    name: str | Path | None = None, device: str = "cpu", *, engine: Literal["torch"], **kwargs: Any
 ) -> Recognizer: ...
 
 
@@ -473,17 +541,17 @@ def load(
 
 
 def load(
-    name: str | Path | None = None, device: str = "cpu", engine: str = "torch", **kwargs: Any
+    name: str | Path | None = None, device: str = "cpu", engine: str = AUTO, **kwargs: Any
 ) -> BaseRecognizer:
     """The recogniser of a model.
 
     Args:
         name: see `Recognizer.from_pretrained`; for ONNX a model's folder or one of an export.
         device: for torch, where to run.
-        engine: `torch`, `onnx` (float32), `onnx-int8`, or `auto`. ONNX needs no torch and reads
+        engine: `auto`, `torch`, `onnx` (float32) or `onnx-int8`. ONNX needs no torch and reads
             greedily; `onnx-int8`, and models of another architecture than the shipped one, need an
-            export, which `python -m inktex.onnx.export` writes. `auto` is ONNX in float32, which
-            reads the same as torch, if it can be, else torch.
+            export, which `python -m inktex.onnx.export` writes. `auto` reads what can be read so,
+            on the CPU, with ONNX in float32, which reads as torch does, and the rest with torch.
         kwargs: of `Recognizer.from_pretrained`, or `threads` of `OnnxRecognizer.from_pretrained`.
 
     Raises:
@@ -491,18 +559,36 @@ def load(
         OSError: if there is no such model, or it was not exported.
         ImportError: if ONNX Runtime is not installed.
     """
-    if engine == AUTO:
-        engine = "torch" if kwargs.keys() - {"threads"} else fastest_engine(name, device)
-        if engine == "torch":
-            kwargs.pop("threads", None)
-    if engine not in ENGINES:
-        known = ", ".join((*ENGINES, AUTO))
+    if engine != AUTO and engine not in ENGINES:
+        known = ", ".join((AUTO, *ENGINES))
         raise ValueError(f"There is no engine {engine!r}; there are {known}.")
+    if engine == AUTO:
+        threads = kwargs.pop("threads", None)
+        if kwargs or fastest_engine(name, device) == "torch":
+            return Recognizer.from_pretrained(name, device, **kwargs)
+        from .onnx.engine import OnnxRecognizer
+
+        quick = OnnxRecognizer.from_pretrained(name, threads=threads)
+        return AutoRecognizer(quick, lambda: _load_whole(name))
     if engine == "torch":
         return Recognizer.from_pretrained(name, device, **kwargs)
     from .onnx.engine import OnnxRecognizer
 
     return OnnxRecognizer.from_pretrained(name, ENGINES[engine], **kwargs)
+
+
+def _load_whole(name: str | Path | None) -> Recognizer:
+    if name is not None and Path(name).is_dir() and not (Path(name) / "config.json").is_file():
+        raise ValueError(
+            f"{name} holds an export for ONNX, which reads greedily: preset fast, without "
+            "alternatives and beams. Load the model's own folder for the others."
+        )
+    return Recognizer.from_pretrained(name)
+
+
+def is_greedy(preset: str, alternatives: int = 0, num_beams: int | None = None) -> bool:
+    """Whether the likeliest token after the likeliest token is all that is wanted."""
+    return preset == "fast" and not alternatives and num_beams in (None, 1)
 
 
 def fastest_engine(
@@ -524,8 +610,9 @@ def fastest_engine(
         alternatives: how many.
         num_beams: how many, if it is not left to the preset.
     """
-    is_greedy = preset == "fast" and not alternatives and num_beams in (None, 1)
-    if not is_greedy or device != "cpu" or importlib.util.find_spec("onnxruntime") is None:
+    if not is_greedy(preset, alternatives, num_beams) or device != "cpu":
+        return "torch"
+    if importlib.util.find_spec("onnxruntime") is None:
         return "torch"
     from .onnx.files import find_export
 
