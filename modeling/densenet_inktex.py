@@ -48,8 +48,7 @@ class ConvNorm(PreparingModule):
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        is_learning = self.training or torch.is_grad_enabled()
-        if is_learning or is_exporting():
+        if self.is_learning or is_exporting():
             features = self.norm(self._convolve(features, self.conv.weight))
         else:
             folded = self.prepared((self.conv, self.norm), self._fold)
@@ -60,7 +59,12 @@ class ConvNorm(PreparingModule):
         if mask is None:
             return features
         mask = mask.to(features.dtype)  # under autocast the product would be float32 otherwise
-        return features * mask if is_learning else features.mul_(mask)
+        return features * mask if self.is_learning else features.mul_(mask)
+
+    @property
+    def is_learning(self) -> bool:
+        """Whether a gradient, or the statistics of the normalisation, may be wanted."""
+        return self.training or torch.is_grad_enabled()
 
     def _convolve(
         self, features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
@@ -92,7 +96,7 @@ class DenseLayer(GradientCheckpointingLayer):
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         narrow = features if self.reduce is None else self.reduce(features, mask)
-        if self.reduce is not None and not (self.training or torch.is_grad_enabled()):
+        if self.reduce is not None and not self.grow.is_learning:
             # Nobody looks around: the next layer's 1x1 convolution, or the transition's, is masked
             # itself. Statistics of normalisations, though, are of what is masked.
             mask = None

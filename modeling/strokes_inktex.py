@@ -75,28 +75,22 @@ def covered_by_square(strokes: Mask, size: int) -> float:
 
 def run_lengths(strokes: Mask) -> Lengths:
     """Lengths of all horizontal runs of ink, row by row."""
-    ends = _ends(strokes)
+    height, width = strokes.shape
+    padded = np.zeros((height, width + 1), dtype=bool)  # a blank before each row
+    padded[:, 1:] = strokes
+    rows = padded.ravel()
+    ends = np.flatnonzero(rows[1:] != rows[:-1])
+    if len(ends) % 2:  # the last run goes to the end of the last row
+        ends = np.append(ends, rows.size - 1)
     return ends[1::2] - ends[::2]
 
 
 def runs(strokes: Mask) -> Lengths:
     """Length of the horizontal run of ink that each pixel of ink is in."""
-    ends = _ends(strokes)
-    own = ends[1::2] - ends[::2]
+    own = run_lengths(strokes)
     lengths = np.zeros(strokes.shape, dtype=np.int64)
     lengths[strokes] = np.repeat(own, own)
     return lengths
-
-
-def _ends(strokes: Mask) -> Lengths:
-    """Where runs begin and end, in turn, in the rows one after another, a blank before each."""
-    height, width = strokes.shape
-    padded = np.zeros((height, width + 1), dtype=bool)
-    padded[:, 1:] = strokes
-    rows = padded.ravel()
-    found = np.flatnonzero(rows[1:] != rows[:-1])
-    # Of a run that goes to the end of the last row, the end was not seen.
-    return np.append(found, rows.size - 1) if len(found) % 2 else found
 
 
 def ink_box(strokes: Mask) -> tuple[slice, slice]:

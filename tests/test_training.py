@@ -23,7 +23,7 @@ from inktex.examples import (
     items,
 )
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.render import PEN_WIDTH, render
+from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training import loop
@@ -474,7 +474,15 @@ def test_the_chain_is_one_that_can_be_followed() -> None:
         a <= b for before, after in pairwise(sizes) for a, b in zip(before, after, strict=True)
     )
     base = load_recipe(recipe_path("base"))
-    last = stages[-1]
+    assert base.augmentation is not None
+    *_, shown, judged, last = stages
+    plain = replace(base.augmentation, edges=0.0)
+    published = replace(base.batch, margin_before=MARGIN_BEFORE, margin_after=MARGIN_AFTER)
+    for stage in (shown, judged):
+        assert (stage.encoder, stage.augmentation) == (base.encoder, plain)
+        assert (stage.batch, stage.synthesis) == (published, base.synthesis)
+    assert shown.loss == base.loss
+    assert judged.loss == last.loss
     assert (last.encoder, last.augmentation) == (base.encoder, base.augmentation)
     assert (last.batch, last.synthesis) == (base.batch, base.synthesis)
     assert last.loss == replace(base.loss, risk=1.0), "the last one learns from what it reads"

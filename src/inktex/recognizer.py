@@ -489,7 +489,7 @@ class AutoRecognizer(BaseRecognizer):
     @property
     def image_processor(self) -> Any:
         """What brings pictures to the model's form, and stacks them."""
-        return self._whole().image_processor if self._is_taken else self._quick.image_processor
+        return self._reader().image_processor
 
     def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
         """See `BaseRecognizer`."""
@@ -504,14 +504,17 @@ class AutoRecognizer(BaseRecognizer):
         num_beams: int | None,
     ) -> Found:
         """See `BaseRecognizer`."""
-        is_quick = is_greedy(preset, alternatives, num_beams) and not self._is_taken
-        reader: BaseRecognizer = self._quick if is_quick else self._whole()
+        is_quick = is_greedy(preset, alternatives, num_beams)
+        reader = self._reader() if is_quick else self._whole()
         return reader.search(drawn, preset, alternatives, num_beams)
 
     def fingerprint(self) -> str:
         """See `BaseRecognizer`."""
-        reader: BaseRecognizer = self._whole() if self._is_taken else self._quick
-        return reader.fingerprint()
+        return self._reader().fingerprint()
+
+    def _reader(self) -> BaseRecognizer:
+        """What reads greedily."""
+        return self._whole() if self._is_taken else self._quick
 
     def _whole(self) -> Recognizer:
         if self._torch is None:
@@ -559,22 +562,20 @@ def load(
         OSError: if there is no such model, or it was not exported.
         ImportError: if ONNX Runtime is not installed.
     """
-    if engine != AUTO and engine not in ENGINES:
+    is_auto = engine == AUTO
+    if is_auto:
+        engine = "torch" if kwargs.keys() - {"threads"} else fastest_engine(name, device)
+        if engine == "torch":
+            kwargs.pop("threads", None)
+    if engine not in ENGINES:
         known = ", ".join((AUTO, *ENGINES))
         raise ValueError(f"There is no engine {engine!r}; there are {known}.")
-    if engine == AUTO:
-        threads = kwargs.pop("threads", None)
-        if kwargs or fastest_engine(name, device) == "torch":
-            return Recognizer.from_pretrained(name, device, **kwargs)
-        from .onnx.engine import OnnxRecognizer
-
-        quick = OnnxRecognizer.from_pretrained(name, threads=threads)
-        return AutoRecognizer(quick, lambda: _load_whole(name))
     if engine == "torch":
         return Recognizer.from_pretrained(name, device, **kwargs)
     from .onnx.engine import OnnxRecognizer
 
-    return OnnxRecognizer.from_pretrained(name, ENGINES[engine], **kwargs)
+    found = OnnxRecognizer.from_pretrained(name, ENGINES[engine], **kwargs)
+    return AutoRecognizer(found, lambda: _load_whole(name)) if is_auto else found
 
 
 def _load_whole(name: str | Path | None) -> Recognizer:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from inktex.modeling.placing_inktex import PlacedPicture, place_picture
 from inktex.modeling.placing_inktex import stack_pictures as stack
-from inktex.recognizer import MAX_TOKENS, BaseRecognizer, Found, pretrained_path
+from inktex.recognizer import MAX_TOKENS, BaseRecognizer, Found, is_greedy, pretrained_path
 
 from .files import Export, find_export
 from .search import Graphs
@@ -81,7 +81,7 @@ class OnnxRecognizer(BaseRecognizer):
 
     def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
         """See `BaseRecognizer`."""
-        if preset != "fast" or alternatives or num_beams not in (None, 1):
+        if not is_greedy(preset, alternatives, num_beams):
             raise ValueError(
                 "The ONNX engine reads greedily: preset fast, without alternatives and beams. "
                 "Take the engine torch for the others."

@@ -21,13 +21,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inktex.files import new_folder
-from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.placing_inktex import stack_pictures
 from inktex.recognizer import Recognizer, pretrained_path
 
 from .files import (
@@ -44,7 +43,8 @@ from .files import (
     read_weights,
 )
 
-Floats = NDArray[np.float32]
+if TYPE_CHECKING:
+    from inktex.modeling.image_processing_inktex import InktexImageProcessor
 
 __all__ = ["export", "largest_difference", "main", "update_shipped"]
 
@@ -104,14 +104,13 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
     return folders
 
 
-def own_pictures(processor: InktexImageProcessor) -> Iterator[tuple[Floats, Floats]]:
+def own_pictures(processor: InktexImageProcessor) -> Iterator[dict[str, NDArray[np.float32]]]:
     """Pixels and mask of pictures that inktex writes itself, to measure activations on."""
     from inktex.render import render
     from inktex.synthesis.grammar import written_expressions
 
     for expression in written_expressions(_MEASURED, seed=3):
-        picture = processor.place(render(expression.traces)).picture
-        yield stack_pictures([picture], processor.pad_multiple)
+        yield dict(processor(render(expression.traces)))
 
 
 def update_shipped(model: Path, folder: Path = SHIPPED) -> None:

@@ -9,9 +9,8 @@ processor's sums overflow, and all machines read the same.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +20,20 @@ __all__ = ["quantize_encoder", "quantize_products"]
 Floats = NDArray[np.float32]
 
 
-def quantize_encoder(source: Path, target: Path, batches: Iterable[tuple[Floats, Floats]]) -> None:
+def quantize_encoder(source: Path, target: Path, batches: Iterator[dict[str, Floats]]) -> None:
     """Compute convolutions, and what is between them, in eight bits.
 
     Args:
         source: file of a graph in float32.
         target: file to write.
-        batches: pixels and mask of pictures that are like those to be read.
+        batches: the graph's inputs, by name, for pictures that are like those to be read.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Pictures(CalibrationDataReader):
-        def __init__(self) -> None:
-            self.left: Iterator[tuple[Floats, Floats]] = iter(batches)
-
-        def get_next(self) -> dict[str, Any] | None:
-            found = next(self.left, None)
-            return None if found is None else {"pixel_values": found[0], "pixel_mask": found[1]}
+        def get_next(self) -> dict[str, Floats] | None:
+            return next(batches, None)
 
     with tempfile.TemporaryDirectory() as temporary:
         # Normalisations become part of the convolutions before them.
