@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Train variants of a recipe, each for the same time, and compare what they read.
+"""Train variants of a recipe, each at the same cost, and compare what they read.
 
     ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 scripts/ablate.py
     python scripts/ablate.py --recipe ablation --only "all of it" "without the symbol map"
@@ -98,7 +98,6 @@ def read(
     return {
         "parameters": model.num_parameters(),
         "steps": last["step"],
-        "minutes": last["minutes"],
         "dev": whole.as_dict(),
         "dev_unseen": new.as_dict(),
     }
@@ -118,9 +117,8 @@ def slug(name: str) -> str:
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Markdown: ExpRate and token error rate in per cent."""
     lines = [
-        "| variant | parameters | steps | minutes | dev | ≤ 1 | unseen captions | ≤ 1 | token "
-        "error rate |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| variant | parameters | steps | dev | ≤ 1 | unseen captions | ≤ 1 | token error rate |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         dev, new = row["dev"], row["dev_unseen"]
@@ -130,8 +128,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         )  # fmt: skip
         cells = " | ".join(f"{100 * rate:.2f}" for rate in rates)
         lines.append(
-            f"| {row['name']} | {row['parameters'] / 1e6:.1f} M | {row['steps']} | "
-            f"{row['minutes']:.0f} | {cells} |"
+            f"| {row['name']} | {row['parameters'] / 1e6:.1f} M | {row['steps']} | {cells} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -84,9 +84,9 @@ def read_symbols(
     # Small batches, since the guide has a map of the cells for each token.
     config = replace(config, cut_share=0.0, reverse=False, max_size=4)
     plans = Planner(examples, config, augmentation=None).epoch(0)
-    batches = PlannedBatches(examples, plans, config, None, seed=0, epoch=0)
-    for number, plan in enumerate(plans):
-        batch = batches[number]
+    batches = PlannedBatches(examples, config, None)
+    for plan in plans:
+        batch = batches[plan]
         memory = model.get_encoder()(
             batch["pixel_values"], batch["pixel_mask"], output_symbols=True
         )

@@ -175,8 +175,8 @@ def batches(
     examples: list[AnyExample], vary: AugmentationConfig | None
 ) -> list[dict[str, torch.Tensor]]:
     plans = Planner(examples, TINY, vary, seed=1).epoch(0)
-    planned = PlannedBatches(examples, plans, TINY, vary, seed=1, epoch=0)
-    return [planned[number] for number in range(len(planned))]
+    planned = PlannedBatches(examples, TINY, vary, seed=1)
+    return [planned[plan] for plan in plans]
 
 
 HALF = BatchConfig(resolution=0.5)

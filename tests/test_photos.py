@@ -196,6 +196,10 @@ def test_a_drawing_far_from_level_is_turned(degrees: int) -> None:
     assert right >= columns.max()
     assert top <= rows.min()
     assert bottom >= rows.max()
+    # A point is a box without a size, and goes back to where it came from.
+    points = np.array([[0.0, 0.0], [width, 0.0], [width / 3, height]])
+    there = np.array([placed.outside((x, y, x, y))[:2] for x, y in points.tolist()])
+    np.testing.assert_allclose(placed.inside(there), points, atol=1e-6)
 
 
 def test_places_in_a_turned_picture_are_where_they_were() -> None:

@@ -162,7 +162,9 @@ def test_the_ablation_has_every_part_it_should(repository: Path) -> None:
     variants = load_variants(recipe_path("ablation"))
     whole = variants["all of it"]
     others = [recipe for name, recipe in variants.items() if name != "all of it"]
-    assert all(recipe != whole and recipe.minutes == whole.minutes for recipe in others)
+    assert all(recipe != whole for recipe in others)
+    # Other encoders and decoders take as many steps as cost the same.
+    assert {recipe.steps for recipe in others if recipe.steps != whole.steps} == {2150, 1030}
     for recipe in variants.values():
         make_model(recipe)
     with pytest.raises(ValueError, match="no `variants`"):

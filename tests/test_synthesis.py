@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from torch.utils.data import DataLoader
 
 from inktex.examples import Example, from_expression, from_expressions
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
@@ -225,11 +224,10 @@ def test_an_epoch_has_its_share_of_synthetic_ink(ink: list[Example]) -> None:
     assert sorted(number for number, *_ in members) == list(range(round(len(ink) / 0.6)))
     kinds = {number: kind for number, _, kind in members}
     assert all((kinds[number] == "synthetic") == (number >= len(ink)) for number in kinds)
-    batches = PlannedBatches(ink, plans, config, None, 2, 1, synthetic=pen)
-    again = PlannedBatches(ink, plans, config, None, 2, 1, first=3, synthetic=pen)
-    for key, value in batches[3].items():
-        assert (value == again[0][key]).all(), key
-    assert len(batches[0]["labels"]) == 2 * len(plans[0].members)
+    batches, again = (PlannedBatches(ink, config, None, 2, pen) for _ in range(2))
+    for key, value in batches[plans[3]].items():
+        assert (value == again[plans[3]][key]).all(), key
+    assert len(batches[plans[0]]["labels"]) == 2 * len(plans[0].members)
 
 
 def test_synthetic_members_need_somebody_to_write_them(ink: list[Example]) -> None:
@@ -237,9 +235,9 @@ def test_synthetic_members_need_somebody_to_write_them(ink: list[Example]) -> No
     plans = Planner(
         ink, config, None, synthetic=SyntheticInk(ink, SynthesisConfig(share=0.9)), share=0.9
     ).epoch(0)
-    batches = PlannedBatches(ink, plans, config, None, 0, 0)
+    batches = PlannedBatches(ink, config, None)
     with pytest.raises(ValueError, match="somebody to write"):
-        list(DataLoader(batches, batch_size=None))
+        [batches[plan] for plan in plans]
 
 
 def test_captions_of_the_small_grammar_can_be_recombined_too() -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from scipy import ndimage
 
 from inktex.examples import (
@@ -26,8 +27,15 @@ from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
-from inktex.training import loop
-from inktex.training.augmentation import AugmentationConfig, degrade, draw_pen, vary
+from inktex.training import loop, stream
+from inktex.training.augmentation import (
+    AugmentationConfig,
+    Given,
+    degrade,
+    draw_given,
+    draw_pen,
+    vary,
+)
 from inktex.training.average import WeightAverage
 from inktex.training.batches import (
     IGNORE,
@@ -35,6 +43,7 @@ from inktex.training.batches import (
     PlannedBatches,
     Planner,
     rasterize,
+    rasterize_given,
     reduce_picture,
 )
 from inktex.training.consistency import consistency_loss
@@ -47,6 +56,7 @@ from inktex.training.recipe import (
     recipe_from_dict,
     recipe_path,
 )
+from inktex.training.stream import PlanStream, batch_loader
 
 CONFIG = BatchConfig(
     resolution=0.55, heights=(48, 80, 144), widths=(48, 96, 192, 384), pixels=30_000
@@ -285,11 +295,11 @@ def test_every_example_is_in_one_batch_of_a_fixed_shape(examples: list[Example])
 
 def test_some_tokens_are_told_wrongly_but_none_is_taught_wrongly(examples: list[Example]) -> None:
     plans = Planner(examples, CONFIG, STILL).epoch(0)
-    misled = PlannedBatches(examples, plans, CONFIG, replace(STILL, tokens=0.3), 0, 0)
-    honest = PlannedBatches(examples, plans, CONFIG, STILL, 0, 0)
+    misled = PlannedBatches(examples, CONFIG, replace(STILL, tokens=0.3))
+    honest = PlannedBatches(examples, CONFIG, STILL)
     changed = total = 0
-    for index in range(len(plans)):
-        wrong, right = misled[index], honest[index]
+    for plan in plans:
+        wrong, right = misled[plan], honest[plan]
         assert torch.equal(wrong["labels"], right["labels"])
         mine, theirs = wrong["decoder_input_ids"], right["decoder_input_ids"]
         assert torch.equal(mine[:, 0], theirs[:, 0])
@@ -305,10 +315,10 @@ def test_variants_of_an_example_stand_side_by_side(examples: list[Example]) -> N
     config = replace(CONFIG, variants=3)
     plans = Planner(examples, config, augmentation).epoch(0)
     assert sorted(i for plan in plans for i, *_ in plan.members) == list(range(len(examples)))
-    varied = PlannedBatches(examples, plans, config, augmentation, 0, 0)
-    plain = PlannedBatches(examples, plans, CONFIG, augmentation, 0, 0)
-    for index, plan in enumerate(plans):
-        several, one = varied[index], plain[index]
+    varied = PlannedBatches(examples, config, augmentation)
+    plain = PlannedBatches(examples, CONFIG, augmentation)
+    for plan in plans:
+        several, one = varied[plan], plain[plan]
         assert len(several["pixel_values"]) == 3 * len(plan.members)
         for name in ("pixel_values", "symbol_labels"):
             assert torch.equal(several[name][::3], one[name])
@@ -317,7 +327,7 @@ def test_variants_of_an_example_stand_side_by_side(examples: list[Example]) -> N
         assert not torch.equal(pictures[:, 1], pictures[:, 2])
         labels = several["labels"].unflatten(0, (-1, 3, 2))
         assert torch.equal(labels, labels[:, :1].expand_as(labels))
-    assert max(len(varied[i]["pixel_values"]) for i in range(len(plans))) <= config.max_size
+    assert max(len(varied[plan]["pixel_values"]) for plan in plans) <= config.max_size
 
 
 def test_consistency_compares_the_variants_of_an_example_in_the_same_direction() -> None:
@@ -335,6 +345,87 @@ def test_consistency_compares_the_variants_of_an_example_in_the_same_direction()
     assert consistency_loss(two, one_read, 2).item() == pytest.approx(mean)
 
 
+@pytest.mark.parametrize(("pen", "size"), [(6, 1.0), (3, 0.5), (1, 0.7)])
+def test_given_pictures_come_out_as_the_image_processor_has_them(
+    pen: int, size: float, examples: list[Example]
+) -> None:
+    given = Given(pen, size, Image.Resampling.BICUBIC)
+    limit = CONFIG.heights[-1], CONFIG.widths[-1]
+    on_ink = []
+    for one in examples:
+        raster = rasterize_given(one, 1.0, given, limit, CONFIG)
+        if raster is None:  # taken for something else than a formula
+            continue
+        height, width = raster.picture.shape
+        assert height <= limit[0]
+        assert width <= limit[1]
+        # Whatever became of pen and size, the symbols are where their ink is.
+        rows, columns = raster.cells.shape[1:]
+        inked = np.zeros((rows * 8, columns * 8), dtype=bool)
+        inked[:height, :width] = raster.picture > 64
+        around = ndimage.binary_dilation(
+            inked.reshape(rows, 8, columns, 8).any(axis=(1, 3)), np.ones((3, 3))
+        )
+        cells = raster.cells.sum(axis=0)
+        on_ink.append(float(cells[around].sum() / cells.sum()))
+        ink = inked.reshape(rows, 8, columns, 8).sum(axis=(1, 3))
+        near = ndimage.binary_dilation(cells > 0, np.ones((3, 3)))
+        assert ink[near].sum() / ink.sum() > 0.95
+    assert len(on_ink) > 0.8 * len(examples)
+    assert min(on_ink) > 0.95
+
+
+def test_what_is_no_formula_is_drawn_instead_of_given(
+    examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dot = replace(examples[0], points=np.zeros_like(examples[0].points))
+    given = Given(1, 0.1, Image.Resampling.BOX)
+    assert rasterize_given(dot, 1.0, given, (48, 48), CONFIG) is None
+    monkeypatch.setattr("inktex.training.batches.draw_given", lambda *_: given)
+    batches = PlannedBatches([dot], CONFIG, STILL)
+    (plan,) = Planner([dot], CONFIG, STILL).epoch(0)
+    assert batches[plan]["pixel_values"].sum() > 0
+
+
+def test_some_are_given_with_another_pen_some_at_another_size() -> None:
+    rng = np.random.default_rng(0)
+    config = replace(STILL, given=0.5)
+    drawn = [draw_given(config, rng) for _ in range(400)]
+    given = [one for one in drawn if one is not None]
+    assert 150 < len(given) < 250
+    assert {one.size == 1.0 for one in given} == {True, False}
+    assert {one.pen for one in given} == {1, 2, 3, 4, 5, 6, 7, 8}
+    assert draw_given(STILL, rng) is None
+
+
+def test_a_stream_goes_from_epoch_to_epoch(examples: list[Example]) -> None:
+    planner = Planner(examples, CONFIG, AugmentationConfig(), seed=3)
+    first, second = (planner.epoch(number, processes=2) for number in (0, 1))
+    for rank in range(2):
+        own = [*first[rank::2], *second[rank::2]]
+        whole = PlanStream(planner, processes=2, rank=rank)
+        assert list(islice(whole, len(own))) == own
+        assert (whole.length(0), whole.length(1)) == (len(first) // 2, len(second) // 2)
+        again = PlanStream(planner, processes=2, rank=rank, batch=3)
+        assert list(islice(again, len(own) - 3)) == own[3:]
+        # Planned by others, nothing changes.
+        ahead = PlanStream(planner, processes=2, rank=rank, planners=2)
+        assert list(islice(ahead, len(own))) == own
+    with pytest.raises(ValueError, match="fewer batches than make a step"):
+        next(iter(PlanStream(planner, accumulate=1000)))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_draws_without_an_end(workers: int, examples: list[Example]) -> None:
+    planner = Planner(examples, CONFIG, AugmentationConfig(), seed=3)
+    batches = PlannedBatches(examples, CONFIG, AugmentationConfig(), seed=3)
+    loader = batch_loader(batches, PlanStream(planner), workers, seed=3)
+    plans = [*planner.epoch(0), *planner.epoch(1)]
+    for plan, drawn in zip(plans, loader, strict=False):
+        for key, value in batches[plan].items():
+            assert torch.equal(drawn[key], value)
+
+
 def test_processes_get_batches_of_like_size(examples: list[Example]) -> None:
     plans = Planner(examples, CONFIG, None).epoch(0, processes=2)
     assert len(plans) % 2 == 0
@@ -348,7 +439,7 @@ def test_processes_get_batches_of_like_size(examples: list[Example]) -> None:
 def test_a_batch_holds_what_the_ink_teaches() -> None:
     one = example(r"x ^ { 2 } = 4")
     plans = Planner([one], CONFIG, None).epoch(0)
-    batch = PlannedBatches([one], plans, CONFIG, None, 0, 0)[0]
+    batch = PlannedBatches([one], CONFIG, None)[plans[0]]
     count, _, height, width = batch["pixel_values"].shape
     cells = (height // 8) * (width // 8)
     assert count == 1
@@ -530,6 +621,34 @@ def small_recipe(**changes: Any) -> Recipe:
     return recipe_from_dict(content | changes)
 
 
+def test_the_risk_may_count_from_a_part_of_the_run_on(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    loss = {"risk": 1.0, "risk_from": 0.5, "chances": 1}
+    train(small_recipe(steps=4, log_every=1, loss=loss), examples, [], tmp_path)
+    lines = (tmp_path / "curve.jsonl").read_text(encoding="utf-8").splitlines()
+    assert ["risk" in json.loads(line) for line in lines] == [False, False, True, True]
+
+
+def test_an_epoch_may_go_through_all_examples_several_times(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small_recipe(steps=1)
+    recipe = replace(recipe, batch=replace(recipe.batch, passes=3))
+    given: list[int] = []
+
+    class Counting(Planner):
+        def __init__(self, some: list[Example], *arguments: Any) -> None:
+            given.append(len(some))
+            super().__init__(some, *arguments)
+
+    monkeypatch.setattr(stream, "Planner", Counting)
+    train(recipe, examples, [], tmp_path)
+    assert given == [3 * len(examples)]
+    with pytest.raises(ValueError, match=r"batch\.passes must be 1 or more, not 0"):
+        replace(recipe.batch, passes=0)
+
+
 def test_a_stopped_run_goes_on_to_the_bit(
     examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -674,7 +793,7 @@ def test_a_deeper_encoder_begins_as_the_one_it_grew_out_of(
     assert grown.generation_config.to_dict() == shallow.generation_config.to_dict()
     assert sum(p.numel() for p in grown.parameters()) > sum(p.numel() for p in shallow.parameters())
     plans = Planner(examples, CONFIG, None).epoch(0)
-    batch = PlannedBatches(examples, plans, CONFIG, None, seed=0, epoch=0)[0]
+    batch = PlannedBatches(examples, CONFIG, None)[plans[0]]
     with torch.no_grad():
         before, after = (model(**batch, use_cache=False) for model in (shallow, grown))
     torch.testing.assert_close(after.logits, before.logits, atol=1e-4, rtol=1e-4)

@@ -7,22 +7,23 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.training.recipe import load_recipe, recipe_path
 
 
 def run(
-    repository: Path, output: Path, processes: int, *changes: str
+    repository: Path, output: Path, processes: int, *changes: str, recipe: str = "tiny"
 ) -> subprocess.CompletedProcess[str]:
-    """The tiny recipe, with a decoder of one layer and some changes."""
+    """The tiny recipe, or another, with a decoder of one layer and some changes."""
     launcher = [sys.executable]
     if processes > 1:
         launcher += ["-m", "torch.distributed.run", "--standalone"]
         launcher += ["--nproc_per_node", str(processes)]
     small = ("decoder.num_hidden_layers=1", "decoder.guided_layers=[0]")
     return subprocess.run(
-        [*launcher, str(repository / "scripts" / "train.py"), "tiny", "--output", str(output)]
+        [*launcher, str(repository / "scripts" / "train.py"), recipe, "--output", str(output)]
         + [word for change in (*small, *changes) for word in ("--set", change)],
         capture_output=True,
         text=True,
@@ -55,6 +56,16 @@ def test_the_tiny_recipe_runs(processes: int, repository: Path, tmp_path: Path) 
     assert model.config.decoder.num_hidden_layers == 1
     states = {path.name for path in (tmp_path / "checkpoint").glob("random_states_*.pkl")}
     assert len(states) == processes
+
+
+def test_processes_go_from_run_to_run(repository: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "two.yaml"
+    tiny = yaml.safe_load(recipe_path("tiny").read_text(encoding="utf-8"))
+    recipe.write_text(yaml.safe_dump({**tiny, "stages": [{"seed": 1}, {"seed": 2}]}))
+    changes = ("steps=1", "validate_every=1", "save_every=1")
+    result = run(repository, tmp_path / "run", 2, *changes, recipe=str(recipe))
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert (tmp_path / "run" / "stage-2" / "averaged").is_dir()
 
 
 def curve(output: Path, name: str) -> list[float]:

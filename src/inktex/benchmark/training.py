@@ -5,23 +5,19 @@ from __future__ import annotations
 import tempfile
 import time
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object, set_seed
-from torch.utils.data import DataLoader
 
-from inktex.examples import Example
 from inktex.training import loop
 from inktex.training.average import WeightAverage
-from inktex.training.batches import PlannedBatches, Planner
 from inktex.training.guard import FiniteGuard
 from inktex.training.recipe import Recipe
 from inktex.training.sources import recipe_examples
-from inktex.training.synthetic import synthetic_ink
+from inktex.training.stream import recipe_batches
 
 from .measure import peak_megabytes
 
@@ -68,10 +64,10 @@ def measure_training(recipe: Recipe, seconds: float) -> dict[str, Any]:
     counted, steps, started = _Count(), 0, 0.0
     with tempfile.TemporaryDirectory() as temporary:
         guard = FiniteGuard(accelerator, Path(temporary))
-        for batch in _batches(recipe, examples, accelerator):
+        for batch in recipe_batches(recipe, examples, accelerator)[1]:
             if steps == _WARM:
                 counted, started = _Count(), time.perf_counter()
-            loss = loop._backward(accelerator, model, batch, recipe)["loss"]
+            loss = loop._backward(accelerator, model, batch, recipe, share=1.0)["loss"]
             if loop._step(accelerator, model, optimizer, recipe, loss, guard):
                 average.update()
             steps += 1
@@ -92,27 +88,6 @@ def measure_training(recipe: Recipe, seconds: float) -> dict[str, Any]:
         "tokens": sum(one[1] for one in everyone) / lasted,
         "megabytes": max(one[2] for one in everyone),
     }
-
-
-def _batches(recipe: Recipe, examples: list[Any], accelerator: Accelerator) -> Any:
-    """A process's batches, epoch after epoch."""
-    share = recipe.synthesis.share
-    ink = [example for example in examples if isinstance(example, Example)]
-    synthetic = synthetic_ink(ink, recipe.synthesis)
-    planner = Planner(examples, recipe.batch, recipe.augmentation, recipe.seed, synthetic, share)
-    for epoch in count():
-        own = planner.epoch(epoch, accelerator.num_processes)
-        own = own[accelerator.process_index :: accelerator.num_processes]
-        planned = PlannedBatches(
-            examples, own, recipe.batch, recipe.augmentation, recipe.seed, epoch,
-            synthetic=synthetic,
-        )  # fmt: skip
-        yield from DataLoader(
-            planned,
-            batch_size=None,
-            num_workers=recipe.workers,
-            prefetch_factor=4 if recipe.workers else None,
-        )
 
 
 def training_table(rows: list[dict[str, Any]]) -> str:

@@ -49,6 +49,12 @@ class PlacedPicture:
         down_there = [py + (a - px) * sine + (b - py) * cosine for a, b in corners]
         return min(across_there), min(down_there), max(across_there), max(down_there)
 
+    def inside(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        """Where points `(n, 2)`, x and y in the given picture, are in `picture`."""
+        cosine, sine = math.cos(math.radians(self.turn)), math.sin(math.radians(self.turn))
+        upright = (points - self.pivot) @ np.array([[cosine, -sine], [sine, cosine]]) + self.pivot
+        return np.asarray((upright - self.corner) * self.zoom, dtype=np.float64)
+
 
 class PlacingSettings(Protocol):
     """The settings of `InktexImageProcessor`, which describes them."""

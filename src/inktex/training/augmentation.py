@@ -12,6 +12,15 @@ from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
 
 _WIDE_PENS = (5, 6, 7)
 """Pixels at the published scale."""
+_GIVEN_PENS = (1, 2, 3, 3, 4, 5, 6, 6, 7, 8)
+"""Pixels, before the size changes."""
+_GIVEN_SIZES = (0.4, 1.3)
+_GIVEN_RESAMPLING = (
+    Image.Resampling.BOX,
+    Image.Resampling.BILINEAR,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.LANCZOS,
+)
 _LETTER = 60.0
 """Pixels; no letter is larger."""
 
@@ -52,6 +61,8 @@ class AugmentationConfig:
         pens: pen widths to choose from, in pixels at the published scale.
         wide_pens: share of the expressions written with a pen of 5 to 7 pixels instead, whose lines
             the image processor draws anew.
+        given: share of the expressions that are given as a picture of another size, drawn with
+            another pen, which the image processor brings to what the model reads.
     """
 
     scale: tuple[float, float] = (0.7, 1.4)
@@ -81,6 +92,7 @@ class AugmentationConfig:
     tokens: float = 0.0
     pens: tuple[int, ...] = (2, 3, 3, 3, 4)
     wide_pens: float = 0.0
+    given: float = 0.0
 
 
 _ROUGHNESS = (10.0, 80.0)
@@ -100,6 +112,34 @@ def draw_pen(config: AugmentationConfig, rng: np.random.Generator) -> int:
     if config.wide_pens and rng.random() < config.wide_pens:
         return int(rng.choice(_WIDE_PENS))
     return int(rng.choice(config.pens))
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How a picture that is not drawn by the published protocol differs from one that is.
+
+    Attributes:
+        pen: width, in pixels of the protocol.
+        size: pixels for each of the protocol.
+        resampling: how it came to that size.
+    """
+
+    pen: int
+    size: float
+    resampling: Image.Resampling
+
+
+def draw_given(config: AugmentationConfig, rng: np.random.Generator) -> Given | None:
+    """Another size and pen for `config.given` of the expressions: one or the other, or both."""
+    if not config.given or rng.random() >= config.given:
+        return None
+    pen, size = int(rng.choice(_GIVEN_PENS)), float(np.exp(rng.uniform(*np.log(_GIVEN_SIZES))))
+    which = rng.integers(3)
+    return Given(
+        PEN_WIDTH if which == 0 else pen,
+        1.0 if which == 1 else size,
+        _GIVEN_RESAMPLING[int(rng.integers(len(_GIVEN_RESAMPLING)))],
+    )
 
 
 def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator) -> Example:

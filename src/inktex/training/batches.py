@@ -17,6 +17,8 @@ from torch.utils.data import Dataset
 
 from inktex.examples import NONE, AnyExample, Example, PictureExample, cut
 from inktex.modeling.densenet_inktex import STRIDE
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.modeling.placing_inktex import place_picture
 from inktex.modeling.strokes_inktex import STROKE_RANGE, centre_lines
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, dilate, draw
 from inktex.tokenizer.vocabulary_inktex import (
@@ -28,7 +30,16 @@ from inktex.tokenizer.vocabulary_inktex import (
     SPECIAL_TOKENS,
 )
 
-from .augmentation import AugmentationConfig, degrade, draw_pen, draw_scale, vary, vary_picture
+from .augmentation import (
+    AugmentationConfig,
+    Given,
+    degrade,
+    draw_given,
+    draw_pen,
+    draw_scale,
+    vary,
+    vary_picture,
+)
 from .synthetic import SyntheticInk
 
 PAD, EOS = IDS[PAD_TOKEN], IDS[EOS_TOKEN]
@@ -57,6 +68,8 @@ class BatchConfig:
         reverse: whether every expression is read from right to left as well.
         margin_before, margin_after: left of and above the ink, right of and below it, in pixels of
             the published protocol, which has the defaults.
+        passes: how often an epoch goes through all examples, each time with another variation; more
+            than once so that large batches of many shapes come full.
         variants: pictures of each example in a batch, varied each for itself; they count as so many
             for `pixels` and `max_size`.
     """
@@ -74,9 +87,12 @@ class BatchConfig:
     reverse: bool = True
     margin_before: int = MARGIN_BEFORE
     margin_after: int = MARGIN_AFTER
+    passes: int = 1
     variants: int = 1
 
     def __post_init__(self) -> None:
+        if self.passes < 1:
+            raise ValueError(f"batch.passes must be 1 or more, not {self.passes}.")
         if self.variants < 1:
             raise ValueError(f"batch.variants must be 1 or more, not {self.variants}.")
         if min(self.margin_before, self.margin_after) < 0:
@@ -85,10 +101,11 @@ class BatchConfig:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One batch to come: its shape and who is in it."""
+    """One batch to come: its shape, who is in it, and of which epoch."""
 
     shape: Shape
     members: tuple[Member, ...]
+    epoch: int = 0
 
 
 def picture_size(
@@ -184,7 +201,11 @@ class Planner:
             size = picture_size(width * factor, height * factor, self.config)
             shape = fit_shape(size, self.config)
             queues.setdefault(shape, []).append((int(index), factor, kind))
-        plans = [plan for queue in self._merge(queues) for plan in self._split(*queue, lengths)]
+        plans = [
+            Plan(shape, members, epoch)
+            for queue in self._merge(queues)
+            for shape, members in self._split(*queue, lengths)
+        ]
         plans = [plans[i] for i in rng.permutation(len(plans))]
         if processes > 1:
             plans.sort(key=lambda plan: _cost(plan, lengths))
@@ -208,12 +229,12 @@ class Planner:
 
     def _split(
         self, shape: Shape, queue: list[Member], lengths: NDArray[np.float64]
-    ) -> Iterator[Plan]:
+    ) -> Iterator[tuple[Shape, tuple[Member, ...]]]:
         """Cut a queue into batches of expressions of about the same number of tokens."""
         order = np.argsort(lengths[[index for index, *_ in queue]], kind="stable")
         size = batch_size(shape, self.config)
         for start in range(0, len(queue), size):
-            yield Plan(shape, tuple(queue[i] for i in order[start : start + size]))
+            yield shape, tuple(queue[i] for i in order[start : start + size])
 
 
 def member_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -247,37 +268,37 @@ def member_example(
 
 
 class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
-    """The batches of one epoch as a map-style data set: item `i` is the epoch's batch `i`."""
+    """Batches as a map-style data set, whose keys are the plans that they are drawn by.
+
+    Args:
+        examples: all that there is to train on.
+        config: shapes and sizes.
+        augmentation: how far each example is varied; None for no variation.
+        seed: of everything random; that of the planner.
+        synthetic: writes the examples that the planner added.
+    """
 
     def __init__(
         self,
         examples: Sequence[AnyExample],
-        plans: Sequence[Plan],
         config: BatchConfig,
         augmentation: AugmentationConfig | None,
-        seed: int,
-        epoch: int,
-        first: int = 0,
+        seed: int = 0,
         synthetic: SyntheticInk | None = None,
     ) -> None:
         self.examples, self.config, self.augmentation = examples, config, augmentation
-        self.plans, self.synthetic = plans[first:], synthetic
-        self.seed, self.epoch = seed, epoch
+        self.seed, self.synthetic = seed, synthetic
 
-    def __len__(self) -> int:
-        return len(self.plans)
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        plan = self.plans[index]
+    def __getitem__(self, plan: Plan) -> dict[str, torch.Tensor]:
         members = []
         noise = 0.0 if self.augmentation is None else self.augmentation.tokens
-        rng = member_rng(self.seed, self.epoch, 0)
+        rng = member_rng(self.seed, plan.epoch, 0)
         for number, factor, kind in plan.members:
-            rng = member_rng(self.seed, self.epoch, number)
+            rng = member_rng(self.seed, plan.epoch, number)
             example = member_example(self.examples, self.synthetic, number, kind, rng)
             members.append(self._variant(example, factor, plan.shape, rng))
             for ordinal in range(1, self.config.variants):
-                other = np.random.default_rng((self.seed, self.epoch, number, ordinal))
+                other = np.random.default_rng((self.seed, plan.epoch, number, ordinal))
                 smaller = factor * other.uniform(*_VARIANT_SCALE)
                 members.append(self._variant(example, smaller, plan.shape, other))
         batch = collate(members, plan.shape, self.config)
@@ -289,19 +310,22 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         self, example: AnyExample, factor: float, shape: Shape, rng: np.random.Generator
     ) -> tuple[AnyExample, "Raster"]:
         """The example varied, and its picture."""
-        pen = PEN_WIDTH
+        augmentation = self.augmentation
+        if augmentation is None:
+            if isinstance(example, PictureExample):
+                return example, reduce_picture(example, factor, shape, self.config)
+            return example, rasterize(example, factor, PEN_WIDTH, shape, self.config)
         if isinstance(example, PictureExample):
-            if self.augmentation is not None:
-                example = vary_picture(example, self.augmentation, rng)
+            example = vary_picture(example, augmentation, rng)
             raster = reduce_picture(example, factor, shape, self.config)
         else:
-            if self.augmentation is not None:
-                example = vary(example, self.augmentation, rng)
-                pen = draw_pen(self.augmentation, rng)
-            raster = rasterize(example, factor, pen, shape, self.config)
-        if self.augmentation is not None:
-            raster = replace(raster, picture=degrade(raster.picture, self.augmentation, rng))
-        return example, raster
+            example = vary(example, augmentation, rng)
+            pen, given = draw_pen(augmentation, rng), draw_given(augmentation, rng)
+            found = None
+            if given is not None:
+                found = rasterize_given(example, factor, given, shape, self.config)
+            raster = found or rasterize(example, factor, pen, shape, self.config)
+        return example, replace(raster, picture=degrade(raster.picture, augmentation, rng))
 
 
 def _mislead(inputs: torch.Tensor, share: float, rng: np.random.Generator) -> None:
@@ -358,6 +382,56 @@ def rasterize(
         example, placed * np.float32(resolution / STRIDE), rows, columns, step=0.25
     )
     return Raster(np.asarray(shrunk), cells)
+
+
+def image_processor(config: BatchConfig, limit: Shape | None = None) -> InktexImageProcessor:
+    """Brings pictures to what batches are made of.
+
+    Args:
+        config: of the batches.
+        limit: height and width of the largest picture; None for the largest of the fixed shapes.
+    """
+    height, width = limit or (config.heights[-1], config.widths[-1])
+    return InktexImageProcessor(
+        resolution=config.resolution,
+        margin_before=config.margin_before,
+        margin_after=config.margin_after,
+        max_height=height,
+        max_width=width,
+    )
+
+
+def rasterize_given(
+    example: Example, factor: float, given: Given, limit: Shape, config: BatchConfig
+) -> Raster | None:
+    """The model's picture of an example that somebody gives as a picture of another size and pen.
+
+    The image processor makes it of that picture, as it does for whoever asks the model to read it;
+    None if it finds no formula there.
+
+    Args:
+        example: its ink.
+        factor: on its size.
+        given: size and pen.
+        limit: height and width of the picture, at most.
+        config: of the batches.
+    """
+    margin = MARGIN_BEFORE + given.pen
+    placed = example.points * np.float32(factor) + np.float32(margin)
+    width, height = (int(np.ceil(side * factor)) + 2 * margin for side in example.size)
+    traces = np.split(placed, example.offsets[1:-1])
+    drawn = Image.fromarray(draw(traces, width, height, pen=given.pen))
+    size = max(round(width * given.size), 1), max(round(height * given.size), 1)
+    if size != drawn.size:
+        drawn = drawn.resize(size, given.resampling)
+    try:
+        found = place_picture(drawn, image_processor(config, limit))
+    except ValueError:  # nothing that looks like a formula
+        return None
+    rows, columns = (-(-side // STRIDE) for side in found.picture.shape)
+    places = (found.inside(placed * given.size) / STRIDE).astype(np.float32)
+    cells = symbol_cells(example, places, rows, columns, step=0.25)
+    return Raster(found.picture, cells)
 
 
 def reduce_picture(

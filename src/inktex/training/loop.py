@@ -14,15 +14,13 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast, parse_flag_from_env, reduce, set_seed
-from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from inktex.examples import AnyExample, Example
+from inktex.examples import AnyExample
 from inktex.files import new_folder, write_text
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.decoder_inktex import InktexDecoder, centres
 from inktex.modeling.generation_inktex import sequence_logits
-from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.recognizer import pretrained_path
@@ -30,14 +28,14 @@ from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR
 
 from .average import WeightAverage
-from .batches import IGNORE, PAD, PlannedBatches, Planner
+from .batches import IGNORE, PAD, image_processor
 from .checkpoints import BEFORE, CHECKPOINT, forget_checkpoints, load_checkpoint, save_checkpoint
 from .consistency import consistency_loss
 from .growth import can_grow, grown
 from .guard import FiniteGuard
 from .recipe import OptimizerConfig, Recipe, recipe_from_dict
 from .risk import expression_risk
-from .synthetic import synthetic_ink
+from .stream import recipe_batches
 from .validation import validate
 
 logger = logging.getLogger(__name__)
@@ -179,10 +177,8 @@ def train(
     guard = FiniteGuard(accelerator, output)
     if accelerator.log_with:
         accelerator.init_trackers("curves")
-    share, accumulate = recipe.synthesis.share, recipe.optimizer.accumulate
-    ink = [example for example in examples if isinstance(example, Example)]
-    synthetic = synthetic_ink(ink, recipe.synthesis)
-    planner = Planner(examples, recipe.batch, recipe.augmentation, recipe.seed, synthetic, share)
+    accumulate = recipe.optimizer.accumulate
+    plans, loader = recipe_batches(recipe, examples, accelerator, progress.epoch, progress.batch)
     processor = make_processor(recipe)
     bar = tqdm(
         total=recipe.steps,
@@ -195,43 +191,17 @@ def train(
     model.train()
     sums: dict[str, float] = {}
     step_losses: dict[str, float] = {}
-    while progress.share(recipe) < 1:
-        # The batches of a step, whoever computes them, are about as large.
-        plans = planner.epoch(progress.epoch, accelerator.num_processes * accumulate)
-        own = plans[accelerator.process_index :: accelerator.num_processes]
-        if not own:
-            raise ValueError(
-                "An epoch has fewer batches than make a step of "
-                f"{accelerator.num_processes} process(es) that accumulate {accumulate} each."
-            )
-        batches = PlannedBatches(
-            examples,
-            own,
-            recipe.batch,
-            recipe.augmentation,
-            recipe.seed,
-            progress.epoch,
-            first=progress.batch,
-            synthetic=synthetic,
-        )
-        # The loader draws a seed when it starts; its own generator leaves dropout's alone, so
-        # that a run stopped in mid-epoch sees the same random numbers as one that was not.
-        loader = DataLoader(
-            batches,
-            batch_size=None,
-            num_workers=recipe.workers,
-            prefetch_factor=4 if recipe.workers else None,
-            generator=torch.Generator().manual_seed(recipe.seed),
-            worker_init_fn=_one_thread,
-        )
+    if progress.share(recipe) < 1:
         for batch in loader:
             rate = learning_rate(recipe.optimizer, progress.step, progress.share(recipe))
             for group in optimizer.param_groups:
                 group["lr"] = rate
+            if progress.batch >= plans.length(progress.epoch):
+                progress.epoch, progress.batch = progress.epoch + 1, 0
             progress.batch += 1
             is_whole = progress.batch % accumulate == 0
             with nullcontext() if is_whole else accelerator.no_sync(model):
-                losses = _backward(accelerator, model, batch, recipe)
+                losses = _backward(accelerator, model, batch, recipe, progress.share(recipe))
             for name, value in losses.items():
                 step_losses[name] = step_losses.get(name, 0.0) + value / accumulate
             if not is_whole:
@@ -263,12 +233,10 @@ def train(
                 save_checkpoint(accelerator, output)
             if done:
                 break
-        else:
-            progress.epoch += 1
-            progress.batch = 0
     bar.close()
-    if accelerator.log_with:
-        accelerator.end_training()
+    # Not `end_training`, which would also part the processes: another run may follow.
+    for tracker in accelerator.trackers:
+        tracker.finish()
     return output / (BEST if (output / BEST).is_dir() else AVERAGED)
 
 
@@ -304,10 +272,20 @@ def _mean(accelerator: Accelerator, sums: dict[str, float], steps: int) -> dict[
 
 
 def _backward(
-    accelerator: Accelerator, model: Any, batch: dict[str, torch.Tensor], recipe: Recipe
+    accelerator: Accelerator,
+    model: Any,
+    batch: dict[str, torch.Tensor],
+    recipe: Recipe,
+    share: float,
 ) -> dict[str, float]:
-    """Add a batch's gradients to those that there are; gives its losses."""
-    batch = {key: value.to(accelerator.device) for key, value in batch.items()}
+    """Add a batch's gradients to those that there are; gives its losses.
+
+    Args:
+        accelerator, model, recipe: of the run.
+        batch: of `collate`.
+        share: of the run that is done, 0 to 1.
+    """
+    batch = {key: value.to(accelerator.device, non_blocking=True) for key, value in batch.items()}
     if accelerator.unwrap_model(model).config.decoder.location_feedback:
         batch |= _find_places(accelerator.unwrap_model(model), batch)
     with accelerator.autocast():
@@ -325,7 +303,7 @@ def _backward(
                 output.logits, batch["labels"], recipe.batch.variants, directions
             )
             loss = loss + recipe.loss.consistency * difference
-        if recipe.loss.risk:
+        if recipe.loss.risk and share >= recipe.loss.risk_from:
             # On what the same pass made of the pictures: gradients come together in one backward.
             bare = accelerator.unwrap_model(model)
             hidden = output.encoder_last_hidden_state
@@ -335,8 +313,10 @@ def _backward(
     found = (
         loss, output.token_loss, output.symbol_loss, output.guide_loss, difference, risk,
     )  # fmt: skip
-    named = zip(_LOSSES, found, strict=True)
-    return {name: value.item() for name, value in named if value is not None}
+    known = {name: one for name, one in zip(_LOSSES, found, strict=True) if one is not None}
+    # At once: a GPU is waited for a single time.
+    values = torch.stack([one.detach().float() for one in known.values()]).tolist()
+    return dict(zip(known, values, strict=True))
 
 
 def _step(
@@ -433,14 +413,7 @@ def _validate(
 
 def make_processor(recipe: Recipe) -> InktexProcessor:
     """The processor that brings pictures to the resolution that the model is trained at."""
-    image_processor = InktexImageProcessor(
-        resolution=recipe.batch.resolution,
-        margin_before=recipe.batch.margin_before,
-        margin_after=recipe.batch.margin_after,
-        max_height=recipe.batch.heights[-1],
-        max_width=recipe.batch.widths[-1],
-    )
-    return InktexProcessor(image_processor, build_tokenizer())
+    return InktexProcessor(image_processor(recipe.batch), build_tokenizer())
 
 
 def save_model(
@@ -477,7 +450,15 @@ def _check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accel
         write_text(path, json.dumps(present, indent=2))
 
 
-_MAY_CHANGE = {"steps", "minutes", "workers", "validate_every", "save_every", "log_every"}
+_MAY_CHANGE = {
+    "steps",
+    "minutes",
+    "workers",
+    "planners",
+    "validate_every",
+    "save_every",
+    "log_every",
+}
 
 
 def _append(output: Path, accelerator: Accelerator, record: dict[str, Any]) -> None:
@@ -493,7 +474,3 @@ def _trackers() -> list[str]:
         logger.warning("tensorboard is not installed: curves go to %s alone.", CURVE)
         return []
     return ["tensorboard"]
-
-
-def _one_thread(_: int) -> None:
-    torch.set_num_threads(1)

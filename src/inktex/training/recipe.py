@@ -50,6 +50,7 @@ class LossConfig:
         guide: weight of that of the guided heads.
         risk: weight of the risk of reading an expression wrongly (`training.risk`), 0 to do
             without; only for the end of a training, when most is read rightly.
+        risk_from: share of the run from which on the risk counts.
         chances: how often each picture is read by chance for it.
         consistency: weight of the difference between what is read in the variants of an example
             (`training.consistency`), 0 to do without; needs `batch.variants` of 2 or more.
@@ -59,6 +60,7 @@ class LossConfig:
     symbol: float = 0.5
     guide: float = 0.3
     risk: float = 0.0
+    risk_from: float = 0.0
     chances: int = 2
     consistency: float = 0.0
 
@@ -82,6 +84,8 @@ class Recipe:
         precision: of the products: `no` (float32), `bf16`, `fp16`, or `auto`: `bf16` where the
             machine computes in it faster, `no` elsewhere.
         workers: processes that draw batches; 0 draws them in the training process.
+        planners: processes that plan the epochs to come; 0 plans them in the training process,
+            which takes some seconds an epoch. A GPU is fast enough to wait for that.
     """
 
     name: str = "base"
@@ -102,6 +106,7 @@ class Recipe:
     log_every: int = 50
     precision: str = "no"
     workers: int = 1
+    planners: int = 0
 
     def __post_init__(self) -> None:
         if self.loss.consistency and self.batch.variants < 2:

@@ -30,10 +30,10 @@ def read_examples(
     was_training = model.training
     model.eval()
     plans = Planner(examples, config, augmentation=None).epoch(0)
-    batches = PlannedBatches(examples, plans, config, None, seed=0, epoch=0)
+    batches = PlannedBatches(examples, config, None)
     readings: list[list[str]] = [[] for _ in examples]
-    for number, plan in enumerate(plans):
-        batch = batches[number]
+    for plan in plans:
+        batch = batches[plan]
         memory = model.get_encoder()(
             batch["pixel_values"].to(model.device), batch["pixel_mask"].to(model.device)
         )

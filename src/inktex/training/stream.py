@@ -1,0 +1,173 @@
+"""The plans of a run's batches, epoch after epoch, and the loader that draws them."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch.utils.data import DataLoader, Sampler
+
+from inktex.examples import AnyExample, Example
+
+from .batches import Plan, PlannedBatches, Planner
+from .recipe import Recipe
+from .synthetic import synthetic_ink
+
+__all__ = ["PlanStream", "batch_loader", "recipe_batches"]
+
+
+class PlanStream(Sampler[Plan]):
+    """The plans that one of several processes draws, without an end.
+
+    A loader that goes through them never runs empty between epochs, as one loader an epoch would;
+    and with planners, which are processes of their own, nothing waits for an epoch to be planned.
+
+    Args:
+        planner: of the run.
+        processes: that train together.
+        rank: number of this one.
+        accumulate: batches of each process that make one step.
+        epoch, batch: where to start; batches are counted in what this process draws.
+        planners: processes that plan the epochs to come, each one epoch; 0 plans them here, when
+            they are wanted.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        processes: int = 1,
+        rank: int = 0,
+        accumulate: int = 1,
+        epoch: int = 0,
+        batch: int = 0,
+        planners: int = 0,
+    ) -> None:
+        self.planner, self.processes, self.rank = planner, processes, rank
+        self.accumulate, self.planners = accumulate, planners
+        self.epoch, self.batch = epoch, batch
+        self.lengths: dict[int, int] = {}
+
+    def length(self, epoch: int) -> int:
+        """Batches of an epoch that has begun, of this process."""
+        return self.lengths[epoch]
+
+    def __iter__(self) -> Iterator[Plan]:
+        """The plans.
+
+        Raises:
+            ValueError: if an epoch has too few batches for one step.
+        """
+        epoch, first = self.epoch, self.batch
+        for plans in self._epochs(epoch):
+            # The batches of a step, whoever computes them, are about as large.
+            own = plans[self.rank :: self.processes]
+            if not own:
+                raise ValueError(
+                    "An epoch has fewer batches than make a step of "
+                    f"{self.processes} process(es) that accumulate {self.accumulate} each."
+                )
+            self.lengths[epoch] = len(own)
+            yield from own[first:]
+            epoch, first = epoch + 1, 0
+
+    def _epochs(self, epoch: int) -> Iterator[list[Plan]]:
+        step = self.processes * self.accumulate
+        if not self.planners:
+            while True:
+                yield self.planner.epoch(epoch, step)
+                epoch += 1
+        # Forked: the planner knows all the ink, which else would have to travel.
+        context = multiprocessing.get_context("fork")
+        pool = ProcessPoolExecutor(
+            self.planners, context, initializer=_remember, initargs=(self.planner,)
+        )
+        coming: deque[Future[list[Plan]]] = deque()
+        try:
+            while True:
+                while len(coming) <= self.planners:
+                    coming.append(pool.submit(_plan, epoch, step))
+                    epoch += 1
+                yield coming.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+_planner: Planner | None = None
+
+
+def _remember(planner: Planner) -> None:
+    global _planner
+    _planner = planner
+
+
+def _plan(epoch: int, step: int) -> list[Plan]:
+    assert _planner is not None
+    return _planner.epoch(epoch, step)
+
+
+def recipe_batches(
+    recipe: Recipe,
+    examples: Sequence[AnyExample],
+    accelerator: Accelerator,
+    epoch: int = 0,
+    batch: int = 0,
+) -> tuple[PlanStream, DataLoader[dict[str, torch.Tensor]]]:
+    """The batches that a process of a run computes, and the stream of their plans.
+
+    Args:
+        recipe: of the run.
+        examples: what to train on.
+        accelerator: of the run.
+        epoch, batch: where to start; batches are counted in what this process draws.
+    """
+    ink = [example for example in examples if isinstance(example, Example)]
+    synthetic = synthetic_ink(ink, recipe.synthesis)
+    examples = [*examples] * recipe.batch.passes
+    varied = recipe.batch, recipe.augmentation, recipe.seed, synthetic
+    plans = PlanStream(
+        Planner(examples, *varied, recipe.synthesis.share),
+        accelerator.num_processes,
+        accelerator.process_index,
+        recipe.optimizer.accumulate,
+        epoch,
+        batch,
+        recipe.planners,
+    )
+    on_gpu = accelerator.device.type == "cuda"
+    batches = PlannedBatches(examples, *varied)
+    return plans, batch_loader(batches, plans, recipe.workers, recipe.seed, pin_memory=on_gpu)
+
+
+def batch_loader(
+    batches: PlannedBatches, plans: PlanStream, workers: int, seed: int, pin_memory: bool = False
+) -> DataLoader[dict[str, torch.Tensor]]:
+    """The batches of a stream of plans, in its order.
+
+    Args:
+        batches: draw them.
+        plans: of this process.
+        workers: processes that draw; 0 draws in this one.
+        seed: of the loader's own random numbers. They leave those of the training alone, so that a
+            run that was stopped sees the same ones as a run that was not.
+        pin_memory: whether batches are put where a GPU fetches them from while it computes.
+    """
+    extras: dict[str, Any] = {"prefetch_factor": 4} if workers else {}
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=plans,
+        num_workers=workers,
+        generator=torch.Generator().manual_seed(seed),
+        worker_init_fn=_one_thread,
+        pin_memory=pin_memory,
+        **extras,
+    )
+
+
+def _one_thread(_: int) -> None:
+    torch.set_num_threads(1)
