@@ -15,7 +15,6 @@ src/inktex/onnx/shipped the ONNX graphs for models of its architecture, without 
 import argparse
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from inktex.evaluation.reading import write_json
 from inktex.hub import code_files, export
 from inktex.onnx.export import update_shipped
 from inktex.training.average import AVERAGE
-from inktex.training.loop import BEST, CURVE, RECIPE
+from inktex.training.loop import BEST, CURVE, MACHINE, RECIPE
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
 RECORD = "training.json"
@@ -111,13 +110,15 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
 
 def _run_record(run: Path) -> dict[str, Any]:
     """How a run went, and those before it."""
-    recipe = json.loads((run / RECIPE).read_text(encoding="utf-8"))
+    recipe, machine = (
+        json.loads((run / name).read_text(encoding="utf-8")) for name in (RECIPE, MACHINE)
+    )
     init = Path(recipe["init"]) if recipe["init"] else None
     return {
         # Where the start lay on this machine says nothing.
         "recipe": {**recipe, "init": init.name if init else None},
         "validations": _validations(run),
-        "cores": os.cpu_count(),
+        "machine": machine,
         "started_from": _start_record(init) if init else None,
     }
 
@@ -142,7 +143,7 @@ def _start_record(init: Path) -> dict[str, Any]:
 def _validations(run: Path) -> list[dict[str, Any]]:
     """What a run measured as it went."""
     curve = [json.loads(line) for line in (run / CURVE).read_text(encoding="utf-8").splitlines()]
-    kept = ("step", "epoch", "minutes", "exp_rate")
+    kept = ("step", "epoch", "minutes", "expressions", "exp_rate")
     return [{key: entry[key] for key in kept} for entry in curve if "exp_rate" in entry]
 
 

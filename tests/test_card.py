@@ -60,7 +60,9 @@ def test_the_record_is_of_the_model_that_was_evaluated(script: ModuleType, tmp_p
     run = tmp_path / "run"
     (run / "best").mkdir(parents=True)
     (run / "recipe.json").write_text(json.dumps({"name": "tiny", "init": None}))
-    curve = [{"step": 50, "loss": 1.0}, {"step": 100, "epoch": 2, "minutes": 1.5, "exp_rate": 0.5}]
+    (run / "machine.json").write_text(json.dumps({"processes": 1, "cores": 2, "gpu": None}))
+    measured = {"step": 100, "epoch": 2, "minutes": 1.5, "expressions": 8, "exp_rate": 0.5}
+    curve = [{"step": 50, "loss": 1.0}, measured]
     (run / "curve.jsonl").write_text("\n".join(map(json.dumps, curve)))
     settings = {"model": str(run / "best"), "preset": "fast", "test_set": "data:dev"}
     evaluation = {
@@ -86,17 +88,23 @@ def test_the_record_goes_back_over_runs_that_were_never_packaged(
     """The card tells the time of all runs that the weights went through."""
     shipped, first, second = (tmp_path / name for name in ("shipped", "first", "second"))
     shipped.mkdir()
-    known = {"recipe": {"name": "base", "minutes": 26}, "started_from": None}
+    known: dict[str, Any] = {"recipe": {"name": "base", "minutes": 26}, "started_from": None}
     (shipped / "training.json").write_text(json.dumps(known))
     for run, init, minutes in ((first, shipped, 75), (second, first / "averaged", 42)):
         (run / "averaged").mkdir(parents=True)
         recipe = {"name": "base", "init": str(init), "minutes": minutes}
         (run / "recipe.json").write_text(json.dumps(recipe))
         (run / "curve.jsonl").write_text("")
+        machine = {"processes": 1, "cores": 16, "gpu": "Fast" if run == second else None}
+        (run / "machine.json").write_text(json.dumps(machine))
     record = script.training_record(second, second / "averaged", [])
     assert record["recipe"]["init"] == "averaged"
     assert record["started_from"]["started_from"] == known
-    assert training_minutes(record) == 26 + 75 + 42
+    assert training_minutes(record) == {"": 26, "16 CPU cores": 75, "1 Fast": 42}
+    known["cores"] = 2
+    (shipped / "training.json").write_text(json.dumps(known))
+    card = model_card({**RECORD, **script.training_record(second, second / "averaged", [])})
+    assert "1.2 hours on 16 CPU cores and 42 minutes on 1 Fast and 26 minutes on 2 CPU" in card
     (shipped / "training.json").unlink()
     with pytest.raises(ValueError, match=r"which has no training\.json"):
         script.training_record(second, second / "averaged", [])

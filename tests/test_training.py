@@ -566,21 +566,28 @@ def test_the_chain_is_one_that_can_be_followed() -> None:
     )
     base = load_recipe(recipe_path("base"))
     assert base.augmentation is not None
-    *_, shown, judged, last = stages
+    *_, shown, judged, rough, last = stages
     plain = replace(base.augmentation, edges=0.0)
     published = replace(base.batch, margin_before=MARGIN_BEFORE, margin_after=MARGIN_AFTER)
     for stage in (shown, judged):
         assert (stage.encoder, stage.augmentation) == (base.encoder, plain)
         assert (stage.batch, stage.synthesis) == (published, base.synthesis)
     assert shown.loss == base.loss
-    assert judged.loss == last.loss
-    assert (last.encoder, last.augmentation) == (base.encoder, base.augmentation)
-    assert (last.batch, last.synthesis) == (base.batch, base.synthesis)
-    assert last.loss == replace(base.loss, risk=1.0), "the last one learns from what it reads"
+    assert judged.loss == rough.loss
+    assert (rough.encoder, rough.augmentation) == (base.encoder, base.augmentation)
+    assert (rough.batch, rough.synthesis) == (base.batch, base.synthesis)
+    assert rough.loss == replace(base.loss, risk=1.0), "it learns from what it reads"
+    gpu = load_recipe(recipe_path("gpu"))
+    same: dict[str, Any] = {
+        "name": gpu.name,
+        "validate_every": gpu.validate_every,
+        "save_every": gpu.save_every,
+    }
+    assert replace(last, **same) == gpu
 
 
 def test_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="ablation, base, chain, finetune"):
+    with pytest.raises(ValueError, match="ablation, base, chain, finetune, gpu"):
         recipe_path("huge")
 
 

@@ -152,25 +152,42 @@ def model_card(
     return f"---\n{data.to_yaml()}\n---\n{text}"
 
 
-def training_minutes(record: Mapping[str, Any]) -> float:
-    """How long all runs took that a checkpoint comes from, each from the weights of the last."""
-    minutes = 0.0
+def training_minutes(record: Mapping[str, Any]) -> dict[str, float]:
+    """How long all runs took that a checkpoint comes from, each from the weights of the last.
+
+    Args:
+        record: as `training.json` has it.
+
+    Returns:
+        Minutes, by what the runs were computed on.
+    """
+    minutes: dict[str, float] = {}
+    cores: int | None = None
     entry: Mapping[str, Any] | None = record
     while entry:
         planned = entry["recipe"].get("minutes")
         measured = max((one["minutes"] for one in entry.get("validations", ())), default=0.0)
         stopped = entry.get("stopped_after") or {}
-        minutes += stopped.get("minutes") or planned or measured
+        # Runs of before there was `machine` have `cores`, or nothing if it is the same as later.
+        cores = entry.get("cores", cores)
+        machine = entry.get("machine") or {"cores": cores}
+        where = ""
+        if machine.get("gpu"):
+            where = f"{machine['processes']} {machine['gpu']}"
+        elif machine.get("cores"):
+            where = f"{machine['cores']} CPU cores"
+        minutes[where] = minutes.get(where, 0.0) + (stopped.get("minutes") or planned or measured)
         entry = entry.get("started_from")
     return minutes
 
 
 def _compute(record: Mapping[str, Any]) -> str:
-    minutes = training_minutes(record)
-    cores = record.get("cores")
-    if not minutes or not cores:
-        return ""
-    return f"{minutes / 60:.1f} hours on {cores} CPU cores in all; "
+    known = {where: spent for where, spent in training_minutes(record).items() if where and spent}
+    parts = [
+        f"{spent / 60:.1f} hours on {where}" if spent >= 60 else f"{spent:.0f} minutes on {where}"
+        for where, spent in sorted(known.items(), key=lambda item: -item[1])
+    ]
+    return f"{' and '.join(parts)} in all; " if parts else ""
 
 
 def _result(name: str, scores: Mapping[str, Any]) -> EvalResult:

@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import os
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -46,6 +47,8 @@ AVERAGED = "averaged"
 BEST = "best"
 CURVE = "curve.jsonl"
 RECIPE = "recipe.json"
+MACHINE = "machine.json"
+"""What a run was computed on."""
 _LOSSES = ("loss", "tokens", "symbols", "guide", "consistency", "risk")
 
 
@@ -448,6 +451,17 @@ def _check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accel
             )
     if accelerator.is_main_process:
         write_text(path, json.dumps(present, indent=2))
+        write_text(output / MACHINE, json.dumps(_machine(accelerator), indent=2))
+
+
+def _machine(accelerator: Accelerator) -> dict[str, Any]:
+    """How many processes compute a run, on how many cores, and on which GPU if on one."""
+    on_gpu = accelerator.device.type == "cuda"
+    return {
+        "processes": accelerator.num_processes,
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name(accelerator.device) if on_gpu else None,
+    }
 
 
 _MAY_CHANGE = {
