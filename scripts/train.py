@@ -3,7 +3,7 @@
 
     python scripts/train.py tiny                                  # a minute, needs no data
     python scripts/prepare_crohme.py --data DIR --output data/crohme
-    python scripts/train.py base --output runs/base               # the recipe that ships
+    python scripts/train.py base --output runs/base               # on CPU cores
     python scripts/train.py base --set minutes=null --set steps=20000 --set optimizer.clip=0.5
     python scripts/train.py finetune --data FOLDER                # on pictures of your own
     accelerate launch scripts/train.py base                       # several GPUs or machines
