@@ -23,6 +23,7 @@ from typing import Any
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7000")
 
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 
 from inktex.evaluation.scores import compute_scores
 from inktex.examples import AnyExample
@@ -50,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--set", action="append", default=[], metavar="FIELD=VALUE", dest="overrides"
     )
     options = parser.parse_args(arguments)
+    # Who asks first has to say whether it is for CPUs, or each process takes itself for the only
+    # one.
+    PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     try:
         variants = load_variants(recipe_path(options.recipe), options.overrides)
         unknown = sorted(set(options.only or ()) - set(variants))
@@ -65,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     if PartialState().is_main_process:
         print((output / "table.md").read_text(encoding="utf-8"), end="")
+    PartialState().destroy_process_group()  # torch warns of processes that go without
     return 0
 
 

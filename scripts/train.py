@@ -23,6 +23,8 @@ from pathlib import Path
 # Those for bfloat16 units (AMX) are large: see docs/scaling.md.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7000")
 
+from accelerate import PartialState
+
 from inktex.training.checkpoints import CHECKPOINT
 from inktex.training.loop import AVERAGED, CURVE, train
 from inktex.training.recipe import load_stages, recipe_path
@@ -88,6 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"train: {error}", file=sys.stderr)
         return 2
     say(f"Done. The model that read best is in {best}.")
+    PartialState().destroy_process_group()  # torch warns of processes that go without
     return 0
 
 
