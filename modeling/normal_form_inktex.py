@@ -61,6 +61,8 @@ touch measure taller than their traces."""
 _BY_WIDER = 0.45
 """Share of the ink that a pen wider by a pixel covers, at most, as where strokes cross; the
 protocol's pictures have up to 0.40, and 0.49 and more where they were made larger by a fifth."""
+_ALL = 0.999
+"""Share of the ink that a square of the pen's width covers where no size was changed."""
 _FINE = 5.0
 """Pixels; the width of narrower lines is measured by their grey levels, too."""
 
@@ -209,7 +211,7 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     if found.is_plain:  # of edges that were blurred or compressed the model has not learnt
         ink = strokes.astype(np.float32)
     if is_redrawn and is_thick:
-        ink = widen(centre_lines(strokes, max(round(width), 1)), nib)
+        ink = widen(centre_lines(strokes, _nib(strokes, width)), nib)
         narrower = (width - nib) / 2 / zoom
         left, top = left + narrower, top + narrower
     elif is_redrawn:
@@ -227,6 +229,20 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     return Normalized(
         np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn, zoom, corner, notes, turn
     )
+
+
+def _nib(strokes: Mask, width: float) -> int:
+    """Width of the pen of wide strokes, in pixels.
+
+    Args:
+        strokes: `(h, w)`.
+        width: as measured. Where strokes run together it may be a pixel more than that of the pen,
+            which then shows in what a square of its width covers.
+    """
+    measured = max(round(width), 1)
+    if measured > 1 and covered_by_square(strokes, measured) < SQUARE_PEN:
+        return measured - (covered_by_square(strokes, measured - 1) >= _ALL)
+    return measured
 
 
 def _is_drawn_with(strokes: Mask, pen: int) -> bool:

@@ -17,10 +17,11 @@ from scipy import ndimage
 from inktex.evaluation.negatives import KINDS, negatives
 from inktex.modeling import pictures_inktex
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.modeling.normal_form_inktex import _nib
 from inktex.modeling.photo_inktex import ink_of_photo, without_ruling
 from inktex.modeling.pictures_inktex import NoFormulaError, reduced_levels
 from inktex.modeling.strokes_inktex import centre_lines, widen
-from inktex.render import render
+from inktex.render import dilate, render
 from inktex.showing import preprocessing_sheet
 
 PROCESSOR = InktexImageProcessor(enlargement=1.0)
@@ -173,6 +174,19 @@ def test_strokes_that_a_wide_pen_ran_together_are_two_again(
     assert found.shape == lines.shape
     assert found[lines].all()
     assert not found[1:-1, 1:-1].any()  # their ends are tied together: nothing tells
+
+
+def test_a_pen_is_no_wider_than_what_it_drew() -> None:
+    """Where strokes run together, most of the ink is in wider runs than the pen."""
+    lines = np.zeros((80, 120), dtype=bool)
+    for column in range(20, 100, 7):
+        lines[20:60, column] = True
+    lines[20, 20:98] = True
+    for pen in (5, 6):
+        drawn = dilate(lines.astype(np.uint8) * 255, pen) > 0
+        assert _nib(drawn, pen + 1.0) == pen
+        assert _nib(drawn, float(pen)) == pen
+    assert _nib(lines, 3.0) == 3, "no square drew this"
 
 
 def test_the_dots_of_a_wide_pen_stay_filled() -> None:
