@@ -81,8 +81,9 @@ class PlanStream(Sampler[Plan]):
             while True:
                 yield self.planner.epoch(epoch, step)
                 epoch += 1
-        # Forked: the planner knows all the ink, which else would have to travel.
-        context = multiprocessing.get_context("fork")
+        # Forked where that can be: the planner knows all the ink, which else has to travel.
+        forks = "fork" in multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("fork" if forks else None)
         pool = ProcessPoolExecutor(
             self.planners, context, initializer=_remember, initargs=(self.planner,)
         )
