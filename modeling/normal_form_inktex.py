@@ -19,6 +19,7 @@ from .pictures_inktex import NoFormulaError
 from .refusal_inktex import refuse_what_is_no_writing
 from .strokes_inktex import (
     EIGHT,
+    EXACTLY,
     SQUARE_PEN,
     THINNEST,
     centre_lines,
@@ -61,8 +62,6 @@ touch measure taller than their traces."""
 _BY_WIDER = 0.45
 """Share of the ink that a pen wider by a pixel covers, at most, as where strokes cross; the
 protocol's pictures have up to 0.40, and 0.49 and more where they were made larger by a fifth."""
-_ALL = 0.999
-"""Share of the ink that a square of the pen's width covers where no size was changed."""
 _FINE = 5.0
 """Pixels; the width of narrower lines is measured by their grey levels, too."""
 
@@ -241,7 +240,7 @@ def _nib(strokes: Mask, width: float) -> int:
     """
     measured = max(round(width), 1)
     if measured > 1 and covered_by_square(strokes, measured) < SQUARE_PEN:
-        return measured - (covered_by_square(strokes, measured - 1) >= _ALL)
+        return measured - (covered_by_square(strokes, measured - 1) >= EXACTLY)
     return measured
 
 

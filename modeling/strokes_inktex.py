@@ -18,8 +18,8 @@ LARGEST_DOT = 1.8
 """Widths of the pen; what is larger and has no hole had one, which the pen filled."""
 SQUARE_PEN = 0.98
 """Share of the ink that a square of its width covers, where it was drawn with one..."""
-_EXACTLY = 0.999
-"""...and that of a component whose lines are whole without a skeleton."""
+EXACTLY = 0.999
+"""...and that where nothing has happened to it since: lines are whole without a skeleton."""
 
 
 def stroke_width(strokes: Mask, share: float = 0.5) -> float:
@@ -126,7 +126,7 @@ def centre_lines(strokes: Mask, pen: int) -> Mask:
         own = labels[rows, columns] == number
         if max(rows.stop - rows.start, columns.stop - columns.start) <= LARGEST_DOT * pen:
             hollow[rows, columns] &= ~own
-        if drawn[rows, columns][own].mean() >= _EXACTLY:
+        if drawn[rows, columns][own].mean() >= EXACTLY:
             others[rows, columns] &= ~own
     # Slanting lines of a round pen are narrower than the square: the skeleton is what is in them.
     return (thin(others) | inside) & ~hollow
@@ -173,6 +173,7 @@ def thin(strokes: Mask) -> Mask:
 
 __all__ = [
     "EIGHT",
+    "EXACTLY",
     "SQUARE_PEN",
     "STROKE_RANGE",
     "THINNEST",

@@ -23,12 +23,12 @@ from typing import Any
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7000")
 
 from accelerate import PartialState
-from accelerate.utils import parse_flag_from_env
 
 from inktex.evaluation.scores import compute_scores
 from inktex.examples import AnyExample
 from inktex.files import write_text
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.processes import start_processes
 from inktex.training.loop import AVERAGED, CURVE, train
 from inktex.training.recipe import Recipe, load_variants, recipe_path
 from inktex.training.sources import recipe_examples
@@ -51,10 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--set", action="append", default=[], metavar="FIELD=VALUE", dest="overrides"
     )
     options = parser.parse_args(arguments)
-    # Who asks first has to say whether it is for CPUs, or each process takes itself for the only
-    # one.
-    PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     try:
+        start_processes()
         variants = load_variants(recipe_path(options.recipe), options.overrides)
         unknown = sorted(set(options.only or ()) - set(variants))
         if unknown:

@@ -115,8 +115,9 @@ def transcribe_here(options: argparse.Namespace) -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     from transformers.utils import logging
 
+    from inktex.processes import start_processes
     from inktex.recognizer import Recognizer
-    from inktex.transcription.run import start_processes, transcribe
+    from inktex.transcription.run import transcribe
 
     logging.disable_progress_bar()
     state = start_processes()

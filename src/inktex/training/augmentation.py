@@ -102,8 +102,13 @@ _EDGE = 100
 
 
 def draw_scale(config: AugmentationConfig, rng: np.random.Generator) -> float:
-    """A size factor, uniform in its logarithm."""
-    low, high = np.log(config.scale)
+    """A size factor."""
+    return _draw_factor(config.scale, rng)
+
+
+def _draw_factor(bounds: tuple[float, float], rng: np.random.Generator) -> float:
+    """A factor, uniform in its logarithm."""
+    low, high = np.log(bounds)
     return float(np.exp(rng.uniform(low, high)))
 
 
@@ -133,7 +138,7 @@ def draw_given(config: AugmentationConfig, rng: np.random.Generator) -> Given | 
     """Another size and pen for `config.given` of the expressions: one or the other, or both."""
     if not config.given or rng.random() >= config.given:
         return None
-    pen, size = int(rng.choice(_GIVEN_PENS)), float(np.exp(rng.uniform(*np.log(_GIVEN_SIZES))))
+    pen, size = int(rng.choice(_GIVEN_PENS)), _draw_factor(_GIVEN_SIZES, rng)
     which = rng.integers(3)
     return Given(
         PEN_WIDTH if which == 0 else pen,

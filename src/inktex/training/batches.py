@@ -203,8 +203,8 @@ class Planner:
             queues.setdefault(shape, []).append((int(index), factor, kind))
         plans = [
             Plan(shape, members, epoch)
-            for queue in self._merge(queues)
-            for shape, members in self._split(*queue, lengths)
+            for shape, queue in self._merge(queues)
+            for members in self._split(shape, queue, lengths)
         ]
         plans = [plans[i] for i in rng.permutation(len(plans))]
         if processes > 1:
@@ -229,12 +229,12 @@ class Planner:
 
     def _split(
         self, shape: Shape, queue: list[Member], lengths: NDArray[np.float64]
-    ) -> Iterator[tuple[Shape, tuple[Member, ...]]]:
+    ) -> Iterator[tuple[Member, ...]]:
         """Cut a queue into batches of expressions of about the same number of tokens."""
         order = np.argsort(lengths[[index for index, *_ in queue]], kind="stable")
         size = batch_size(shape, self.config)
         for start in range(0, len(queue), size):
-            yield shape, tuple(queue[i] for i in order[start : start + size])
+            yield tuple(queue[i] for i in order[start : start + size])
 
 
 def member_rng(seed: int, epoch: int, index: int) -> np.random.Generator:

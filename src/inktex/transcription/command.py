@@ -103,9 +103,10 @@ def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     from transformers.utils import logging
 
+    from inktex.processes import start_processes
     from inktex.recognizer import load
 
-    from .run import start_processes, transcribe
+    from .run import transcribe
     from .shards import Shards
     from .sources import open_source
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import parse_flag_from_env
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm.auto import tqdm
 
@@ -24,7 +23,7 @@ from inktex.recognizer import BaseRecognizer, prepare
 from .shards import Shards
 from .sources import Row, Source
 
-__all__ = ["WINDOW", "Summary", "start_processes", "transcribe"]
+__all__ = ["WINDOW", "Summary", "transcribe"]
 
 WINDOW: Final = 512
 """Pictures that are sorted together, and rows of a shard."""
@@ -53,30 +52,6 @@ class _Prepared:
 
     id: str
     picture: PlacedPicture | str
-
-
-def start_processes(threads: int | None = None) -> PartialState:
-    """Find the other processes of this run, as `torchrun` or `accelerate launch` started them.
-
-    Args:
-        threads: of this process; None for one on a CPU that it shares with others of the run, else
-            torch's choice.
-
-    Raises:
-        ValueError: if there are others that cannot be reached.
-    """
-    is_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
-    state = PartialState(cpu=is_cpu)
-    if state.num_processes != int(os.environ.get("WORLD_SIZE", "1")):
-        raise ValueError(
-            f"Several processes were started, but cannot work together on {state.device}. Set "
-            "ACCELERATE_USE_CPU=true, or start one."
-        )
-    if threads is None and state.num_processes > 1 and state.device.type == "cpu":
-        threads = 1
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return state
 
 
 def transcribe(
