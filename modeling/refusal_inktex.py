@@ -42,7 +42,7 @@ def refuse_what_is_no_writing(strokes: Mask, labels: Labels, width: float, heigh
     Raises:
         NoFormulaError: saying what the ink looks like instead.
     """
-    if strokes.mean() > MOST_FILLED and min(strokes.shape) > 4 * width:
+    if strokes.mean() > MOST_FILLED and min(strokes.shape) > 6 * width:
         raise NoFormulaError(
             "No formula found: most of the picture is ink. Cut out the formula, or write it on "
             "paper of one colour."

@@ -20,14 +20,14 @@ from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.normal_form_inktex import _nib
 from inktex.modeling.photo_inktex import ink_of_photo, without_ruling
 from inktex.modeling.pictures_inktex import NoFormulaError, reduced_levels
-from inktex.modeling.strokes_inktex import centre_lines, widen
+from inktex.modeling.strokes_inktex import THINNEST, centre_lines, grey_width, widen
 from inktex.render import dilate, render
 from inktex.showing import preprocessing_sheet
 
 PROCESSOR = InktexImageProcessor(enlargement=1.0)
 
 
-def _formula(*others: Any) -> NDArray[np.uint8]:
+def _formula(*others: Any, scale: float = 1.0) -> NDArray[np.uint8]:
     """`x - 1 = o`, more or less, and other strokes, white on black as published."""
     angle = np.linspace(0, 2 * np.pi, 24)
     strokes: list[Any] = [
@@ -40,7 +40,7 @@ def _formula(*others: Any) -> NDArray[np.uint8]:
         np.stack([130 + 12 * np.cos(angle), 20 + 17 * np.sin(angle)], axis=1),
         *others,
     ]
-    return render([np.array(stroke, dtype=np.float32) for stroke in strokes])
+    return render([scale * np.array(stroke, dtype=np.float32) for stroke in strokes])
 
 
 INK = _formula()
@@ -161,7 +161,7 @@ def test_felt_pens_write_at_any_resolution(pen: int, zoom: float) -> None:
     turn=st.integers(0, 3),
 )  # fmt: skip
 @settings(max_examples=25, deadline=None)
-def test_strokes_that_a_wide_pen_ran_together_are_two_again(
+def test_centre_lines_of_a_wide_pen_draw_the_same_ink_again(
     pen: int, overlap: int, length: int, turn: int
 ) -> None:
     distance = pen - overlap
@@ -173,7 +173,8 @@ def test_strokes_that_a_wide_pen_ran_together_are_two_again(
     found = found[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     assert found.shape == lines.shape
     assert found[lines].all()
-    assert not found[1:-1, 1:-1].any()  # their ends are tied together: nothing tells
+    redrawn = ndimage.binary_dilation(np.pad(centre_lines(ink, pen), pen), np.ones((pen, pen)))
+    assert (redrawn[pen:-pen, pen:-pen] == ink).all()  # where they ran together, nothing tells
 
 
 def test_a_pen_is_no_wider_than_what_it_drew() -> None:
@@ -193,6 +194,31 @@ def test_the_dots_of_a_wide_pen_stay_filled() -> None:
     dot = np.pad(np.ones((10, 9), dtype=bool), 4)
     assert ndimage.label(~widen(centre_lines(dot, 7), 3).astype(bool))[1] <= 1
     assert centre_lines(dot, 7).sum() == 4 * 3
+
+
+@pytest.mark.parametrize("resampling", [Image.Resampling.BICUBIC, Image.Resampling.LANCZOS])
+@pytest.mark.parametrize("factor", [0.5, 0.75, 1.5, 3.0])
+def test_levels_tell_the_pen_to_a_part_of_a_pixel(
+    factor: float, resampling: Image.Resampling
+) -> None:
+    small = Image.fromarray(OVERLINED)
+    size = round(small.width * factor), round(small.height * factor)
+    ink = np.asarray(small.resize(size, resampling), dtype=np.float32) / np.float32(255)
+    assert grey_width(ink, THINNEST) == pytest.approx(3 * factor, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("scale", "factor", "resampling"),
+    [(1.5, 0.5, Image.Resampling.BICUBIC), (1.0, 2.0, Image.Resampling.NEAREST)],
+)
+def test_the_pen_tells_by_how_much_a_drawing_was_resized(
+    scale: float, factor: float, resampling: Image.Resampling
+) -> None:
+    """Tall ones of half the size have the height that is wanted, doubled pixels a felt pen."""
+    drawn = Image.fromarray(_formula(scale=scale))
+    size = round(drawn.width * factor), round(drawn.height * factor)
+    placed = PROCESSOR.place(drawn.resize(size, resampling))
+    assert placed.zoom[0] == pytest.approx(PROCESSOR.resolution / factor, rel=0.04)
 
 
 @pytest.mark.parametrize("degrees", [-16, -12, 12, 16])

@@ -20,15 +20,15 @@ from .refusal_inktex import refuse_what_is_no_writing
 from .strokes_inktex import (
     EIGHT,
     EXACTLY,
+    FAINTEST,
     SQUARE_PEN,
     THINNEST,
     centre_lines,
     covered_by_square,
+    grey_width,
     ink_box,
-    steps,
     stroke_width,
     stroke_widths,
-    thin,
     widen,
     width_quantile,
 )
@@ -56,14 +56,21 @@ _TALLER = 0.08
 in three pictures of four by 0.02 less to 0.1 more."""
 _CLEARLY = 0.15
 """Natural logarithm: so much nearer to its height must a drawing come that was made larger."""
+_FARTHEST = 0.55
+"""Natural logarithm: so much taller or smaller than the mean is one in a hundred expressions."""
+_AS_SQUARE = 0.94
+"""Share of the ink that a square of the pen's width covers once the size is right again: in 19 of
+20 pictures by the protocol that were made smaller or larger; in one of ten by a round pen."""
+_FRINGE = 2
+"""Pixels around the ink that are faint, but tell where its edge lies between two pixels."""
+_STRAY = 0.01
+"""Share of the ink that may have levels between black and white in a drawing of two levels."""
 _TALL = 1.25
 """Factor on the tolerance for tall ink that was drawn with the protocol's own pen: symbols that
 touch measure taller than their traces."""
 _BY_WIDER = 0.45
 """Share of the ink that a pen wider by a pixel covers, at most, as where strokes cross; the
 protocol's pictures have up to 0.40, and 0.49 and more where they were made larger by a fifth."""
-_FINE = 5.0
-"""Pixels; the width of narrower lines is measured by their grey levels, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +173,8 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     box = ink_box(strokes)
     left = box[1].start / zoom + (grey.shape[1] - ink.shape[1] / zoom) / 2
     top = box[0].start / zoom + (grey.shape[0] - ink.shape[0] / zoom) / 2
+    rows, columns = (slice(side.start, side.stop + 2 * _FRINGE) for side in box)
+    fringed = np.pad(ink, _FRINGE)[rows, columns]
     ink, strokes = ink[box], strokes[box]
     thinnest, thickest = form.stroke_range
     if width > thickest:  # a wide pen, or narrow strokes that run together
@@ -181,7 +190,7 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     is_rescaled = not (found.is_plain and is_near and thinnest <= width)
     resized, enlargement = None, 1.0
     if found.is_plain and not (is_near and form.stroke_width <= width <= thickest):
-        resized = _resized(ink, height, form)
+        resized = _resized(fringed, height, form)
     if resized is not None:
         is_rescaled, scale, width = True, resized, form.stroke_width / resized
     else:
@@ -202,10 +211,14 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         # Small ink is enlarged before its strokes are drawn anew; thick ink is thinned at the
         # size where the result has to be right.
         scale = min(scale, float(np.sqrt(MOST_PIXELS / strokes.size)))
-        ink = _resize(ink, scale)
+        left, top = left - _FRINGE / zoom, top - _FRINGE / zoom
+        ink = _resize(fringed, scale)
         width, zoom = width * scale, zoom * scale
         scale = 1.0
-        strokes = ink > 0.5
+        strokes = ink > min(0.5, 0.5 * float(ink.max()))
+        box = ink_box(strokes)
+        left, top = left + box[1].start / zoom, top + box[0].start / zoom
+        ink, strokes = ink[box], strokes[box]
     pen = form.stroke_width / scale
     if found.is_plain:  # of edges that were blurred or compressed the model has not learnt
         ink = strokes.astype(np.float32)
@@ -253,27 +266,37 @@ def _is_drawn_with(strokes: Mask, pen: int) -> bool:
 def _resized(ink: Ink, height: float, form: NormalForm) -> float | None:
     """By what factor a drawing in normal form that was made larger or smaller is to be resized.
 
-    The pen tells it exactly; the height of the symbols, which varies, whether that is what happened
-    to the picture. None if it is not.
+    The pen tells it exactly, and that it is the protocol's pen shows in what a square covers. The
+    height of the symbols, which varies, tells the rest.
 
     Args:
         ink: on plain paper.
         height: of the symbols, in pixels of `ink`.
         form: the aim.
+
+    Returns:
+        The factor; None if that is not what happened to the picture.
     """
-    strokes = ink > 0.5
-    pen = stroke_width(strokes, THINNEST)
-    if pen < _FINE:
-        # Not whole pixels any more: ink by length. A square pen covers as much as it moves across
-        # and down, times its width.
-        pen = float(ink.sum()) / max(steps(thin(strokes)), 1)
-    scale = form.stroke_width / pen
+    scale = form.stroke_width / grey_width(ink, THINNEST)
     if 1 / _WIDE < scale < _WIDE:
         return None
     off, left = (
         abs(math.log(one / form.symbol_height) - _TALLER) for one in (height, height * scale)
     )
+    if left > _FARTHEST:
+        return None
+    fit = covered_by_square(_resize(ink, scale) > 0.5, form.stroke_width)
+    if _has_two_levels(ink):  # nothing but repeating pixels leaves no levels between
+        return scale if fit >= EXACTLY else None
+    if fit >= _AS_SQUARE:
+        return scale
     return scale if left < min(off - _CLEARLY, math.log(form.height_tolerance)) else None
+
+
+def _has_two_levels(ink: Ink) -> bool:
+    """Whether a drawing is as it was drawn: black and white."""
+    between = ((ink > FAINTEST) & (ink < 1 - FAINTEST)).sum()
+    return bool(between <= _STRAY * (ink > 0.5).sum())
 
 
 def _askew(found: Separated, strokes: Mask, width: float) -> float:
@@ -369,11 +392,11 @@ def _reduce(grey: Grey) -> Grey:
 
 
 def _resize(
-    picture: Grey, scale: float, resample: Image.Resampling = Image.Resampling.BICUBIC
+    picture: Grey, scale: float, resample: Image.Resampling = Image.Resampling.LANCZOS
 ) -> Grey:
     height, width = picture.shape
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    # Bicubic filters overshoot.
+    # Lanczos' filter overshoots.
     return np.asarray(Image.fromarray(picture).resize(size, resample)).clip(0, 1)
 
 

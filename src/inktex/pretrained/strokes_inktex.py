@@ -14,8 +14,8 @@ STROKE_RANGE = (2.0, 4.5)
 """Pixels of the protocol; narrower and wider strokes are drawn anew."""
 THINNEST = 0.1
 """Share of the ink whose runs are as short as the pen is wide, even in wide, merging strokes."""
-LARGEST_DOT = 1.8
-"""Widths of the pen; what is larger and has no hole had one, which the pen filled."""
+FAINTEST = 0.1
+"""Level of ink: what is fainter, next to lines that were resized, is the resampling's echo."""
 SQUARE_PEN = 0.98
 """Share of the ink that a square of its width covers, where it was drawn with one..."""
 EXACTLY = 0.999
@@ -38,6 +38,34 @@ def stroke_width(strokes: Mask, share: float = 0.5) -> float:
 def stroke_widths(strokes: Mask) -> Lengths:
     """The shorter of the two runs through each pixel of the ink, in pixels."""
     return np.minimum(runs(strokes), runs(strokes.T).T)[strokes]
+
+
+def grey_width(ink: Ink, share: float) -> float:
+    """`stroke_width` by grey levels, to a part of a pixel: ink that was made larger or smaller.
+
+    The levels of a run add up to the pen's width, wherever its edges lie.
+
+    Args:
+        ink: `(h, w)`, 1 on paper 0.
+        share: of the ink, that may have shorter runs.
+    """
+    widths = np.minimum(_grey_runs(ink), _grey_runs(ink.T).T)[ink > 0.5]
+    return float(np.quantile(widths, share))
+
+
+def _grey_runs(ink: Ink) -> Ink:
+    """Sum of the levels of the horizontal run of ink that each pixel of ink is in."""
+    height, width = ink.shape
+    rows = np.zeros((height, width + 1), dtype=np.float32)  # a blank before each row
+    rows[:, 1:] = np.where(ink > FAINTEST, ink, 0)
+    levels = rows.ravel()
+    inked = levels > 0
+    starts = np.flatnonzero(inked & ~np.append(False, inked[:-1]))
+    sums = np.zeros_like(levels)
+    if len(starts):
+        lengths = run_lengths(ink > FAINTEST)
+        sums[inked] = np.repeat(np.add.reduceat(levels, starts), lengths)
+    return sums.reshape(height, width + 1)[:, 1:]
 
 
 def width_quantile(widths: Lengths, share: float) -> float:
@@ -106,11 +134,9 @@ def widen(lines: Mask, size: int) -> Ink:
 
 
 def centre_lines(strokes: Mask, pen: int) -> Mask:
-    """The lines along which a square pen drew wide strokes.
+    """The lines along which a pen drew wide strokes.
 
-    They are half a pen inside the outline of the ink. Where the pen filled a loop, or strokes ran
-    together, that is not the one line in the middle of the ink, but a line on either side: so the
-    loop is open again, and the strokes are two. Dots stay filled.
+    Where the pen filled a loop or an acute angle, so is what is given: nobody knows what was in it.
 
     Args:
         strokes: `(h, w)`.
@@ -118,26 +144,15 @@ def centre_lines(strokes: Mask, pen: int) -> Mask:
     """
     square = np.ones((pen, pen))
     inside = ndimage.binary_erosion(strokes, square)
-    hollow = ndimage.binary_erosion(inside, EIGHT)
     drawn = ndimage.binary_dilation(inside, square)
     labels, _ = ndimage.label(strokes, EIGHT)
     others = strokes.copy()
     for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
         own = labels[rows, columns] == number
-        if max(rows.stop - rows.start, columns.stop - columns.start) <= LARGEST_DOT * pen:
-            hollow[rows, columns] &= ~own
         if drawn[rows, columns][own].mean() >= EXACTLY:
             others[rows, columns] &= ~own
     # Slanting lines of a round pen are narrower than the square: the skeleton is what is in them.
-    return (thin(others) | inside) & ~hollow
-
-
-def steps(lines: Mask) -> int:
-    """How many pixels lines of one pixel move across and down, in all."""
-    level, upright = lines[:, 1:] & lines[:, :-1], lines[1:] & lines[:-1]
-    falling = lines[1:, 1:] & lines[:-1, :-1] & ~lines[1:, :-1] & ~lines[:-1, 1:]
-    rising = lines[1:, :-1] & lines[:-1, 1:] & ~lines[1:, 1:] & ~lines[:-1, :-1]
-    return int(level.sum() + upright.sum() + 2 * falling.sum() + 2 * rising.sum())
+    return np.asarray(thin(others) | inside)
 
 
 def thin(strokes: Mask) -> Mask:
@@ -174,16 +189,17 @@ def thin(strokes: Mask) -> Mask:
 __all__ = [
     "EIGHT",
     "EXACTLY",
+    "FAINTEST",
     "SQUARE_PEN",
     "STROKE_RANGE",
     "THINNEST",
     "centre_lines",
     "covered_by_square",
+    "grey_width",
     "ink_box",
     "run_lengths",
     "runs",
     "squares_within",
-    "steps",
     "stroke_width",
     "stroke_widths",
     "thin",

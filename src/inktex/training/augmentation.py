@@ -12,8 +12,6 @@ from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
 
 _WIDE_PENS = (5, 6, 7)
 """Pixels at the published scale."""
-_GIVEN_PENS = (1, 2, 3, 3, 4, 5, 6, 6, 7, 8)
-"""Pixels, before the size changes."""
 _GIVEN_SIZES = (0.4, 1.3)
 _GIVEN_RESAMPLING = (
     Image.Resampling.BOX,
@@ -63,6 +61,7 @@ class AugmentationConfig:
             the image processor draws anew.
         given: share of the expressions that are given as a picture of another size, drawn with
             another pen, which the image processor brings to what the model reads.
+        given_pens: their pen widths to choose from, in pixels before the size changes.
     """
 
     scale: tuple[float, float] = (0.7, 1.4)
@@ -93,6 +92,7 @@ class AugmentationConfig:
     pens: tuple[int, ...] = (2, 3, 3, 3, 4)
     wide_pens: float = 0.0
     given: float = 0.0
+    given_pens: tuple[int, ...] = (1, 2, 3, 3, 4, 5, 6, 6, 7, 8)
 
 
 _ROUGHNESS = (10.0, 80.0)
@@ -138,7 +138,7 @@ def draw_given(config: AugmentationConfig, rng: np.random.Generator) -> Given | 
     """Another size and pen for `config.given` of the expressions: one or the other, or both."""
     if not config.given or rng.random() >= config.given:
         return None
-    pen, size = int(rng.choice(_GIVEN_PENS)), _draw_factor(_GIVEN_SIZES, rng)
+    pen, size = int(rng.choice(config.given_pens)), _draw_factor(_GIVEN_SIZES, rng)
     which = rng.integers(3)
     return Given(
         PEN_WIDTH if which == 0 else pen,

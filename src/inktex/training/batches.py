@@ -373,7 +373,7 @@ def rasterize(
     full = (int(np.rint(size[1] / resolution)), int(np.rint(size[0] / resolution)))
     picture = draw(np.split(placed, example.offsets[1:-1]), *full, pen=pen)
     if pen > STROKE_RANGE[1]:
-        # As the image processor does, which leaves no wide strokes: loops open, strokes part.
+        # As the image processor does, which leaves no wide strokes.
         lines = centre_lines(picture > 0, pen)
         picture = dilate(lines * np.uint8(255), PEN_WIDTH)
     shrunk = Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BILINEAR)
