@@ -296,10 +296,21 @@ def test_faint_flat_marks_are_no_ink() -> None:
     sheet = _sheet()
     pencil = ImageDraw.Draw(sheet)
     for box in ((90, 30, 150, 38), (300, 220, 330, 227)):  # as edges of shadows come out
-        pencil.rectangle(box, fill=150)
+        pencil.rectangle(box, fill=127)
     placed = PROCESSOR.place(_photographed(sheet, 2.0))
     assert "2 faint marks removed" in placed.notes
     assert _agrees(placed.picture)
+
+
+def test_fingers_of_a_shadow_across_strokes_are_no_ink() -> None:
+    """Strokes hang together with them, and in the corner that is darkest ink is as faint."""
+    sheet = _sheet()
+    light = np.ones((sheet.height, sheet.width), dtype=np.float32)
+    for y in (105, 140, 175):
+        light[y : y + 14, : sheet.width // 2] = 0.7
+    light = ndimage.gaussian_filter(light, 2)
+    shaded = Image.fromarray((np.asarray(sheet) * light).astype(np.uint8))
+    assert _agrees(PROCESSOR.draw(_photographed(shaded, 2.0)))
 
 
 def test_the_line_above_is_no_part_of_the_formula() -> None:

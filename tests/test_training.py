@@ -47,6 +47,7 @@ from inktex.training.batches import (
     reduce_picture,
 )
 from inktex.training.consistency import consistency_loss
+from inktex.training.distillation import distillation_loss, without_plain
 from inktex.training.loop import learning_rate, train, usable_precision
 from inktex.training.recipe import (
     OptimizerConfig,
@@ -343,6 +344,32 @@ def test_consistency_compares_the_variants_of_an_example_in_the_same_direction()
     one_read = torch.tensor([[1, IGNORE], [1, IGNORE]])
     two[:, 1] = torch.randn(2, 2, generator=generator)  # behind the end, where nothing counts
     assert consistency_loss(two, one_read, 2).item() == pytest.approx(mean)
+
+
+def test_distillation_measures_what_was_learnt_by_what_is_taught() -> None:
+    even, odd = torch.tensor([0.5, 0.5]).log(), torch.tensor([0.25, 0.75]).log()
+    labels = torch.tensor([[1, IGNORE]])
+    learnt, known = (one.repeat(1, 2, 1) for one in (odd, even))
+    learnt[:, 1] = torch.tensor([9.0, -9.0])  # behind the end, where nothing counts
+    of_learnt = 0.5 * math.log(2) + 0.5 * math.log(2 / 3)
+    assert distillation_loss(learnt, known, labels).item() == pytest.approx(of_learnt)
+    assert distillation_loss(known, known, labels).item() == 0
+
+
+def test_a_teacher_sees_the_same_ink_as_published(examples: list[Example]) -> None:
+    config = BatchConfig(heights=(64, 128), widths=(128, 384), max_size=4)
+    augmentation = AugmentationConfig(given=1.0, given_pens=(6,), threshold=1.0)
+    plans = Planner(examples, config, augmentation).epoch(0)
+    batches = PlannedBatches(examples, config, augmentation, with_plain=True)
+    drawn, plain = batches[plans[0]], PlannedBatches(examples, config, augmentation)[plans[0]]
+    assert all(torch.equal(drawn[key], plain[key]) for key in plain), "the same but for more of it"
+    assert set(without_plain(drawn)) == set(plain)
+    assert drawn["plain_pixel_values"].shape == drawn["pixel_values"].shape
+    assert drawn["plain_guide"].shape == drawn["guide"].shape
+    assert (drawn["plain_pixel_values"] != drawn["pixel_values"]).flatten(1).any(dim=1).all()
+    grey = (drawn["plain_pixel_values"] > 0.1) & (drawn["plain_pixel_values"] < 0.9)
+    assert grey.any(), "the threshold is not for it"
+    assert set(drawn["pixel_values"].unique().tolist()) == {0.0, 1.0}
 
 
 @pytest.mark.parametrize(("pen", "size"), [(6, 1.0), (3, 0.5), (1, 0.7)])
@@ -763,6 +790,20 @@ def test_a_run_may_ask_for_consistency(examples: list[Example], tmp_path: Path) 
     assert all(record["consistency"] > 0 for record in records if "loss" in record)
     with pytest.raises(ValueError, match="variants"):
         small_recipe(loss={"consistency": 1.0})
+
+
+def test_a_run_may_learn_from_what_it_starts_from(examples: list[Example], tmp_path: Path) -> None:
+    first = train(small_recipe(steps=1), examples, [], tmp_path / "first")
+    loss = {"distillation": 2.0}
+    augmentation = {"given": 1.0, "given_pens": [6]}
+    recipe = small_recipe(
+        steps=2, log_every=1, loss=loss, init=str(first), augmentation=augmentation
+    )
+    train(recipe, examples, [], tmp_path / "run")
+    records = [json.loads(line) for line in (tmp_path / "run/curve.jsonl").read_text().splitlines()]
+    assert all(record["distillation"] > 0 for record in records if "loss" in record)
+    with pytest.raises(ValueError, match="init"):
+        small_recipe(loss=loss)
 
 
 def test_a_run_starts_from_the_weights_of_another(examples: list[Example], tmp_path: Path) -> None:

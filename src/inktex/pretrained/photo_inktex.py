@@ -23,6 +23,8 @@ _SHORTEST_LINE = 0.1
 """Of the picture's width, that a ruled line is in it at least, or it is not looked for."""
 SOFT = 0.35
 """Of the usual steepness of the edges of ink; what has less is a shadow."""
+SHADE = 0.55
+"""Of the contrast of the ink beside it; what has less is a shadow that crosses strokes."""
 FAINT = 0.65
 """Of the usual contrast of ink; what has less and is no letter is the edge of a shadow."""
 MANY_SPECKS = 12
@@ -119,7 +121,8 @@ def _ink(light: Grey, sigma: float, reach: int) -> tuple[Mask, Grey, Mask]:
         raise NoFormulaError("The picture is blank: there is no ink in it.")
     # Faint parts count where they continue strong ones.
     weak = (contrast > max(0.6 * threshold, min(2.5 * noise, threshold))) & ~outside
-    return _without_soft(grow(strong, weak), contrast), contrast, outside
+    ink = _without_soft(grow(strong, weak), contrast)
+    return _without_shade(ink, contrast), contrast, outside
 
 
 def _without_soft(ink: Mask, contrast: Grey) -> Mask:
@@ -131,6 +134,23 @@ def _without_soft(ink: Mask, contrast: Grey) -> Mask:
     total = np.bincount(labels[rim], slope[rim], minlength=count + 1)
     is_soft = total < SOFT * np.quantile(slope[rim], 0.75) * length
     return ink & ~is_soft[labels]
+
+
+def _without_shade(ink: Mask, contrast: Grey) -> Mask:
+    """Take away what is much fainter than the ink around: shadows that strokes hang together with.
+
+    No threshold for all of a picture parts them, as ink in a dark corner may be as faint.
+    """
+    size = max(round(5 * stroke_width(ink)), 3)
+
+    def around(values: Grey) -> Grey:
+        once = ndimage.uniform_filter(values, size)
+        return np.asarray(ndimage.uniform_filter(once, size))
+
+    # A mean that leans to the darkest: of the ink, though most around may be shadow.
+    dark = np.where(ink, contrast**3, 0).astype(np.float32)
+    usual = around(dark * contrast) / np.maximum(around(dark), 1e-9)
+    return ink & (contrast > SHADE * usual)
 
 
 def _off_the_edge(ink: Mask, outside: Mask) -> Mask:

@@ -139,6 +139,8 @@ def batch_size(shape: Shape, config: BatchConfig) -> int:
     return max(pictures // config.variants, 1)
 
 
+PLAIN = "plain_"
+"""Before the names of what a batch has of the same ink as published, for a teacher."""
 _VARIANT_SCALE = (0.85, 1.0)
 """Size of an example's further variants, which must fit the shape that the first was given."""
 _TOKEN_COST = 140
@@ -276,6 +278,7 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         augmentation: how far each example is varied; None for no variation.
         seed: of everything random; that of the planner.
         synthetic: writes the examples that the planner added.
+        with_plain: whether batches also have pictures of the same ink, varied alike, as published.
     """
 
     def __init__(
@@ -285,23 +288,32 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         augmentation: AugmentationConfig | None,
         seed: int = 0,
         synthetic: SyntheticInk | None = None,
+        with_plain: bool = False,
     ) -> None:
         self.examples, self.config, self.augmentation = examples, config, augmentation
-        self.seed, self.synthetic = seed, synthetic
+        self.seed, self.synthetic, self.with_plain = seed, synthetic, with_plain
 
     def __getitem__(self, plan: Plan) -> dict[str, torch.Tensor]:
-        members = []
+        members: list[tuple[AnyExample, Raster]] = []
+        plain: list[tuple[AnyExample, Raster]] = []
         noise = 0.0 if self.augmentation is None else self.augmentation.tokens
         rng = member_rng(self.seed, plan.epoch, 0)
         for number, factor, kind in plan.members:
             rng = member_rng(self.seed, plan.epoch, number)
             example = member_example(self.examples, self.synthetic, number, kind, rng)
-            members.append(self._variant(example, factor, plan.shape, rng))
+            sizes = [(factor, rng)]
             for ordinal in range(1, self.config.variants):
                 other = np.random.default_rng((self.seed, plan.epoch, number, ordinal))
-                smaller = factor * other.uniform(*_VARIANT_SCALE)
-                members.append(self._variant(example, smaller, plan.shape, other))
+                sizes.append((factor * other.uniform(*_VARIANT_SCALE), other))
+            for size, own in sizes:
+                varied, raster = self._variant(example, size, plan.shape, own)
+                members.append((varied, raster))
+                if self.with_plain:
+                    plain.append((varied, self._plain(varied, size, plan.shape)))
         batch = collate(members, plan.shape, self.config)
+        if plain:
+            also = collate(plain, plan.shape, self.config)
+            batch |= {PLAIN + key: also[key] for key in ("pixel_values", "pixel_mask", "guide")}
         if noise:
             _mislead(batch["decoder_input_ids"], noise, rng)
         return batch
@@ -312,9 +324,7 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         """The example varied, and its picture."""
         augmentation = self.augmentation
         if augmentation is None:
-            if isinstance(example, PictureExample):
-                return example, reduce_picture(example, factor, shape, self.config)
-            return example, rasterize(example, factor, PEN_WIDTH, shape, self.config)
+            return example, self._plain(example, factor, shape)
         if isinstance(example, PictureExample):
             example = vary_picture(example, augmentation, rng)
             raster = reduce_picture(example, factor, shape, self.config)
@@ -326,6 +336,12 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
                 found = rasterize_given(example, factor, given, shape, self.config)
             raster = found or rasterize(example, factor, pen, shape, self.config)
         return example, replace(raster, picture=degrade(raster.picture, augmentation, rng))
+
+    def _plain(self, example: AnyExample, factor: float, shape: Shape) -> "Raster":
+        """The picture of an example as it is, drawn by the protocol."""
+        if isinstance(example, PictureExample):
+            return reduce_picture(example, factor, shape, self.config)
+        return rasterize(example, factor, PEN_WIDTH, shape, self.config)
 
 
 def _mislead(inputs: torch.Tensor, share: float, rng: np.random.Generator) -> None:

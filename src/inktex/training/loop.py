@@ -32,6 +32,7 @@ from .average import WeightAverage
 from .batches import IGNORE, PAD, image_processor
 from .checkpoints import BEFORE, CHECKPOINT, forget_checkpoints, load_checkpoint, save_checkpoint
 from .consistency import consistency_loss
+from .distillation import distillation_loss, taught, without_plain
 from .growth import can_grow, grown
 from .guard import FiniteGuard
 from .recipe import OptimizerConfig, Recipe, recipe_from_dict
@@ -49,7 +50,7 @@ CURVE = "curve.jsonl"
 RECIPE = "recipe.json"
 MACHINE = "machine.json"
 """What a run was computed on."""
-_LOSSES = ("loss", "tokens", "symbols", "guide", "consistency", "risk")
+_LOSSES = ("loss", "tokens", "symbols", "guide", "consistency", "distillation", "risk")
 
 
 @dataclass
@@ -169,6 +170,7 @@ def train(
     model, optimizer = accelerator.prepare(model, optimizer)
     bare = accelerator.unwrap_model(model)
     _check_shapes(recipe, bare.encoder.backbone.stride)
+    teacher = _teacher(recipe, accelerator)
     average = WeightAverage(bare, recipe.optimizer.average)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, average)
@@ -204,7 +206,9 @@ def train(
             progress.batch += 1
             is_whole = progress.batch % accumulate == 0
             with nullcontext() if is_whole else accelerator.no_sync(model):
-                losses = _backward(accelerator, model, batch, recipe, progress.share(recipe))
+                losses = _backward(
+                    accelerator, model, batch, recipe, progress.share(recipe), teacher
+                )
             for name, value in losses.items():
                 step_losses[name] = step_losses.get(name, 0.0) + value / accumulate
             if not is_whole:
@@ -280,6 +284,7 @@ def _backward(
     batch: dict[str, torch.Tensor],
     recipe: Recipe,
     share: float,
+    teacher: InktexForConditionalGeneration | None = None,
 ) -> dict[str, float]:
     """Add a batch's gradients to those that there are; gives its losses.
 
@@ -287,8 +292,14 @@ def _backward(
         accelerator, model, recipe: of the run.
         batch: of `collate`.
         share: of the run that is done, 0 to 1.
+        teacher: to learn from, too.
     """
     batch = {key: value.to(accelerator.device, non_blocking=True) for key, value in batch.items()}
+    known = None
+    if teacher is not None:
+        with accelerator.autocast():
+            known = taught(teacher, batch)
+        batch = without_plain(batch)
     if accelerator.unwrap_model(model).config.decoder.location_feedback:
         batch |= _find_places(accelerator.unwrap_model(model), batch)
     with accelerator.autocast():
@@ -299,7 +310,10 @@ def _backward(
             symbol_weight=recipe.loss.symbol,
             guide_weight=recipe.loss.guide,
         )
-        loss, risk, difference = output.loss, None, None
+        loss, risk, difference, distillation = output.loss, None, None, None
+        if known is not None:
+            distillation = distillation_loss(output.logits, known, batch["labels"])
+            loss = loss + recipe.loss.distillation * distillation
         if recipe.loss.consistency:
             directions = len(batch["labels"]) // len(batch["pixel_values"])
             difference = consistency_loss(
@@ -314,12 +328,21 @@ def _backward(
             loss = loss + recipe.loss.risk * risk
     accelerator.backward(loss / recipe.optimizer.accumulate)
     found = (
-        loss, output.token_loss, output.symbol_loss, output.guide_loss, difference, risk,
+        loss, output.token_loss, output.symbol_loss, output.guide_loss, difference, distillation,
+        risk,
     )  # fmt: skip
-    known = {name: one for name, one in zip(_LOSSES, found, strict=True) if one is not None}
+    named = {name: one for name, one in zip(_LOSSES, found, strict=True) if one is not None}
     # At once: a GPU is waited for a single time.
-    values = torch.stack([one.detach().float() for one in known.values()]).tolist()
-    return dict(zip(known, values, strict=True))
+    values = torch.stack([one.detach().float() for one in named.values()]).tolist()
+    return dict(zip(named, values, strict=True))
+
+
+def _teacher(recipe: Recipe, accelerator: Accelerator) -> InktexForConditionalGeneration | None:
+    """What the run starts from, which stays as it is; None if the recipe wants no teacher."""
+    if not recipe.loss.distillation:
+        return None
+    teacher = make_model(recipe).to(memory_format=torch.channels_last)
+    return teacher.to(accelerator.device).eval().requires_grad_(False)
 
 
 def _step(

@@ -54,6 +54,8 @@ class LossConfig:
         chances: how often each picture is read by chance for it.
         consistency: weight of the difference between what is read in the variants of an example
             (`training.consistency`), 0 to do without; needs `batch.variants` of 2 or more.
+        distillation: weight of the difference from what the weights that the run starts from read
+            in the same ink as published (`training.distillation`), 0 to do without; needs `init`.
     """
 
     label_smoothing: float = 0.1
@@ -63,6 +65,7 @@ class LossConfig:
     risk_from: float = 0.0
     chances: int = 2
     consistency: float = 0.0
+    distillation: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.loss.consistency and self.batch.variants < 2:
             raise ValueError("loss.consistency compares variants: set batch.variants to 2 or more.")
+        if self.loss.distillation and self.init is None:
+            raise ValueError("loss.distillation needs a teacher: set init to a checkpoint.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, as YAML and JSON want them."""

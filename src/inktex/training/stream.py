@@ -140,7 +140,7 @@ def recipe_batches(
         recipe.planners,
     )
     on_gpu = accelerator.device.type == "cuda"
-    batches = PlannedBatches(examples, *varied)
+    batches = PlannedBatches(examples, *varied, with_plain=recipe.loss.distillation > 0)
     return plans, batch_loader(batches, plans, recipe.workers, recipe.seed, pin_memory=on_gpu)
 
 
