@@ -27,8 +27,10 @@ demo: $(VENV)/installed
 space: $(VENV)/installed-space
 	$(BIN)/python spaces_app/app.py
 
+# A process for each core, four at most, that computes with one thread; a file's tests share one.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
+	  $(PYTEST_ARGUMENTS)
 
 # The lower bounds of setup.cfg.
 OLDEST := transformers==5.19.0 numpy==2.0.2 scipy==1.13.0 pillow==11.0.0 pyyaml==6.0.1 \

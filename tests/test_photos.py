@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from scipy import ndimage
 
 from inktex.evaluation.negatives import KINDS, negatives
-from inktex.modeling import pictures_inktex
+from inktex.modeling import normal_form_inktex, pictures_inktex
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.normal_form_inktex import _nib
+from inktex.modeling.normal_form_inktex import _nib, _resize
 from inktex.modeling.photo_inktex import ink_of_photo, without_ruling
 from inktex.modeling.pictures_inktex import NoFormulaError, reduced_levels
 from inktex.modeling.strokes_inktex import THINNEST, centre_lines, grey_width, widen
@@ -219,6 +219,24 @@ def test_the_pen_tells_by_how_much_a_drawing_was_resized(
     size = round(drawn.width * factor), round(drawn.height * factor)
     placed = PROCESSOR.place(drawn.resize(size, resampling))
     assert placed.zoom[0] == pytest.approx(PROCESSOR.resolution / factor, rel=0.04)
+
+
+def test_small_marks_far_apart_are_not_enlarged_beyond_measure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = []
+
+    def resize(picture: NDArray[np.float32], scale: float, *others: Any) -> NDArray[np.float32]:
+        sizes.append(picture.size * scale**2)
+        return _resize(picture, scale, *others)
+
+    monkeypatch.setattr(normal_form_inktex, "_resize", resize)
+    tiny = Image.fromarray(INK).resize((INK.shape[1] // 3, INK.shape[0] // 3))
+    sheet = Image.new("L", (1400, 1400))
+    for corner in ((0, 0), (1300, 1350)):
+        sheet.paste(tiny, corner)
+    PROCESSOR.place(sheet)
+    assert max(sizes) <= 1.01 * normal_form_inktex.MOST_PIXELS
 
 
 @pytest.mark.parametrize("degrees", [-16, -12, 12, 16])

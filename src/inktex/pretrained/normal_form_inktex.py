@@ -283,7 +283,7 @@ def _resized(ink: Ink, height: float, form: NormalForm) -> float | None:
     off, left = (
         abs(math.log(one / form.symbol_height) - _TALLER) for one in (height, height * scale)
     )
-    if left > _FARTHEST:
+    if left > _FARTHEST or ink.size * scale**2 > MOST_PIXELS:
         return None
     fit = covered_by_square(_resize(ink, scale) > 0.5, form.stroke_width)
     if _has_two_levels(ink):  # nothing but repeating pixels leaves no levels between
