@@ -6,33 +6,21 @@ forgotten (Hinton et al. 2015; Li and Hoiem 2016, "Learning without Forgetting")
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
 from .batches import IGNORE, PLAIN
 
-__all__ = ["distillation_loss", "taught", "without_plain"]
+__all__ = ["distillation_loss", "plain", "without_plain"]
 
 
-@torch.no_grad()
-def taught(teacher: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """What the teacher makes of the published pictures of a batch.
-
-    Args:
-        teacher: an `InktexForConditionalGeneration` in evaluation mode.
-        batch: of `collate`, with plain pictures.
-
-    Returns:
-        `(sequences, tokens, vocabulary)` logits, tokens as `decoder_input_ids` has them.
-    """
-    plain = {
+def plain(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What the teacher is given of a batch: the published pictures of its ink, and what to read."""
+    shared = ("decoder_input_ids", "symbol_labels")
+    drawn = {
         key.removeprefix(PLAIN): value for key, value in batch.items() if key.startswith(PLAIN)
     }
-    logits: torch.Tensor = teacher(
-        **plain, decoder_input_ids=batch["decoder_input_ids"], use_cache=False
-    ).logits
-    return logits
+    return {**drawn, **{key: batch[key] for key in shared}}
 
 
 def without_plain(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -32,7 +32,7 @@ from .average import WeightAverage
 from .batches import IGNORE, PAD, image_processor
 from .checkpoints import BEFORE, CHECKPOINT, forget_checkpoints, load_checkpoint, save_checkpoint
 from .consistency import consistency_loss
-from .distillation import distillation_loss, taught, without_plain
+from .distillation import distillation_loss, plain, without_plain
 from .growth import can_grow, grown
 from .guard import FiniteGuard
 from .recipe import OptimizerConfig, Recipe, recipe_from_dict
@@ -295,10 +295,10 @@ def _backward(
         teacher: to learn from, too.
     """
     batch = {key: value.to(accelerator.device, non_blocking=True) for key, value in batch.items()}
-    known = None
+    taught = None
     if teacher is not None:
         with accelerator.autocast():
-            known = taught(teacher, batch)
+            taught = _read_plain(teacher, plain(batch))
         batch = without_plain(batch)
     if accelerator.unwrap_model(model).config.decoder.location_feedback:
         batch |= _find_places(accelerator.unwrap_model(model), batch)
@@ -311,8 +311,8 @@ def _backward(
             guide_weight=recipe.loss.guide,
         )
         loss, risk, difference, distillation = output.loss, None, None, None
-        if known is not None:
-            distillation = distillation_loss(output.logits, known, batch["labels"])
+        if taught is not None:
+            distillation = distillation_loss(output.logits, taught, batch["labels"])
             loss = loss + recipe.loss.distillation * distillation
         if recipe.loss.consistency:
             directions = len(batch["labels"]) // len(batch["pixel_values"])
@@ -343,6 +343,18 @@ def _teacher(recipe: Recipe, accelerator: Accelerator) -> InktexForConditionalGe
         return None
     teacher = make_model(recipe).to(memory_format=torch.channels_last)
     return teacher.to(accelerator.device).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def _read_plain(
+    teacher: InktexForConditionalGeneration, batch: dict[str, torch.Tensor]
+) -> torch.Tensor:
+    """`(sequences, tokens, vocabulary)` logits of the teacher."""
+    if teacher.config.decoder.location_feedback:
+        batch = batch | _find_places(teacher, batch)
+    del batch["symbol_labels"]
+    logits: torch.Tensor = teacher(**batch, use_cache=False).logits
+    return logits
 
 
 def _step(
