@@ -34,7 +34,7 @@ from inktex.evaluation.reading import (
     write_json,
 )
 from inktex.evaluation.scores import Scores
-from inktex.recognizer import ENGINES
+from inktex.recognizer import ENGINES, BaseRecognizer
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def camera(recognizer: Recognizer, samples: list[Sample], options: argparse.Namespace) -> int:
+def camera(recognizer: BaseRecognizer, samples: list[Sample], options: argparse.Namespace) -> int:
     """Print what each condition costs; gives the exit status.
 
     Raises:

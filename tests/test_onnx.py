@@ -14,6 +14,8 @@ from PIL import Image
 
 import inktex
 from inktex.cli import main
+from inktex.evaluation.camera import contact_sheet
+from inktex.evaluation.reading import Sample
 from inktex.modeling.decoder_inktex import CoverageKey, LocationEmbedding
 from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.onnx.files import DECODER, ENCODER, GRAPHS, SHIPPED, WEIGHTS, architecture, read_weights
@@ -99,6 +101,17 @@ def test_float32_reads_as_torch_does(
         np.testing.assert_array_equal(one.picture, other.picture)
     assert ours(pictures[0]).tokens == ours.read(pictures)[0].tokens
     assert ours.fingerprint() != inktex.load(folder, engine="onnx-int8").fingerprint()
+
+
+def test_what_a_model_sees_is_shown_whatever_reads(
+    folder: Path, exports: dict[str, Path], pictures: list[Image.Image]
+) -> None:
+    samples = [Sample("one", pictures[0], "x")]
+    sheets = [
+        contact_sheet(inktex.load(folder, engine=engine), samples, ["clean", "transparent"])
+        for engine in ("onnx", "torch")
+    ]
+    assert sheets[0].tobytes() == sheets[1].tobytes()
 
 
 def test_eight_bits_are_small_and_near(folder: Path, exports: dict[str, Path]) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 from scipy import ndimage
 
-from inktex.recognizer import Recognizer, prepare
+from inktex.recognizer import BaseRecognizer, prepare
 
 from .reading import Evaluation, Sample, evaluate_samples
 
@@ -266,7 +266,7 @@ def degraded(sample: Sample, condition: str, seed: int = 0) -> Sample:
 
 
 def evaluate_camera(
-    recognizer: Recognizer,
+    recognizer: BaseRecognizer,
     samples: Sequence[Sample],
     conditions: Sequence[str] = tuple(CONDITIONS),
     preset: str = "fast",
@@ -284,7 +284,7 @@ def evaluate_camera(
 
 
 def contact_sheet(
-    recognizer: Recognizer,
+    recognizer: BaseRecognizer,
     samples: Sequence[Sample],
     conditions: Sequence[str] = tuple(CONDITIONS),
     seed: int = 0,
@@ -303,7 +303,7 @@ def contact_sheet(
             x, y = 130 + column * width, 2 * row * height
             _paste(sheet, given.convert("RGBA"), (x, y), tile)
             try:
-                seen = prepare(given, recognizer.processor.image_processor).picture
+                seen = prepare(given, recognizer.image_processor).picture
             except ValueError as error:
                 pencil.text((x + 6, y + height + 6), str(error)[:50], fill="#D55E00")
                 continue
