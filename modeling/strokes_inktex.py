@@ -55,17 +55,11 @@ def grey_width(ink: Ink, share: float) -> float:
 
 def _grey_runs(ink: Ink) -> Ink:
     """Sum of the levels of the horizontal run of ink that each pixel of ink is in."""
-    height, width = ink.shape
-    rows = np.zeros((height, width + 1), dtype=np.float32)  # a blank before each row
-    rows[:, 1:] = np.where(ink > FAINTEST, ink, 0)
-    levels = rows.ravel()
-    inked = levels > 0
-    starts = np.flatnonzero(inked & ~np.append(False, inked[:-1]))
-    sums = np.zeros_like(levels)
-    if len(starts):
-        lengths = run_lengths(ink > FAINTEST)
-        sums[inked] = np.repeat(np.add.reduceat(levels, starts), lengths)
-    return sums.reshape(height, width + 1)[:, 1:]
+    strokes = ink > FAINTEST
+    own = run_lengths(strokes)
+    sums = np.zeros_like(ink)
+    sums[strokes] = np.repeat(np.add.reduceat(ink[strokes], own.cumsum() - own), own)
+    return sums
 
 
 def width_quantile(widths: Lengths, share: float) -> float:
