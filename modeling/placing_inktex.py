@@ -11,6 +11,7 @@ from PIL import Image
 
 from .normal_form_inktex import NormalForm, normalize_picture
 from .pictures_inktex import reduced_levels
+from .thinning_inktex import Thinner
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,15 @@ class PlacingSettings(Protocol):
     max_pixels: int
 
 
-def place_picture(picture: Any, settings: PlacingSettings) -> PlacedPicture:
+def place_picture(
+    picture: Any, settings: PlacingSettings, thinner: Thinner | None = None
+) -> PlacedPicture:
     """The model's picture of one picture, and where it is in that picture.
 
     Args:
         picture: what `reduced_levels` takes.
         settings: of the model.
+        thinner: see `normalize_picture`.
 
     Raises:
         ValueError: if it cannot be read.
@@ -94,7 +98,7 @@ def place_picture(picture: Any, settings: PlacingSettings) -> PlacedPicture:
         enlargement=settings.enlargement,
     )
     grey, step = reduced_levels(picture, settings.max_pixels)
-    normal = normalize_picture(grey, form)
+    normal = normalize_picture(grey, form, thinner)
     height, width = normal.ink.shape
     factor = normal.scale * settings.resolution
     excess = max(height * factor / settings.max_height, width * factor / settings.max_width)

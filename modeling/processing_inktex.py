@@ -9,6 +9,7 @@ from transformers import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from .repository_inktex import add_code
+from .thinning_inktex import save_thinner
 
 IGNORE = -100
 """Label of a position that no loss looks at."""
@@ -75,6 +76,7 @@ class InktexProcessor(ProcessorMixin):
     def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> Any:
         """Write both parts and the code, so that they load where inktex is absent too."""
         written = super().save_pretrained(save_directory, **kwargs)
+        save_thinner(self.image_processor.thinner, save_directory)
         add_code(save_directory)
         return written
 

@@ -4,6 +4,7 @@
     python scripts/evaluate.py --model runs/base/best --data data/crohme --split dev \
         --output runs/base/dev.json
     python scripts/package_checkpoint.py runs/base --evaluations runs/base/dev.json ...
+    python scripts/package_checkpoint.py --thinner runs/thinner   # the image processor's part alone
 
 Writes weights, configuration, processor, tokenizer and code to src/inktex/pretrained, and beside
 them `training.json` (the recipe, the commit, the data and the scores of the evaluations, as
@@ -25,9 +26,11 @@ from inktex import Recognizer
 from inktex.card import model_card, score_table
 from inktex.evaluation.reading import write_json
 from inktex.hub import code_files, export
+from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner, save_thinner
 from inktex.onnx.export import update_shipped
 from inktex.training.average import AVERAGE
 from inktex.training.loop import BEST, CURVE, MACHINE, RECIPE
+from inktex.training.thinning import RECORD as THINNER_RECORD
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
 RECORD = "training.json"
@@ -49,18 +52,27 @@ def main(arguments: list[str] | None = None) -> int:
         help="only bring the code beside the weights up to date, after a change of it (and after "
         "one of the step or the encoder: python -m inktex.onnx.export --graphs)",
     )
+    parser.add_argument(
+        "--thinner",
+        type=Path,
+        metavar="RUN",
+        help="only exchange the image processor's thinner for that of a run",
+    )
     parser.add_argument("--output", type=Path, default=PRETRAINED)
     options = parser.parse_args(arguments)
     if options.code_only:
         for path in code_files():
             shutil.copyfile(path, options.output / path.name)
         return 0
+    if options.thinner is not None:
+        return exchange_thinner(options.thinner, options.output)
     if options.run is None or not options.evaluations:
-        parser.error("RUN and --evaluations are needed, unless it is --code-only")
+        parser.error("RUN and --evaluations are needed, unless it is --code-only or --thinner")
     folder = options.model or options.run / BEST
     try:
         record = training_record(options.run, folder, options.evaluations)
         recognizer = Recognizer.from_pretrained(folder)
+        record["thinner"] = known_thinner(options.output, recognizer.image_processor.thinner)
         record["parameters"] = recognizer.model.num_parameters()
         export(recognizer.model, options.output, recognizer.processor)
         if options.output == PRETRAINED:
@@ -70,12 +82,47 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     weights = options.output / "model.safetensors"
     record["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
-    write_json(options.output / RECORD, record)
-    (options.output / "README.md").write_text(model_card(record), encoding="utf-8")
+    write_record(options.output, record)
     size = weights.stat().st_size
     print(f"{options.output}: {size / 1e6:.1f} MB of weights")
     print(score_table(record["scores"]))
     return 0 if size < LIMIT else 1
+
+
+def exchange_thinner(run: Path, output: Path) -> int:
+    """Put the thinner of a run beside a checkpoint; gives the exit status."""
+    try:
+        thinner = Thinner.load(run / THINNER_FILE)
+        found, recipe, machine = (
+            json.loads((run / name).read_text(encoding="utf-8"))
+            for name in (THINNER_RECORD, RECIPE, MACHINE)
+        )
+        if found["sha256"] != thinner.checksum:
+            raise ValueError(f"{run / THINNER_RECORD} is about another file than {THINNER_FILE}.")
+        record = json.loads((output / RECORD).read_text(encoding="utf-8"))
+        record["thinner"] = {**found, "recipe": recipe, "machine": machine, "commit": _commit()}
+        save_thinner(thinner, output)
+        write_record(output, record)
+    except (OSError, ValueError, KeyError) as error:
+        print(f"package_checkpoint: {error}", file=sys.stderr)
+        return 2
+    print(f"{output / THINNER_FILE}: {(output / THINNER_FILE).stat().st_size / 1e6:.2f} MB")
+    return 0
+
+
+def known_thinner(output: Path, thinner: Thinner | None) -> dict[str, Any] | None:
+    """What the record in a folder says of a thinner; None if it is about another one."""
+    if thinner is None or not (output / RECORD).is_file():
+        return None
+    record = json.loads((output / RECORD).read_text(encoding="utf-8"))
+    found: dict[str, Any] | None = record.get("thinner")
+    return found if found and found["sha256"] == thinner.checksum else None
+
+
+def write_record(output: Path, record: dict[str, Any]) -> None:
+    """Write `training.json`, and the model card made from it."""
+    write_json(output / RECORD, record)
+    (output / "README.md").write_text(model_card(record), encoding="utf-8")
 
 
 def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str, Any]:

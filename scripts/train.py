@@ -7,6 +7,7 @@
     python scripts/train.py base --set minutes=null --set steps=20000 --set optimizer.clip=0.5
     python scripts/train.py finetune --data FOLDER                # on pictures of your own
     accelerate launch scripts/train.py base                       # several GPUs or machines
+    python scripts/train.py thinner      # what the image processor knows of wide pens, no model
 
 A run that was stopped goes on where it stopped when the same command is given again. Beside the
 checkpoints, OUTPUT gets `curve.jsonl`, TensorBoard curves, and two models that `from_pretrained`
@@ -29,6 +30,7 @@ from inktex.training.checkpoints import CHECKPOINT
 from inktex.training.loop import AVERAGED, CURVE, train
 from inktex.training.recipe import load_stages, recipe_path
 from inktex.training.sources import recipe_examples
+from inktex.training.thinning import train_thinner
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,11 +87,16 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{len(examples)} expressions to train on, {len(development)} to choose by. "
                 f"Curve: {folder / CURVE}; checkpoint: {folder / CHECKPOINT}."
             )
-            best = train(recipe, examples, development, folder, resume=not options.fresh)
+            if recipe.thinner is None:
+                best = train(recipe, examples, development, folder, resume=not options.fresh)
+            else:
+                best = train_thinner(
+                    recipe, examples, development, folder, resume=not options.fresh
+                )
     except (ValueError, OSError, ImportError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
-    say(f"Done. The model that read best is in {best}.")
+    say(f"Done. The best weights are in {best}.")
     PartialState().destroy_process_group()  # torch warns of processes that go without
     return 0
 

@@ -13,6 +13,8 @@ from safetensors.torch import load_file, save_file
 from script_loading import load_script
 
 from inktex.card import model_card, score_table, training_minutes
+from inktex.modeling.thinning_inktex import Thinner
+from inktex.training.thinning import ThinnerNet, folded
 
 SCORES = {
     "exp_rate": 0.5,
@@ -108,6 +110,32 @@ def test_the_record_goes_back_over_runs_that_were_never_packaged(
     (shipped / "training.json").unlink()
     with pytest.raises(ValueError, match=r"which has no training\.json"):
         script.training_record(second, second / "averaged", [])
+
+
+def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> None:
+    thinner = folded(ThinnerNet((4, 6)).eval())
+    run, output = tmp_path / "run", tmp_path / "output"
+    for folder in (run, output):
+        folder.mkdir()
+    thinner.save(run / "thinner.safetensors")
+    found = {"sha256": thinner.checksum, "minutes": 75.2, "pen": 6}
+    found |= {"wrong": 0.0125, "wrong_before": 0.0238}
+    (run / "thinner.json").write_text(json.dumps(found))
+    (run / "recipe.json").write_text(json.dumps({"name": "thinner"}))
+    (run / "machine.json").write_text(json.dumps({"processes": 2, "cores": 2, "gpu": None}))
+    (output / "training.json").write_text(json.dumps(RECORD))
+    assert script.main(["--thinner", str(run), "--output", str(output)]) == 0
+    record = json.loads((output / "training.json").read_text())
+    assert record["thinner"]["sha256"] == thinner.checksum
+    assert record["scores"] == RECORD["scores"]
+    assert script.known_thinner(output, thinner) == record["thinner"]
+    assert script.known_thinner(output, folded(ThinnerNet((4, 6)).eval())) is None
+    card = (output / "README.md").read_text()
+    assert "75 minutes on 2 CPU cores" in card
+    assert "1.25 % are then not as the published pen has them, and 2.38 % without it." in card
+    (run / "thinner.json").write_text(json.dumps({**found, "sha256": "0"}))
+    assert script.main(["--thinner", str(run), "--output", str(output)]) == 2
+    assert Thinner.load(output / "thinner.safetensors").checksum == thinner.checksum
 
 
 def test_weights_are_averaged_by_their_shares(repository: Path, tmp_path: Path) -> None:

@@ -110,11 +110,12 @@ def test_size_and_strokes_within_the_tolerance_stay() -> None:
 
 @pytest.mark.parametrize("scale", [1.7, 2.3])
 @pytest.mark.parametrize("pen", [3, 4])
-def test_tall_ink_stays_if_the_pen_is_the_protocols(pen: int, scale: float) -> None:
+def test_tall_ink_stays_if_the_pen_tells_its_size(pen: int, scale: float) -> None:
     traces = [trace * scale + 20 for trace in _traces()]
     picture = draw(traces, 600, 200, pen=pen)
     normal = normalize_picture(grey_levels(picture, 10**6), FORM)
-    assert normal.is_rescaled == (pen == 4 or scale > 2)
+    assert normal.is_rescaled == (scale > 2)
+    assert normal.is_redrawn == (pen == 4)
 
 
 def test_margins_are_the_protocols() -> None:

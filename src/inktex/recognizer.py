@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
     from inktex.modeling.placing_inktex import PlacedPicture
     from inktex.modeling.processing_inktex import InktexProcessor
+    from inktex.modeling.thinning_inktex import Thinner
 
     from .onnx.engine import OnnxRecognizer
 
@@ -348,6 +349,8 @@ class Recognizer(BaseRecognizer):
             for name in ("_name_or_path", "transformers_version"):
                 content.pop(name, None)
             digest.update(json.dumps(content, sort_keys=True, default=str).encode())
+        if (thinner := self.image_processor.thinner) is not None:
+            digest.update(thinner.checksum.encode())
         for name, weights in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
@@ -457,6 +460,14 @@ def pretrained_path() -> Path:
             "package, or name a model: inktex.load('FOLDER_OR_REPOSITORY')."
         )
     return folder
+
+
+def shipped_thinner() -> Thinner | None:
+    """What the package's image processor knows of wide pens; None for a checkout without it."""
+    from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
+
+    path = Path(__file__).parent / "pretrained" / THINNER_FILE
+    return Thinner.load(path) if path.is_file() else None
 
 
 class AutoRecognizer(BaseRecognizer):

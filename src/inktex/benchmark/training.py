@@ -68,7 +68,7 @@ def measure_training(recipe: Recipe, seconds: float) -> dict[str, Any]:
             if steps == _WARM:
                 counted, started = _Count(), time.perf_counter()
             loss = loop._backward(accelerator, model, batch, recipe, share=1.0)["loss"]
-            if loop._step(accelerator, model, optimizer, recipe, loss, guard):
+            if loop.take_step(accelerator, model, optimizer, recipe, loss, guard):
                 average.update()
             steps += 1
             counted.steps += 1

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from inktex.modeling.placing_inktex import PlacedPicture, place_picture
 from inktex.modeling.placing_inktex import stack_pictures as stack
+from inktex.modeling.thinning_inktex import Thinner
 from inktex.recognizer import MAX_TOKENS, BaseRecognizer, Found, is_greedy, pretrained_path
 
 from .files import Export, find_export
@@ -29,14 +30,16 @@ class ImageProcessor:
 
     Args:
         settings: of the `InktexImageProcessor`.
+        thinner: file of its weights; None if there is none.
     """
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], thinner: Path | None = None) -> None:
         self.settings: Any = SimpleNamespace(**settings)
+        self.thinner = None if thinner is None else Thinner.load(thinner)
 
     def place(self, picture: Any) -> PlacedPicture:
         """The model's picture of a picture; see `place_picture`."""
-        return place_picture(picture, self.settings)
+        return place_picture(picture, self.settings, self.thinner)
 
 
 class OnnxRecognizer(BaseRecognizer):
@@ -51,7 +54,7 @@ class OnnxRecognizer(BaseRecognizer):
         from tokenizers import Tokenizer
 
         self.export, self.settings = export, export.settings
-        self.image_processor = ImageProcessor(export.settings.image_processor)
+        self.image_processor = ImageProcessor(export.settings.image_processor, export.thinner)
         self.graphs = Graphs(export, threads)
         self.tokenizer = Tokenizer.from_file(str(export.tokenizer))
 

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.files import new_folder
+from inktex.modeling.thinning_inktex import THINNER_FILE
 from inktex.recognizer import Recognizer, pretrained_path
 
 from .files import (
@@ -99,7 +100,9 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
                 else:
                     shutil.copyfile(encoder, partial / ENCODER)
                     shutil.copyfile(decoder, partial / DECODER)
-                shutil.copyfile(model / TOKENIZER, partial / TOKENIZER)
+                for name in (TOKENIZER, THINNER_FILE):
+                    if (model / name).is_file():
+                        shutil.copyfile(model / name, partial / name)
                 make_settings(model, precision, STRIDE, multiple, identity).write(partial)
     return folders
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.modeling.grammar_inktex import INKLESS
+from inktex.modeling.thinning_inktex import THINNER_FILE
 
 __all__ = [
     "DECODER", "ENCODER", "GRAPHS", "PRECISIONS", "SETTINGS", "SHIPPED", "TOKENIZER", "WEIGHTS",
@@ -208,7 +209,7 @@ def cache_folder() -> Path:
 
 
 def checksum(model: Path) -> str:
-    """SHA-256 of what an export of a model depends on: weights, configuration, tokenizer.
+    """SHA-256 of what an export of a model depends on: weights, configuration, tokenizer, thinner.
 
     Args:
         model: folder of `save_pretrained`.
@@ -225,6 +226,8 @@ def checksum(model: Path) -> str:
                 f"the Hub is exported first: {COMMAND} --model OWNER/NAME --output FOLDER"
             )
         digest.update(name.encode() + path.read_bytes())
+    if (thinner := _thinner(model)) is not None:
+        digest.update(thinner.name.encode() + thinner.read_bytes())
     return digest.hexdigest()
 
 
@@ -243,6 +246,7 @@ class Export:
         tokenizer: file.
         weights: file of those that are not in the graphs; None if all are.
         shapes: of these, for each graph by name.
+        thinner: file of the image processor's thinner; None if it has none.
     """
 
     settings: Settings
@@ -251,12 +255,13 @@ class Export:
     tokenizer: Path
     weights: Path | None = None
     shapes: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
+    thinner: Path | None = None
 
     @property
     def files(self) -> list[Path]:
         """All but the settings."""
-        files = [self.encoder, self.decoder, self.tokenizer]
-        return files if self.weights is None else [*files, self.weights]
+        files = (self.encoder, self.decoder, self.tokenizer, self.weights, self.thinner)
+        return [path for path in files if path is not None]
 
 
 def find_export(name: Path, precision: str) -> Export:
@@ -291,7 +296,17 @@ def find_export(name: Path, precision: str) -> Export:
 
 
 def _exported(folder: Path) -> Export:
-    return Export(read_settings(folder), folder / ENCODER, folder / DECODER, folder / TOKENIZER)
+    return Export(
+        read_settings(folder),
+        folder / ENCODER,
+        folder / DECODER,
+        folder / TOKENIZER,
+        thinner=_thinner(folder),
+    )
+
+
+def _thinner(folder: Path) -> Path | None:
+    return folder / THINNER_FILE if (folder / THINNER_FILE).is_file() else None
 
 
 def _shipped(model: Path) -> Export | None:
@@ -309,4 +324,5 @@ def _shipped(model: Path) -> Export | None:
         model / TOKENIZER,
         model / WEIGHTS,
         (known["shapes"][ENCODER], known["shapes"][DECODER]),
+        _thinner(model),
     )

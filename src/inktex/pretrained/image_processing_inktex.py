@@ -1,5 +1,6 @@
 """Any picture of handwritten mathematics to the pixels that the model was trained on."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,10 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
+from transformers.utils import cached_file
 
 from .pictures_inktex import NoFormulaError, picture_list
 from .placing_inktex import PlacedPicture, place_picture, stack_pictures
 from .strokes_inktex import STROKE_RANGE
+from .thinning_inktex import THINNER_FILE, Thinner, save_thinner
+
+_FETCHED = (
+    *("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder"),
+    "token",
+)
+"""What `from_pretrained` is told of where files are, and `cached_file`, too."""
 
 
 class InktexImageProcessor(BaseImageProcessor):
@@ -35,6 +44,8 @@ class InktexImageProcessor(BaseImageProcessor):
         max_height, max_width: of the model's picture; what is larger is reduced, as in training.
         pad_multiple: heights and widths of batches are multiples of this.
         max_pixels: pictures with more are refused.
+        thinner: tells what wide pens filled; without one it stays filled. `from_pretrained` and
+            `save_pretrained` keep its weights in a file of their own.
 
     Example:
         >>> processor = InktexImageProcessor()
@@ -58,6 +69,7 @@ class InktexImageProcessor(BaseImageProcessor):
         max_width: int = 1056,
         pad_multiple: int = 16,
         max_pixels: int = 100_000_000,
+        thinner: Thinner | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,6 +85,47 @@ class InktexImageProcessor(BaseImageProcessor):
         self.max_width = max_width
         self.pad_multiple = pad_multiple
         self.max_pixels = max_pixels
+        self.thinner = thinner
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Load the settings, and the thinner if the folder or the repository has one.
+
+        Args:
+            pretrained_model_name_or_path: a folder, or the name of a repository on the Hub.
+            args, kwargs: as for every image processor of transformers.
+
+        Raises:
+            OSError: if there is no such image processor.
+            ValueError: if the thinner's file is damaged.
+        """
+        name = str(pretrained_model_name_or_path)
+        told = {key: kwargs[key] for key in _FETCHED if kwargs.get(key) is not None}
+        found = super().from_pretrained(name, *args, **kwargs)
+        processor = found[0] if isinstance(found, tuple) else found
+        if processor.thinner is None:
+            folder = os.path.dirname(name) if os.path.isfile(name) else name
+            path = cached_file(
+                folder, THINNER_FILE, _raise_exceptions_for_missing_entries=False, **told
+            )
+            processor.thinner = None if path is None else Thinner.load(path)
+        return found
+
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
+    ) -> Any:
+        """Write the settings, and the thinner to a file of its own."""
+        os.makedirs(save_directory, exist_ok=True)
+        save_thinner(self.thinner, save_directory)
+        return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings; weights are none."""
+        settings: dict[str, Any] = super().to_dict()
+        settings.pop("thinner", None)
+        return settings
 
     def preprocess(
         self, images: Any, return_tensors: str | None = None, **kwargs: Any
@@ -125,7 +178,7 @@ class InktexImageProcessor(BaseImageProcessor):
             ValueError: if it cannot be read.
             NoFormulaError: if there is no ink in it, or none that could be a formula.
         """
-        return place_picture(picture, self)
+        return place_picture(picture, self, self.thinner)
 
 
 __all__ = ["InktexImageProcessor", "PlacedPicture"]

@@ -23,7 +23,6 @@ from .strokes_inktex import (
     FAINTEST,
     SQUARE_PEN,
     THINNEST,
-    centre_lines,
     covered_by_square,
     grey_width,
     ink_box,
@@ -32,6 +31,7 @@ from .strokes_inktex import (
     widen,
     width_quantile,
 )
+from .thinning_inktex import Thinner, exchange_pen
 
 Grey = NDArray[np.float32]
 Ink = NDArray[np.float32]
@@ -61,6 +61,8 @@ _FARTHEST = 0.55
 _AS_SQUARE = 0.94
 """Share of the ink that a square of the pen's width covers once the size is right again: in 19 of
 20 pictures by the protocol that were made smaller or larger; in one of ten by a round pen."""
+_WIDEST = 3
+"""Widths of the protocol's pen, up to which another pen may have drawn at the protocol's size."""
 _FRINGE = 2
 """Pixels around the ink that are faint, but tell where its edge lies between two pixels."""
 _STRAY = 0.01
@@ -140,12 +142,13 @@ class Separated:
     slope: float = 0.0
 
 
-def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
+def normalize_picture(grey: Grey, form: NormalForm, thinner: Thinner | None = None) -> Normalized:
     """Bring grey levels to the normal form.
 
     Args:
         grey: `(h, w)`, 0 black to 1 white, ink darker or lighter than the paper.
         form: the aim.
+        thinner: tells what wide pens filled; without one it stays filled.
 
     Raises:
         NoFormulaError: if there is no ink in the picture, or what there is looks like no writing.
@@ -182,6 +185,15 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     labels, _ = ndimage.label(strokes, EIGHT)
     height, given = symbol_height(labels, width), width
     refuse_what_is_no_writing(strokes, labels, width, height)
+    pen = _nib(strokes, width)
+    if found.is_plain and form.stroke_width < pen <= _WIDEST * form.stroke_width:
+        thinned = _with_protocols_pen(ink, strokes, pen, form, thinner)
+        if thinned is not None:
+            left, top = (side + (pen - form.stroke_width) / 2 / zoom for side in (left, top))
+            notes += (_redrawn(given, f"thinned to {form.stroke_width}"),)
+            corner = (left - form.margin_before / zoom, top - form.margin_before / zoom)
+            thinned = np.pad(thinned, (form.margin_before, form.margin_after))
+            return Normalized(thinned, 1.0, False, True, zoom, corner, notes, turn)
     scale = form.symbol_height / height
     is_near = 1 / form.height_tolerance <= scale <= form.height_tolerance
     if found.is_plain and 1 / (_TALL * form.height_tolerance) <= scale < 1 and not is_near:
@@ -200,9 +212,9 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
     is_redrawn = not thinnest <= width * scale <= thickest
     if found.is_plain and not (is_rescaled or is_redrawn):
         # With another square pen than that of the protocol, which is to be had exactly.
-        pen = width_quantile(widths, THINNEST)
-        if pen * _WIDE < form.stroke_width:
-            is_redrawn, width = True, pen
+        thin = width_quantile(widths, THINNEST)
+        if thin * _WIDE < form.stroke_width:
+            is_redrawn, width = True, thin
         else:
             wider = math.ceil(_WIDE * form.stroke_width)
             is_redrawn = covered_by_square(strokes, wider) >= SQUARE_PEN
@@ -219,28 +231,63 @@ def normalize_picture(grey: Grey, form: NormalForm) -> Normalized:
         box = ink_box(strokes)
         left, top = left + box[1].start / zoom, top + box[0].start / zoom
         ink, strokes = ink[box], strokes[box]
-    pen = form.stroke_width / scale
     if found.is_plain:  # of edges that were blurred or compressed the model has not learnt
         ink = strokes.astype(np.float32)
     if is_redrawn and is_thick:
-        ink = widen(centre_lines(strokes, _nib(strokes, width)), nib)
+        ink = exchange_pen(strokes, _nib(strokes, width), nib, thinner)
         narrower = (width - nib) / 2 / zoom
         left, top = left + narrower, top + narrower
     elif is_redrawn:
-        ink = widen(strokes, max(round(pen - width) + 1, 1))
+        ink = widen(strokes, max(round(form.stroke_width / scale - width) + 1, 1))
     if is_rescaled:
         notes += (
             f"symbols about {height:.0f} pixels tall, strokes of {given:.1f}, "
             f"enlarged {zoom * scale:.2f} times",
         )
     if is_redrawn:
-        change = f"thinned to {nib}" if is_thick else "widened"
-        notes += (f"strokes of {given:.1f} pixels drawn anew: {change}",)
+        notes += (_redrawn(given, f"thinned to {nib}" if is_thick else "widened"),)
     before, after = (round(margin / scale) for margin in (form.margin_before, form.margin_after))
     corner = (left - before / zoom, top - before / zoom)
     return Normalized(
         np.pad(ink, (before, after)), scale, is_rescaled, is_redrawn, zoom, corner, notes, turn
     )
+
+
+def _redrawn(width: float, change: str) -> str:
+    return f"strokes of {width:.1f} pixels drawn anew: {change}"
+
+
+def _with_protocols_pen(
+    ink: Ink, strokes: Mask, pen: int, form: NormalForm, thinner: Thinner | None
+) -> Ink | None:
+    """A drawing at the protocol's size, but by a wider pen, as the protocol's pen draws it.
+
+    Args:
+        ink, strokes: `(h, w)`.
+        pen: as it measures, in pixels.
+        form: the aim.
+        thinner: tells what the pen filled.
+
+    Returns:
+        Ink; None if that is not what the picture is. Symbols that ran together are measured when
+        they stand apart again.
+    """
+    if not (_has_two_levels(ink) and covered_by_square(strokes, pen) >= EXACTLY):
+        return None
+    if pen % form.stroke_width == 0 and _is_repeated(strokes, pen // form.stroke_width):
+        return None
+    thinned = exchange_pen(strokes, pen, form.stroke_width, thinner)
+    labels, _ = ndimage.label(thinned > 0.5, EIGHT)
+    height = symbol_height(labels, form.stroke_width)
+    is_small = height * form.height_tolerance < form.symbol_height
+    is_large = height > _TALL * form.height_tolerance * form.symbol_height
+    return None if is_small or is_large else thinned
+
+
+def _is_repeated(strokes: Mask, times: int) -> bool:
+    """Whether a drawing was enlarged by repeating each pixel so many times, across and down."""
+    each = strokes[::times, ::times].repeat(times, axis=0).repeat(times, axis=1)
+    return each.shape == strokes.shape and bool((each == strokes).all())
 
 
 def _nib(strokes: Mask, width: float) -> int:

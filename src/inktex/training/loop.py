@@ -24,7 +24,7 @@ from inktex.modeling.decoder_inktex import InktexDecoder, centres
 from inktex.modeling.generation_inktex import sequence_logits
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.recognizer import pretrained_path
+from inktex.recognizer import pretrained_path, shipped_thinner
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR
 
@@ -85,9 +85,7 @@ def learning_rate(config: OptimizerConfig, step: int, share: float) -> float:
     return config.learning_rate * warm * max(fall, 0.0)
 
 
-def make_optimizer(
-    model: InktexForConditionalGeneration, config: OptimizerConfig
-) -> torch.optim.Optimizer:
+def make_optimizer(model: torch.nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
     """AdamW; vectors (biases, normalisations) are not decayed."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
@@ -174,7 +172,7 @@ def train(
     average = WeightAverage(bare, recipe.optimizer.average)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, average)
-    _check_recipe(recipe, output, resume, accelerator)
+    check_recipe(recipe, output, resume, accelerator)
     if not resume:
         forget_checkpoints(accelerator, output)
     if resume and load_checkpoint(accelerator, output) is not None:
@@ -213,7 +211,7 @@ def train(
                 step_losses[name] = step_losses.get(name, 0.0) + value / accumulate
             if not is_whole:
                 continue
-            if _step(accelerator, model, optimizer, recipe, step_losses["loss"], guard):
+            if take_step(accelerator, model, optimizer, recipe, step_losses["loss"], guard):
                 guard.took(step_losses)
                 average.update()
                 for name, value in step_losses.items():
@@ -222,7 +220,7 @@ def train(
                 guard.skipped("loss or its gradient", progress.step, rate)
             step_losses = {}
             progress.step += 1
-            progress.seconds = _agreed(accelerator, time.monotonic() - started)
+            progress.seconds = agreed_seconds(accelerator, time.monotonic() - started)
             if progress.step % recipe.log_every == 0:
                 means = _mean(accelerator, sums, recipe.log_every)
                 sums = {}
@@ -263,7 +261,7 @@ def usable_precision(precision: str) -> str:
     return "bf16" if has_units is not None and has_units() else "no"
 
 
-def _agreed(accelerator: Accelerator, seconds: float) -> float:
+def agreed_seconds(accelerator: Accelerator, seconds: float) -> float:
     """The main process's time, by which all of them go: else one ends while another goes on."""
     if accelerator.num_processes == 1:
         return seconds
@@ -357,7 +355,7 @@ def _read_plain(
     return logits
 
 
-def _step(
+def take_step(
     accelerator: Accelerator,
     model: Any,
     optimizer: Any,
@@ -451,7 +449,9 @@ def _validate(
 
 def make_processor(recipe: Recipe) -> InktexProcessor:
     """The processor that brings pictures to the resolution that the model is trained at."""
-    return InktexProcessor(image_processor(recipe.batch), build_tokenizer())
+    images = image_processor(recipe.batch)
+    images.thinner = shipped_thinner()  # it knows of pens, whatever model reads what it draws
+    return InktexProcessor(images, build_tokenizer())
 
 
 def save_model(
@@ -472,7 +472,12 @@ def _check_shapes(recipe: Recipe, stride: int) -> None:
         )
 
 
-def _check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accelerator) -> None:
+def check_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accelerator) -> None:
+    """Note a run's recipe and machine in its folder.
+
+    Raises:
+        ValueError: if the run that is to go on there has another recipe.
+    """
     path = output / RECIPE
     present = recipe.to_dict()
     if resume and path.exists() and any((output / one).is_dir() for one in (CHECKPOINT, BEFORE)):

@@ -22,6 +22,7 @@ from inktex.alignment import expression
 from inktex.examples import AnyExample, PictureExample, from_expression
 from inktex.inkml import read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.recognizer import shipped_thinner
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 from inktex.tokenizer.vocabulary_inktex import IDS
 
@@ -88,7 +89,9 @@ def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
     captions, faults = _captions(folder)
-    processor = InktexImageProcessor(resolution=1.0, max_height=412, max_width=1702)
+    processor = InktexImageProcessor(
+        resolution=1.0, max_height=412, max_width=1702, thinner=shipped_thinner()
+    )
     found: dict[str, AnyExample] = {}
     unknown: dict[str, list[str]] = defaultdict(list)
     skipped = 0

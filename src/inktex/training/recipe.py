@@ -69,6 +69,33 @@ class LossConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ThinnerConfig:
+    """A run that trains the image processor's thinner (`training.thinning`) instead of a model.
+
+    Attributes:
+        widths: channels at strides 2, 4, 8, ... pixels.
+        pens: widths of wide pens to choose from, in pixels.
+        nibs: of narrow ones: 3 is the protocol's, 4 draws what is enlarged.
+        round: share of the expressions that are drawn with a round pen instead of a square one.
+        pixels: weight of the loss of single pixels.
+        reader: weight of the difference between what the shipped model reads in what the thinner
+            makes of a wide pen's strokes, and what in the same ink as published; 0 to do without a
+            reader, which costs most of the time.
+    """
+
+    widths: tuple[int, ...] = (24, 48, 112, 160)
+    pens: tuple[int, ...] = (4, 5, 6, 7, 8)
+    nibs: tuple[int, ...] = (3,)
+    round: float = 0.0
+    pixels: float = 1.0
+    reader: float = 0.0
+
+    def __post_init__(self) -> None:
+        if max(self.nibs) > min(self.pens):
+            raise ValueError("thinner.pens must not be narrower than thinner.nibs.")
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A whole run.
 
@@ -89,6 +116,7 @@ class Recipe:
         workers: processes that draw batches; 0 draws them in the training process.
         planners: processes that plan the epochs to come; 0 plans them in the training process,
             which takes some seconds an epoch. A GPU is fast enough to wait for that.
+        thinner: of a run that trains a thinner and no model; None for others.
     """
 
     name: str = "base"
@@ -110,6 +138,7 @@ class Recipe:
     precision: str = "no"
     workers: int = 1
     planners: int = 0
+    thinner: ThinnerConfig | None = None
 
     def __post_init__(self) -> None:
         if self.loss.consistency and self.batch.variants < 2:
@@ -252,6 +281,7 @@ _PARTS = {
     "synthesis": SynthesisConfig,
     "optimizer": OptimizerConfig,
     "loss": LossConfig,
+    "thinner": ThinnerConfig,
 }
 
 
