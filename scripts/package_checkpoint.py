@@ -93,14 +93,11 @@ def exchange_thinner(run: Path, output: Path) -> int:
     """Put the thinner of a run beside a checkpoint; gives the exit status."""
     try:
         thinner = Thinner.load(run / THINNER_FILE)
-        found, recipe, machine = (
-            json.loads((run / name).read_text(encoding="utf-8"))
-            for name in (THINNER_RECORD, RECIPE, MACHINE)
-        )
+        found = thinner_record(run)
         if found["sha256"] != thinner.checksum:
             raise ValueError(f"{run / THINNER_RECORD} is about another file than {THINNER_FILE}.")
         record = json.loads((output / RECORD).read_text(encoding="utf-8"))
-        record["thinner"] = {**found, "recipe": recipe, "machine": machine, "commit": _commit()}
+        record["thinner"] = {**found, "commit": _commit()}
         save_thinner(thinner, output)
         write_record(output, record)
     except (OSError, ValueError, KeyError) as error:
@@ -108,6 +105,21 @@ def exchange_thinner(run: Path, output: Path) -> int:
         return 2
     print(f"{output / THINNER_FILE}: {(output / THINNER_FILE).stat().st_size / 1e6:.2f} MB")
     return 0
+
+
+def thinner_record(run: Path) -> dict[str, Any]:
+    """How a thinner came about, and the one that its run started from."""
+    found, recipe, machine = (
+        json.loads((run / name).read_text(encoding="utf-8"))
+        for name in (THINNER_RECORD, RECIPE, MACHINE)
+    )
+    init = Path(recipe["init"]) if recipe["init"] else None
+    return {
+        **found,
+        "recipe": {**recipe, "init": init.name if init else None},
+        "machine": machine,
+        "started_from": thinner_record(init.parent) if init else None,
+    }
 
 
 def known_thinner(output: Path, thinner: Thinner | None) -> dict[str, Any] | None:

@@ -114,15 +114,16 @@ def test_the_record_goes_back_over_runs_that_were_never_packaged(
 
 def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> None:
     thinner = folded(ThinnerNet((4, 6)).eval())
-    run, output = tmp_path / "run", tmp_path / "output"
-    for folder in (run, output):
-        folder.mkdir()
-    thinner.save(run / "thinner.safetensors")
+    first, run, output = (tmp_path / name for name in ("first", "run", "output"))
     found = {"sha256": thinner.checksum, "minutes": 75.2, "pen": 6}
     found |= {"wrong": 0.0125, "wrong_before": 0.0238}
-    (run / "thinner.json").write_text(json.dumps(found))
-    (run / "recipe.json").write_text(json.dumps({"name": "thinner"}))
-    (run / "machine.json").write_text(json.dumps({"processes": 2, "cores": 2, "gpu": None}))
+    for folder, init in ((first, None), (run, str(first / "averaged"))):
+        folder.mkdir()
+        thinner.save(folder / "thinner.safetensors")
+        (folder / "thinner.json").write_text(json.dumps(found))
+        (folder / "recipe.json").write_text(json.dumps({"name": "thinner", "init": init}))
+        (folder / "machine.json").write_text(json.dumps({"processes": 2, "cores": 2, "gpu": None}))
+    output.mkdir()
     (output / "training.json").write_text(json.dumps(RECORD))
     assert script.main(["--thinner", str(run), "--output", str(output)]) == 0
     record = json.loads((output / "training.json").read_text())
@@ -131,7 +132,8 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
     assert script.known_thinner(output, thinner) == record["thinner"]
     assert script.known_thinner(output, folded(ThinnerNet((4, 6)).eval())) is None
     card = (output / "README.md").read_text()
-    assert "75 minutes on 2 CPU cores" in card
+    assert record["thinner"]["started_from"]["minutes"] == 75.2
+    assert "150 minutes on 2 CPU cores" in card
     assert "1.25 % are then not as the published pen has them, and 2.38 % without it." in card
     (run / "thinner.json").write_text(json.dumps({**found, "sha256": "0"}))
     assert script.main(["--thinner", str(run), "--output", str(output)]) == 2

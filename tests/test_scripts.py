@@ -294,3 +294,24 @@ def test_symbols_are_counted_right_and_wrong(
     assert " taken for " in last
     assert script.main([*arguments, "--split", "none"]) == 2
     assert "prepare_crohme" in capsys.readouterr().err
+
+
+def test_what_pens_fill_and_cost_is_measured(
+    repository: Path, data: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = load_script(repository, "check_pens")
+    arguments = ["--data", str(data), "--model", str(model), "--limit", "6", "--parts", "3"]
+    assert script.main([*arguments, "--pens", "4", "8"]) == 0
+    pens, parts = (
+        [line.strip("|").split("|") for line in table.splitlines() if line[2:3].isdigit()]
+        for table in capsys.readouterr().out.split("\n\n")
+    )
+    assert [int(row[0]) for row in pens] == [3, 4, 8]
+    filled = [float(row[1]) for row in pens]
+    assert filled[0] == 0 < filled[1] < filled[2]
+    assert [int(row[2]) for row in parts] == [2] * 6
+    for rows in (parts[:3], parts[3:]):
+        bounds = [float(bound) for row in rows for bound in row[1].split("to")]
+        assert bounds == sorted(bounds)
+    assert script.main([*arguments, "--split", "none"]) == 2
+    assert "prepare_crohme" in capsys.readouterr().err

@@ -186,11 +186,15 @@ def _thinner(record: Mapping[str, Any] | None) -> str:
     """What the image processor's own network is, and what it is worth."""
     if not record:
         return ""
-    machine = record["machine"]
+    machine, minutes = record["machine"], 0.0
     where = machine.get("gpu") or f"{machine['cores']} CPU cores"
+    run: Mapping[str, Any] | None = record
+    while run:
+        minutes += run["minutes"]
+        run = run["started_from"]
     return f"""
 What a wide pen filled, the image processor's own small network tells from the rest, before the
-model reads (`thinner.safetensors`; recipe `{record["recipe"]["name"]}`, {record["minutes"]:.0f} \
+model reads (`thinner.safetensors`; recipe `{record["recipe"]["name"]}`, {minutes:.0f} \
 minutes on {where}). Of the ink of a pen of {record["pen"]} pixels \
 {100 * record["wrong"]:.2f} % are then not as the published pen has them, and \
 {100 * record["wrong_before"]:.2f} % without it.
