@@ -134,7 +134,7 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
     card = (output / "README.md").read_text()
     assert record["thinner"]["started_from"]["minutes"] == 75.2
     assert "150 minutes on 2 CPU cores" in card
-    assert "1.25 % are then not as the published pen has them, and 2.38 % without it." in card
+    assert "6 pixels 1.25 % are then not as the published pen has them, and 2.38 %\nwithout" in card
     (run / "thinner.json").write_text(json.dumps({**found, "sha256": "0"}))
     assert script.main(["--thinner", str(run), "--output", str(output)]) == 2
     assert Thinner.load(output / "thinner.safetensors").checksum == thinner.checksum

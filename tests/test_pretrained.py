@@ -37,6 +37,8 @@ def test_the_weights_are_those_that_were_recorded(folder: Path) -> None:
     record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     assert record["weights_sha256"] == digest
+    digest = hashlib.sha256((folder / "thinner.safetensors").read_bytes()).hexdigest()
+    assert record["thinner"]["sha256"] == digest
     pickles = [p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl")]
     assert not pickles
 
@@ -53,7 +55,7 @@ def test_card_and_readme_say_what_was_measured(folder: Path, repository: Path) -
 
 
 def test_the_weights_are_small_and_the_code_is_ours(folder: Path) -> None:
-    assert (folder / "model.safetensors").stat().st_size < 15_000_000
+    assert sum(path.stat().st_size for path in folder.glob("*.safetensors")) < 15_000_000
     for path in code_files():
         assert (folder / path.name).read_bytes() == path.read_bytes(), (
             f"{path.name} changed after the checkpoint was packaged: package it anew"

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from inktex.examples import AnyExample, Example, PictureExample, from_expressions
+from inktex.modeling import thinning_inktex
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.processing_inktex import InktexProcessor
@@ -146,6 +147,12 @@ def test_a_thinner_decides_within_the_strokes(thinner: Thinner) -> None:
     filled, found = exchange_pen(strokes, 6, 3), exchange_pen(strokes, 6, 3, thinner)
     assert found.shape == filled.shape
     assert 0.01 < np.abs(found - filled).max() < 1
+
+
+def test_large_pictures_stay_filled(thinner: Thinner, monkeypatch: pytest.MonkeyPatch) -> None:
+    strokes = dilate(_line(), 6) > 0
+    monkeypatch.setattr(thinning_inktex, "MOST_PIXELS", strokes.size - 1)
+    assert (exchange_pen(strokes, 6, 3, thinner) == exchange_pen(strokes, 6, 3)).all()
 
 
 def test_ink_never_vanishes(thinner: Thinner) -> None:

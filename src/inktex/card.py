@@ -192,12 +192,13 @@ def _thinner(record: Mapping[str, Any] | None) -> str:
     while run:
         minutes += run["minutes"]
         run = run["started_from"]
+    before, after = (f"{100 * record[key]:.2f} %" for key in ("wrong_before", "wrong"))
+    recipe, pen = record["recipe"]["name"], record["pen"]
     return f"""
 What a wide pen filled, the image processor's own small network tells from the rest, before the
-model reads (`thinner.safetensors`; recipe `{record["recipe"]["name"]}`, {minutes:.0f} \
-minutes on {where}). Of the ink of a pen of {record["pen"]} pixels \
-{100 * record["wrong"]:.2f} % are then not as the published pen has them, and \
-{100 * record["wrong_before"]:.2f} % without it.
+model reads (`thinner.safetensors`; recipe `{recipe}`, {minutes:.0f} minutes on {where}). Of the
+ink of a pen of {pen} pixels {after} are then not as the published pen has them, and {before}
+without it.
 """
 
 

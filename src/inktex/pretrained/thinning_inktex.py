@@ -24,6 +24,9 @@ THINNER_FILE = "thinner.safetensors"
 """In the folder of a model."""
 TRUST = 6.0
 """Natural logarithm of the odds that a pixel is as the lines have it, before the network speaks."""
+MOST_PIXELS = 600_000
+"""What is larger is no single line of writing at the protocol's size, and stays filled: the network
+takes a second for a million pixels."""
 _FOLD = 2
 """Pixels each way that are one cell of the network's finest features."""
 
@@ -190,7 +193,7 @@ def exchange_pen(strokes: Mask, pen: int, nib: int, thinner: Thinner | None = No
         Ink from 0 to 1, in a box that is as much smaller than `strokes` as the pen is narrower.
     """
     lines = centre_lines(strokes, pen)
-    if thinner is None:
+    if thinner is None or lines.size > MOST_PIXELS:
         return widen(lines, nib)
     lines = np.pad(lines, pen)
     wide, narrow = (ndimage.maximum_filter(lines, size=size) for size in (pen, nib))
