@@ -314,6 +314,9 @@ def test_it_learns_from_what_is_read(
     ]
     assert all(0 < entry["reading"] < entry["loss"] for entry in curve)
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+    wider = replace(recipe, thinner=replace(config, widths=(4, 6, 10)))
+    with pytest.raises(ValueError, match=r"does not fit the recipe's thinner\.widths"):
+        train_thinner(wider, examples, [], tmp_path / "wider")
     odd = replace(recipe, batch=replace(recipe.batch, heights=(60, 75)))
     with pytest.raises(ValueError, match=r"must be multiples of \d+; those of 75 are not"):
         train_thinner(odd, examples, [], tmp_path / "third")

@@ -298,8 +298,8 @@ def train_thinner(
         The file with the averaged weights. `thinner.json` beside it tells how much is wrong.
 
     Raises:
-        ValueError: if there is no ink to train on, `output` holds a run of another recipe, or all
-            its checkpoints are damaged.
+        ValueError: if there is no ink to train on, `init` has another network, `output` holds a run
+            of another recipe, or all its checkpoints are damaged.
         DivergedError: a `ValueError`, if the loss stays no finite number.
         OSError: if something cannot be written.
     """
@@ -315,7 +315,12 @@ def train_thinner(
     config = recipe.thinner or ThinnerConfig()
     model: Any = ThinnerNet(config.widths)
     if recipe.init is not None:
-        model.load_state_dict(load_file(Path(recipe.init) / NET))
+        try:
+            model.load_state_dict(load_file(Path(recipe.init) / NET))
+        except RuntimeError as error:
+            raise ValueError(
+                f"The thinner in {recipe.init} does not fit the recipe's thinner.widths: {error}"
+            ) from error
     model.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, recipe.optimizer)
     model, optimizer = accelerator.prepare(model, optimizer)
