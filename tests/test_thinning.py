@@ -37,6 +37,7 @@ from inktex.training.thinning import (
     draw_pair,
     folded,
     train_thinner,
+    unfolded,
 )
 
 SMALL = (4, 6, 8)
@@ -85,6 +86,24 @@ def test_numpy_computes_what_torch_trained(net: ThinnerNet, thinner: Thinner) ->
     assert found.dtype == np.float32
     assert expected[wide > 0].std() > 0.1
     np.testing.assert_allclose(found, expected, atol=0.03)  # eight bits
+
+
+def test_a_thinner_can_go_on_learning(net: ThinnerNet, thinner: Thinner) -> None:
+    """Normalisations that went into the kernels are measured again: nothing changes by that."""
+    pairs = [draw_pair(np.roll(_line(), shift, axis=1), pen, 3) for shift, pen in ((0, 6), (9, 8))]
+    wide, lines = (
+        torch.from_numpy(np.stack([pair[i] for pair in pairs])[:, None] / np.float32(255))
+        for i in range(2)
+    )
+    again = unfolded(thinner, (wide, lines))
+    assert again.training
+    with torch.no_grad():
+        learning = again(wide, lines)
+        expected = net(wide, lines)
+    assert (learning - expected).abs()[wide > 0].mean() < 0.05 * expected[wide > 0].std()
+    same = folded(again.eval())
+    first = wide[0, 0].numpy() > 0, lines[0, 0].numpy() > 0
+    np.testing.assert_allclose(same(*first), thinner(*first), atol=0.05)
 
 
 def test_weights_survive_a_file(thinner: Thinner, tmp_path: Path) -> None:
@@ -314,6 +333,13 @@ def test_it_learns_from_what_is_read(
     ]
     assert all(0 < entry["reading"] < entry["loss"] for entry in curve)
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(
+        thinning, "shipped_thinner", lambda: Thinner.load(tmp_path / "second" / THINNER_FILE)
+    )
+    train_thinner(replace(recipe, init="shipped"), examples, [], tmp_path / "shipped")
+    monkeypatch.setattr(thinning, "shipped_thinner", lambda: None)
+    with pytest.raises(ValueError, match="no thinner to start from"):
+        train_thinner(replace(recipe, init="shipped"), examples, [], tmp_path / "none")
     wider = replace(recipe, thinner=replace(config, widths=(4, 6, 10)))
     with pytest.raises(ValueError, match=r"does not fit the recipe's thinner\.widths"):
         train_thinner(wider, examples, [], tmp_path / "wider")

@@ -10,6 +10,7 @@ import itertools
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.modeling.strokes_inktex import centre_lines, squares_within
 from inktex.modeling.thinning_inktex import THINNER_FILE, TRUST, Thinner
-from inktex.recognizer import pretrained_path
+from inktex.recognizer import pretrained_path, shipped_thinner
 from inktex.render import PEN_WIDTH, dilate, draw
 
 from .augmentation import vary
@@ -54,6 +55,7 @@ from .guard import FiniteGuard
 from .loop import (
     AVERAGED,
     CURVE,
+    SHIPPED,
     Progress,
     agreed_seconds,
     check_recipe,
@@ -72,6 +74,7 @@ __all__ = [
     "ThinnerPairs",
     "folded",
     "train_thinner",
+    "unfolded",
 ]
 
 RECORD = "thinner.json"
@@ -173,6 +176,51 @@ def folded(net: ThinnerNet) -> Thinner:
         assert single.bias is not None
         keep(name, single.weight[:, :, 0, 0].T, single.bias)
     return Thinner(weights)
+
+
+@torch.no_grad()
+def unfolded(thinner: Thinner, pair: Sequence[torch.Tensor]) -> ThinnerNet:
+    """A network to train on, of a thinner whose normalisations went into its kernels.
+
+    Args:
+        thinner: which it computes as, before it learns.
+        pair: `wide` and `lines` of a batch, on which the new normalisations are measured.
+    """
+    weights = {name: torch.from_numpy(value) for name, value in thinner.weights.items()}
+    net = ThinnerNet([len(weights[f"down.{i}.0.bias"]) for i in range(thinner.levels)]).train()
+
+    def measure(norm: nn.Module, given: tuple[torch.Tensor, ...], bias: torch.Tensor) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_var is not None
+        assert norm.running_mean is not None
+        variance, mean = torch.var_mean(given[0], dim=(0, 2, 3), correction=0)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(mean + bias)
+
+    hooks = []
+    for name, layer in net.named_modules():
+        if not isinstance(layer, nn.Conv2d):
+            continue
+        part, *place = name.split(".")
+        if part in ("down", "up"):
+            name = f"{part}.{place[0]}.{int(place[1]) // 3}"
+        kernel = weights[f"{name}.weight"] * weights[f"{name}.scale"]
+        if kernel.ndim == 2:
+            kernel = kernel[None, None]
+        layer.weight.copy_(kernel.permute(3, 2, 0, 1))
+        bias = weights[f"{name}.bias"]
+        if layer.bias is not None:
+            layer.bias.copy_(bias)
+        else:
+            block = net.get_submodule(f"{part}.{place[0]}")
+            norm = block.get_submodule(str(int(place[1]) + 1))
+            hooks.append(norm.register_forward_pre_hook(partial(measure, bias=bias)))
+    net(*pair)
+    for hook in hooks:
+        hook.remove()
+    return net
 
 
 # ------------------------------------------------------------------------------------------- pairs
@@ -313,10 +361,14 @@ def train_thinner(
     )
     set_seed(recipe.seed + accelerator.process_index)
     config = recipe.thinner or ThinnerConfig()
+    synthetic = synthetic_ink(ink, recipe.synthesis)
+    planner = Planner(
+        ink, recipe.batch, recipe.augmentation, recipe.seed, synthetic, recipe.synthesis.share
+    )
     model: Any = ThinnerNet(config.widths)
     if recipe.init is not None:
         try:
-            model.load_state_dict(load_file(Path(recipe.init) / NET))
+            model.load_state_dict(_start(recipe, ThinnerPairs(ink, recipe, synthetic), planner))
         except RuntimeError as error:
             raise ValueError(
                 f"The thinner in {recipe.init} does not fit the recipe's thinner.widths: {error}"
@@ -334,11 +386,8 @@ def train_thinner(
     if resume and load_checkpoint(accelerator, output) is not None:
         accelerator.print(f"Going on at step {progress.step} (epoch {progress.epoch}).")
     guard = FiniteGuard(accelerator, output)
-    synthetic = synthetic_ink(ink, recipe.synthesis)
     plans = PlanStream(
-        Planner(
-            ink, recipe.batch, recipe.augmentation, recipe.seed, synthetic, recipe.synthesis.share
-        ),
+        planner,
         accelerator.num_processes,
         accelerator.process_index,
         epoch=progress.epoch,
@@ -429,6 +478,22 @@ def train_thinner(
         write_text(output / RECORD, json.dumps(record, indent=1) + "\n")
     accelerator.wait_for_everyone()
     return output / THINNER_FILE
+
+
+def _start(recipe: Recipe, pairs: ThinnerPairs, planner: Planner) -> dict[str, torch.Tensor]:
+    """The weights of the network that a run starts from: another run's, or the shipped thinner's.
+
+    Raises:
+        ValueError: if there is no shipped one.
+        OSError: if the other run's cannot be read.
+    """
+    if recipe.init != SHIPPED:
+        return load_file(Path(str(recipe.init)) / NET)
+    thinner = shipped_thinner()
+    if thinner is None:
+        raise ValueError("This checkout has no thinner to start from: leave init out.")
+    batch = pairs[planner.epoch(0)[0]]
+    return unfolded(thinner, (batch["wide"], batch["lines"])).state_dict()
 
 
 def filling(
