@@ -100,9 +100,9 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
                 else:
                     shutil.copyfile(encoder, partial / ENCODER)
                     shutil.copyfile(decoder, partial / DECODER)
-                for name in (TOKENIZER, THINNER_FILE):
-                    if (model / name).is_file():
-                        shutil.copyfile(model / name, partial / name)
+                shutil.copyfile(model / TOKENIZER, partial / TOKENIZER)
+                if (model / THINNER_FILE).is_file():
+                    shutil.copyfile(model / THINNER_FILE, partial / THINNER_FILE)
                 make_settings(model, precision, STRIDE, multiple, identity).write(partial)
     return folders
 

@@ -225,7 +225,7 @@ def train(
                 means = _mean(accelerator, sums, recipe.log_every)
                 sums = {}
                 accelerator.log({**means, "learning_rate": rate}, step=progress.step)
-                _append(output, accelerator, {"step": progress.step, **means, "lr": rate})
+                append_record(output, accelerator, {"step": progress.step, **means, "lr": rate})
                 bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
             bar.update(1)
             done = progress.share(recipe) >= 1
@@ -429,7 +429,7 @@ def _validate(
             if development:
                 scores = validate(bare, development, recipe.batch)
                 rate = scores.exp_rate
-                _append(
+                append_record(
                     output,
                     accelerator,
                     {
@@ -515,7 +515,8 @@ _MAY_CHANGE = {
 }
 
 
-def _append(output: Path, accelerator: Accelerator, record: dict[str, Any]) -> None:
+def append_record(output: Path, accelerator: Accelerator, record: dict[str, Any]) -> None:
+    """Add a point to a run's curve."""
     if accelerator.is_main_process:
         with open(output / CURVE, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")

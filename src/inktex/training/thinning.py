@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ from tqdm import tqdm
 from inktex.examples import AnyExample, Example
 from inktex.files import new_file, new_folder, write_text
 from inktex.modeling.densenet_inktex import STRIDE
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.modeling.strokes_inktex import centre_lines, squares_within
 from inktex.modeling.thinning_inktex import THINNER_FILE, TRUST, Thinner
 from inktex.recognizer import pretrained_path, shipped_thinner
@@ -54,10 +54,10 @@ from .distillation import distillation_loss
 from .guard import FiniteGuard
 from .loop import (
     AVERAGED,
-    CURVE,
     SHIPPED,
     Progress,
     agreed_seconds,
+    append_record,
     check_recipe,
     learning_rate,
     make_optimizer,
@@ -144,20 +144,8 @@ def _block(inside: int, outside: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-@torch.no_grad()
-def folded(net: ThinnerNet) -> Thinner:
-    """The thinner of a trained network.
-
-    Normalisations go into the kernels, these into eight bits, with a scale for each channel out.
-    """
-    weights: dict[str, NDArray[np.generic]] = {}
-
-    def keep(name: str, kernel: torch.Tensor, bias: torch.Tensor) -> None:
-        scale = (kernel.abs().flatten(0, -2).amax(dim=0) / 127).clamp(min=1e-12)
-        weights[f"{name}.weight"] = (kernel / scale).round().to(torch.int8).cpu().numpy()
-        weights[f"{name}.scale"] = scale.cpu().numpy()
-        weights[f"{name}.bias"] = bias.cpu().numpy()
-
+def _layers(net: ThinnerNet) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d | None]]:
+    """Each convolution by its name in a thinner's weights, and the normalisation behind it."""
     for part, blocks in (("down", net.down), ("up", net.up)):
         for level, block in enumerate(blocks):
             assert isinstance(block, nn.Sequential)
@@ -165,16 +153,34 @@ def folded(net: ThinnerNet) -> Thinner:
                 convolution, norm = block[start], block[start + 1]
                 assert isinstance(convolution, nn.Conv2d)
                 assert isinstance(norm, nn.BatchNorm2d)
-                assert norm.running_var is not None
-                assert norm.running_mean is not None
-                scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-                kernel = (convolution.weight * scale[:, None, None, None]).permute(2, 3, 1, 0)
-                keep(f"{part}.{level}.{number}", kernel, norm.bias - norm.running_mean * scale)
-    singles = {f"reduce.{level}": single for level, single in enumerate(net.reduce)}
-    for name, single in {**singles, "head": net.head}.items():
+                yield f"{part}.{level}.{number}", convolution, norm
+    for level, single in enumerate(net.reduce):
         assert isinstance(single, nn.Conv2d)
-        assert single.bias is not None
-        keep(name, single.weight[:, :, 0, 0].T, single.bias)
+        yield f"reduce.{level}", single, None
+    yield "head", net.head, None
+
+
+@torch.no_grad()
+def folded(net: ThinnerNet) -> Thinner:
+    """The thinner of a trained network.
+
+    Normalisations go into the kernels, these into eight bits, with a scale for each channel out.
+    """
+    weights: dict[str, NDArray[np.generic]] = {}
+    for name, convolution, norm in _layers(net):
+        if norm is None:
+            assert convolution.bias is not None
+            kernel, bias = convolution.weight[:, :, 0, 0].T, convolution.bias
+        else:
+            assert norm.running_var is not None
+            assert norm.running_mean is not None
+            gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+            kernel = (convolution.weight * gain[:, None, None, None]).permute(2, 3, 1, 0)
+            bias = norm.bias - norm.running_mean * gain
+        scale = (kernel.abs().flatten(0, -2).amax(dim=0) / 127).clamp(min=1e-12)
+        weights[f"{name}.weight"] = (kernel / scale).round().to(torch.int8).cpu().numpy()
+        weights[f"{name}.scale"] = scale.cpu().numpy()
+        weights[f"{name}.bias"] = bias.cpu().numpy()
     return Thinner(weights)
 
 
@@ -200,22 +206,14 @@ def unfolded(thinner: Thinner, pair: Sequence[torch.Tensor]) -> ThinnerNet:
         norm.bias.copy_(mean + bias)
 
     hooks = []
-    for name, layer in net.named_modules():
-        if not isinstance(layer, nn.Conv2d):
-            continue
-        part, *place = name.split(".")
-        if part in ("down", "up"):
-            name = f"{part}.{place[0]}.{int(place[1]) // 3}"
-        kernel = weights[f"{name}.weight"] * weights[f"{name}.scale"]
-        if kernel.ndim == 2:
-            kernel = kernel[None, None]
-        layer.weight.copy_(kernel.permute(3, 2, 0, 1))
-        bias = weights[f"{name}.bias"]
-        if layer.bias is not None:
-            layer.bias.copy_(bias)
+    for name, convolution, norm in _layers(net):
+        kernel, bias = weights[f"{name}.weight"] * weights[f"{name}.scale"], weights[f"{name}.bias"]
+        if norm is None:
+            assert convolution.bias is not None
+            convolution.weight.copy_(kernel.T[:, :, None, None])
+            convolution.bias.copy_(bias)
         else:
-            block = net.get_submodule(f"{part}.{place[0]}")
-            norm = block.get_submodule(str(int(place[1]) + 1))
+            convolution.weight.copy_(kernel.permute(3, 2, 0, 1))
             hooks.append(norm.register_forward_pre_hook(partial(measure, bias=bias)))
     net(*pair)
     for hook in hooks:
@@ -400,7 +398,7 @@ def train_thinner(
             pretrained_path(), dtype=torch.float32
         )
         reader = reader.to(accelerator.device).eval().requires_grad_(False)
-        resolution = InktexProcessor.from_pretrained(pretrained_path()).image_processor.resolution
+        resolution = InktexImageProcessor.from_pretrained(pretrained_path()).resolution
         _check_reader(recipe, resolution, reader.encoder.backbone.stride)
     pairs = ThinnerPairs(ink, recipe, synthetic, resolution)
     loader = batch_loader(pairs, plans, recipe.workers, recipe.seed)
@@ -445,12 +443,10 @@ def train_thinner(
             means = accelerator.reduce(sums.to(accelerator.device), reduction="mean")
             loss_mean, read_mean, before, after = (means / recipe.log_every).tolist()
             sums = torch.zeros(4)
-            if accelerator.is_main_process:
-                record = {"step": progress.step, "loss": loss_mean, "lr": rate}
-                record |= {"wrong_before": before, "wrong": after}
-                record |= {"reading": read_mean} if reader is not None else {}
-                with open(output / CURVE, "a", encoding="utf-8") as file:
-                    file.write(json.dumps(record) + "\n")
+            record = {"step": progress.step, "loss": loss_mean, "lr": rate}
+            record |= {"wrong_before": before, "wrong": after}
+            record |= {"reading": read_mean} if reader is not None else {}
+            append_record(output, accelerator, record)
             bar.set_postfix(loss=f"{loss_mean:.4f}", wrong=f"{after:.4f}", refresh=False)
         bar.update(1)
         if progress.step % recipe.save_every == 0 or progress.share(recipe) >= 1:
