@@ -30,7 +30,7 @@ from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner, save_thinner
 from inktex.onnx.export import update_shipped
 from inktex.training.average import AVERAGE
 from inktex.training.loop import BEST, CURVE, MACHINE, RECIPE
-from inktex.training.thinning import RECORD as THINNER_RECORD
+from inktex.training.pairs import RECORD as THINNER_RECORD
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
 RECORD = "training.json"

@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{len(examples)} expressions to train on, {len(development)} to choose by. "
                 f"Curve: {folder / CURVE}; checkpoint: {folder / CHECKPOINT}."
             )
-            if recipe.thinner is None:
+            if recipe.thinner is None or recipe.is_joint:
                 best = train(recipe, examples, development, folder, resume=not options.fresh)
             else:
                 best = train_thinner(

@@ -14,7 +14,7 @@ from script_loading import load_script
 
 from inktex.card import model_card, score_table, training_minutes
 from inktex.modeling.thinning_inktex import Thinner
-from inktex.training.thinning import ThinnerNet, folded
+from inktex.training.thinner_net import ThinnerNet, folded
 
 SCORES = {
     "exp_rate": 0.5,

@@ -27,18 +27,12 @@ from inktex.recognizer import Recognizer
 from inktex.render import dilate
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
-from inktex.training import loop, thinning
+from inktex.training import loop, thinner_net, thinning
 from inktex.training.batches import Planner
+from inktex.training.pairs import RECORD, ThinnerPairs, draw_pair
 from inktex.training.recipe import Recipe, ThinnerConfig, load_stages, recipe_path
-from inktex.training.thinning import (
-    RECORD,
-    ThinnerNet,
-    ThinnerPairs,
-    draw_pair,
-    folded,
-    train_thinner,
-    unfolded,
-)
+from inktex.training.thinner_net import ThinnerNet, folded, unfolded
+from inktex.training.thinning import train_thinner
 
 SMALL = (4, 6, 8)
 
@@ -334,10 +328,10 @@ def test_it_learns_from_what_is_read(
     assert all(0 < entry["reading"] < entry["loss"] for entry in curve)
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
     monkeypatch.setattr(
-        thinning, "shipped_thinner", lambda: Thinner.load(tmp_path / "second" / THINNER_FILE)
+        thinner_net, "shipped_thinner", lambda: Thinner.load(tmp_path / "second" / THINNER_FILE)
     )
     train_thinner(replace(recipe, init="shipped"), examples, [], tmp_path / "shipped")
-    monkeypatch.setattr(thinning, "shipped_thinner", lambda: None)
+    monkeypatch.setattr(thinner_net, "shipped_thinner", lambda: None)
     with pytest.raises(ValueError, match="no thinner to start from"):
         train_thinner(replace(recipe, init="shipped"), examples, [], tmp_path / "none")
     wider = replace(recipe, thinner=replace(config, widths=(4, 6, 10)))

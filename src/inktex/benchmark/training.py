@@ -17,7 +17,7 @@ from inktex.training.average import WeightAverage
 from inktex.training.guard import FiniteGuard
 from inktex.training.recipe import Recipe
 from inktex.training.sources import recipe_examples
-from inktex.training.stream import recipe_batches
+from inktex.training.stream import planned_batches, recipe_batches
 
 from .measure import peak_megabytes
 
@@ -64,7 +64,7 @@ def measure_training(recipe: Recipe, seconds: float) -> dict[str, Any]:
     counted, steps, started = _Count(), 0, 0.0
     with tempfile.TemporaryDirectory() as temporary:
         guard = FiniteGuard(accelerator, Path(temporary))
-        for batch in recipe_batches(recipe, examples, accelerator)[1]:
+        for batch in recipe_batches(recipe, planned_batches(recipe, examples), accelerator)[1]:
             if steps == _WARM:
                 counted, started = _Count(), time.perf_counter()
             loss = loop._backward(accelerator, model, batch, recipe, share=1.0)["loss"]

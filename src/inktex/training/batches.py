@@ -70,6 +70,8 @@ class BatchConfig:
             the published protocol, which has the defaults.
         passes: how often an epoch goes through all examples, each time with another variation; more
             than once so that large batches of many shapes come full.
+        multiple: of pictures, that batches which are not full have; what is left over is left out
+            of the epoch. A GPU chooses its kernels anew for each number of pictures.
         variants: pictures of each example in a batch, varied each for itself; they count as so many
             for `pixels` and `max_size`.
     """
@@ -88,11 +90,14 @@ class BatchConfig:
     margin_before: int = MARGIN_BEFORE
     margin_after: int = MARGIN_AFTER
     passes: int = 1
+    multiple: int = 1
     variants: int = 1
 
     def __post_init__(self) -> None:
         if self.passes < 1:
             raise ValueError(f"batch.passes must be 1 or more, not {self.passes}.")
+        if self.multiple < 1:
+            raise ValueError(f"batch.multiple must be 1 or more, not {self.multiple}.")
         if self.variants < 1:
             raise ValueError(f"batch.variants must be 1 or more, not {self.variants}.")
         if min(self.margin_before, self.margin_after) < 0:
@@ -180,11 +185,12 @@ class Planner:
         self.added = round(len(examples) * share / (1 - share)) if synthetic else 0
 
     def epoch(self, epoch: int, processes: int = 1) -> list[Plan]:
-        """The batches of an epoch, every example in exactly one of them, whole or cut.
+        """The batches of an epoch, every example in at most one of them, whole or cut.
 
         Process `i` takes every `processes`-th batch from the `i`-th on. Batches that are computed
         at the same time have about the same size, so that no process waits long for another; the
-        few that would leave a process without work are left out.
+        few that would leave a process without work are left out, as is what is left over by
+        `multiple`.
         """
         rng = np.random.default_rng((self.seed, epoch))
         queues: dict[Shape, list[Member]] = {}
@@ -233,8 +239,10 @@ class Planner:
         self, shape: Shape, queue: list[Member], lengths: NDArray[np.float64]
     ) -> Iterator[tuple[Member, ...]]:
         """Cut a queue into batches of expressions of about the same number of tokens."""
-        order = np.argsort(lengths[[index for index, *_ in queue]], kind="stable")
         size = batch_size(shape, self.config)
+        # They come in no order: what is left out is no other than what stays.
+        queue = queue[: len(queue) - len(queue) % size % self.config.multiple]
+        order = np.argsort([lengths[index] for index, *_ in queue], kind="stable")
         for start in range(0, len(queue), size):
             yield tuple(queue[i] for i in order[start : start + size])
 
@@ -315,7 +323,7 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
             also = collate(plain, plan.shape, self.config)
             batch |= {PLAIN + key: also[key] for key in ("pixel_values", "pixel_mask", "guide")}
         if noise:
-            _mislead(batch["decoder_input_ids"], noise, rng)
+            mislead(batch["decoder_input_ids"], noise, rng)
         return batch
 
     def _variant(
@@ -344,7 +352,7 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         return rasterize(example, factor, PEN_WIDTH, shape, self.config)
 
 
-def _mislead(inputs: torch.Tensor, share: float, rng: np.random.Generator) -> None:
+def mislead(inputs: torch.Tensor, share: float, rng: np.random.Generator) -> None:
     """Put other tokens of the batch in the place of some that the decoder is told it has read.
 
     It then learns to look at the ink instead of reciting, and to go on after a mistake.

@@ -15,12 +15,12 @@ __all__ = ["distillation_loss", "plain", "without_plain"]
 
 
 def plain(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What the teacher is given of a batch: the published pictures of its ink, and what to read."""
-    shared = ("decoder_input_ids", "symbol_labels")
-    drawn = {
-        key.removeprefix(PLAIN): value for key, value in batch.items() if key.startswith(PLAIN)
-    }
-    return {**drawn, **{key: batch[key] for key in shared}}
+    """What the teacher is given of a batch: the published pictures of its ink, and what to read.
+
+    Where a batch has no such pictures, the teacher is given those that it has.
+    """
+    names = ("pixel_values", "pixel_mask", "guide", "decoder_input_ids", "symbol_labels")
+    return {name: batch.get(PLAIN + name, batch[name]) for name in names}
 
 
 def without_plain(batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -24,6 +24,7 @@ from inktex.modeling.decoder_inktex import InktexDecoder, centres
 from inktex.modeling.generation_inktex import sequence_logits
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
+from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
 from inktex.recognizer import pretrained_path, shipped_thinner
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR
@@ -35,15 +36,16 @@ from .consistency import consistency_loss
 from .distillation import distillation_loss, plain, without_plain
 from .growth import can_grow, grown
 from .guard import FiniteGuard
-from .recipe import OptimizerConfig, Recipe, recipe_from_dict
+from .joint import JointModel, joint_model
+from .pairs import JointBatches, write_record
+from .recipe import SHIPPED, OptimizerConfig, Recipe, recipe_from_dict
 from .risk import expression_risk
-from .stream import recipe_batches
+from .stream import planned_batches, recipe_batches
+from .thinner_net import folded
 from .validation import validate
 
 logger = logging.getLogger(__name__)
 
-SHIPPED = "shipped"
-"""`init` of recipes that start from the checkpoint that the package ships."""
 AVERAGED = "averaged"
 BEST = "best"
 CURVE = "curve.jsonl"
@@ -161,15 +163,20 @@ def train(
         project_dir=str(output),
     )
     set_seed(recipe.seed + accelerator.process_index)
-    model = make_model(recipe).to(memory_format=torch.channels_last)
-    if recipe.loss.risk and not isinstance(model.decoder, InktexDecoder):
+    batches = planned_batches(recipe, examples)
+    model: Any = make_model(recipe)
+    if isinstance(batches, JointBatches):
+        model = joint_model(recipe, model, batches)
+    model = model.to(memory_format=torch.channels_last)
+    if recipe.loss.risk and not isinstance(_reader(model).decoder, InktexDecoder):
         raise ValueError("loss.risk needs a Transformer decoder: set it to 0.")
     optimizer = make_optimizer(model, recipe.optimizer)
     model, optimizer = accelerator.prepare(model, optimizer)
-    bare = accelerator.unwrap_model(model)
+    learning = accelerator.unwrap_model(model)
+    bare = _reader(learning)
     _check_shapes(recipe, bare.encoder.backbone.stride)
     teacher = _teacher(recipe, accelerator)
-    average = WeightAverage(bare, recipe.optimizer.average)
+    average = WeightAverage(learning, recipe.optimizer.average)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, average)
     check_recipe(recipe, output, resume, accelerator)
@@ -181,7 +188,7 @@ def train(
     if accelerator.log_with:
         accelerator.init_trackers("curves")
     accumulate = recipe.optimizer.accumulate
-    plans, loader = recipe_batches(recipe, examples, accelerator, progress.epoch, progress.batch)
+    plans, loader = recipe_batches(recipe, batches, accelerator, progress.epoch, progress.batch)
     processor = make_processor(recipe)
     bar = tqdm(
         total=recipe.steps,
@@ -231,7 +238,7 @@ def train(
             done = progress.share(recipe) >= 1
             if progress.step % recipe.validate_every == 0 or done:
                 _validate(
-                    accelerator, bare, processor, average, development, recipe, output, progress
+                    accelerator, learning, processor, average, development, recipe, output, progress
                 )
             # After the evaluation: a run that is killed in between must not take itself for done.
             if progress.step % recipe.save_every == 0 or done:
@@ -239,6 +246,9 @@ def train(
             if done:
                 break
     bar.close()
+    if isinstance(learning, JointModel) and accelerator.is_main_process:
+        thinner = Thinner.load(output / AVERAGED / THINNER_FILE)
+        write_record(output, thinner, progress.step, progress.seconds, development)
     # Not `end_training`, which would also part the processes: another run may follow.
     for tracker in accelerator.trackers:
         tracker.finish()
@@ -293,13 +303,14 @@ def _backward(
         teacher: to learn from, too.
     """
     batch = {key: value.to(accelerator.device, non_blocking=True) for key, value in batch.items()}
+    bare = _reader(accelerator.unwrap_model(model))
     taught = None
     if teacher is not None:
         with accelerator.autocast():
             taught = _read_plain(teacher, plain(batch))
         batch = without_plain(batch)
-    if accelerator.unwrap_model(model).config.decoder.location_feedback:
-        batch |= _find_places(accelerator.unwrap_model(model), batch)
+    if bare.config.decoder.location_feedback:
+        batch |= _find_places(bare, batch)
     with accelerator.autocast():
         output = model(
             **batch,
@@ -320,7 +331,6 @@ def _backward(
             loss = loss + recipe.loss.consistency * difference
         if recipe.loss.risk and share >= recipe.loss.risk_from:
             # On what the same pass made of the pictures: gradients come together in one backward.
-            bare = accelerator.unwrap_model(model)
             hidden = output.encoder_last_hidden_state
             risk = expression_risk(bare, hidden, batch, recipe.loss.chances)
             loss = loss + recipe.loss.risk * risk
@@ -333,6 +343,12 @@ def _backward(
     # At once: a GPU is waited for a single time.
     values = torch.stack([one.detach().float() for one in named.values()]).tolist()
     return dict(zip(named, values, strict=True))
+
+
+def _reader(model: Any) -> InktexForConditionalGeneration:
+    """What reads, in a model that learns: all of it, or with a thinner before it."""
+    reader: InktexForConditionalGeneration = model.model if isinstance(model, JointModel) else model
+    return reader
 
 
 def _teacher(recipe: Recipe, accelerator: Accelerator) -> InktexForConditionalGeneration | None:
@@ -410,7 +426,7 @@ def _find_places(
 
 def _validate(
     accelerator: Accelerator,
-    bare: InktexForConditionalGeneration,
+    learning: Any,
     processor: InktexProcessor,
     average: WeightAverage,
     development: Sequence[AnyExample],
@@ -424,7 +440,10 @@ def _validate(
     """
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
+        bare = _reader(learning)
         with average.applied():
+            if isinstance(learning, JointModel):
+                processor.image_processor.thinner = folded(learning.thinner)
             save_model(bare, processor, output / AVERAGED)
             if development:
                 scores = validate(bare, development, recipe.batch)
@@ -464,11 +483,19 @@ def save_model(
 
 
 def _check_shapes(recipe: Recipe, stride: int) -> None:
-    odd = [side for side in (*recipe.batch.heights, *recipe.batch.widths) if side % stride]
+    sides = (*recipe.batch.heights, *recipe.batch.widths)
+    odd = [side for side in sides if side % stride]
     if odd:
         raise ValueError(
             f"batch.heights and batch.widths must be multiples of {stride}, the model's coarsest "
             f"stride; {', '.join(map(str, odd))} are not."
+        )
+    resolution = recipe.batch.resolution
+    odd = [side for side in sides if abs(side / resolution - round(side / resolution)) > 1e-6]
+    if recipe.is_joint and odd:
+        raise ValueError(
+            "The thinner sees batch.heights and batch.widths at the protocol's scale, divided by "
+            f"batch.resolution; those of {', '.join(map(str, odd))} are no whole pixels."
         )
 
 

@@ -11,6 +11,9 @@ from .augmentation import AugmentationConfig
 from .batches import BatchConfig
 from .synthetic import SynthesisConfig
 
+SHIPPED = "shipped"
+"""`init` of recipes that start from the checkpoint that the package ships."""
+
 
 @dataclass(frozen=True, slots=True)
 class OptimizerConfig:
@@ -70,7 +73,10 @@ class LossConfig:
 
 @dataclass(frozen=True, slots=True)
 class ThinnerConfig:
-    """A run that trains the image processor's thinner (`training.thinning`) instead of a model.
+    """A run that trains the image processor's thinner, alone or with a model.
+
+    Alone (`training.thinning`), it may learn from what the shipped model reads, which stays as it
+    is; otherwise (`training.joint`) a model learns to read what it makes of wide pens' strokes.
 
     Attributes:
         widths: channels at strides 2, 4, 8, ... pixels.
@@ -78,9 +84,11 @@ class ThinnerConfig:
         nibs: of narrow ones: 3 is the protocol's, 4 draws what is enlarged.
         round: share of the expressions that are drawn with a round pen instead of a square one.
         pixels: weight of the loss of single pixels.
-        reader: weight of the difference between what the shipped model reads in what the thinner
-            makes of a wide pen's strokes, and what in the same ink as published; 0 to do without a
-            reader, which costs most of the time.
+        share: share of a model's pictures that wide pens draw and the thinner thins; 0 if it learns
+            alone.
+        reader: of one that learns alone: weight of the difference between what the shipped model
+            reads in what the thinner makes of a wide pen's strokes, and what in the same ink as
+            published; 0 to do without a reader, which costs most of the time.
     """
 
     widths: tuple[int, ...] = (24, 48, 112, 160)
@@ -88,11 +96,14 @@ class ThinnerConfig:
     nibs: tuple[int, ...] = (3,)
     round: float = 0.0
     pixels: float = 1.0
+    share: float = 0.0
     reader: float = 0.0
 
     def __post_init__(self) -> None:
         if max(self.nibs) > min(self.pens):
             raise ValueError("thinner.pens must not be narrower than thinner.nibs.")
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"thinner.share must lie between 0 and 1, not {self.share}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +127,7 @@ class Recipe:
         workers: processes that draw batches; 0 draws them in the training process.
         planners: processes that plan the epochs to come; 0 plans them in the training process,
             which takes some seconds an epoch. A GPU is fast enough to wait for that.
-        thinner: of a run that trains a thinner and no model; None for others.
+        thinner: of a run that trains a thinner; None for others.
     """
 
     name: str = "base"
@@ -145,6 +156,13 @@ class Recipe:
             raise ValueError("loss.consistency compares variants: set batch.variants to 2 or more.")
         if self.loss.distillation and self.init is None:
             raise ValueError("loss.distillation needs a teacher: set init to a checkpoint.")
+        if self.is_joint and self.batch.variants > 1:
+            raise ValueError("thinner.share goes with one variant: set batch.variants to 1.")
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether a model and a thinner learn together."""
+        return self.thinner is not None and self.thinner.share > 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, as YAML and JSON want them."""

@@ -15,10 +15,11 @@ from torch.utils.data import DataLoader, Sampler
 from inktex.examples import AnyExample, Example
 
 from .batches import Plan, PlannedBatches, Planner
+from .pairs import JointBatches
 from .recipe import Recipe
 from .synthetic import synthetic_ink
 
-__all__ = ["PlanStream", "batch_loader", "recipe_batches"]
+__all__ = ["PlanStream", "batch_loader", "planned_batches", "recipe_batches"]
 
 
 class PlanStream(Sampler[Plan]):
@@ -111,9 +112,34 @@ def _plan(epoch: int, step: int) -> list[Plan]:
     return _planner.epoch(epoch, step)
 
 
+def planned_batches(recipe: Recipe, examples: Sequence[AnyExample]) -> PlannedBatches:
+    """The batches of a run, as its plans ask for them.
+
+    Args:
+        recipe: of the run.
+        examples: what to train on.
+
+    Raises:
+        ValueError: if a thinner is to learn with the model and there are examples without ink.
+    """
+    ink = [example for example in examples if isinstance(example, Example)]
+    synthetic = synthetic_ink(ink, recipe.synthesis)
+    examples = [*examples] * recipe.batch.passes
+    if recipe.is_joint:
+        return JointBatches(examples, recipe, synthetic)
+    return PlannedBatches(
+        examples,
+        recipe.batch,
+        recipe.augmentation,
+        recipe.seed,
+        synthetic,
+        with_plain=recipe.loss.distillation > 0,
+    )
+
+
 def recipe_batches(
     recipe: Recipe,
-    examples: Sequence[AnyExample],
+    batches: PlannedBatches,
     accelerator: Accelerator,
     epoch: int = 0,
     batch: int = 0,
@@ -122,16 +148,20 @@ def recipe_batches(
 
     Args:
         recipe: of the run.
-        examples: what to train on.
+        batches: of the run.
         accelerator: of the run.
         epoch, batch: where to start; batches are counted in what this process draws.
     """
-    ink = [example for example in examples if isinstance(example, Example)]
-    synthetic = synthetic_ink(ink, recipe.synthesis)
-    examples = [*examples] * recipe.batch.passes
-    varied = recipe.batch, recipe.augmentation, recipe.seed, synthetic
+    planner = Planner(
+        batches.examples,
+        recipe.batch,
+        recipe.augmentation,
+        recipe.seed,
+        batches.synthetic,
+        recipe.synthesis.share,
+    )
     plans = PlanStream(
-        Planner(examples, *varied, recipe.synthesis.share),
+        planner,
         accelerator.num_processes,
         accelerator.process_index,
         recipe.optimizer.accumulate,
@@ -140,7 +170,6 @@ def recipe_batches(
         recipe.planners,
     )
     on_gpu = accelerator.device.type == "cuda"
-    batches = PlannedBatches(examples, *varied, with_plain=recipe.loss.distillation > 0)
     return plans, batch_loader(batches, plans, recipe.workers, recipe.seed, pin_memory=on_gpu)
 
 
