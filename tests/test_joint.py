@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
 from inktex.synthesis.grammar import written_expressions
-from inktex.training import loop
+from inktex.training import loop, validation
 from inktex.training.batches import Plan, PlannedBatches, Planner, batch_size
 from inktex.training.distillation import plain
 from inktex.training.joint import JointModel, joint_model
@@ -126,6 +127,22 @@ def test_batches_that_are_not_full_hold_a_multiple(examples: Sequence[AnyExample
     assert len(members) == len(set(members)) > 0
     with pytest.raises(ValueError, match=r"batch\.multiple must be 1 or more"):
         replace(config, multiple=0)
+
+
+def test_whatever_batches_hold_everything_is_validated(
+    examples: Sequence[AnyExample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(_recipe().batch, multiple=64)
+    model = make_model(replace(_recipe(), thinner=None))
+    read: list[int] = []
+
+    def search(model: Any, memory: Any, longest: int) -> Any:
+        read.append(len(memory.last_hidden_state))
+        return SimpleNamespace(sequences=torch.zeros((read[-1], 1), dtype=torch.long))
+
+    monkeypatch.setattr(validation, "greedy_search", search)
+    validation.read_examples(model, examples, config)
+    assert sum(read) == len(examples)
 
 
 # ---------------------------------------------------------------------------------------- training

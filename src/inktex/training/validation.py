@@ -26,7 +26,8 @@ def read_examples(
     Returns:
         Canonical tokens, in the order of the examples.
     """
-    config = replace(config, cut_share=0.0, variants=1)  # whole expressions alone are scored
+    # Whole expressions are scored, and all of them.
+    config = replace(config, cut_share=0.0, variants=1, multiple=1)
     was_training = model.training
     model.eval()
     plans = Planner(examples, config, augmentation=None).epoch(0)
