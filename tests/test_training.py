@@ -806,6 +806,34 @@ def test_a_run_may_learn_from_what_it_starts_from(examples: list[Example], tmp_p
         small_recipe(loss=loss)
 
 
+def test_a_run_that_only_keeps_what_it_knows_stays_as_it_is(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    """By a teacher alone, without dropout and with the normalisations of reading, nothing moves."""
+    first = train(small_recipe(steps=2), examples, examples[:4], tmp_path / "first")
+    settings = small_recipe(steps=3, init=str(first)).to_dict()
+    settings["encoder"], settings["decoder"] = {"dropout": 0.0}, {"dropout": 0.0}
+    settings["loss"] = {"tokens": 0.0, "symbol": 0.0, "guide": 0.0, "distillation": 1.0}
+    settings["optimizer"] |= {"fixed_norms": True, "weight_decay": 0.0, "average": 0.5}
+    settings |= {"augmentation": None, "log_every": 1, "validate_every": 2}
+    still = recipe_from_dict(settings)
+    train(still, examples, examples[:4], tmp_path / "still")
+    records = [json.loads(x) for x in (tmp_path / "still/curve.jsonl").read_text().splitlines()]
+    losses = [record for record in records if "loss" in record]
+    assert all(record["loss"] == pytest.approx(record["distillation"]) for record in losses)
+    assert losses[0]["distillation"] < 1e-4, "where tokens stand is told a little off"
+    assert all(record["tokens"] > 1 for record in losses), "told, though it does not count"
+    moving = replace(still, optimizer=replace(still.optimizer, fixed_norms=False))
+    train(moving, examples, [], tmp_path / "moving")
+    before, after, moved = (
+        InktexForConditionalGeneration.from_pretrained(folder).state_dict()
+        for folder in (first, tmp_path / "still" / "averaged", tmp_path / "moving" / "averaged")
+    )
+    statistics = [name for name in before if "running_" in name]
+    assert all(torch.equal(before[name], after[name]) for name in statistics)
+    assert not any(torch.equal(before[name], moved[name]) for name in statistics)
+
+
 def test_a_run_starts_from_the_weights_of_another(examples: list[Example], tmp_path: Path) -> None:
     first = train(small_recipe(steps=2), examples, [], tmp_path / "first")
     recipe = small_recipe(steps=1, init=str(first))

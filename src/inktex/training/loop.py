@@ -167,6 +167,8 @@ def train(
     model: Any = make_model(recipe)
     if isinstance(batches, JointBatches):
         model = joint_model(recipe, model, batches)
+    if recipe.optimizer.fixed_norms:
+        _fix_norms(_reader(model))
     model = model.to(memory_format=torch.channels_last)
     if recipe.loss.risk and not isinstance(_reader(model).decoder, InktexDecoder):
         raise ValueError("loss.risk needs a Transformer decoder: set it to 0.")
@@ -319,7 +321,9 @@ def _backward(
             symbol_weight=recipe.loss.symbol,
             guide_weight=recipe.loss.guide,
         )
-        loss, risk, difference, distillation = output.loss, None, None, None
+        # The model's own loss has the tokens' with a weight of 1.
+        loss = output.loss + (recipe.loss.tokens - 1) * output.token_loss
+        risk, difference, distillation = None, None, None
         if taught is not None:
             distillation = distillation_loss(output.logits, taught, batch["labels"])
             loss = loss + recipe.loss.distillation * distillation
@@ -349,6 +353,20 @@ def _reader(model: Any) -> InktexForConditionalGeneration:
     """What reads, in a model that learns: all of it, or with a thinner before it."""
     reader: InktexForConditionalGeneration = model.model if isinstance(model, JointModel) else model
     return reader
+
+
+class _FixedNorm(torch.nn.BatchNorm2d):
+    """A normalisation that never takes the statistics of a batch."""
+
+    def train(self, mode: bool = True) -> "_FixedNorm":
+        return super().train(False)
+
+
+def _fix_norms(model: torch.nn.Module) -> None:
+    for module in model.modules():
+        if type(module) is torch.nn.BatchNorm2d:
+            module.__class__ = _FixedNorm
+            module.train(False)
 
 
 def _teacher(recipe: Recipe, accelerator: Accelerator) -> InktexForConditionalGeneration | None:

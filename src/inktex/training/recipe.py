@@ -27,6 +27,8 @@ class OptimizerConfig:
         clip: largest norm of the gradient.
         average: decay of the averaged weights, per step (exponential moving average).
         accumulate: batches of each process whose gradients make one step.
+        fixed_norms: whether the encoder's batch normalisations keep the statistics that they start
+            with, as when it reads: it then changes no more than the losses ask for.
     """
 
     learning_rate: float = 1e-3
@@ -37,6 +39,7 @@ class OptimizerConfig:
     clip: float = 1.0
     average: float = 0.999
     accumulate: int = 1
+    fixed_norms: bool = False
 
     def __post_init__(self) -> None:
         if self.accumulate < 1:
@@ -45,9 +48,10 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
-    """Weights of the losses beside the tokens' cross-entropy, and its label smoothing.
+    """Weights of the losses, and the label smoothing of the tokens' cross-entropy.
 
     Attributes:
+        tokens: weight of the tokens' cross-entropy, 0 to learn from the others alone.
         label_smoothing: of the cross-entropy.
         symbol: weight of the symbol map's loss.
         guide: weight of that of the guided heads.
@@ -61,6 +65,7 @@ class LossConfig:
             in the same ink as published (`training.distillation`), 0 to do without; needs `init`.
     """
 
+    tokens: float = 1.0
     label_smoothing: float = 0.1
     symbol: float = 0.5
     guide: float = 0.3
