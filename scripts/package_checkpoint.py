@@ -31,6 +31,7 @@ from inktex.onnx.export import update_shipped
 from inktex.training.average import AVERAGE
 from inktex.training.loop import BEST, CURVE, MACHINE, RECIPE
 from inktex.training.pairs import RECORD as THINNER_RECORD
+from inktex.training.recipe import SHIPPED
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
 RECORD = "training.json"
@@ -72,7 +73,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         record = training_record(options.run, folder, options.evaluations)
         recognizer = Recognizer.from_pretrained(folder)
-        record["thinner"] = known_thinner(options.output, recognizer.image_processor.thinner)
+        thinner = recognizer.image_processor.thinner
+        record["thinner"] = known_thinner(options.output, thinner) or own_thinner(
+            options.run, thinner
+        )
         record["parameters"] = recognizer.model.num_parameters()
         export(recognizer.model, options.output, recognizer.processor)
         if options.output == PRETRAINED:
@@ -113,13 +117,42 @@ def thinner_record(run: Path) -> dict[str, Any]:
         json.loads((run / name).read_text(encoding="utf-8"))
         for name in (THINNER_RECORD, RECIPE, MACHINE)
     )
-    init = Path(recipe["init"]) if recipe["init"] else None
+    init = _start(recipe)
+    before = None
+    if init is not None and (init / RECORD).is_file():
+        before = json.loads((init / RECORD).read_text(encoding="utf-8")).get("thinner")
+    elif init is not None:
+        before = thinner_record(init.parent)
     return {
         **found,
         "recipe": {**recipe, "init": init.name if init else None},
         "machine": machine,
-        "started_from": thinner_record(init.parent) if init else None,
+        "started_from": before,
     }
+
+
+def own_thinner(run: Path, thinner: Thinner | None) -> dict[str, Any] | None:
+    """The record of the thinner that learnt with a model; None if it is another one.
+
+    Raises:
+        ValueError: if nothing is known of a thinner.
+    """
+    if thinner is None:
+        return None
+    if (run / THINNER_RECORD).is_file():
+        found = thinner_record(run)
+        if found["sha256"] == thinner.checksum:
+            return {**found, "commit": _commit()}
+    raise ValueError(
+        f"Nothing is known of the model's thinner: neither {run / THINNER_RECORD} nor the record "
+        "of the output is about it. Put that of its run there first, with --thinner."
+    )
+
+
+def _start(recipe: dict[str, Any]) -> Path | None:
+    """The folder that a run started from."""
+    init = recipe["init"]
+    return (PRETRAINED if init == SHIPPED else Path(init)) if init else None
 
 
 def known_thinner(output: Path, thinner: Thinner | None) -> dict[str, Any] | None:
@@ -172,7 +205,7 @@ def _run_record(run: Path) -> dict[str, Any]:
     recipe, machine = (
         json.loads((run / name).read_text(encoding="utf-8")) for name in (RECIPE, MACHINE)
     )
-    init = Path(recipe["init"]) if recipe["init"] else None
+    init = _start(recipe)
     return {
         # Where the start lay on this machine says nothing.
         "recipe": {**recipe, "init": init.name if init else None},

@@ -135,6 +135,20 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
     assert record["thinner"]["started_from"]["minutes"] == 75.2
     assert "150 minutes on 2 CPU cores" in card
     assert "6 pixels 1.25 % are then not as the published pen has them, and 2.38 %\nwithout" in card
+    # It goes on learning with a model, on a GPU.
+    joint = tmp_path / "joint"
+    joint.mkdir()
+    (joint / "thinner.json").write_text(json.dumps({**found, "minutes": 8.2}))
+    (joint / "recipe.json").write_text(json.dumps({"name": "joint", "init": str(output)}))
+    (joint / "machine.json").write_text(json.dumps({"processes": 1, "cores": 16, "gpu": "Fast"}))
+    learnt = script.own_thinner(joint, thinner)
+    assert learnt["started_from"] == record["thinner"]
+    assert "8 minutes on 1 Fast and 150 minutes on 2 CPU" in model_card(
+        {**RECORD, "thinner": learnt}
+    )
+    with pytest.raises(ValueError, match="Nothing is known of the model's thinner"):
+        script.own_thinner(joint, folded(ThinnerNet((4, 6)).eval()))
+    assert script.own_thinner(joint, None) is None
     (run / "thinner.json").write_text(json.dumps({**found, "sha256": "0"}))
     assert script.main(["--thinner", str(run), "--output", str(output)]) == 2
     assert Thinner.load(output / "thinner.safetensors").checksum == thinner.checksum

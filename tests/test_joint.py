@@ -159,6 +159,7 @@ def test_both_learn_and_are_kept(examples: Sequence[AnyExample], tmp_path: Path)
     assert kept is not None
     record = json.loads((tmp_path / "first" / RECORD).read_text())
     assert record["sha256"] == kept.checksum
+    assert Thinner.load(tmp_path / "first" / THINNER_FILE).checksum == kept.checksum
     assert (record["steps"], record["pen"]) == (4, 6)
     loss = replace(_recipe().loss, distillation=1.0, risk=0.5)
     recipe = _recipe(init=str(tmp_path / "first" / AVERAGED), loss=loss)

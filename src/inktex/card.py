@@ -172,31 +172,35 @@ def training_minutes(record: Mapping[str, Any]) -> dict[str, float]:
         # Runs of before there was `machine` have `cores`, or nothing if it is the same as later.
         cores = entry.get("cores", cores)
         machine = entry.get("machine") or {"cores": cores}
-        where = ""
-        if machine.get("gpu"):
-            where = f"{machine['processes']} {machine['gpu']}"
-        elif machine.get("cores"):
-            where = f"{machine['cores']} CPU cores"
+        where = _where(machine)
         minutes[where] = minutes.get(where, 0.0) + (stopped.get("minutes") or planned or measured)
         entry = entry.get("started_from")
     return minutes
+
+
+def _where(machine: Mapping[str, Any]) -> str:
+    """What a run was computed on; nothing if that is not known."""
+    if machine.get("gpu"):
+        return f"{machine['processes']} {machine['gpu']}"
+    return f"{machine['cores']} CPU cores" if machine.get("cores") else ""
 
 
 def _thinner(record: Mapping[str, Any] | None) -> str:
     """What the image processor's own network is, and what it is worth."""
     if not record:
         return ""
-    machine, minutes = record["machine"], 0.0
-    where = machine.get("gpu") or f"{machine['cores']} CPU cores"
+    minutes: dict[str, float] = {}
     run: Mapping[str, Any] | None = record
     while run:
-        minutes += run["minutes"]
+        where = _where(run["machine"])
+        minutes[where] = minutes.get(where, 0.0) + run["minutes"]
         run = run["started_from"]
+    spent = " and ".join(f"{value:.0f} minutes on {where}" for where, value in minutes.items())
     before, after = (f"{100 * record[key]:.2f} %" for key in ("wrong_before", "wrong"))
     recipe, pen = record["recipe"]["name"], record["pen"]
     return f"""
 What a wide pen filled, the image processor's own small network tells from the rest, before the
-model reads (`thinner.safetensors`; recipe `{recipe}`, {minutes:.0f} minutes on {where}). Of the
+model reads (`thinner.safetensors`; recipe `{recipe}`, {spent}). Of the
 ink of a pen of {pen} pixels {after} are then not as the published pen has them, and {before}
 without it.
 """

@@ -18,7 +18,7 @@ from accelerate.utils import broadcast, parse_flag_from_env, reduce, set_seed
 from tqdm.auto import tqdm
 
 from inktex.examples import AnyExample
-from inktex.files import new_folder, write_text
+from inktex.files import new_file, new_folder, write_text
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.decoder_inktex import InktexDecoder, centres
 from inktex.modeling.generation_inktex import sequence_logits
@@ -250,6 +250,8 @@ def train(
     bar.close()
     if isinstance(learning, JointModel) and accelerator.is_main_process:
         thinner = Thinner.load(output / AVERAGED / THINNER_FILE)
+        with new_file(output / THINNER_FILE) as partial:
+            thinner.save(partial)
         write_record(output, thinner, progress.step, progress.seconds, development)
     # Not `end_training`, which would also part the processes: another run may follow.
     for tracker in accelerator.trackers:
