@@ -184,10 +184,12 @@ def normalize_picture(grey: Grey, form: NormalForm, thinner: Thinner | None = No
         width = width_quantile(widths, THINNEST)
     labels, _ = ndimage.label(strokes, EIGHT)
     height, given = symbol_height(labels, width), width
-    refuse_what_is_no_writing(strokes, labels, width, height)
     pen = _nib(strokes, width)
-    if found.is_plain and form.stroke_width < pen <= _WIDEST * form.stroke_width:
-        thinned = _with_protocols_pen(ink, strokes, pen, form, thinner)
+    is_wide = found.is_plain and form.stroke_width < pen <= _WIDEST * form.stroke_width
+    is_drawn = is_wide and _is_drawn_by(ink, strokes, pen, form.stroke_width)
+    refuse_what_is_no_writing(strokes, labels, width, height, is_drawn)
+    if is_drawn:
+        thinned = _with_protocols_pen(strokes, pen, form, thinner)
         if thinned is not None:
             left, top = (side + (pen - form.stroke_width) / 2 / zoom for side in (left, top))
             notes += (_redrawn(given, f"thinned to {form.stroke_width}"),)
@@ -257,25 +259,34 @@ def _redrawn(width: float, change: str) -> str:
     return f"strokes of {width:.1f} pixels drawn anew: {change}"
 
 
-def _with_protocols_pen(
-    ink: Ink, strokes: Mask, pen: int, form: NormalForm, thinner: Thinner | None
-) -> Ink | None:
-    """A drawing at the protocol's size, but by a wider pen, as the protocol's pen draws it.
+def _is_drawn_by(ink: Ink, strokes: Mask, pen: int, protocol: int) -> bool:
+    """Whether a picture is a drawing by a square pen, to the pixel.
 
     Args:
         ink, strokes: `(h, w)`.
         pen: as it measures, in pixels.
+        protocol: width of the protocol's pen, whose drawing may have had its pixels repeated.
+    """
+    if not (_has_two_levels(ink) and covered_by_square(strokes, pen) >= EXACTLY):
+        return False
+    return pen % protocol > 0 or not _is_repeated(strokes, pen // protocol)
+
+
+def _with_protocols_pen(
+    strokes: Mask, pen: int, form: NormalForm, thinner: Thinner | None
+) -> Ink | None:
+    """A drawing by a wide pen as the protocol's pen draws it.
+
+    Args:
+        strokes: `(h, w)`.
+        pen: its width, in pixels.
         form: the aim.
         thinner: tells what the pen filled.
 
     Returns:
-        Ink; None if that is not what the picture is. Symbols that ran together are measured when
+        Ink; None if it is not at the protocol's size. Symbols that ran together are measured when
         they stand apart again.
     """
-    if not (_has_two_levels(ink) and covered_by_square(strokes, pen) >= EXACTLY):
-        return None
-    if pen % form.stroke_width == 0 and _is_repeated(strokes, pen // form.stroke_width):
-        return None
     thinned = exchange_pen(strokes, pen, form.stroke_width, thinner)
     labels, _ = ndimage.label(thinned > 0.5, EIGHT)
     height = symbol_height(labels, form.stroke_width)

@@ -219,6 +219,23 @@ def test_symbols_that_a_wide_pen_joined_are_measured_apart() -> None:
     assert any("drawn anew: thinned to 3" in note for note in apart.notes)
 
 
+def test_what_a_wide_pen_filled_is_no_blot() -> None:
+    """Digits that are filled are refused as blots where nothing proves that a pen drew them."""
+    picture = Image.new("L", (150, 80))
+    pencil = ImageDraw.Draw(picture)
+    for x in (40, 62, 84):
+        pencil.ellipse([x, 22, x + 12, 36], outline=255)
+        pencil.ellipse([x, 36, x + 12, 52], outline=255)
+        pencil.line([(x + 6, 22), (x + 6, 52)], fill=255)
+    for x in (24, 112):
+        pencil.line([(x, 18), (x, 56)], fill=255)
+    drawn = dilate(np.asarray(picture), 6)
+    assert any("thinned to 3" in note for note in InktexImageProcessor().place(drawn).notes)
+    turned = np.asarray(Image.fromarray(drawn).rotate(3))
+    with pytest.raises(ValueError, match="things of many widths"):
+        InktexImageProcessor().place(turned)
+
+
 def test_repeated_pixels_are_no_wide_pen() -> None:
     given = dilate(_line(), 3)
     twice = given.repeat(2, axis=0).repeat(2, axis=1)
