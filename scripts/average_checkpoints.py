@@ -7,8 +7,9 @@
 Runs that start from one another lie so near that the weighted mean of their weights reads, too,
 often better than either (Wortsman et al. 2022, https://arxiv.org/abs/2203.05482). The folder of the
 first checkpoint is copied, processor and code included, and gets the mean of the weights; where a
-run's recipe.json, curve.jsonl and machine.json are beside the first one, they go beside the output,
-so that scripts/package_checkpoint.py finds them. `average.json` in it says what was averaged.
+run's recipe.json, curve.jsonl, machine.json and thinner.json are beside the first one, they go
+beside the output, so that scripts/package_checkpoint.py finds them. `average.json` in it says what
+was averaged.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from inktex.files import new_folder
 from inktex.training.average import AVERAGE
 from inktex.training.loop import CURVE, MACHINE, RECIPE
+from inktex.training.pairs import RECORD as THINNER_RECORD
 
 WEIGHTS = "model.safetensors"
 
@@ -89,7 +91,7 @@ def average(checkpoints: list[Path], shares: list[float], output: Path) -> None:
             for folder, share in zip(checkpoints, shares, strict=True)
         ]  # fmt: skip
         (partial / AVERAGE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    for name in (RECIPE, CURVE, MACHINE):
+    for name in (RECIPE, CURVE, MACHINE, THINNER_RECORD):
         beside = checkpoints[0].parent / name
         if beside.is_file() and beside.parent.resolve() != output.parent.resolve():
             shutil.copyfile(beside, output.parent / name)
