@@ -6,7 +6,9 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -78,3 +80,25 @@ def captions(crohme: Path) -> list[str]:
         lines = path.read_text(encoding="utf-8").splitlines()
         found += [line.split("\t")[1] for line in lines]
     return found
+
+
+@pytest.fixture
+def cut_power(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`cut_power(module, name, calls, run)`: run, until a function has been called so often."""
+
+    def cut(module: ModuleType, name: str, calls: int, run: Callable[[], object]) -> None:
+        function, done = getattr(module, name), 0
+
+        def power_cut(*arguments: Any) -> Any:
+            nonlocal done
+            if done == calls:
+                raise KeyboardInterrupt
+            done += 1
+            return function(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, power_cut)
+            with pytest.raises(KeyboardInterrupt):
+                run()
+
+    return cut

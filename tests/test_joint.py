@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -208,22 +208,10 @@ def test_a_joint_run_starts_as_what_it_starts_from(
 
 
 def test_a_stopped_joint_run_goes_on_to_the_bit(
-    examples: Sequence[AnyExample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    examples: Sequence[AnyExample], tmp_path: Path, cut_power: Callable[..., None]
 ) -> None:
     train(_recipe(), examples, [], tmp_path / "whole")
-    done: list[int] = []
-    step = loop.take_step
-
-    def power_cut(*arguments: Any) -> bool:
-        if len(done) == 3:
-            raise KeyboardInterrupt
-        done.append(1)
-        return step(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "take_step", power_cut)
-        with pytest.raises(KeyboardInterrupt):
-            train(_recipe(), examples, [], tmp_path / "cut")
+    cut_power(loop, "take_step", 3, lambda: train(_recipe(), examples, [], tmp_path / "cut"))
     train(_recipe(), examples, [], tmp_path / "cut")
     for name in ("model.safetensors", THINNER_FILE):
         whole, cut = (tmp_path / run / AVERAGED / name for run in ("whole", "cut"))

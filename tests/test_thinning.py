@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from inktex.recognizer import Recognizer
 from inktex.render import dilate
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
-from inktex.training import loop, thinner_net, thinning
+from inktex.training import thinner_net, thinning
 from inktex.training.batches import Planner
 from inktex.training.pairs import RECORD, ThinnerPairs, draw_pair
 from inktex.training.recipe import Recipe, ThinnerConfig, load_stages, recipe_path
@@ -378,22 +378,13 @@ def test_a_reader_sees_the_published_ink_where_it_lies(examples: Sequence[AnyExa
 
 
 def test_a_stopped_run_goes_on_to_the_bit(
-    examples: Sequence[AnyExample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    examples: Sequence[AnyExample], tmp_path: Path, cut_power: Callable[..., None]
 ) -> None:
     recipe = _recipe(steps=6, save_every=2)
     whole = train_thinner(recipe, examples, [], tmp_path / "whole")
-    done: list[int] = []
-
-    def power_cut(*arguments: Any) -> bool:
-        if len(done) == 5:
-            raise KeyboardInterrupt
-        done.append(1)
-        return loop.take_step(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(thinning, "take_step", power_cut)
-        with pytest.raises(KeyboardInterrupt):
-            train_thinner(recipe, examples, [], tmp_path / "cut")
+    cut_power(
+        thinning, "take_step", 5, lambda: train_thinner(recipe, examples, [], tmp_path / "cut")
+    )
     resumed = train_thinner(recipe, examples, [], tmp_path / "cut")
     assert Thinner.load(resumed).checksum == Thinner.load(whole).checksum
 

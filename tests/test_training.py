@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
@@ -684,24 +685,11 @@ def test_an_epoch_may_go_through_all_examples_several_times(
 
 
 def test_a_stopped_run_goes_on_to_the_bit(
-    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    examples: list[Example], tmp_path: Path, cut_power: Callable[..., None]
 ) -> None:
     recipe = small_recipe(steps=9, save_every=2, validate_every=100)
     whole = train(recipe, examples, [], tmp_path / "whole")
-
-    step = loop._backward
-    done: list[int] = []
-
-    def power_cut(*arguments: Any) -> dict[str, float]:
-        if len(done) == 7:
-            raise KeyboardInterrupt
-        done.append(1)
-        return step(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "_backward", power_cut)
-        with pytest.raises(KeyboardInterrupt):
-            train(recipe, examples, [], tmp_path / "cut")
+    cut_power(loop, "_backward", 7, lambda: train(recipe, examples, [], tmp_path / "cut"))
     assert not (tmp_path / "cut" / "averaged").exists()
     resumed = train(recipe, examples, [], tmp_path / "cut")
 

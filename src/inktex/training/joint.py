@@ -54,8 +54,7 @@ class JointModel(nn.Module):
         """
         wide, lines, ink = (one.float() for one in (wide, lines, ink))
         logits = self.thinner(wide, lines).float()
-        pictures = narrow_ink(logits, wide, pixel_values.shape[-2:])
-        pictures = pictures * pixel_mask[thinned][:, None]
+        pictures = narrow_ink(logits, wide, pixel_mask[thinned])
         pixel_values = pixel_values.index_copy(0, thinned, pictures.to(pixel_values.dtype))
         output: InktexOutput = self.model(pixel_values=pixel_values, pixel_mask=pixel_mask, **rest)
         if output.loss is not None:

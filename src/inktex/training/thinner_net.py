@@ -161,21 +161,22 @@ def unfolded(thinner: Thinner, pair: Sequence[torch.Tensor]) -> ThinnerNet:
     return net
 
 
-def narrow_ink(logits: torch.Tensor, wide: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+def narrow_ink(logits: torch.Tensor, wide: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """A model's pictures of what a thinner found.
 
     Args:
         logits: `(n, 1, height, width)`, the thinner's.
         wide: the same of the wide pen's ink, 1 or 0.
-        size: height and width of the pictures, which show all of it.
+        mask: `(n, rows, columns)`, of the pictures, which show all of it: 0 for padding.
 
     Returns:
-        `(n, 1, *size)`, ink 1 on paper 0.
+        `(n, 1, rows, columns)`, ink 1 on paper 0.
     """
     # As Pillow reduces them: averages over all pixels that fall into one.
-    return nn.functional.interpolate(
-        logits.sigmoid() * wide, size=tuple(size), mode="bilinear", antialias=True
+    pictures = nn.functional.interpolate(
+        logits.sigmoid() * wide, size=mask.shape[-2:], mode="bilinear", antialias=True
     )
+    return pictures * mask[:, None]
 
 
 def ink_loss(logits: torch.Tensor, wide: torch.Tensor, ink: torch.Tensor) -> torch.Tensor:
@@ -203,22 +204,23 @@ def starting_net(recipe: Recipe, batches: PlannedBatches) -> ThinnerNet | None:
     """
     if recipe.init is None:
         return None
-    shipped, folder = recipe.init == SHIPPED, Path(recipe.init)
-    if not shipped and (folder / NET).is_file():
+    folder = Path(recipe.init)
+    net, thinner = None, None
+    if recipe.init == SHIPPED:
+        thinner = shipped_thinner()
+    elif (folder / NET).is_file():
         weights = load_file(folder / NET)
         levels = sum(name.startswith("down.") and name.endswith(".0.weight") for name in weights)
         net = ThinnerNet([len(weights[f"down.{level}.0.weight"]) for level in range(levels)])
         net.load_state_dict(weights)
-    else:
-        there = not shipped and (folder / THINNER_FILE).is_file()
-        thinner = Thinner.load(folder / THINNER_FILE) if there else None
-        thinner = shipped_thinner() if shipped else thinner
-        if thinner is None:
-            return None
+    elif (folder / THINNER_FILE).is_file():
+        thinner = Thinner.load(folder / THINNER_FILE)
+    if thinner is not None:
         batch = batches[usual_plan(batches)]
         wide, lines = (batch[name].float() for name in PAIR[:2])
         net = unfolded(thinner, (wide, lines))
-    if recipe.thinner is not None and net.widths != tuple(recipe.thinner.widths):
+    config = recipe.thinner
+    if net is not None and config is not None and net.widths != tuple(config.widths):
         raise ValueError(
             f"The thinner in {recipe.init} does not fit the recipe's thinner.widths: its own are "
             f"{', '.join(map(str, net.widths))}."

@@ -203,8 +203,7 @@ def _difference(
     shared = {key: batch[key] for key in ("pixel_mask", "decoder_input_ids", "guide")}
     with torch.no_grad():
         taught = reader(pixel_values=batch["pixel_values"], **shared, use_cache=False).logits
-    pixels = narrow_ink(logits, batch["wide"], batch["pixel_values"].shape[-2:])
-    pixels = pixels * batch["pixel_mask"][:, None]
+    pixels = narrow_ink(logits, batch["wide"], batch["pixel_mask"])
     learnt = reader(pixel_values=pixels, **shared, use_cache=False).logits
     return distillation_loss(learnt, taught, batch["labels"])
 
