@@ -7,6 +7,9 @@ r"""Score a model on a test set.
     python scripts/evaluate.py --data data/crohme --split dev --model runs/base/best
     # the same in four other hands, as far as variation makes other hands of those that there are
     python scripts/evaluate.py --data data/crohme --split dev --unseen --varied 4
+    # in hands as strange as those of the tests are to a model, read at another resolution
+    python scripts/evaluate.py --data data/crohme --split dev --unseen --varied 4 \
+        --strength 1.3 --resolution 0.8
     # any folder of pictures with a captions file (name, TAB, tokens)
     python scripts/evaluate.py --pictures FOLDER --captions captions.tsv --output out.json \
         --preset accurate
@@ -58,6 +61,16 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="N",
         help="of --data every expression N times, each symbol varied as other hands might write it",
     )
+    parser.add_argument(
+        "--strength",
+        type=float,
+        default=1.0,
+        help="with --varied: how far those hands differ (default: 1; at 1.3 they are about as hard "
+        "to read as those of the tests)",
+    )
+    parser.add_argument(
+        "--resolution", type=float, help="to read at instead of the model's (1: as published)"
+    )
     parser.add_argument("--preset", default="fast", help="fast (greedy) or accurate")
     parser.add_argument(
         "--engine", choices=tuple(ENGINES), default="torch", help="what reads (default: torch)"
@@ -85,6 +98,10 @@ def main(arguments: list[str] | None = None) -> int:
             samples = samples[:: max(len(samples) // options.limit, 1)][: options.limit]
         recognizer = load(options.model, engine=options.engine)
         recognizer.check(options.preset)
+        if options.resolution is not None:
+            if not 0.2 <= options.resolution <= 4:
+                raise ValueError(f"A resolution of {options.resolution} is not between 0.2 and 4.")
+            recognizer.image_processor.resolution = options.resolution
         if options.camera is not None:
             return camera(recognizer, samples, options)
         result = evaluate_samples(recognizer, samples, options.preset, options.batch_size)
@@ -96,9 +113,13 @@ def main(arguments: list[str] | None = None) -> int:
         "model": options.model or "shipped",
         "test_set": str(options.pictures or f"{options.data}:{options.split}")
         + (" (captions not in train)" if options.unseen else "")
-        + (f", in {options.varied} other hands" if options.varied else ""),
+        + (f", in {options.varied} other hands" if options.varied else "")
+        + (
+            f" of strength {options.strength:g}" if options.varied and options.strength != 1 else ""
+        ),
         "preset": options.preset,
         "engine": options.engine,
+        "resolution": recognizer.image_processor.resolution,
         "machine": platform.processor() or platform.machine(),
     }
     if isinstance(recognizer, Recognizer):
@@ -194,7 +215,7 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
     load_them = load_unseen if options.unseen else load_expressions
     expressions = load_them(options.data, options.split)
     if options.varied is not None:
-        expressions = in_other_hands(expressions, options.varied)
+        expressions = in_other_hands(expressions, options.varied, options.strength)
     return [
         Sample(e.id, Image.fromarray(render(e.traces)), " ".join(e.tokens), e.source)
         for e in expressions

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from inktex.evaluation.calibration import fit_temperature, measure_calibration
@@ -132,3 +133,25 @@ def test_other_hands_are_the_same_ones_each_time() -> None:
     assert not np.allclose(first[0].traces[0], first[3].traces[0], atol=0.5)
     with pytest.raises(ValueError, match="at least 1"):
         in_other_hands(expressions, 0)
+
+
+def test_hands_differ_as_far_as_they_are_to() -> None:
+    expressions = written_expressions(3, seed=1)
+
+    def moved(strength: float) -> float:
+        hands = in_other_hands(expressions, 1, strength)
+        ways = [
+            np.abs(_extent(one.traces) - _extent(other.traces)).mean()
+            for one, other in zip(hands, expressions, strict=True)
+        ]
+        return float(np.mean(ways))
+
+    assert moved(0.0) < moved(1.0) < moved(2.0)
+    with pytest.raises(ValueError, match="factor"):
+        in_other_hands(expressions, 1, -1.0)
+
+
+def _extent(traces: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Of each trace, as a share of all."""
+    size = np.ptp(np.concatenate(traces), axis=0)
+    return np.array([np.ptp(trace, axis=0) for trace in traces]) / size

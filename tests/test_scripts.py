@@ -197,6 +197,22 @@ def test_conditions_are_compared_with_clean_pictures(
     assert "camera, mild" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("short_readings")
+def test_hands_and_resolution_can_be_chosen(
+    repository: Path, data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate, output = load_script(repository, "evaluate").main, tmp_path / "hands.json"
+    arguments = ["--data", str(data), "--model", str(model), "--limit", "3"]
+    hands = ["--varied", "2", "--strength", "1.3", "--resolution", "0.5"]
+    assert evaluate([*arguments, *hands, "--output", str(output)]) == 0
+    settings = json.loads(output.read_text())["settings"]
+    assert settings["resolution"] == 0.5
+    assert settings["test_set"].endswith("in 2 other hands of strength 1.3")
+    for wrong in (["--resolution", "0"], ["--varied", "2", "--strength", "-1"]):
+        assert evaluate([*arguments, *wrong]) == 2
+    assert "between 0.2 and 4" in capsys.readouterr().err
+
+
 def test_conditions_are_what_they_are_called() -> None:
     from inktex.evaluation.camera import CONDITIONS, degraded
     from inktex.evaluation.reading import Sample
@@ -314,4 +330,24 @@ def test_what_pens_fill_and_cost_is_measured(
         bounds = [float(bound) for row in rows for bound in row[1].split("to")]
         assert bounds == sorted(bounds)
     assert script.main([*arguments, "--split", "none"]) == 2
+    assert "prepare_crohme" in capsys.readouterr().err
+
+
+def test_what_a_pen_hides_is_measured(
+    repository: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare = load_script(repository, "compare_pens").main
+    arguments = ["--data", str(data), "--splits", "train", "--limit", "30"]
+    assert compare([*arguments, "--hands", "0", "--passes", "20", "--pens", "3", "3", "9"]) == 0
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("| train")
+    ]
+    assert [row[2] for row in rows] == ["3", "3", "9"]
+    assert rows[0] == rows[1]  # the same pen, so the same network
+    assert float(rows[0][3]) < 60  # of dozens of labels: it has learnt
+    assert float(rows[2][4]) == pytest.approx(float(rows[2][3]) / float(rows[0][3]), abs=0.02)
+    assert compare([*arguments, "--pens", "2"]) == 2
+    assert compare([*arguments, "--data", "nowhere"]) == 2
     assert "prepare_crohme" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,21 +25,21 @@ from .search import Graphs
 __all__ = ["ImageProcessor", "OnnxRecognizer"]
 
 
-class ImageProcessor:
+class ImageProcessor(SimpleNamespace):
     """What `InktexImageProcessor` does to a picture, by its settings.
 
     Args:
-        settings: of the `InktexImageProcessor`.
+        settings: of the `InktexImageProcessor`, which become attributes here as there.
         thinner: file of its weights; None if there is none.
     """
 
     def __init__(self, settings: dict[str, Any], thinner: Path | None = None) -> None:
-        self.settings: Any = SimpleNamespace(**settings)
+        super().__init__(**settings)
         self.thinner = None if thinner is None else Thinner.load(thinner)
 
     def place(self, picture: Any) -> PlacedPicture:
         """The model's picture of a picture; see `place_picture`."""
-        return place_picture(picture, self.settings, self.thinner)
+        return place_picture(picture, cast(Any, self), self.thinner)
 
 
 class OnnxRecognizer(BaseRecognizer):
