@@ -85,9 +85,6 @@ class NormalForm:
         margin_before, margin_after: left of and above the ink; right of and below it.
         height_tolerance: factor by which the measured height may differ before the size changes.
         stroke_range: narrowest and widest strokes that are left as they are.
-        enlargement: what has to be rescaled comes out this many times as large as the protocol
-            has it, because a component may be several traces, and large ink reads better than
-            small.
     """
 
     symbol_height: float
@@ -96,7 +93,6 @@ class NormalForm:
     margin_after: int
     height_tolerance: float
     stroke_range: tuple[float, float]
-    enlargement: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,15 +198,13 @@ def normalize_picture(grey: Grey, form: NormalForm, thinner: Thinner | None = No
         is_near = _is_drawn_with(strokes, form.stroke_width)
     # A wide pen can have written at any size, but thinner lines are ink that was made smaller.
     is_rescaled = not (found.is_plain and is_near and thinnest <= width)
-    resized, enlargement = None, 1.0
+    resized = None
     if found.is_plain and not (is_near and form.stroke_width <= width <= thickest):
         resized = _resized(fringed, height, form)
     if resized is not None:
         is_rescaled, scale, width = True, resized, form.stroke_width / resized
-    else:
-        enlargement = form.enlargement if is_rescaled else 1.0
-        scale = scale * enlargement if is_rescaled else 1.0
-    nib = round(form.stroke_width * enlargement)
+    elif not is_rescaled:
+        scale = 1.0
     is_redrawn = not thinnest <= width * scale <= thickest
     if found.is_plain and not (is_rescaled or is_redrawn):
         # With another square pen than that of the protocol, which is to be had exactly.
@@ -236,8 +230,8 @@ def normalize_picture(grey: Grey, form: NormalForm, thinner: Thinner | None = No
     if found.is_plain:  # of edges that were blurred or compressed the model has not learnt
         ink = strokes.astype(np.float32)
     if is_redrawn and is_thick:
-        ink = exchange_pen(strokes, _nib(strokes, width), nib, thinner)
-        narrower = (width - nib) / 2 / zoom
+        ink = exchange_pen(strokes, _nib(strokes, width), form.stroke_width, thinner)
+        narrower = (width - form.stroke_width) / 2 / zoom
         left, top = left + narrower, top + narrower
     elif is_redrawn:
         ink = widen(strokes, max(round(form.stroke_width / scale - width) + 1, 1))
@@ -247,7 +241,7 @@ def normalize_picture(grey: Grey, form: NormalForm, thinner: Thinner | None = No
             f"enlarged {zoom * scale:.2f} times",
         )
     if is_redrawn:
-        notes += (_redrawn(given, f"thinned to {nib}" if is_thick else "widened"),)
+        notes += (_redrawn(given, f"thinned to {form.stroke_width}" if is_thick else "widened"),)
     before, after = (round(margin / scale) for margin in (form.margin_before, form.margin_after))
     corner = (left - before / zoom, top - before / zoom)
     return Normalized(

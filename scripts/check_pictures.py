@@ -70,9 +70,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="of scripts/prepare_crohme.py")
     parser.add_argument("--split", default="dev")
     parser.add_argument("--limit", type=int, default=150, help="expressions (default 150)")
-    parser.add_argument(
-        "--enlargement", type=float, help="try another `enlargement` of the image processor"
-    )
     options = parser.parse_args(arguments)
     try:
         expressions = load_expressions(options.data, options.split)
@@ -82,8 +79,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"check_pictures: {error}", file=sys.stderr)
         return 2
-    if options.enlargement is not None:
-        recognizer.processor.image_processor.enlargement = options.enlargement
     print("| picture | ExpRate | <=1 | token error rate |\n|---|---|---|---|")
     for name, variant in VARIANTS.items():
         rng = np.random.default_rng(0)

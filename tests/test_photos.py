@@ -24,7 +24,7 @@ from inktex.modeling.strokes_inktex import THINNEST, centre_lines, grey_width, w
 from inktex.render import dilate, render
 from inktex.showing import preprocessing_sheet
 
-PROCESSOR = InktexImageProcessor(enlargement=1.0)
+PROCESSOR = InktexImageProcessor()
 
 
 def _formula(*others: Any, scale: float = 1.0) -> NDArray[np.uint8]:

@@ -49,7 +49,7 @@ _DECODER: Final = (
 )  # fmt: skip
 _PROCESSOR: Final = (
     "resolution", "symbol_height", "stroke_width", "margin_before", "margin_after",
-    "height_tolerance", "stroke_range", "enlargement", "max_height", "max_width", "pad_multiple",
+    "height_tolerance", "stroke_range", "max_height", "max_width", "pad_multiple",
     "max_pixels",
 )  # fmt: skip
 _KINDS: Final = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}

@@ -39,8 +39,6 @@ class InktexImageProcessor(BaseImageProcessor):
             is changed. Training varies it about as far.
         stroke_range: narrowest and widest strokes, in pixels of the protocol, that are not drawn
             anew. Training varies them about as far.
-        enlargement: ink whose size is changed comes out this many times as large as the protocol
-            has it: letters that touch measure too tall, and large ink reads better than small.
         max_height, max_width: of the model's picture; what is larger is reduced, as in training.
         pad_multiple: heights and widths of batches are multiples of this.
         max_pixels: pictures with more are refused.
@@ -64,7 +62,6 @@ class InktexImageProcessor(BaseImageProcessor):
         margin_after: int = 11,
         height_tolerance: float = 1.6,
         stroke_range: Sequence[float] = STROKE_RANGE,
-        enlargement: float = 1.3,
         max_height: int = 256,
         max_width: int = 1056,
         pad_multiple: int = 16,
@@ -80,7 +77,6 @@ class InktexImageProcessor(BaseImageProcessor):
         self.margin_after = margin_after
         self.height_tolerance = height_tolerance
         self.stroke_range = list(stroke_range)
-        self.enlargement = enlargement
         self.max_height = max_height
         self.max_width = max_width
         self.pad_multiple = pad_multiple

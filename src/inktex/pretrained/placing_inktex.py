@@ -67,7 +67,6 @@ class PlacingSettings(Protocol):
     margin_after: int
     height_tolerance: float
     stroke_range: Sequence[float]
-    enlargement: float
     max_height: int
     max_width: int
     pad_multiple: int
@@ -95,7 +94,6 @@ def place_picture(
         margin_after=settings.margin_after,
         height_tolerance=settings.height_tolerance,
         stroke_range=(settings.stroke_range[0], settings.stroke_range[1]),
-        enlargement=settings.enlargement,
     )
     grey, step = reduced_levels(picture, settings.max_pixels)
     normal = normalize_picture(grey, form, thinner)
