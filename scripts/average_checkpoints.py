@@ -9,7 +9,7 @@ often better than either (Wortsman et al. 2022, https://arxiv.org/abs/2203.05482
 first checkpoint is copied, processor and code included, and gets the mean of the weights; where a
 run's recipe.json, curve.jsonl, machine.json and thinner.json are beside the first one, they go
 beside the output, so that scripts/package_checkpoint.py finds them. `average.json` in it says what
-was averaged.
+was averaged, and of which runs.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -87,7 +88,7 @@ def average(checkpoints: list[Path], shares: list[float], output: Path) -> None:
         )
         record = [
             {"weights_sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
-             "share": share / total}
+             "share": share / total, "run": _run(folder.parent)}
             for folder, share in zip(checkpoints, shares, strict=True)
         ]  # fmt: skip
         (partial / AVERAGE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -95,6 +96,17 @@ def average(checkpoints: list[Path], shares: list[float], output: Path) -> None:
         beside = checkpoints[0].parent / name
         if beside.is_file() and beside.parent.resolve() != output.parent.resolve():
             shutil.copyfile(beside, output.parent / name)
+
+
+def _run(folder: Path) -> dict[str, Any] | None:
+    """What a run was and ran on, so that its time is not lost; None if no run is there."""
+    if not ((folder / RECIPE).is_file() and (folder / MACHINE).is_file()):
+        return None
+    recipe, machine = (
+        json.loads((folder / name).read_text(encoding="utf-8")) for name in (RECIPE, MACHINE)
+    )
+    # Where the start lay on this machine says nothing.
+    return {"recipe": {**recipe, "init": None}, "machine": machine}
 
 
 if __name__ == "__main__":

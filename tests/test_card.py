@@ -103,6 +103,14 @@ def test_the_record_goes_back_over_runs_that_were_never_packaged(
     assert record["recipe"]["init"] == "averaged"
     assert record["started_from"]["started_from"] == known
     assert training_minutes(record) == {"": 26, "16 CPU cores": 75, "1 Fast": 42}
+    runs = [
+        {"recipe": recipe, "machine": {"processes": 1, "cores": 16, "gpu": "Faster"}}
+        for recipe in ({**record["recipe"], "init": "there"}, {"name": "aside", "minutes": 8.0})
+    ]
+    averaged = [{"share": 0.5, "run": run} for run in (None, *runs, runs[1])]
+    assert training_minutes({**record, "averaged": averaged}) == {
+        **training_minutes(record), "1 Faster": 8
+    }  # fmt: skip
     known["cores"] = 2
     (shipped / "training.json").write_text(json.dumps(known))
     card = model_card({**RECORD, **script.training_record(second, second / "averaged", [])})
@@ -161,7 +169,8 @@ def test_weights_are_averaged_by_their_shares(repository: Path, tmp_path: Path) 
         folder.mkdir(parents=True)
         save_file({"weight": torch.full((2, 3), value)}, folder / "model.safetensors")
     (folders[0] / "config.json").write_text("{}")
-    (folders[0].parent / "recipe.json").write_text("{}")
+    (folders[0].parent / "recipe.json").write_text('{"init": "somewhere/averaged"}')
+    (folders[0].parent / "machine.json").write_text('{"cores": 2}')
     output = tmp_path / "mean" / "averaged"
     command = [*map(str, folders), "--output", str(output), "--shares", "3", "1"]
     assert script.main(command) == 0
@@ -170,9 +179,10 @@ def test_weights_are_averaged_by_their_shares(repository: Path, tmp_path: Path) 
     )
     assert (output / "config.json").is_file()
     assert (output.parent / "recipe.json").is_file()
-    assert [one["share"] for one in json.loads((output / "average.json").read_text())] == [
-        0.75, 0.25,
-    ]  # fmt: skip
+    one, other = json.loads((output / "average.json").read_text())
+    assert (one["share"], other["share"]) == (0.75, 0.25)
+    assert one["run"] == {"recipe": {"init": None}, "machine": {"cores": 2}}
+    assert other["run"] is None
     save_file({"weight": torch.zeros(4)}, folders[1] / "model.safetensors")
     assert script.main(command) == 2, "another architecture"
     assert script.main([*command[:2], "--output", str(folders[0])]) == 2, "it would be overwritten"

@@ -154,7 +154,9 @@ def model_card(
 
 
 def training_minutes(record: Mapping[str, Any]) -> dict[str, float]:
-    """How long all runs took that a checkpoint comes from, each from the weights of the last.
+    """How long all runs took that a checkpoint comes from.
+
+    Each began with the weights of the one before, or its weights were averaged with theirs.
 
     Args:
         record: as `training.json` has it.
@@ -164,8 +166,12 @@ def training_minutes(record: Mapping[str, Any]) -> dict[str, float]:
     """
     minutes: dict[str, float] = {}
     cores: int | None = None
+    counted: list[dict[str, Any]] = []
+    averaged: list[Mapping[str, Any]] = []
     entry: Mapping[str, Any] | None = record
     while entry:
+        counted.append({**entry["recipe"], "init": None})  # it is told in more than one way
+        averaged += [one["run"] for one in entry.get("averaged") or () if one.get("run")]
         planned = entry["recipe"].get("minutes")
         measured = max((one["minutes"] for one in entry.get("validations", ())), default=0.0)
         stopped = entry.get("stopped_after") or {}
@@ -175,6 +181,12 @@ def training_minutes(record: Mapping[str, Any]) -> dict[str, float]:
         where = _where(machine)
         minutes[where] = minutes.get(where, 0.0) + (stopped.get("minutes") or planned or measured)
         entry = entry.get("started_from")
+    for run in averaged:
+        recipe = {**run["recipe"], "init": None}
+        if recipe not in counted:  # most have begun with one another
+            counted.append(recipe)
+            where = _where(run["machine"])
+            minutes[where] = minutes.get(where, 0.0) + (recipe.get("minutes") or 0.0)
     return minutes
 
 
