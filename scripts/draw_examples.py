@@ -23,7 +23,7 @@ EXAMPLES: Mapping[str, str] = {
     "quadratic": r"x = \frac { - b \pm \sqrt { b ^ { 2 } - 4 a c } } { 2 a }",
     "limit": r"\lim \limits _ { x \rightarrow 0 } \frac { \sin x } { x } = 1",
     "power": r"( a + b ) ^ { 2 }",
-    "root": r"\sqrt { 2 x + 1 }",
+    "root": r"\sqrt { 2 n + 1 }",
 }
 """File name to canonical tokens."""
 
