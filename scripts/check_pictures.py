@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
 from inktex import Recognizer
-from inktex.evaluation.reading import Sample, evaluate_samples
+from inktex.evaluation.reading import Sample, evaluate_samples, spread
 from inktex.ink import Expression
 from inktex.render import published_scale, render
 from inktex.training.data import load_expressions
@@ -73,8 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         expressions = load_expressions(options.data, options.split)
-        # Spread over the split, which is sorted by source.
-        expressions = expressions[:: max(len(expressions) // options.limit, 1)][: options.limit]
+        expressions = spread(expressions, options.limit)
         recognizer = Recognizer.from_pretrained(options.model)
     except (ValueError, OSError) as error:
         print(f"check_pictures: {error}", file=sys.stderr)

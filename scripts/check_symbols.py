@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from inktex import Recognizer
+from inktex.evaluation.reading import spread
 from inktex.examples import Example
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.tokenizer.vocabulary_inktex import VOCABULARY
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         examples = load_examples(options.data, options.split)
         if options.limit:
-            examples = examples[:: max(len(examples) // options.limit, 1)][: options.limit]
+            examples = spread(examples, options.limit)
         recognizer = Recognizer.from_pretrained(options.model)
     except (ValueError, OSError) as error:
         print(f"check_symbols: {error}", file=sys.stderr)

@@ -26,6 +26,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from inktex.evaluation.hands import in_other_hands
+from inktex.evaluation.reading import spread
 from inktex.ink import Expression
 from inktex.render import PEN_WIDTH, draw, place
 from inktex.training.data import load_expressions
@@ -62,8 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"compare_pens: pens are {PEN_WIDTH} pixels wide or wider.", file=sys.stderr)
         return 2
     try:
-        written = load_expressions(options.data, "train")
-        written = written[:: max(len(written) // options.limit, 1)][: options.limit]
+        written = spread(load_expressions(options.data, "train"), options.limit)
         others = in_other_hands(written, options.hands) if options.hands else []
         cuts, labels = cut_out([*written, *others], options.pens)
         tests = [
@@ -73,8 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"compare_pens: {error}", file=sys.stderr)
         return 2
-    names = sorted(set(labels))
-    truth = torch.tensor([names.index(label) for label in labels])
+    names, indices = np.unique(labels, return_inverse=True)
+    truth = torch.from_numpy(indices)
     print(f"{len(labels)} symbols to learn from, {len(names)} different ones")
     print("| split | symbols | pen, pixels | wrong, % | times as many |\n|---|---|---|---|---|")
     first: dict[str, float] = {}
@@ -82,10 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
         planes = [2 * number, 2 * number + 1, -2, -1]
         net = train(cuts, planes, truth, len(names), options.passes, options.seed, f"{pen} pixels")
         for name, given, expected in tests:
-            found = classify(net, given, planes)
-            wrong = 100 * float(
-                np.mean([names[i] != e for i, e in zip(found, expected, strict=True)])
-            )
+            found = names[classify(net, given, planes)]
+            wrong = 100 * float((found != np.array(expected)).mean())
             times = wrong / max(first.setdefault(name, wrong), 1e-9)
             print(f"| {name} | {len(expected)} | {pen} | {wrong:.2f} | {times:.2f} |", flush=True)
     return 0

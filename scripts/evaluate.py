@@ -34,6 +34,7 @@ from inktex.evaluation.reading import (
     compiles,
     evaluate_samples,
     picture_samples,
+    spread,
     write_json,
 )
 from inktex.evaluation.scores import Scores
@@ -95,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         samples = load_samples(options)
         if options.limit is not None:
-            samples = samples[:: max(len(samples) // options.limit, 1)][: options.limit]
+            samples = spread(samples, options.limit)
         recognizer = load(options.model, engine=options.engine)
         recognizer.check(options.preset)
         if options.resolution is not None:
@@ -111,12 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings: dict[str, Any] = {
         "inktex": __version__,
         "model": options.model or "shipped",
-        "test_set": str(options.pictures or f"{options.data}:{options.split}")
-        + (" (captions not in train)" if options.unseen else "")
-        + (f", in {options.varied} other hands" if options.varied else "")
-        + (
-            f" of strength {options.strength:g}" if options.varied and options.strength != 1 else ""
-        ),
+        "test_set": name_of_test_set(options),
         "preset": options.preset,
         "engine": options.engine,
         "resolution": recognizer.image_processor.resolution,
@@ -220,6 +216,18 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
         Sample(e.id, Image.fromarray(render(e.traces)), " ".join(e.tokens), e.source)
         for e in expressions
     ]
+
+
+def name_of_test_set(options: argparse.Namespace) -> str:
+    """What the command line names, in words."""
+    name = str(options.pictures or f"{options.data}:{options.split}")
+    if options.unseen:
+        name += " (captions not in train)"
+    if options.varied:
+        name += f", in {options.varied} other hands"
+        if options.strength != 1:
+            name += f" of strength {options.strength:g}"
+    return name
 
 
 def table(rows: list[tuple[str, Scores]]) -> str:

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 from tqdm.auto import tqdm
@@ -20,6 +20,8 @@ from inktex.recognizer import BaseRecognizer, Reading
 
 from .calibration import Calibration, measure_calibration
 from .scores import Scores, compute_scores
+
+T = TypeVar("T")
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
 
@@ -158,6 +160,11 @@ def evaluate_samples(
         errors=errors,
         seconds=seconds,
     )
+
+
+def spread(items: list[T], limit: int) -> list[T]:
+    """At most `limit` of some items, evenly spread over them: test sets are sorted by source."""
+    return items[:: max(len(items) // limit, 1)][:limit]
 
 
 def read_captions(path: Path) -> dict[str, str]:
