@@ -5,7 +5,8 @@
     python scripts/prepare_crohme.py --data /path/to/crohme --output data/crohme --report
 
 The data folder holds the official zips (`TrainINKML.zip`, `TestEM2014GT.zip`,
-`TEST2016_INKML_GT.zip`, `crohme2019.zip`) or what they unpack to. OUTPUT gets a parquet file a
+`TEST2016_INKML_GT.zip`, `crohme2019.zip`, and the earlier competitions' `TEST2011_INKML_GT.zip`,
+`TEST2012_INKML_GT.zip`, `TEST2013_INKML_GT.zip`) or what they unpack to. OUTPUT gets a parquet file a
 split and a data set card; with --report also `report/README.md`, an exploration with plots.
 """
 
@@ -35,7 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, default=Path("data/crohme"), help="folder to write")
     parser.add_argument(
-        "--years", nargs="+", choices=list(PARTS), default=["2014", "2016"], help="to prepare"
+        "--years",
+        nargs="+",
+        choices=list(PARTS),
+        default=["2014", "2016"],
+        help="to prepare (default: 2014 and 2016); the test ink of 2011, 2012 and 2013 is what the "
+        "recipe crohme trains on besides",
     )
     parser.add_argument("--report", action="store_true", help="write an exploration with plots")
     options = parser.parse_args(arguments)

@@ -58,6 +58,7 @@ from inktex.training.recipe import (
     recipe_from_dict,
     recipe_path,
 )
+from inktex.training.sources import recipe_examples
 from inktex.training.stream import PlanStream, batch_loader
 
 CONFIG = BatchConfig(
@@ -614,8 +615,46 @@ def test_the_chain_is_one_that_can_be_followed() -> None:
     assert replace(last, **same) == gpu
 
 
+def test_first_epochs_have_coarser_pictures():
+    examples = list(from_expressions(written_expressions(12, 5)))
+    config = replace(CONFIG, resolution=0.8, coarse_resolution=0.4, coarse_epochs=2)
+    planner = Planner(examples, config, STILL)
+    coarse = Planner(examples, replace(CONFIG, resolution=0.4), STILL)
+    fine = Planner(examples, replace(CONFIG, resolution=0.8), STILL)
+    assert planner.epoch(1) == coarse.epoch(1)
+    assert planner.epoch(2) == fine.epoch(2)
+    batches = PlannedBatches(examples, config, STILL)
+    for number, other in ((1, coarse), (2, fine)):
+        plan = planner.epoch(number)[0]
+        drawn = PlannedBatches(examples, other.config, STILL)[plan]
+        assert torch.equal(batches[plan]["pixel_values"], drawn["pixel_values"])
+
+
+def test_coarse_resolution_and_epochs_go_together():
+    with pytest.raises(ValueError, match="coarse_epochs"):
+        BatchConfig(coarse_resolution=0.5)
+
+
+def test_accumulated_batches_are_of_any_size_and_whole_steps():
+    examples = list(from_expressions(written_expressions(60, 5)))
+    planner = Planner(examples, replace(CONFIG, max_size=2), STILL)
+    plans = planner.epoch(0, processes=2, accumulate=4)
+    assert plans and len(plans) % 8 == 0
+    areas = [plan.shape[0] * plan.shape[1] for plan in plans]
+    assert any(len({*areas[i : i + 8]}) > 2 for i in range(0, len(areas), 8))
+
+
+def test_recipe_trains_on_several_splits(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "inktex.training.data.load_examples", lambda data, split, skip: asked.append(split) or []
+    )
+    recipe_examples(load_recipe(recipe_path("crohme")))
+    assert asked == ["train", "test2011", "test2012", "test2013", "dev"]
+
+
 def test_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="ablation, base, chain, finetune, gpu"):
+    with pytest.raises(ValueError, match="ablation, base, chain, crohme, finetune, gpu"):
         recipe_path("huge")
 
 

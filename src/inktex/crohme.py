@@ -23,7 +23,7 @@ import datasets
 from PIL import Image
 
 from .alignment import expression
-from .crohme_files import PARTS, SPLITS, Entry, Part, entries, find, in_folder, locate, names
+from .crohme_files import PARTS, Entry, Part, entries, find, in_folder, locate, names
 from .crohme_split import development_ids, writer
 from .ink import Expression
 from .inkml import InkMLError, read_inkml
@@ -144,9 +144,10 @@ def wanted(place: Path, part: Part, split: str) -> frozenset[tuple[str, str]] | 
 
 
 class Crohme(datasets.GeneratorBasedBuilder):
-    """Builder of CROHME 2014, 2016 and 2019 with the splits `train`, `dev` and `test`.
+    """Builder of CROHME 2011 to 2019 with the splits `train`, `dev` and `test`.
 
-    2014 and 2016 have the same training ink; `dev` is 5 % of it (see `development_ids`). For 2019
+    2014 and 2016 have the same training ink; `dev` is 5 % of it (see `development_ids`). 2011, 2012
+    and 2013 have only `test`, the ink that they add to it. For 2019
     `dev` is the competition's own validation ink. A split whose files are not there is left out,
     as long as there is one.
 
@@ -194,7 +195,7 @@ class Crohme(datasets.GeneratorBasedBuilder):
         year = self.config.name
         generators = []
         missing: FileNotFoundError | None = None
-        for split in SPLITS:
+        for split in PARTS[year]:
             try:
                 place = find(self.config.data_dir, year, split)
             except FileNotFoundError as error:

@@ -15,7 +15,7 @@ import yaml
 from tqdm import tqdm
 
 from .crohme import CITATION, FEATURES, LICENSE, expressions, wanted
-from .crohme_files import SPLITS, entries, find, in_folder, names, open_files, part_of
+from .crohme_files import PARTS, SPLITS, entries, find, in_folder, names, open_files, part_of
 from .files import new_file, write_text
 from .ink import Expression
 
@@ -61,7 +61,7 @@ def export(
     Args:
         data: folder of the official zips, or of what they unpack to.
         output: folder to write to.
-        years: `2014`, `2016`, `2019`; a split whose ink is not there is left out.
+        years: of `crohme_files.PARTS`; a split whose ink is not there is left out.
         progress: whether to show a progress bar.
 
     Returns:
@@ -75,7 +75,7 @@ def export(
     by_year: dict[str, dict[str, Statistics]] = {}
     for year in years:
         by_year[year] = {}
-        for split in SPLITS:
+        for split in PARTS[year]:
             name = file_name(year, split)
             try:
                 find(data, year, split)

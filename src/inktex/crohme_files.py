@@ -36,6 +36,9 @@ class Part:
 
 _TRAIN = Part("TrainINKML", "CROHME", divided=True)
 PARTS: dict[str, dict[str, Part]] = {
+    "2011": {"test": Part("TEST2011_INKML_GT", "CROHME2011")},
+    "2012": {"test": Part("TEST2012_INKML_GT", "CROHME2012")},
+    "2013": {"test": Part("TEST2013_INKML_GT", "CROHME2013")},
     "2014": {"train": _TRAIN, "dev": _TRAIN, "test": Part("TestEM2014GT", "CROHME2014")},
     "2016": {"train": _TRAIN, "dev": _TRAIN, "test": Part("TEST2016_INKML_GT", "CROHME2016")},
     "2019": {
@@ -44,7 +47,8 @@ PARTS: dict[str, dict[str, Part]] = {
         "test": Part("crohme2019/test", "CROHME2019"),
     },
 }
-"""By year and split. The 2016 competition trained on the same ink as that of 2014."""
+"""By year and split. The 2016 competition trained on the same ink as that of 2014. Of the first three
+competitions only the test ink is additional: their training ink is part of 2014's."""
 
 ABSENT = """There is no CROHME {year} {split} ink in {place}: neither {folder} nor {archive}.
 CROHME (Competition on Recognition of Handwritten Mathematical Expressions) may not be handed out
@@ -69,10 +73,10 @@ def part_of(year: str, split: str) -> Part:
     Raises:
         ValueError: for a year or split that CROHME does not have.
     """
-    if year not in PARTS or split not in SPLITS:
+    if split not in PARTS.get(year, ()):
+        have = "; ".join(f"{one}: {', '.join(splits)}" for one, splits in PARTS.items())
         raise ValueError(
-            f"CROHME has the years {', '.join(PARTS)} with the splits {', '.join(SPLITS)}; "
-            f"{year!r} with {split!r} is not among them."
+            f"CROHME has these splits by year: {have}. {year!r} with {split!r} is not among them."
         )
     return PARTS[year][split]
 
@@ -82,8 +86,8 @@ def find(data: Path | str | None, year: str, split: str) -> Path:
 
     Args:
         data: folder with the packages or what they unpack to; the unpacked folder itself is fine.
-        year: `2014`, `2016` or `2019`.
-        split: `train`, `dev` or `test`.
+        year: one of `PARTS`.
+        split: `train`, `dev` or `test`, as the year has them.
 
     Raises:
         FileNotFoundError: saying where CROHME is to be had and how to point at it.

@@ -60,6 +60,8 @@ class BatchConfig:
 
     Attributes:
         resolution: pixels of the model's picture for each pixel of the published protocol.
+        coarse_resolution, coarse_epochs: resolution of the first `coarse_epochs` epochs, in which
+            smaller pictures give more of them in the same time.
         heights, widths: of the fixed shapes, in pixels of the model's picture, ascending.
         pixels: a batch holds about this many pixels in all.
         max_size: pictures in a batch, at most.
@@ -77,6 +79,8 @@ class BatchConfig:
     """
 
     resolution: float = 0.62
+    coarse_resolution: float | None = None
+    coarse_epochs: int = 0
     heights: tuple[int, ...] = (48, 64, 80, 96, 112, 144, 176, 208, 256)
     widths: tuple[int, ...] = (
         *(48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 304, 352, 416, 480, 560, 672, 816),
@@ -102,6 +106,16 @@ class BatchConfig:
             raise ValueError(f"batch.variants must be 1 or more, not {self.variants}.")
         if min(self.margin_before, self.margin_after) < 0:
             raise ValueError("batch.margin_before and batch.margin_after must not be negative.")
+        if (self.coarse_resolution is None) != (self.coarse_epochs == 0):
+            raise ValueError("batch.coarse_resolution and batch.coarse_epochs go together.")
+
+    def at(self, epoch: int) -> "BatchConfig":
+        """The settings of one epoch: the same but for the resolution."""
+        if self.coarse_resolution is None or epoch >= self.coarse_epochs:
+            return self
+        return replace(
+            self, resolution=self.coarse_resolution, coarse_resolution=None, coarse_epochs=0
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +198,16 @@ class Planner:
         self.seed, self.synthetic = seed, synthetic
         self.added = round(len(examples) * share / (1 - share)) if synthetic else 0
 
-    def epoch(self, epoch: int, processes: int = 1) -> list[Plan]:
+    def epoch(self, epoch: int, processes: int = 1, accumulate: int = 1) -> list[Plan]:
         """The batches of an epoch, every example in at most one of them, whole or cut.
 
         Process `i` takes every `processes`-th batch from the `i`-th on. Batches that are computed
-        at the same time have about the same size, so that no process waits long for another; the
-        few that would leave a process without work are left out, as is what is left over by
-        `multiple`.
+        at the same time have about the same size, so that no process waits long for another. Those
+        whose gradients are accumulated are of any size, so that a step sees short and long
+        expressions. The few that would leave a process or a step without work are left out, as is
+        what is left over by `multiple`.
         """
+        config = self.config.at(epoch)
         rng = np.random.default_rng((self.seed, epoch))
         queues: dict[Shape, list[Member]] = {}
         lengths = np.zeros(len(self.examples) + self.added)
@@ -206,8 +222,8 @@ class Planner:
             )  # fmt: skip
             width, height = example.size
             lengths[index] = len(example.tokens)
-            size = picture_size(width * factor, height * factor, self.config)
-            shape = fit_shape(size, self.config)
+            size = picture_size(width * factor, height * factor, config)
+            shape = fit_shape(size, config)
             queues.setdefault(shape, []).append((int(index), factor, kind))
         plans = [
             Plan(shape, members, epoch)
@@ -217,9 +233,10 @@ class Planner:
         plans = [plans[i] for i in rng.permutation(len(plans))]
         if processes > 1:
             plans.sort(key=lambda plan: _cost(plan, lengths))
-        steps = [plans[i : i + processes] for i in range(0, len(plans), processes)]
-        whole = [step for step in steps if len(step) == processes]
-        return [plan for i in rng.permutation(len(whole)) for plan in whole[i]]
+        rounds = [plans[i : i + processes] for i in range(0, len(plans), processes)]
+        whole = [one for one in rounds if len(one) == processes]
+        order = rng.permutation(len(whole))
+        return [plan for i in order[: len(order) - len(order) % accumulate] for plan in whole[i]]
 
     def _merge(self, queues: dict[Shape, list[Member]]) -> Iterator[tuple[Shape, list[Member]]]:
         """Move what does not fill a batch to the next wider shape, so that few are left over."""
@@ -304,6 +321,7 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
     def __getitem__(self, plan: Plan) -> dict[str, torch.Tensor]:
         members: list[tuple[AnyExample, Raster]] = []
         plain: list[tuple[AnyExample, Raster]] = []
+        config = self.config.at(plan.epoch)
         noise = 0.0 if self.augmentation is None else self.augmentation.tokens
         rng = member_rng(self.seed, plan.epoch, 0)
         for number, factor, kind in plan.members:
@@ -314,42 +332,48 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
                 other = np.random.default_rng((self.seed, plan.epoch, number, ordinal))
                 sizes.append((factor * other.uniform(*_VARIANT_SCALE), other))
             for size, own in sizes:
-                varied, raster = self._variant(example, size, plan.shape, own)
+                varied, raster = self._variant(example, size, plan.shape, config, own)
                 members.append((varied, raster))
                 if self.with_plain:
-                    plain.append((varied, self._plain(varied, size, plan.shape)))
-        batch = collate(members, plan.shape, self.config)
+                    plain.append((varied, _plain(varied, size, plan.shape, config)))
+        batch = collate(members, plan.shape, config)
         if plain:
-            also = collate(plain, plan.shape, self.config)
+            also = collate(plain, plan.shape, config)
             batch |= {PLAIN + key: also[key] for key in ("pixel_values", "pixel_mask", "guide")}
         if noise:
             mislead(batch["decoder_input_ids"], noise, rng)
         return batch
 
     def _variant(
-        self, example: AnyExample, factor: float, shape: Shape, rng: np.random.Generator
+        self,
+        example: AnyExample,
+        factor: float,
+        shape: Shape,
+        config: BatchConfig,
+        rng: np.random.Generator,
     ) -> tuple[AnyExample, "Raster"]:
         """The example varied, and its picture."""
         augmentation = self.augmentation
         if augmentation is None:
-            return example, self._plain(example, factor, shape)
+            return example, _plain(example, factor, shape, config)
         if isinstance(example, PictureExample):
             example = vary_picture(example, augmentation, rng)
-            raster = reduce_picture(example, factor, shape, self.config)
+            raster = reduce_picture(example, factor, shape, config)
         else:
             example = vary(example, augmentation, rng)
             pen, given = draw_pen(augmentation, rng), draw_given(augmentation, rng)
             found = None
             if given is not None:
-                found = rasterize_given(example, factor, given, shape, self.config)
-            raster = found or rasterize(example, factor, pen, shape, self.config)
+                found = rasterize_given(example, factor, given, shape, config)
+            raster = found or rasterize(example, factor, pen, shape, config)
         return example, replace(raster, picture=degrade(raster.picture, augmentation, rng))
 
-    def _plain(self, example: AnyExample, factor: float, shape: Shape) -> "Raster":
-        """The picture of an example as it is, drawn by the protocol."""
-        if isinstance(example, PictureExample):
-            return reduce_picture(example, factor, shape, self.config)
-        return rasterize(example, factor, PEN_WIDTH, shape, self.config)
+
+def _plain(example: AnyExample, factor: float, shape: Shape, config: BatchConfig) -> "Raster":
+    """The picture of an example as it is, drawn by the protocol."""
+    if isinstance(example, PictureExample):
+        return reduce_picture(example, factor, shape, config)
+    return rasterize(example, factor, PEN_WIDTH, shape, config)
 
 
 def mislead(inputs: torch.Tensor, share: float, rng: np.random.Generator) -> None:

@@ -466,7 +466,7 @@ def _validate(
                 processor.image_processor.thinner = folded(learning.thinner)
             save_model(bare, processor, output / AVERAGED)
             if development:
-                scores = validate(bare, development, recipe.batch)
+                scores = validate(bare, development, recipe.batch.at(progress.epoch))
                 rate = scores.exp_rate
                 append_record(
                     output,

@@ -118,6 +118,8 @@ class Recipe:
     Attributes:
         data: folder or parquet files of `scripts/prepare_crohme.py`, or `strokefont` for ink that
             inktex writes itself.
+        splits: of the data, to train on; those of CROHME's earlier competitions can be added to
+            `train`.
         init: folder of a checkpoint whose weights to start from; None for fresh ones.
         encoder, decoder: fields of the model's configuration that differ from their defaults, or
             from those of `init`.
@@ -138,6 +140,7 @@ class Recipe:
     name: str = "base"
     seed: int = 0
     data: str = "data/crohme"
+    splits: tuple[str, ...] = ("train",)
     init: str | None = None
     encoder: dict[str, Any] = field(default_factory=dict)
     decoder: dict[str, Any] = field(default_factory=dict)

@@ -46,8 +46,10 @@ def recipe_examples(
         return own.train, own.dev
     from .data import load_examples
 
-    train, dev = (load_examples(recipe.data, split, skip_broken) for split in ("train", "dev"))
-    return list(train), list(dev)
+    train = [
+        one for split in recipe.splits for one in load_examples(recipe.data, split, skip_broken)
+    ]
+    return train, list(load_examples(recipe.data, "dev", skip_broken))
 
 
 def _written(recipe: Recipe, split: str) -> list[AnyExample]:

@@ -77,10 +77,9 @@ class PlanStream(Sampler[Plan]):
             epoch, first = epoch + 1, 0
 
     def _epochs(self, epoch: int) -> Iterator[list[Plan]]:
-        step = self.processes * self.accumulate
         if not self.planners:
             while True:
-                yield self.planner.epoch(epoch, step)
+                yield self.planner.epoch(epoch, self.processes, self.accumulate)
                 epoch += 1
         # Forked where that can be: the planner knows all the ink, which else has to travel.
         forks = "fork" in multiprocessing.get_all_start_methods()
@@ -92,7 +91,7 @@ class PlanStream(Sampler[Plan]):
         try:
             while True:
                 while len(coming) <= self.planners:
-                    coming.append(pool.submit(_plan, epoch, step))
+                    coming.append(pool.submit(_plan, epoch, self.processes, self.accumulate))
                     epoch += 1
                 yield coming.popleft().result()
         finally:
@@ -107,9 +106,9 @@ def _remember(planner: Planner) -> None:
     _planner = planner
 
 
-def _plan(epoch: int, step: int) -> list[Plan]:
+def _plan(epoch: int, processes: int, accumulate: int) -> list[Plan]:
     assert _planner is not None
-    return _planner.epoch(epoch, step)
+    return _planner.epoch(epoch, processes, accumulate)
 
 
 def planned_batches(recipe: Recipe, examples: Sequence[AnyExample]) -> PlannedBatches:
