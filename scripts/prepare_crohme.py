@@ -6,8 +6,8 @@
 
 The data folder holds the official zips (`TrainINKML.zip`, `TestEM2014GT.zip`,
 `TEST2016_INKML_GT.zip`, `crohme2019.zip`, and the earlier competitions' `TEST2011_INKML_GT.zip`,
-`TEST2012_INKML_GT.zip`, `TEST2013_INKML_GT.zip`) or what they unpack to. OUTPUT gets a parquet file a
-split and a data set card; with --report also `report/README.md`, an exploration with plots.
+`TEST2012_INKML_GT.zip`, `TEST2013_INKML_GT.zip`) or what they unpack to. OUTPUT gets a parquet file
+a split and a data set card; with --report also `report/README.md`, an exploration with plots.
 """
 
 from __future__ import annotations

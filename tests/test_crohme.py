@@ -22,6 +22,7 @@ from inktex.crohme_split import development_ids, writer
 from inktex.crohme_statistics import structures, writer_shares
 from inktex.inkml import read_inkml
 from inktex.render import render
+from inktex.training.data import load_expressions
 
 INK = """<ink xmlns="http://www.w3.org/2003/InkML">
 <annotation type="truth">$u+{shift}$</annotation>
@@ -53,7 +54,13 @@ LATE = {
     "crohme2019/valid/b_1.inkml": 3,
     "crohme2019/test/c_1.inkml": 4,
 }
-FILES = {**TRAIN, "TestEM2014GT/18_em_0.inkml": 5, "TEST2016_INKML_GT/UN_1_em_2.inkml": 6, **LATE}
+EARLY = {
+    "TEST2011_INKML_GT/vector04.inkml": 7,
+    "TEST2012_INKML_GT/001-equation000.inkml": 8,
+    "TEST2013_INKML_GT/103_em_0.inkml": 9,
+}
+FILES = {**TRAIN, "TestEM2014GT/18_em_0.inkml": 5, "TEST2016_INKML_GT/UN_1_em_2.inkml": 6}
+FILES |= LATE | EARLY
 """Path in the packages, and the digit that is written there."""
 
 
@@ -77,7 +84,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def zips(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same as zips, in another order."""
     base = tmp_path_factory.mktemp("zips")
-    for top in ("TrainINKML", "TestEM2014GT", "TEST2016_INKML_GT", "crohme2019"):
+    for top in sorted({path.partition("/")[0] for path in FILES}):
         paths = [path for path in (folder / top).rglob("*") if path.is_file()]
         random.Random(3).shuffle(paths)
         with zipfile.ZipFile(base / f"{top}.zip", "w") as archive:
@@ -170,8 +177,24 @@ def test_unpacked_folder_itself(folder: Path) -> None:
 
 
 def test_unknown_year() -> None:
-    with pytest.raises(ValueError, match="2014, 2016, 2019"):
+    with pytest.raises(ValueError, match=r"2014: train, dev, test.*'2010' with 'train'"):
+        find(None, "2010", "train")
+
+
+def test_earlier_competitions_add_their_test_ink_alone(
+    script: ModuleType, zips: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"2013: test;.*'2013' with 'train'"):
         find(None, "2013", "train")
+    years = ["2011", "2012", "2013"]
+    assert script.main(["--data", str(zips), "--output", str(tmp_path), "--years", *years]) == 0
+    assert sorted(path.stem for path in tmp_path.glob("*.parquet")) == [
+        "test2011", "test2012", "test2013",
+    ]  # fmt: skip
+    for year, path in zip(years, EARLY, strict=True):
+        (one,) = load_expressions(tmp_path, f"test{year}")
+        assert (one.id, one.source) == (Path(path).stem, f"CROHME{year}")
+        assert {row["id"] for row in stream(zips, year, "test", tmp_path / "cache")} == {one.id}
 
 
 @pytest.mark.parametrize(

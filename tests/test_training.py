@@ -639,7 +639,8 @@ def test_accumulated_batches_are_of_any_size_and_whole_steps():
     examples = list(from_expressions(written_expressions(60, 5)))
     planner = Planner(examples, replace(CONFIG, max_size=2), STILL)
     plans = planner.epoch(0, processes=2, accumulate=4)
-    assert plans and len(plans) % 8 == 0
+    assert plans
+    assert len(plans) % 8 == 0
     areas = [plan.shape[0] * plan.shape[1] for plan in plans]
     assert any(len({*areas[i : i + 8]}) > 2 for i in range(0, len(areas), 8))
 

@@ -99,6 +99,13 @@ def test_empty_split(folder: Path) -> None:
     assert load_expressions(folder, "dev") == []
 
 
+def test_examples_leave_out_structures_without_grammar(tmp_path: Path) -> None:
+    # A group as the base of a script: layout and search know none.
+    group = expression("group", "{ x ^ { 2 } } ^ { 2 }".split())
+    write(tmp_path / "train.parquet", [WRITTEN[0], group])
+    assert [one.id for one in load_examples(str(tmp_path), "train")] == ["a"]
+
+
 def test_examples_leave_out_what_cannot_be_trained_on(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

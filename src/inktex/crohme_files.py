@@ -47,8 +47,8 @@ PARTS: dict[str, dict[str, Part]] = {
         "test": Part("crohme2019/test", "CROHME2019"),
     },
 }
-"""By year and split. The 2016 competition trained on the same ink as that of 2014. Of the first three
-competitions only the test ink is additional: their training ink is part of 2014's."""
+"""By year and split. The 2016 competition trained on the same ink as that of 2014. Of the first
+three competitions only the test ink is additional: their training ink is part of 2014's."""
 
 ABSENT = """There is no CROHME {year} {split} ink in {place}: neither {folder} nor {archive}.
 CROHME (Competition on Recognition of Handwritten Mathematical Expressions) may not be handed out

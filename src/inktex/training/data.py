@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from inktex.examples import Example, from_expression
 from inktex.ink import Expression, PlacedSymbol
-from inktex.tokenizer.vocabulary_inktex import IDS
+from inktex.modeling.grammar_inktex import Grammar, is_formula
+from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS
 
 __all__ = ["load_examples", "load_expressions", "load_unseen"]
 
@@ -76,8 +77,8 @@ def load_unseen(place: Path | str, split: str = "dev") -> list[Expression]:
 def load_examples(data: str, split: str, skip_broken: bool = False) -> list[Example]:
     """The examples of a split, ready for batching.
 
-    Expressions that cannot be trained on (no caption, no ink, a token that the vocabulary lacks)
-    are left out, with a warning that counts them.
+    Expressions that cannot be trained on (no caption, no ink, a token that the vocabulary lacks, a
+    structure that the grammar does not have) are left out, with a warning that counts them.
 
     Args:
         data: as `load_expressions` takes it.
@@ -90,9 +91,11 @@ def load_examples(data: str, split: str, skip_broken: bool = False) -> list[Exam
     kept: list[Example] = []
     left_out: list[str] = []
     unknown: set[str] = set()
+    grammar = Grammar(len(IDS), GRAMMAR)
     for one in load_expressions(data, split, skip_broken):
         strange = {token for token in one.tokens if token not in IDS}
-        if strange or not one.tokens or not any(len(trace) for trace in one.traces):
+        readable = not strange and is_formula(grammar, [IDS[token] for token in one.tokens])
+        if not readable or not any(len(trace) for trace in one.traces):
             unknown |= strange
             left_out.append(one.id)
         else:
