@@ -778,9 +778,9 @@ def test_precision_is_chosen_by_the_machine(monkeypatch: pytest.MonkeyPatch) -> 
         assert usable_precision(precision) == precision
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     for has_units, precision in ((True, "bf16"), (False, "no")):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has=has_units: has)
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has=has_units: has)
         assert usable_precision("auto") == precision
-    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
     assert usable_precision("auto") == "no", "a torch that cannot tell"
 
 
