@@ -1,38 +1,38 @@
 """Transformer decoder: cached, pre-norm, with cross-attention heads that can be guided."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import nn
-from transformers.cache_utils import Cache, DynamicLayer, EncoderDecoderCache
+from transformers.cache_utils import DynamicLayer, EncoderDecoderCache
 from transformers.masking_utils import create_causal_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-from transformers.utils import ModelOutput
 
 from .configuration_inktex import InktexDecoderConfig
 from .encoder_inktex import sinusoids
 from .grammar_inktex import INKLESS
 from .prepared_inktex import PreparingModule
 
+CACHE = next(
+    one.name
+    for one in fields(BaseModelOutputWithPastAndCrossAttentions)
+    if one.name in ("cache", "past_key_values")
+)
+"""What transformers calls the cache of keys and values: `past_key_values` before 5.24."""
+
 
 @dataclass
-class InktexDecoderOutput(ModelOutput):
+class InktexDecoderOutput(BaseModelOutputWithPastAndCrossAttentions):
     """What the decoder makes of tokens and memory.
 
     Attributes:
-        last_hidden_state: `(batch, tokens, hidden)`.
-        past_key_values: the cache.
         guided_logits: for each guided layer `(batch, heads, tokens, cells)`, before the softmax.
     """
 
-    last_hidden_state: torch.Tensor | None = None
-    past_key_values: Cache | None = None
-    hidden_states: tuple[torch.Tensor, ...] | None = None
-    attentions: tuple[torch.Tensor, ...] | None = None
-    cross_attentions: tuple[torch.Tensor, ...] | None = None
     guided_logits: tuple[torch.Tensor, ...] | None = None
 
 
@@ -79,7 +79,7 @@ class InktexAttention(nn.Module):
         hidden: torch.Tensor,
         memory: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        past_key_values: EncoderDecoderCache | None = None,
+        cache: EncoderDecoderCache | None = None,
         guided_heads: int = 0,
         covered: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
@@ -89,7 +89,7 @@ class InktexAttention(nn.Module):
         neighbouring sequences, and its keys and values are computed once for all of them.
         """
         batch, tokens, size = hidden.shape
-        key, value = self._keys_and_values(hidden, memory, past_key_values)
+        key, value = self._keys_and_values(hidden, memory, cache)
         groups = batch // key.shape[0]
         query = self.q_proj(hidden).view(key.shape[0], groups * tokens, -1, self.head_dim)
         query = query.transpose(1, 2)
@@ -132,14 +132,10 @@ class InktexAttention(nn.Module):
         self,
         hidden: torch.Tensor,
         memory: torch.Tensor | None,
-        past_key_values: EncoderDecoderCache | None,
+        cache: EncoderDecoderCache | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        if (
-            self.cross
-            and past_key_values is not None
-            and past_key_values.is_updated.get(self.layer_idx)
-        ):
-            layer = past_key_values.cross_attention_cache.layers[self.layer_idx]
+        if self.cross and cache is not None and cache.is_updated.get(self.layer_idx):
+            layer = cache.cross_attention_cache.layers[self.layer_idx]
             return layer.keys, layer.values
         source = memory if self.cross else hidden
         if source is None:
@@ -149,15 +145,11 @@ class InktexAttention(nn.Module):
         shape = (*source.shape[:-1], -1, self.head_dim)
         key = self.k_proj(source).view(shape).transpose(1, 2)
         value = self.v_proj(source).view(shape).transpose(1, 2)
-        if past_key_values is not None:
-            cache = (
-                past_key_values.cross_attention_cache
-                if self.cross
-                else past_key_values.self_attention_cache
-            )
-            key, value = cache.update(key, value, self.layer_idx)
+        if cache is not None:
+            own = cache.cross_attention_cache if self.cross else cache.self_attention_cache
+            key, value = own.update(key, value, self.layer_idx)
             if self.cross:
-                past_key_values.is_updated[self.layer_idx] = True
+                cache.is_updated[self.layer_idx] = True
         return key, value
 
 
@@ -223,7 +215,7 @@ class InktexDecoderLayer(GradientCheckpointingLayer):
         memory: torch.Tensor | None,
         causal_mask: torch.Tensor | None,
         memory_mask: torch.Tensor | None,
-        past_key_values: EncoderDecoderCache | None,
+        cache: EncoderDecoderCache | None,
         output_guided: bool,
         covered: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, ...]:
@@ -231,14 +223,14 @@ class InktexDecoderLayer(GradientCheckpointingLayer):
         update, weights, _ = self.self_attn(
             self.self_attn_norm(hidden),
             attention_mask=causal_mask,
-            past_key_values=past_key_values,
+            cache=cache,
         )
         hidden = hidden + self.dropout(update)
         update, cross_weights, guided = self.cross_attn(
             self.cross_attn_norm(hidden),
             memory=memory,
             attention_mask=memory_mask,
-            past_key_values=past_key_values,
+            cache=cache,
             guided_heads=self.guided_heads if output_guided else 0,
             covered=covered,
         )
@@ -393,7 +385,7 @@ class InktexDecoder(PreparingModule):
         memory: torch.Tensor | None,
         attention_mask: torch.Tensor | None = None,
         memory_mask: torch.Tensor | None = None,
-        past_key_values: EncoderDecoderCache | None = None,
+        cache: EncoderDecoderCache | None = None,
         output_attentions: bool = False,
         output_hidden_states: bool = False,
         output_guided: bool = False,
@@ -408,7 +400,7 @@ class InktexDecoder(PreparingModule):
             memory: `(pictures, cells, hidden)`.
             attention_mask: `(batch, tokens so far)`, 0 for padding among the tokens.
             memory_mask: `(pictures, cells)` bool, true where there is picture.
-            past_key_values: cache of the tokens before and of the memory.
+            cache: cache of the tokens before and of the memory.
             locations: `(batch, tokens, 2)`, row and column of each token's ink, in cells, -1
                 where unknown; left out, the cache knows those of the tokens that it has seen
                 generated. Only for a decoder with location feedback.
@@ -416,22 +408,22 @@ class InktexDecoder(PreparingModule):
             covered: `(batch, tokens, cells)`, from 0 to 1, which cells had been read when each
                 token was; left out, the cache knows. Only for a decoder with coverage feedback.
         """
-        past = 0 if past_key_values is None else past_key_values.get_seq_length()
+        past = 0 if cache is None else cache.get_seq_length()
         positions = torch.arange(input_ids.shape[1], device=input_ids.device) + past
         embedded = self.embed_tokens(input_ids)
         places = sinusoids(positions, self.config.hidden_size)
         hidden = self.embed_norm(embedded) + places.to(embedded.dtype)
-        remembers = self.location_embedding is not None and past_key_values is not None
+        remembers = self.location_embedding is not None and cache is not None
         if self.location_embedding is not None:
             if locations is None:
-                locations, covered = self._recall(input_ids, past_key_values)
+                locations, covered = self._recall(input_ids, cache)
             hidden = hidden + self.location_embedding(locations)
         hidden = self.dropout(hidden)
         causal_mask = create_causal_mask(
             config=self.config,
             inputs_embeds=embedded,
             attention_mask=attention_mask,
-            past_key_values=past_key_values.self_attention_cache if past_key_values else None,
+            **{CACHE: cache.self_attention_cache if cache else None},
         )
         keep = None
         if memory_mask is not None:
@@ -444,19 +436,19 @@ class InktexDecoder(PreparingModule):
         for layer in self.layers:
             every_hidden.append(hidden)
             hidden, *extras = layer(
-                hidden, memory, causal_mask, keep, past_key_values, output_guided or remembers,
+                hidden, memory, causal_mask, keep, cache, output_guided or remembers,
                 covered,
             )  # fmt: skip
             for column, extra in zip(collected, extras, strict=True):
                 if extra is not None:
                     column.append(extra)
         if remembers and columns is not None:
-            self._remember(past_key_values, collected[2], columns, covered)
+            self._remember(cache, collected[2], columns, covered)
         hidden = self.norm(hidden)
         every_hidden.append(hidden)
         return InktexDecoderOutput(
             last_hidden_state=hidden,
-            past_key_values=past_key_values,
+            **{CACHE: cache},
             hidden_states=tuple(every_hidden) if output_hidden_states else None,
             attentions=tuple(collected[0]) if output_attentions else None,
             cross_attentions=tuple(collected[1]) if output_attentions else None,
@@ -499,7 +491,7 @@ class InktexDecoder(PreparingModule):
         return found
 
     def _recall(
-        self, input_ids: torch.Tensor, past_key_values: EncoderDecoderCache | None
+        self, input_ids: torch.Tensor, cache: EncoderDecoderCache | None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Where the first of some tokens was read, and which cells have been read with it.
 
@@ -507,7 +499,7 @@ class InktexDecoder(PreparingModule):
         """
         locations = torch.full((*input_ids.shape, 2), UNKNOWN, device=input_ids.device)
         covered = None
-        layer = None if past_key_values is None else self._memory_layer(past_key_values)
+        layer = None if cache is None else self._memory_layer(cache)
         if layer is not None and layer.get_seq_length():
             has_ink = ~self.inkless(input_ids.device)[input_ids[:, 0]]
             last = layer.keys[:, 0, -1].to(locations.dtype)
@@ -520,13 +512,13 @@ class InktexDecoder(PreparingModule):
 
     def _remember(
         self,
-        past_key_values: EncoderDecoderCache,
+        cache: EncoderDecoderCache,
         guided_logits: Sequence[torch.Tensor],
         columns: int,
         covered: torch.Tensor | None,
     ) -> None:
         """Keep where the guided heads look at each token, and what had been read before it."""
-        layer = self._memory_layer(past_key_values)
+        layer = self._memory_layer(cache)
         if layer is None:
             return
         looks = mean_look(guided_logits)
@@ -536,9 +528,9 @@ class InktexDecoder(PreparingModule):
             before = torch.zeros_like(looks) if covered is None else covered
         layer.update(places[:, None], before[:, None])
 
-    def _memory_layer(self, past_key_values: EncoderDecoderCache) -> DynamicLayer | None:
+    def _memory_layer(self, cache: EncoderDecoderCache) -> DynamicLayer | None:
         """One more layer of the cache, which holds places and follows beams like the others."""
-        layers = past_key_values.self_attention_cache.layers
+        layers = cache.self_attention_cache.layers
         if len(layers) == len(self.layers) and isinstance(layers[0], DynamicLayer):
             layers.append(DynamicLayer())
         return layers[len(self.layers)] if len(layers) > len(self.layers) else None

@@ -13,12 +13,13 @@ from transformers import (
     PreTrainedModel,
 )
 from transformers import initialization as init
-from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
-from transformers.utils import ModelOutput
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+from transformers.modeling_outputs import Seq2SeqLMOutput
 
 from .configuration_inktex import InktexConfig
 from .constraint_inktex import GrammarLogitsProcessor
 from .decoder_inktex import (
+    CACHE,
     UNKNOWN,
     CoverageKey,
     InktexDecoder,
@@ -42,32 +43,23 @@ _LOST, _ALL_LOST = 0.05, 0.15
 
 
 @dataclass
-class InktexOutput(ModelOutput):
+class InktexOutput(Seq2SeqLMOutput):
     """Output of `InktexForConditionalGeneration`.
 
+    `loss` is the weighted sum of the losses below; it is there only with `labels`.
+
     Attributes:
-        loss: weighted sum of the losses below; only with `labels`.
         token_loss: label-smoothed cross-entropy of the next token.
         symbol_loss: cross-entropy of the symbol map, where `symbol_labels` were given.
         guide_loss: cross-entropy of the guided heads, where `guide` was given.
-        logits: `(batch, tokens, vocabulary)`.
-        past_key_values: the cache.
-        encoder_last_hidden_state: `(pictures, cells, hidden)`.
         symbol_logits: `(pictures, cells, labels)`, where asked for.
         guided_logits: a tensor `(batch, heads, tokens, cells)` for each guided layer, where asked
             for.
     """
 
-    loss: torch.Tensor | None = None
     token_loss: torch.Tensor | None = None
     symbol_loss: torch.Tensor | None = None
     guide_loss: torch.Tensor | None = None
-    logits: torch.Tensor | None = None
-    past_key_values: Cache | None = None
-    decoder_hidden_states: tuple[torch.Tensor, ...] | None = None
-    decoder_attentions: tuple[torch.Tensor, ...] | None = None
-    cross_attentions: tuple[torch.Tensor, ...] | None = None
-    encoder_last_hidden_state: torch.Tensor | None = None
     symbol_logits: torch.Tensor | None = None
     guided_logits: tuple[torch.Tensor, ...] | None = None
 
@@ -201,6 +193,7 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         label_smoothing: float = 0.0,
         symbol_weight: float = 1.0,
         guide_weight: float = 1.0,
+        cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> InktexOutput | tuple[Any, ...]:
         """One pass over pictures and tokens.
@@ -213,6 +206,8 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             decoder_attention_mask: `(batch, tokens)`, 0 for padding; needed only for padding on
                 the left or in the middle.
             encoder_outputs: what the encoder gave before, instead of `pixel_values`.
+            cache, past_key_values: of the tokens before, by the name that transformers has for it
+                since 5.24 and by the one before.
             labels: `(batch, tokens)`, the tokens to predict; -100 is ignored.
             symbol_labels: `(pictures, cells)`, the class of the ink in each stride-8 cell, 0 for
                 paper, -100 to ignore.
@@ -243,9 +238,10 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             if labels is None:
                 raise ValueError("Give decoder_input_ids, or labels to make them from.")
             decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+        cache = past_key_values if cache is None else cache
         use_cache = self.config.decoder.use_cache if use_cache is None else use_cache
-        if use_cache and past_key_values is None and not self.training and labels is None:
-            past_key_values = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        if use_cache and cache is None and not self.training and labels is None:
+            cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         columns = None if memory.grid_shape is None else int(memory.grid_shape[0, 1])
         if not self.config.decoder.location_feedback:
             locations = None
@@ -260,7 +256,7 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             memory=memory.last_hidden_state,
             attention_mask=decoder_attention_mask,
             memory_mask=memory.attention_mask,
-            past_key_values=past_key_values,
+            cache=cache,
             output_attentions=bool(output_attentions),
             output_hidden_states=bool(output_hidden_states),
             output_guided=output_guided or guide is not None,
@@ -271,7 +267,7 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         logits = self.lm_head(decoded.last_hidden_state)
         output = InktexOutput(
             logits=logits,
-            past_key_values=decoded.past_key_values,
+            **{CACHE: decoded.get(CACHE)},
             decoder_hidden_states=decoded.hidden_states,
             decoder_attentions=decoded.attentions,
             cross_attentions=decoded.cross_attentions,

@@ -7,7 +7,7 @@ from torch import nn
 from transformers.cache_utils import DynamicLayer, EncoderDecoderCache
 
 from .configuration_inktex import InktexDecoderConfig
-from .decoder_inktex import InktexDecoderOutput
+from .decoder_inktex import CACHE, InktexDecoderOutput
 
 _KERNEL = 11
 """Cells; the window in which the attention sees what was looked at before."""
@@ -44,7 +44,7 @@ class InktexRecurrentDecoder(nn.Module):
         input_ids: torch.Tensor,
         memory: torch.Tensor,
         memory_mask: torch.Tensor | None = None,
-        past_key_values: EncoderDecoderCache | None = None,
+        cache: EncoderDecoderCache | None = None,
         output_guided: bool = False,
         columns: int | None = None,
         **unused: Any,
@@ -56,7 +56,7 @@ class InktexRecurrentDecoder(nn.Module):
                 sequences sharing a picture.
             memory: `(pictures, cells, hidden)`.
             memory_mask: `(pictures, cells)` bool, true where there is picture.
-            past_key_values: cache; it holds states and coverage of the tokens before.
+            cache: holds states and coverage of the tokens before.
             output_guided: give the attention's logits `(batch, 1, tokens, cells)`.
             columns: of the grid of cells.
             unused: what only the Transformer needs.
@@ -70,7 +70,7 @@ class InktexRecurrentDecoder(nn.Module):
         memory = memory.repeat_interleave(groups, dim=0)
         keep = None if memory_mask is None else memory_mask.repeat_interleave(groups, dim=0)
         keys = self.key(memory)
-        state, coverage = self._begin(memory, keep, past_key_values)
+        state, coverage = self._begin(memory, keep, cache)
         embedded = self.dropout(self.embed_norm(self.embed_tokens(input_ids)))
         hidden, guided, states, coverages = [], [], [], []
         for place in range(input_ids.shape[1]):
@@ -88,14 +88,14 @@ class InktexRecurrentDecoder(nn.Module):
             guided.append(logits)
             states.append(state)
             coverages.append(coverage)
-        if past_key_values is not None:
-            self._layer(past_key_values).update(
+        if cache is not None:
+            self._layer(cache).update(
                 torch.stack(states, dim=1)[:, None], torch.stack(coverages, dim=1)[:, None]
             )
         last = self.norm(self.dropout(torch.stack(hidden, dim=1)))
         return InktexDecoderOutput(
             last_hidden_state=last,
-            past_key_values=past_key_values,
+            **{CACHE: cache},
             guided_logits=(torch.stack(guided, dim=1)[:, None],) if output_guided else None,
         )
 
@@ -103,19 +103,19 @@ class InktexRecurrentDecoder(nn.Module):
         self,
         memory: torch.Tensor,
         keep: torch.Tensor | None,
-        past_key_values: EncoderDecoderCache | None,
+        cache: EncoderDecoderCache | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """State `(batch, hidden)` and coverage `(batch, cells)` behind the tokens before."""
-        if past_key_values is not None and past_key_values.get_seq_length():
-            layer = self._layer(past_key_values)
+        if cache is not None and cache.get_seq_length():
+            layer = self._layer(cache)
             return layer.keys[:, 0, -1], layer.values[:, 0, -1]
         weights = torch.ones_like(memory[..., 0]) if keep is None else keep.to(memory.dtype)
         mean = (weights[:, None] @ memory)[:, 0] / weights.sum(dim=1, keepdim=True)
         return self.start(mean).tanh(), torch.zeros_like(memory[..., 0])
 
-    def _layer(self, past_key_values: EncoderDecoderCache) -> Any:
+    def _layer(self, cache: EncoderDecoderCache) -> Any:
         """The cache's first layer: states as its keys, coverage as its values."""
-        layers = past_key_values.self_attention_cache.layers
+        layers = cache.self_attention_cache.layers
         if not layers:
             layers.append(DynamicLayer())
         return layers[0]

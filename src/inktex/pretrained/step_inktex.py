@@ -381,7 +381,7 @@ class CachedSteps:
         output = self.model(
             encoder_outputs=self.memory,
             decoder_input_ids=tokens[:, None],
-            past_key_values=self.cache,
+            cache=self.cache,
             use_cache=True,
             output_guided=True,
         )
