@@ -80,7 +80,7 @@ def _log_probabilities(
     logits: list[torch.Tensor], sequences: torch.Tensor, config: Any
 ) -> torch.Tensor:
     """Of what follows the start, once for all tokens."""
-    likely = (torch.stack(logits, dim=1) / config.decoder.temperature).log_softmax(dim=-1)
+    likely = (torch.stack(logits, dim=1) / config.decoder.token_temperature).log_softmax(dim=-1)
     chosen = likely.gather(2, sequences[:, 1:, None])[..., 0]
     ended = (sequences[:, :-1] == config.eos_token_id).cumsum(dim=1) > 0
     return chosen.masked_fill(ended, 0.0)

@@ -16,13 +16,15 @@ PROCESSOR_AUTO_MAP = {"AutoProcessor": "processing_inktex.InktexProcessor"}
 IMAGE_PROCESSOR_AUTO_MAP = {"AutoImageProcessor": "image_processing_inktex.InktexImageProcessor"}
 TOKENIZER_AUTO_MAP = {"AutoTokenizer": [None, "tokenization_inktex.InktexTokenizer"]}
 CUSTOM_PIPELINES = {
-    "image-to-text": {
+    task: {
         "impl": "pipeline_inktex.InktexPipeline",
         "pt": ["AutoModelForImageTextToText"],
         "type": "multimodal",
     }
+    for task in ("image-to-text", "image-text-to-text")
 }
-"""Looked at by `pipeline()` before its own tasks, of which image-to-text is no longer one."""
+"""Looked at by `pipeline()` before its own tasks. image-to-text is no longer one of these, and
+image-text-to-text, which transformers names in its place, wants a prompt."""
 
 ENTRY_MODULES = (
     "configuration_inktex",

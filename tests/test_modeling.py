@@ -379,3 +379,24 @@ def test_the_model_that_ships_is_small() -> None:
     with torch.device("meta"):
         count = InktexForConditionalGeneration(InktexConfig()).num_parameters()
     assert count < 8_000_000
+
+
+def test_a_saved_model_reads_as_long_as_it_can(tmp_path: Path) -> None:
+    config = small_config()
+    config.decoder.token_temperature = 0.5
+    fresh = InktexForConditionalGeneration(config)
+    fresh.save_pretrained(tmp_path)
+    for model in (fresh, InktexForConditionalGeneration.from_pretrained(tmp_path)):
+        generation = model.generation_config
+        assert generation.max_length == config.decoder.max_position_embeddings
+        assert generation.temperature in (None, 1.0)
+        assert model.config.decoder.token_temperature == 0.5
+
+
+def test_configurations_of_0_1_keep_their_temperature() -> None:
+    old = InktexConfig().to_dict()
+    del old["decoder"]["token_temperature"]
+    old["decoder"]["temperature"] = 0.7977
+    config = InktexConfig.from_dict(old)
+    assert config.decoder.token_temperature == 0.7977
+    assert "temperature" not in config.to_dict()["decoder"]

@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     recipe = load_recipe(recipe_path("tiny"), SMALL)
     model = make_model(recipe).eval()
-    model.config.decoder.temperature = 0.8
+    model.config.decoder.token_temperature = 0.8
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             assert module.running_mean is not None
@@ -251,7 +251,7 @@ def tuned(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         for weight in recognizer.model.parameters():
             weight.mul_(1 + 0.02 * torch.randn(weight.shape, generator=generator))
-    recognizer.model.config.decoder.temperature = 1.3
+    recognizer.model.config.decoder.token_temperature = 1.3
     recognizer.processor.image_processor.resolution = 0.6
     path = tmp_path_factory.mktemp("tuned") / "model"
     save_model(recognizer.model, recognizer.processor, path)

@@ -61,6 +61,19 @@ def test_kinds_of_inputs(reader: Any, tmp_path: Path) -> None:
     assert reader([]) == []
 
 
+def test_images_by_name_and_text_that_is_ignored(
+    reader: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = reader(PICTURES[0])
+    assert reader(images=PICTURES[0]) == expected
+    assert not caplog.records
+    assert reader(PICTURES[0], text="What is this?") == expected
+    assert reader(images=[PICTURES[0]], text=["What is this?"]) == [expected]
+    assert "text is ignored" in caplog.text
+    with pytest.raises(ValueError, match="Give a picture"):
+        reader(text="What is this?")
+
+
 def test_batches_read_as_single_pictures_do(reader: Any) -> None:
     alone = [reader(picture) for picture in PICTURES]
     for batch_size in (2, 3):

@@ -23,6 +23,7 @@ from inktex.ink import Ink
 from inktex.modeling import generation_inktex
 from inktex.modeling.beam_inktex import beam_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.recognizer import Found, Reading, Recognizer
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
@@ -87,6 +88,84 @@ def test_bytes_that_are_no_picture_are_refused_with_a_reason(recognizer: Recogni
     for result in results:
         assert isinstance(result, ValueError)
         assert "no picture" in str(result)
+
+
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+def test_threads_that_need_the_model_first_at_the_same_time(
+    engine: str, pictures: list[Image.Image]
+) -> None:
+    script = """
+import sys, threading
+import inktex, numpy
+engine, path = sys.argv[1:]
+shared = inktex.load(engine=engine)
+start, results = threading.Barrier(16), []
+def read(number):
+    start.wait()
+    # Half of them have a recogniser of their own.
+    own = shared if number % 2 else inktex.load(engine=engine)
+    try:
+        results.append(own(path, preset="accurate").tokens)
+    except BaseException as error:
+        results.append(repr(error))
+threads = [threading.Thread(target=read, args=(number,)) for number in range(16)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(results), set(results))
+"""
+    picture = Path(__file__).parents[1] / "spaces_app" / "examples" / "power.png"
+    found = subprocess.run(
+        [sys.executable, "-c", script, engine, str(picture)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    tokens = inktex.load()(picture, preset="accurate").tokens
+    assert found.stdout.strip() == f"16 {{{tokens!r}}}"
+
+
+def test_where_files_come_from_is_told_to_model_and_processor(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    asked = {}
+
+    def record(kind: Any, whole: Any) -> Any:
+        def load(cls: Any, name: str, **kwargs: Any) -> Any:
+            asked[kind] = kwargs
+            return whole(str(folder))
+
+        return classmethod(load)
+
+    for kind in (InktexForConditionalGeneration, InktexProcessor):
+        monkeypatch.setattr(kind, "from_pretrained", record(kind, kind.from_pretrained))
+    source = {"revision": "v1", "token": "secret", "cache_dir": "there"}
+    inktex.load("owner/name", **source)
+    for kind in (InktexForConditionalGeneration, InktexProcessor):
+        assert asked[kind].items() >= source.items()
+
+
+def test_alternatives_differ(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(*_: Any) -> Found:
+        return Found(["x", "x", "1", "x"], [0.5, 0.4, 0.3, 0.2], [[0.5, 1.0]] * 4, None, 8)
+
+    monkeypatch.setattr(recognizer, "search", search)
+    reading = recognizer(Image.fromarray(render([np.array([[0, 0], [9, 40]])])), alternatives=3)
+    assert (reading.tokens, reading.score) == ("x", 0.5)
+    assert [(one.tokens, one.score) for one in reading.alternatives] == [("1", 0.3)]
+
+
+def test_whatever_one_picture_raises_is_its_own_error(
+    recognizer: Recognizer, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = recognizer.image_processor.place
+
+    def fails(picture: Any) -> Any:
+        if picture is pictures[1]:
+            raise IndexError("no ink is left")
+        return place(picture)
+
+    monkeypatch.setattr(recognizer.image_processor, "place", fails)
+    found = list(recognizer.read_each(pictures))
+    assert [isinstance(one, Reading) for one in found] == [True, False, True, True, True]
+    assert isinstance(found[1], IndexError)
 
 
 def test_several_pictures_come_back_in_order(

@@ -82,7 +82,7 @@ def test_calibration_changes_the_temperatures_alone(
     after = json.loads(path.read_text())
     lines = capsys.readouterr().out.splitlines()
     for name, shown in (
-        ("temperature", "fast, temperature"),
+        ("token_temperature", "fast, temperature"),
         ("judges_temperature", "accurate, temperature of the judges"),
     ):
         fitted = after["decoder"].pop(name)

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import logging
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,12 @@ AUTO = "auto"
 """The engine that is fastest for what is asked for; see `fastest_engine`."""
 ENGINES = {"torch": "", "onnx": "fp32", "onnx-int8": "int8"}
 """What can read, and for ONNX the precision of its weights."""
+_LOADING = threading.RLock()
+"""Held while a model is loaded: transformers makes it on a device that is set for all threads."""
+HUB_OPTIONS = (
+    "cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder", "token",
+)  # fmt: skip
+"""Arguments of `from_pretrained` that say where files come from; model and processor need them."""
 MAX_TOKENS = 200
 """Longest reading, in tokens; twice the longest expression of CROHME."""
 
@@ -244,7 +251,7 @@ class BaseRecognizer(ABC):
         """What `read` gives; if that fails, a reading or an error of each picture by itself."""
         try:
             return [*self.read(placed, preset, alternatives, num_beams, symbols)]
-        except (ValueError, OSError) as error:
+        except Exception as error:  # whatever it is, the other pictures can be read
             if len(placed) == 1:
                 return [error]
         return [
@@ -281,7 +288,10 @@ class Recognizer(BaseRecognizer):
             name: a folder or the name of a repository on the Hub; None for the model that the
                 package ships, which needs no network.
             device: where to run it, as torch names devices.
-            kwargs: handed to the model's `from_pretrained` (`revision`, `token`, ...).
+            kwargs: handed to the model's `from_pretrained` (`dtype`, ...); those that say where
+                the files come from (`revision`, `token`, `cache_dir`, ...) to the processor's, too.
+
+        Any number of threads may call it; they load one after the other.
 
         Raises:
             OSError: if there is no such model.
@@ -295,8 +305,10 @@ class Recognizer(BaseRecognizer):
             name = pretrained_path()
         kwargs.setdefault("use_safetensors", True)  # pickled weights could run code
         kwargs.setdefault("dtype", torch.float32)  # bf16 weights halve the file, not the time
-        model = InktexForConditionalGeneration.from_pretrained(str(name), **kwargs)
-        processor = InktexProcessor.from_pretrained(str(name))
+        source = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
+        with _LOADING:
+            model = InktexForConditionalGeneration.from_pretrained(str(name), **kwargs)
+            processor = InktexProcessor.from_pretrained(str(name), **source)
         return cls(model.to(device).eval(), processor)
 
     @property
@@ -364,6 +376,8 @@ def _readings(placed: Sequence[PlacedPicture], found: Found, symbols: bool) -> I
     texts = found.texts
     count = len(texts) // len(placed)
     for number, one in enumerate(placed):
+        # A search that ends early fills up with what it has found already.
+        first = {texts[i]: i for i in reversed(range(number * count, (number + 1) * count))}
         best, *others = (
             Alternative(
                 compact(texts[i].split()),
@@ -372,7 +386,7 @@ def _readings(placed: Sequence[PlacedPicture], found: Found, symbols: bool) -> I
                 tuple(found.token_scores[i][: len(texts[i].split())]),
                 _symbols(one, texts[i].split(), found, i) if symbols else (),
             )
-            for i in range(number * count, (number + 1) * count)
+            for i in sorted(first.values())
         )
         yield Reading(
             best.latex,
@@ -422,7 +436,7 @@ def prepare(picture: Any, image_processor: Any) -> PlacedPicture:
 def _prepare_or_error(picture: Any, image_processor: Any) -> PlacedPicture | Exception:
     try:
         return prepare(picture, image_processor)
-    except (ValueError, OSError) as error:
+    except Exception as error:  # whatever it is, the other pictures can be read
         return error
 
 
@@ -483,6 +497,7 @@ class AutoRecognizer(BaseRecognizer):
     def __init__(self, quick: OnnxRecognizer, load_torch: Callable[[], Recognizer]) -> None:
         self._quick, self._load_torch = quick, load_torch
         self._torch: Recognizer | None = None
+        self._lock = threading.Lock()
         self._is_taken = False
 
     @property
@@ -528,9 +543,10 @@ class AutoRecognizer(BaseRecognizer):
         return self._whole() if self._is_taken else self._quick
 
     def _whole(self) -> Recognizer:
-        if self._torch is None:
-            self._torch = self._load_torch()
-        return self._torch
+        with self._lock:  # of threads that need it first at the same time, one loads it
+            if self._torch is None:
+                self._torch = self._load_torch()
+            return self._torch
 
 
 @overload

@@ -148,7 +148,7 @@ def make_settings(
             layers=decoder["num_hidden_layers"],
             heads=decoder["num_attention_heads"],
             head_size=decoder["hidden_size"] // decoder["num_attention_heads"],
-            temperature=decoder["temperature"],
+            temperature=decoder.get("token_temperature", decoder.get("temperature", 1.0)),
             grammar=grammar,
             inkless=[int(grammar[mark]) for mark in INKLESS if mark in grammar] if grammar else [],
             vocabulary=decoder["vocab_size"],

@@ -75,7 +75,9 @@ class InktexDecoderConfig(PretrainedConfig):
         max_position_embeddings: longest expression in tokens that generation allows.
         guided_layers: layers whose cross-attention is taught to look at the symbol being read.
         guided_heads: how many heads of each of these layers are taught.
-        temperature: of the probabilities that are reported; the search goes without it.
+        token_temperature: of the probabilities that are reported; the search goes without it. In
+            configurations of 0.1 it is called `temperature`, a name that transformers takes for
+            that of sampling.
         judges_temperature: what the logarithm of a reading's probability is divided by in addition
             where several judges agreed on it (`accurate`).
         location_feedback: whether the decoder is told where in the picture each token before was
@@ -101,7 +103,7 @@ class InktexDecoderConfig(PretrainedConfig):
         max_position_embeddings: int = 256,
         guided_layers: Sequence[int] = (1, 2),
         guided_heads: int = 2,
-        temperature: float = 1.0,
+        token_temperature: float = 1.0,
         judges_temperature: float = 1.0,
         location_feedback: bool = False,
         coverage_feedback: bool = False,
@@ -140,7 +142,7 @@ class InktexDecoderConfig(PretrainedConfig):
         self.max_position_embeddings = max_position_embeddings
         self.guided_layers = list(guided_layers)
         self.guided_heads = guided_heads
-        self.temperature = temperature
+        self.token_temperature = float(kwargs.pop("temperature", token_temperature))
         self.judges_temperature = judges_temperature
         self.location_feedback = location_feedback
         self.coverage_feedback = coverage_feedback

@@ -352,7 +352,7 @@ def sequence_details(
     """
     logits, attention = sequence_logits(model, memory, sequences, refinements)
     config = model.config
-    temperature = config.decoder.temperature
+    temperature = config.decoder.token_temperature
     end = config.eos_token_id
     return token_log_probabilities(logits, sequences, end, temperature), attention
 

@@ -127,6 +127,8 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         self.lm_head = nn.Linear(config.decoder.hidden_size, config.decoder.vocab_size, bias=False)
         rules = config.decoder.grammar
         self.grammar = None if rules is None else Grammar(config.decoder.vocab_size, rules)
+        # Left unset, transformers ends every reading after 20 tokens.
+        self.generation_config.max_length = config.decoder.max_position_embeddings
         self.post_init()
 
     def get_encoder(self, modality: str | None = None) -> nn.Module:

@@ -1,5 +1,6 @@
 """`pipeline("image-to-text")` for handwritten mathematics."""
 
+import logging
 from typing import Any
 
 import torch
@@ -7,6 +8,8 @@ from transformers import Pipeline
 
 from .generation_inktex import generate_with_probabilities
 from .pictures_inktex import picture_list
+
+logger = logging.getLogger(__name__)
 
 
 class InktexPipeline(Pipeline):
@@ -18,6 +21,9 @@ class InktexPipeline(Pipeline):
 
     `preset="accurate"` searches longer. Parameters of `generate` are taken as they are or in
     `generate_kwargs`, when the pipeline is made or called.
+
+    As `pipeline("image-text-to-text")` it takes `images=` and `text=` as well; it needs no text,
+    and ignores it with a warning.
 
     Example:
         >>> reader = pipeline("image-to-text", model=folder, trust_remote_code=True)
@@ -32,12 +38,24 @@ class InktexPipeline(Pipeline):
     _load_image_processor = False
     _load_feature_extractor = False
 
-    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+    def __call__(
+        self, inputs: Any = None, text: Any = None, *, images: Any = None, **kwargs: Any
+    ) -> Any:
         """Read one picture or several; see the class.
 
+        Args:
+            inputs, images: the pictures, by either name.
+            text: ignored.
+            kwargs: see the class.
+
         Raises:
-            ValueError: for a picture that cannot be read or has no ink in it.
+            ValueError: for a picture that cannot be read or has no ink in it, or without pictures.
         """
+        inputs = images if inputs is None else inputs
+        if inputs is None:
+            raise ValueError("Give a picture or a list of pictures to read.")
+        if text is not None:
+            logger.warning("The text is ignored: this model reads pictures alone.")
         if getattr(inputs, "ndim", 0) == 4 or isinstance(inputs, tuple):
             inputs = picture_list(inputs)
         if isinstance(inputs, list) and not inputs:

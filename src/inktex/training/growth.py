@@ -46,7 +46,6 @@ def grown(
             model.state_dict(), deeper.state_dict(), model.config.encoder, config.encoder
         )
     )
-    # That of a fresh model would take the reported probabilities' temperature for the search's.
     deeper.generation_config = copy.deepcopy(model.generation_config)
     return deeper
 
