@@ -4,6 +4,7 @@
 #   make space       open the drawing page of spaces_app/ on this machine
 #   make test        run the tests
 #   make oldest      run the tests of what loads and reads with the oldest versions that it allows
+#   make newest      run them, and those of training and the Space, with the newest versions
 #   make lint types  check style and types
 #   make audit       ask for known holes in what constraints.txt names (needs the network)
 #   make format      repair what can be repaired
@@ -19,7 +20,7 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 SOURCES := src modeling tokenizer tests $(wildcard scripts spaces_app)
 TYPED := build/types
 
-.PHONY: demo space test oldest lint types audit format tokenizer package clean
+.PHONY: demo space test oldest newest lint types audit format tokenizer package clean
 
 demo: $(VENV)/installed
 	$(BIN)/inktex recognize spaces_app/examples
@@ -44,6 +45,17 @@ oldest: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 	  --target build/oldest $(OLDEST)
 	PYTHONPATH=build/oldest $(BIN)/python -m pytest $(PYTEST_ARGUMENTS) $(LOADING)
+
+# What `pip install .` brings today, without constraints; torch alone stays, since it is large.
+NEWEST := $(VENV)-newest
+newest:
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
+	  --upgrade-strategy eager torch==2.13.0 -e '.[dev,demo]'
+	OMP_NUM_THREADS=1 $(NEWEST)/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
+	  $(PYTEST_ARGUMENTS) $(LOADING) tests/test_recognizer.py tests/test_architectures.py \
+	  tests/test_training_processes.py tests/test_space_parts.py tests/test_space.py \
+	  tests/test_notebook.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check $(SOURCES)
@@ -85,7 +97,7 @@ package: $(VENV)/installed-dev
 	$(BIN)/python -m build
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	rm -rf $(VENV) $(NEWEST) build dist .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -9,6 +9,7 @@ Importing the package is cheap; torch and transformers are loaded at first use.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from inktex._version import __version__
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Reading", "Recognizer", "__version__", "load", "pretrained_path"]
 
+# Before anything imports it: ONNX Runtime queues reports of its use in the user's cache otherwise.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 _register()
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

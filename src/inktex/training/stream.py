@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from torch.utils.data import DataLoader, Sampler
 
 from inktex.examples import AnyExample, Example
+from inktex.processes import end_with_parent
 
 from .batches import Plan, PlannedBatches, Planner
 from .pairs import JointBatches
@@ -104,6 +105,7 @@ _planner: Planner | None = None
 def _remember(planner: Planner) -> None:
     global _planner
     _planner = planner
+    end_with_parent()
 
 
 def _plan(epoch: int, processes: int, accumulate: int) -> list[Plan]:
@@ -200,3 +202,4 @@ def batch_loader(
 
 def _one_thread(_: int) -> None:
     torch.set_num_threads(1)
+    end_with_parent()

@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from inktex import __version__
 from inktex.batches import BatchLimits, plan_batches
 from inktex.modeling.placing_inktex import PlacedPicture
+from inktex.processes import end_with_parent
 from inktex.recognizer import BaseRecognizer, prepare
 
 from .shards import Shards
@@ -136,6 +137,7 @@ def transcribe(
         num_workers=workers,
         prefetch_factor=1 if workers else None,
         collate_fn=_as_it_is,
+        worker_init_fn=_begin_worker,
     )
     bar = tqdm(
         total=source.total,
@@ -341,6 +343,10 @@ def _workers(state: PartialState) -> int:
 def _length(number: int, window: int, total: int | None) -> int:
     """Rows of a window."""
     return window if total is None else max(0, min(window, total - number * window))
+
+
+def _begin_worker(_: int) -> None:
+    end_with_parent()
 
 
 def _as_it_is(found: Any) -> Any:
