@@ -18,7 +18,7 @@ from inktex import __version__
 SOURCE_FOLDERS = ("src", "modeling", "tokenizer", "tests", "scripts", "spaces_app")
 SOURCE_FILES = (
     "setup.cfg", "pyproject.toml", "MANIFEST.in", "Makefile", "constraints.txt",
-    "README.md", "LICENSE", "CITATION.cff",
+    "README.md", "LICENSE", "NOTICE", "CITATION.cff",
 )  # fmt: skip
 PACKAGE_FOLDERS = {"modeling": "inktex/modeling", "tokenizer": "inktex/tokenizer"}
 """Folders at the top that are mapped into the package."""
@@ -106,6 +106,7 @@ def test_wheel_holds_what_is_needed_offline(repository: Path, wheel_names: set[s
     }
     assert needed <= wheel_names
     assert any(name.endswith("licenses/LICENSE") for name in wheel_names)
+    assert any(name.endswith("licenses/NOTICE") for name in wheel_names)
     pretrained = repository / "src" / "inktex" / "pretrained"
     if pretrained.is_dir():
         assert "inktex/pretrained/model.safetensors" in wheel_names
@@ -132,7 +133,8 @@ def test_metadata(distributions: Path) -> None:
         metadata = archive.read(f"{information}/METADATA").decode()
         entry_points = archive.read(f"{information}/entry_points.txt").decode()
     assert "Requires-Python: >=3.11" in metadata
-    assert re.search(r"^License(-Expression)?: Apache-2\.0$", metadata, re.MULTILINE)
+    licence = r"^License(-Expression)?: Apache-2\.0 AND CC-BY-NC-SA-3\.0$"
+    assert re.search(licence, metadata, re.MULTILINE)
     assert "Requires-Dist: transformers<6,>=5.19" in metadata
     assert "inktex = inktex.cli:main" in entry_points
 
