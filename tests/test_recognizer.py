@@ -128,7 +128,7 @@ def test_where_files_come_from_is_told_to_model_and_processor(
     asked = {}
 
     def record(kind: Any, whole: Any) -> Any:
-        def load(cls: Any, name: str, **kwargs: Any) -> Any:
+        def load(cls: Any, name: str, /, **kwargs: Any) -> Any:
             asked[kind] = kwargs
             return whole(str(folder))
 

@@ -615,7 +615,7 @@ def test_the_chain_is_one_that_can_be_followed() -> None:
     assert replace(last, **same) == gpu
 
 
-def test_first_epochs_have_coarser_pictures():
+def test_first_epochs_have_coarser_pictures() -> None:
     examples = list(from_expressions(written_expressions(12, 5)))
     config = replace(CONFIG, resolution=0.8, coarse_resolution=0.4, coarse_epochs=2)
     planner = Planner(examples, config, STILL)
@@ -630,12 +630,12 @@ def test_first_epochs_have_coarser_pictures():
         assert torch.equal(batches[plan]["pixel_values"], drawn["pixel_values"])
 
 
-def test_coarse_resolution_and_epochs_go_together():
+def test_coarse_resolution_and_epochs_go_together() -> None:
     with pytest.raises(ValueError, match="coarse_epochs"):
         BatchConfig(coarse_resolution=0.5)
 
 
-def test_accumulated_batches_are_of_any_size_and_whole_steps():
+def test_accumulated_batches_are_of_any_size_and_whole_steps() -> None:
     examples = list(from_expressions(written_expressions(60, 5)))
     planner = Planner(examples, replace(CONFIG, max_size=2), STILL)
     plans = planner.epoch(0, processes=2, accumulate=4)
@@ -645,11 +645,14 @@ def test_accumulated_batches_are_of_any_size_and_whole_steps():
     assert any(len({*areas[i : i + 8]}) > 2 for i in range(0, len(areas), 8))
 
 
-def test_recipe_trains_on_several_splits(monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        "inktex.training.data.load_examples", lambda data, split, skip: asked.append(split) or []
-    )
+def test_recipe_trains_on_several_splits(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def load(data: str, split: str, skip_broken: bool) -> list[Example]:
+        asked.append(split)
+        return []
+
+    monkeypatch.setattr("inktex.training.data.load_examples", load)
     recipe_examples(load_recipe(recipe_path("crohme")))
     assert asked == ["train", "test2011", "test2012", "test2013", "dev"]
 

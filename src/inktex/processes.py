@@ -1,4 +1,4 @@
-"""Worker processes that end with the process that started them."""
+"""The processes of a run that several work at."""
 
 from __future__ import annotations
 
@@ -7,7 +7,38 @@ import os
 import threading
 from multiprocessing.connection import wait
 
-__all__ = ["end_with_parent"]
+import torch
+from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
+
+__all__ = ["end_with_parent", "start_processes"]
+
+
+def start_processes(threads: int | None = None) -> PartialState:
+    """Find the other processes of this run, as `torchrun` or `accelerate launch` started them.
+
+    Accelerate believes who asks first: if that one does not say that it is for CPUs, each process
+    takes itself for the only one.
+
+    Args:
+        threads: of this process; None for one on a CPU that it shares with others of the run, else
+            torch's choice.
+
+    Raises:
+        ValueError: if there are others that cannot be reached.
+    """
+    is_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    state = PartialState(cpu=is_cpu)
+    if state.num_processes != int(os.environ.get("WORLD_SIZE", "1")):
+        raise ValueError(
+            f"Several processes were started, but cannot work together on {state.device}. Set "
+            "ACCELERATE_USE_CPU=true, or start one."
+        )
+    if threads is None and state.num_processes > 1 and state.device.type == "cpu":
+        threads = 1
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return state
 
 
 def end_with_parent() -> None:

@@ -221,25 +221,25 @@ class JointBatches(PlannedBatches):
         rng = member_rng(self.seed, plan.epoch, 0)
         count = max(round(self.thinner.share * len(plan.members)), 1)
         thinned = np.sort(rng.permutation(len(plan.members))[:count])
-        resolution = self.config.resolution
-        height, width = (round(side / resolution) for side in plan.shape)
+        config = self.config.at(plan.epoch)
+        height, width = (round(side / config.resolution) for side in plan.shape)
         for ordinal, (number, factor, kind) in enumerate(plan.members):
             rng = member_rng(self.seed, plan.epoch, number)
             example = member_example(self.examples, self.synthetic, number, kind, rng)
             if ordinal not in thinned:
-                members.append(self._variant(example, factor, plan.shape, rng))
+                members.append(self._variant(example, factor, plan.shape, config, rng))
                 continue
             assert isinstance(example, Example)
             if self.augmentation is not None:
                 example = vary(example, self.augmentation, rng)
             placed, pair = draw_by_pens(
-                example, factor, (height, width), self.config, self.thinner, rng
+                example, factor, (height, width), config, self.thinner, rng
             )
             members.append(
-                (example, narrow_raster(example, placed, pair[2], resolution, self.config))
+                (example, narrow_raster(example, placed, pair[2], config.resolution, config))
             )
             pairs.append(pair)
-        batch = collate(members, plan.shape, self.config)
+        batch = collate(members, plan.shape, config)
         if self.augmentation is not None and self.augmentation.tokens:
             mislead(batch["decoder_input_ids"], self.augmentation.tokens, rng)
         drawn = {

@@ -46,7 +46,7 @@ def recipe_examples(
         return own.train, own.dev
     from .data import load_examples
 
-    train = [
+    train: list[AnyExample] = [
         one for split in recipe.splits for one in load_examples(recipe.data, split, skip_broken)
     ]
     return train, list(load_examples(recipe.data, "dev", skip_broken))
