@@ -232,9 +232,7 @@ class JointBatches(PlannedBatches):
             assert isinstance(example, Example)
             if self.augmentation is not None:
                 example = vary(example, self.augmentation, rng)
-            placed, pair = draw_by_pens(
-                example, factor, (height, width), config, self.thinner, rng
-            )
+            placed, pair = draw_by_pens(example, factor, (height, width), config, self.thinner, rng)
             members.append(
                 (example, narrow_raster(example, placed, pair[2], config.resolution, config))
             )
