@@ -73,11 +73,11 @@ def curve(output: Path, name: str) -> list[float]:
 
 @pytest.mark.timeout(600)
 def test_two_processes_learn_as_one_with_twice_the_batch(repository: Path, tmp_path: Path) -> None:
-    """A step of two processes has the batches that one process accumulates for it."""
+    """Steps that accumulate have the same batches, however many processes share them."""
     changes = ["steps=8", "log_every=2", "validate_every=100", "augmentation=null"]
     changes += ["encoder.dropout=0", "decoder.location_feedback=false"]  # no random draws
     for processes in (1, 2):
-        own = (f"optimizer.accumulate={2 // processes}",)
+        own = (f"optimizer.accumulate={4 // processes}",)
         result = run(repository, tmp_path / str(processes), processes, *changes, *own)
         assert result.returncode == 0, result.stderr[-3000:]
     for name in ("loss", "tokens", "symbols", "guide"):

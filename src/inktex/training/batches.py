@@ -201,11 +201,11 @@ class Planner:
     def epoch(self, epoch: int, processes: int = 1, accumulate: int = 1) -> list[Plan]:
         """The batches of an epoch, every example in at most one of them, whole or cut.
 
-        Process `i` takes every `processes`-th batch from the `i`-th on. Batches that are computed
-        at the same time have about the same size, so that no process waits long for another. Those
-        whose gradients are accumulated are of any size, so that a step sees short and long
-        expressions. The few that would leave a process or a step without work are left out, as is
-        what is left over by `multiple`.
+        Process `i` takes every `processes`-th batch from the `i`-th on. Batches of a step have
+        about the same size, so that no process waits long for another. Where gradients are
+        accumulated, a step has batches of any size, the same ones for any number of processes that
+        share it, so that it sees short and long expressions. The few batches that would make no
+        whole step are left out, as is what is left over by `multiple`.
         """
         config = self.config.at(epoch)
         rng = np.random.default_rng((self.seed, epoch))
@@ -231,12 +231,18 @@ class Planner:
             for members in self._split(shape, queue, lengths)
         ]
         plans = [plans[i] for i in rng.permutation(len(plans))]
-        if processes > 1:
+        size = processes * accumulate
+        if accumulate == 1:
             plans.sort(key=lambda plan: _cost(plan, lengths))
-        rounds = [plans[i : i + processes] for i in range(0, len(plans), processes)]
-        whole = [one for one in rounds if len(one) == processes]
-        order = rng.permutation(len(whole))
-        return [plan for i in order[: len(order) - len(order) % accumulate] for plan in whole[i]]
+        steps = [plans[i : i + size] for i in range(0, len(plans) - size + 1, size)]
+        if accumulate == 1:
+            return [plan for i in rng.permutation(len(steps)) for plan in steps[i]]
+        for step in steps:
+            step.sort(key=lambda plan: _cost(plan, lengths))
+            # Every other round the other way, so that no process always gets the larger ones.
+            for start in range(processes, size, 2 * processes):
+                step[start : start + processes] = step[start : start + processes][::-1]
+        return [plan for step in steps for plan in step]
 
     def _merge(self, queues: dict[Shape, list[Member]]) -> Iterator[tuple[Shape, list[Member]]]:
         """Move what does not fill a batch to the next wider shape, so that few are left over."""
