@@ -232,7 +232,7 @@ class Planner:
         ]
         plans = [plans[i] for i in rng.permutation(len(plans))]
         size = processes * accumulate
-        if accumulate == 1:
+        if accumulate == 1 and processes > 1:
             plans.sort(key=lambda plan: _cost(plan, lengths))
         steps = [plans[i : i + size] for i in range(0, len(plans) - size + 1, size)]
         if accumulate == 1:
