@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import suppress
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ import pytest
 import torch
 from PIL import Image
 
+from inktex.modeling import pictures_inktex
 from inktex.modeling.generation_inktex import generate_with_probabilities
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.modeling.pictures_inktex import load_picture
 from inktex.modeling.pipeline_inktex import InktexPipeline
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.render import render
@@ -137,4 +141,54 @@ def test_a_picture_is_read_from_a_url(reader: Any, tmp_path: Path) -> None:
         assert reader(f"{address}/one.png") == reader(PICTURES[0])
         with pytest.raises(ValueError, match=r"none\.png"):
             reader(f"{address}/none.png")
+        server.shutdown()
+
+
+class Hostile(BaseHTTPRequestHandler):
+    """Sends elsewhere, drips its content or its headers, or sends more than anybody wants."""
+
+    def do_GET(self) -> None:
+        kind = self.path.strip("/")
+        if kind.startswith("to-"):
+            self.send_response(302)
+            target = {"to-ftp": "ftp://127.0.0.1/x", "to-file": "file:///etc/hostname"}[kind]
+            self.send_header("Location", target)
+            self.end_headers()
+            return
+        self.send_response(200)
+        if kind == "headers":
+            self.flush_headers()
+            with suppress(OSError):
+                for number in range(200):
+                    self.wfile.write(f"X-{number}: 1\r\n".encode())
+                    time.sleep(0.1)
+            return
+        self.end_headers()
+        with suppress(OSError):
+            for _ in range(200):
+                self.wfile.write(b"x" * (1 if kind == "drip" else 1000))
+                self.wfile.flush()
+                time.sleep(0.1 if kind == "drip" else 0)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("to-ftp", "Cannot fetch"),
+        ("to-file", "Cannot fetch"),
+        ("drip", "not there within 0.5 seconds"),
+        ("headers", "not there within 0.5 seconds"),
+        ("large", "more than 50000 bytes"),
+    ],
+)
+def test_hostile_servers_are_left(path: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures_inktex, "TIMEOUT", 30.0 if path == "large" else 0.5)
+    monkeypatch.setattr(pictures_inktex, "MAX_DOWNLOAD", 50_000)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(ValueError, match=words):
+            load_picture(f"http://127.0.0.1:{server.server_port}/{path}")
         server.shutdown()

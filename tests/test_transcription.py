@@ -33,7 +33,7 @@ from inktex.training.loop import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 from inktex.transcription.run import transcribe
 from inktex.transcription.shards import SCHEMA, Shards
-from inktex.transcription.sources import SETTINGS, FolderSource, Source, open_source
+from inktex.transcription.sources import PATHS, SETTINGS, URLS, FolderSource, Source, open_source
 
 INKML = b"""<ink xmlns="http://www.w3.org/2003/InkML">
 <trace id="0">10 10, 30 50, 60 90</trace><trace id="1">60 10, 30 50, 10 90</trace></ink>"""
@@ -217,6 +217,46 @@ def test_any_part_of_a_source_can_be_read(
         content = row.load()
         assert (content.read_bytes() if isinstance(content, Path) else content) == files[name]
     assert json.loads(json.dumps(source.identity())) == source.identity()
+
+
+def test_rows_name_files_and_urls_only_where_that_is_allowed(
+    recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "one.png").write_bytes(files["0.png"])
+    named = [str(tmp_path / "one.png"), "http://127.0.0.1:9/one.png"]
+    structs = pa.array([{"bytes": None, "path": name} for name in named])
+    data = datasets.Dataset.from_dict({"image": named})
+    for number, cells in enumerate((pa.array(named), structs)):
+        pq.write_table(pa.table({"image": cells}), tmp_path / f"{number}.parquet")
+    data.save_to_disk(tmp_path / "saved")
+    path_refused = f"The row names a picture, {named[0]!r}, and has none: --allow-paths."
+    url_refused = f"The row names a picture, {named[1]!r}, and has none: --allow-urls."
+    for place in ("0.parquet", "1.parquet", "saved"):
+        for allowed in (frozenset[str](), frozenset({PATHS}), frozenset({URLS})):
+            source = open_source([str(tmp_path / place)], allowed=allowed)
+            output = tmp_path / f"{place}-{len(allowed)}-{URLS in allowed}.jsonl"
+            transcribe(recognizer, source, output, workers=0)
+            path_error, url_error = (row["error"] for row in read(output))
+            assert path_error == (None if PATHS in allowed else path_refused)
+            if URLS in allowed:
+                assert url_error.startswith(f"Cannot fetch {named[1]}")
+            else:
+                assert url_error == url_refused
+
+
+@pytest.mark.parametrize("name", ["../evil.png", "/evil.png", "a/../../evil.png", "..\\evil.png"])
+def test_archives_that_climb_out_are_refused(
+    name: str, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.writestr(name, files["0.png"])
+    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = len(files["0.png"])
+        tar.addfile(member, io.BytesIO(files["0.png"]))
+    for archive_name in ("in.zip", "in.tar"):
+        with pytest.raises(ValueError, match="climbs out of its folder"):
+            open_source([str(tmp_path / archive_name)])
 
 
 def test_rows_without_an_id_column_go_by_their_number(

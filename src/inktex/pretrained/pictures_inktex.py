@@ -1,9 +1,12 @@
 """Any picture that a person has, read as grey levels: 0 black to 1 white."""
 
 import base64
+import contextlib
+import http.client
 import io
 import os
-import urllib.error
+import socket
+import threading
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +21,7 @@ Grey = NDArray[np.float32]
 MAX_DOWNLOAD = 64 * 2**20
 """Bytes that a picture behind a URL may have."""
 TIMEOUT = 30.0
-"""Seconds that a server may let us wait."""
+"""Seconds in which a picture behind a URL has to be there, all of it."""
 MIN_SIDE = 4
 """Pixels; no sign can be told from another in less."""
 ENOUGH = 16_000_000
@@ -103,11 +106,58 @@ def _is_file(name: str) -> bool:
 
 
 def _download(url: str) -> bytes:
+    """The content of an `http(s)` URL, redirects within these schemes followed.
+
+    Raises:
+        ValueError: if it cannot be had within `TIMEOUT` seconds, or is larger than `MAX_DOWNLOAD`.
+    """
+    sockets: list[Any] = []
+
+    def remembering(kind: type[http.client.HTTPConnection]) -> Any:
+        class Connection(kind):  # type: ignore[misc, valid-type]
+            def connect(self) -> None:
+                super().connect()
+                sockets.append(self.sock)
+
+        return Connection
+
+    class Plain(urllib.request.HTTPHandler):
+        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(remembering(http.client.HTTPConnection), req)
+
+    class Secure(urllib.request.HTTPSHandler):
+        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(remembering(http.client.HTTPSConnection), req)
+
+    opener = urllib.request.OpenerDirector()  # `build_opener` would add ftp, file and data
+    for handler in (
+        Plain, Secure, urllib.request.ProxyHandler, urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor, urllib.request.HTTPRedirectHandler,
+        urllib.request.UnknownHandler,
+    ):  # fmt: skip
+        opener.add_handler(handler())
+    is_late = threading.Event()
+
+    def give_up() -> None:
+        is_late.set()
+        for one in sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    # A socket's own timeout starts anew with every byte, so a slow server could hold us for ever.
+    timer = threading.Timer(TIMEOUT, give_up)
+    timer.daemon = True
+    timer.start()
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # http and https alone
+        with opener.open(url, timeout=TIMEOUT) as answer:
             content: bytes = answer.read(MAX_DOWNLOAD + 1)
-    except (urllib.error.URLError, OSError) as error:
-        raise ValueError(f"Cannot fetch {url}: {error}") from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        cause = f"not there within {TIMEOUT:g} seconds" if is_late.is_set() else error
+        raise ValueError(f"Cannot fetch {url}: {cause}") from error
+    finally:
+        timer.cancel()
+    if is_late.is_set():
+        raise ValueError(f"Cannot fetch {url}: not there within {TIMEOUT:g} seconds")
     if len(content) > MAX_DOWNLOAD:
         raise ValueError(f"{url} has more than {MAX_DOWNLOAD} bytes: too large for a picture.")
     return content

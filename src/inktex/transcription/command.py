@@ -66,6 +66,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     table.add_argument(
         "--revision", metavar="COMMIT", help="of a data set of the Hub (default: the newest)"
     )
+    table.add_argument(
+        "--allow-paths",
+        action="store_true",
+        help="open the files of this machine that rows name instead of holding a picture",
+    )
+    table.add_argument(
+        "--allow-urls",
+        action="store_true",
+        help="fetch what rows name by an http(s) URL instead of holding a picture",
+    )
     speed = parser.add_argument_group("speed and memory")
     speed.add_argument(
         "--batch-size",
@@ -108,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
 
     from .run import transcribe
     from .shards import Shards
-    from .sources import open_source
+    from .sources import PATHS, URLS, open_source
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -123,6 +133,11 @@ def run(options: argparse.Namespace) -> int:
             config=options.config,
             split=options.split,
             revision=options.revision,
+            allowed=frozenset(
+                kind
+                for kind, is_allowed in ((PATHS, options.allow_paths), (URLS, options.allow_urls))
+                if is_allowed
+            ),
         )
         recognizer = load(options.model, device=str(state.device), engine=options.engine)
         summary = transcribe(

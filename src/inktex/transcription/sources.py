@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-__all__ = ["SETTINGS", "SUFFIXES", "Row", "Source", "open_source"]
+__all__ = ["PATHS", "SETTINGS", "SUFFIXES", "URLS", "Row", "Source", "open_source"]
 
 T = TypeVar("T")
 
@@ -32,6 +32,11 @@ SETTINGS: Final = ".transcription.json"
 does not take it for data."""
 MAX_BYTES: Final = 64 * 2**20
 """Bytes that one picture in an archive may have, unpacked."""
+PATHS: Final = "paths"
+URLS: Final = "urls"
+"""What cells of a table may name instead of holding a picture, where it is allowed."""
+_HUB: Final = re.compile(r"(?:[\w+.-]+://[^:]*::)*hf://")
+"""How files of a data set of the Hub are named while it is streamed."""
 _TAR: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _PARQUET_ROWS: Final = 16
 """Rows of a parquet file in memory at a time."""
@@ -180,18 +185,23 @@ class ParquetSource(Source):
         files: the files.
         image_column: `datasets.Image` as it is stored (a struct of `bytes` and `path`), or bytes.
         id_column: rows are identified by it; None for their numbers.
+        allowed: see `open_source`.
 
     Raises:
         ValueError: if a file is no parquet file or has no such column.
     """
 
     def __init__(
-        self, files: Sequence[Path], image_column: str = "image", id_column: str | None = None
+        self,
+        files: Sequence[Path],
+        image_column: str = "image",
+        id_column: str | None = None,
+        allowed: frozenset[str] = frozenset(),
     ) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self.image_column, self.id_column = image_column, id_column
+        self.image_column, self.id_column, self.allowed = image_column, id_column, allowed
         self._files: list[tuple[Path, int]] = []
         for path in files:
             try:
@@ -216,7 +226,7 @@ class ParquetSource(Source):
         assert self.total is not None
         wanted = [one for one in ranges if one.start < self.total]
         for number, (batch, index) in _selected(self._cells(wanted), wanted):
-            load = partial(_cell, batch, self.image_column, index)
+            load = partial(_cell, batch, self.image_column, index, self.allowed)
             yield number, Row(_row_id(batch, self.id_column, index, number), load)
 
     def _cells(self, wanted: Sequence[range]) -> Iterator[tuple[int, tuple[Any, int]]]:
@@ -253,13 +263,19 @@ class SavedSource(Source):
         split: which of them; may be left out where there is only one.
         image_column: with pictures.
         id_column: rows are identified by it; None for their numbers.
+        allowed: see `open_source`.
 
     Raises:
         ValueError: if there is no such split or column.
     """
 
     def __init__(
-        self, folder: Path, split: str | None, image_column: str, id_column: str | None
+        self,
+        folder: Path,
+        split: str | None,
+        image_column: str,
+        id_column: str | None,
+        allowed: frozenset[str] = frozenset(),
     ) -> None:
         import datasets
 
@@ -280,7 +296,7 @@ class SavedSource(Source):
             "id_column": id_column,
         }
         self._data = _undecoded(data, image_column, id_column)
-        self.image_column, self.id_column = image_column, id_column
+        self.image_column, self.id_column, self.allowed = image_column, id_column, allowed
         self.total = len(data)
 
     def identity(self) -> dict[str, Any]:
@@ -290,7 +306,7 @@ class SavedSource(Source):
         for number in _listed(range(len(self._data)), ranges):
             row = self._data[number[0]]
             identity = str(number[0]) if self.id_column is None else str(row[self.id_column])
-            yield number[0], Row(identity, partial(_picture, row[self.image_column]))
+            yield number[0], Row(identity, partial(_picture, row[self.image_column], self.allowed))
 
 
 class StreamedSource(Source):
@@ -305,6 +321,7 @@ class StreamedSource(Source):
         revision: branch, tag or commit; None for the newest commit.
         image_column: with pictures.
         id_column: rows are identified by it; None for their numbers.
+        allowed: see `open_source`.
 
     Raises:
         OSError: if there is no such data set, or no network.
@@ -321,6 +338,7 @@ class StreamedSource(Source):
         revision: str | None,
         image_column: str,
         id_column: str | None,
+        allowed: frozenset[str] = frozenset(),
     ) -> None:
         import datasets
         from huggingface_hub import HfApi
@@ -345,7 +363,7 @@ class StreamedSource(Source):
         known = (data.info.splits or {}).get(split)
         self.total = known.num_examples if known is not None else None
         self._data = _undecoded(data, image_column, id_column)
-        self.image_column, self.id_column = image_column, id_column
+        self.image_column, self.id_column, self.allowed = image_column, id_column, allowed
         self._identity = {
             "kind": "Hub",
             "name": name,
@@ -362,7 +380,7 @@ class StreamedSource(Source):
     def rows(self, ranges: Iterable[range]) -> Iterator[tuple[int, Row]]:
         for number, row in _selected(enumerate(self._data), ranges):
             identity = str(number) if self.id_column is None else str(row[self.id_column])
-            yield number, Row(identity, partial(_picture, row[self.image_column]))
+            yield number, Row(identity, partial(_picture, row[self.image_column], self.allowed))
 
 
 def open_source(
@@ -373,6 +391,7 @@ def open_source(
     config: str | None = None,
     split: str | None = None,
     revision: str | None = None,
+    allowed: frozenset[str] = frozenset(),
 ) -> Source:
     """The source that names on the command line stand for.
 
@@ -384,6 +403,7 @@ def open_source(
         config: of a data set of the Hub.
         split: of a data set.
         revision: of a data set of the Hub.
+        allowed: what cells of a table may name instead of holding a picture: `PATHS`, `URLS`.
 
     Raises:
         OSError: if there is no such thing.
@@ -392,14 +412,14 @@ def open_source(
     paths = [Path(name) for name in names]
     if all(path.is_file() and path.suffix.lower() == ".parquet" for path in paths):
         _refuse(config, split, revision)
-        return ParquetSource(paths, image_column, id_column)
+        return ParquetSource(paths, image_column, id_column, allowed)
     if len(names) != 1:
         raise ValueError("Give one source at a time; several only if all are parquet files.")
     (path,) = paths
     if path.is_dir():
         if any((path / name).is_file() for name in ("state.json", "dataset_dict.json")):
             _refuse(config, revision)
-            return SavedSource(path, split, image_column, id_column)
+            return SavedSource(path, split, image_column, id_column, allowed)
         _refuse(config, split, revision)
         tables = [path / name for name in _walk(path, frozenset({".parquet"}))]
         if not tables:
@@ -411,7 +431,7 @@ def open_source(
                 f"{path} has pictures ({picture}) and parquet files ({tables[0].name}). "
                 "Name the parquet files, or a folder that has only one kind."
             )
-        return ParquetSource(tables, image_column, id_column)
+        return ParquetSource(tables, image_column, id_column, allowed)
     if path.is_file():
         _refuse(config, split, revision, id_column)
         lower = path.name.lower()
@@ -425,7 +445,7 @@ def open_source(
             f"{path} is none of the files that are read: .parquet, .zip, {', '.join(_TAR)}."
         )
     if re.fullmatch(r"[\w.-]+/[\w.-]+", names[0]):
-        return StreamedSource(names[0], config, split, revision, image_column, id_column)
+        return StreamedSource(names[0], config, split, revision, image_column, id_column, allowed)
     raise FileNotFoundError(f"{names[0]}: no such file or folder.")
 
 
@@ -457,8 +477,17 @@ def _raise(error: OSError) -> None:
 
 
 def _is_picture(name: str) -> bool:
-    """Whether a name in an archive is that of a picture, and not macOS's notes about one."""
-    parts = name.split("/")
+    """Whether a name in an archive is that of a picture, and not macOS's notes about one.
+
+    Raises:
+        ValueError: if it climbs out of its folder.
+    """
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts or parts[0] == "" or parts[0].endswith(":"):
+        raise ValueError(
+            f"The archive has an entry {name!r}, which climbs out of its folder. Such an archive "
+            "is broken or an attack; nothing is read from it."
+        )
     return (
         os.path.splitext(parts[-1])[1].lower() in SUFFIXES
         and not parts[-1].startswith("._")
@@ -543,19 +572,28 @@ def _row_id(batch: Any, column: str | None, index: int, number: int) -> str:
     return str(number) if column is None else str(batch.column(column)[index].as_py())
 
 
-def _cell(batch: Any, column: str, index: int) -> Any:
-    return _picture(batch.column(column)[index].as_py())
+def _cell(batch: Any, column: str, index: int, allowed: frozenset[str]) -> Any:
+    return _picture(batch.column(column)[index].as_py(), allowed)
 
 
-def _picture(value: Any) -> Any:
-    """What `Recognizer.read` takes, of a cell of a table."""
+def _picture(value: Any, allowed: frozenset[str]) -> Any:
+    """What `Recognizer.read` takes, of a cell of a table.
+
+    Raises:
+        ValueError: if the cell is empty, or names a file or a URL that it may not.
+    """
     import datasets
 
     if isinstance(value, dict):
         content, path = value.get("bytes"), value.get("path")
-        if content is None and path and "://" in path:  # of a data set that is streamed
-            return datasets.Image().decode_example({"path": path, "bytes": None})
         value = path if content is None else content
+        if content is None and path and _HUB.match(path):  # of a data set that is streamed
+            return datasets.Image().decode_example({"path": path, "bytes": None})
     if value is None:
         raise ValueError("There is no picture in this row.")
+    # Tables come from strangers: what they name would be fetched from this machine and its network.
+    if isinstance(value, str) and not value.startswith("data:"):
+        kind, option = (URLS, "--allow-urls") if "://" in value else (PATHS, "--allow-paths")
+        if kind not in allowed:
+            raise ValueError(f"The row names a picture, {value[:200]!r}, and has none: {option}.")
     return value
