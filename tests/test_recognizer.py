@@ -431,6 +431,8 @@ def test_alternatives_come_as_json(
     record = json.loads(line)
     assert len(record["alternatives"]) == 2
     assert set(record["alternatives"][0]) == {"latex", "tokens", "score"}
+    _, lines, _ = run(capsys, "--model", folder, "--alternatives", 2, tmp_path / "a.png")
+    assert lines == [record["latex"], *(one["latex"] for one in record["alternatives"])]
     with pytest.raises(SystemExit):
         run(capsys, "--alternatives", -1, tmp_path / "a.png")
     assert "from 0 up" in capsys.readouterr().err

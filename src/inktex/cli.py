@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ._version import __version__
+from .console import Output, accept_any_text, discard_output, say
 from .recognizer import AUTO, ENGINES, fastest_engine
 from .transcription import command
 from .transcription.sources import SUFFIXES
 
 STANDARD_INPUT = "-"
+URLS = ("http://", "https://")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "pictures",
         nargs="+",
         metavar="PICTURE",
-        help="picture or InkML files, folders of them, or - for one picture on standard input",
+        help="picture or InkML files, folders of them, http(s) URLs of pictures, or - for one "
+        "picture on standard input",
     )
     recognize.add_argument(
         "--json",
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=_count,
         default=0,
         metavar="N",
-        help="with --json: also give the N next best readings",
+        help="also give the N next best readings, each on a line of its own or in the JSON object",
     )
     recognize.add_argument(
         "--symbols",
@@ -102,11 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     command.add_arguments(transcribe)
     transcribe.set_defaults(run=command.run)
+    accept_any_text()
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
     except BrokenPipeError:  # the reader (head, say) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 0
     except KeyboardInterrupt:
         return 130
@@ -165,16 +167,18 @@ def _recognize(options: argparse.Namespace) -> int:
     bar = tqdm(
         total=len(files),
         unit="picture",
-        disable=len(files) <= options.batch_size or sys.stdout.isatty(),
+        disable=len(files) <= options.batch_size or _is_terminal(),
     )
+    output = Output()
     failed = 0
     for file, reading in zip(files, readings, strict=True):
         bar.update(1)
         if isinstance(reading, Exception):
             failed += 1
             if options.json:
-                print(json.dumps({"file": file, "error": str(reading)}), flush=True)
-            print(f"inktex: {file}: {reading}", file=sys.stderr)
+                output.write_json({"file": file, "error": str(reading)})
+            bar.clear()  # or the message would stand behind the bar
+            say(f"{file}: {reading}")
         elif options.json:
             record: dict[str, Any] = {
                 "file": file,
@@ -197,11 +201,17 @@ def _recognize(options: argparse.Namespace) -> int:
                     {"latex": one.latex, "tokens": one.tokens, "score": round(one.score, 6)}
                     for one in reading.alternatives
                 ]
-            print(json.dumps(record, ensure_ascii=False), flush=True)
+            output.write_json(record)
         else:
-            print(f"{file}\t{reading.latex}" if len(files) > 1 else reading.latex, flush=True)
+            output.write(f"{file}\t{reading.latex}" if len(files) > 1 else reading.latex)
+            for one in reading.alternatives:
+                output.write(f"{file}\t{one.latex}" if len(files) > 1 else one.latex)
     bar.close()
-    return 1 if failed else 0
+    return 1 if failed or output.fault is not None else 0
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def find_pictures(names: Sequence[str]) -> Iterator[str]:
@@ -212,7 +222,7 @@ def find_pictures(names: Sequence[str]) -> Iterator[str]:
     """
     for name in names:
         path = Path(name)
-        if name == STANDARD_INPUT or path.is_file():
+        if name == STANDARD_INPUT or name.startswith(URLS) or path.is_file():
             yield name
         elif path.is_dir():
             found = sorted(
@@ -245,7 +255,7 @@ def _positive(text: str) -> int:
 
 
 def _fail(message: str) -> int:
-    print(f"inktex: {message}", file=sys.stderr)
+    say(message)
     return 2
 
 

@@ -231,16 +231,16 @@ class Planner:
             for members in self._split(shape, queue, lengths)
         ]
         plans = [plans[i] for i in rng.permutation(len(plans))]
-        size = processes * accumulate
+        together = processes * accumulate
         if accumulate == 1 and processes > 1:
             plans.sort(key=lambda plan: _cost(plan, lengths))
-        steps = [plans[i : i + size] for i in range(0, len(plans) - size + 1, size)]
+        steps = [plans[i : i + together] for i in range(0, len(plans) - together + 1, together)]
         if accumulate == 1:
             return [plan for i in rng.permutation(len(steps)) for plan in steps[i]]
         for step in steps:
             step.sort(key=lambda plan: _cost(plan, lengths))
             # Every other round the other way, so that no process always gets the larger ones.
-            for start in range(processes, size, 2 * processes):
+            for start in range(processes, together, 2 * processes):
                 step[start : start + processes] = step[start : start + processes][::-1]
         return [plan for step in steps for plan in step]
 

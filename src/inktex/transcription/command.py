@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
+from inktex.console import Output, say
 from inktex.recognizer import AUTO, ENGINES
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
@@ -154,14 +154,13 @@ def run(options: argparse.Namespace) -> int:
         )
     except (ValueError, OSError, ImportError) as error:
         where = "" if rank == "0" else f"process {rank}: "
-        print(f"inktex: {where}{error}", file=sys.stderr)
+        say(f"{where}{error}")
         return 2
     state.destroy_process_group()
     if rank == "0":
-        print(
+        Output().write(
             f"{options.output}: {summary.rows} rows, {summary.errors} of them with an error; "
-            f"{summary.read} read now.",
-            flush=True,
+            f"{summary.read} read now."
         )
     return 0
 

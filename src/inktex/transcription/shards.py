@@ -168,7 +168,7 @@ def _text(value: Any) -> Any:
     """Text that UTF-8 can hold: names of files may be any bytes."""
     if not isinstance(value, str):
         return value
-    return value.encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _differences(known: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
