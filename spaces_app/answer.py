@@ -29,9 +29,12 @@ DOUBTFUL: Final = 0.8
 _WORDS: Final = (
     (0.9, "Almost certainly right"),
     (0.7, "Probably right"),
-    (0.4, "Uncertain: check the tinted symbols"),
-    (0.0, "Probably wrong somewhere: check the tinted symbols"),
+    (0.4, "Uncertain"),
+    (0.0, "Probably wrong somewhere"),
 )
+_SURE: Final = 0.7
+"""A reading with a higher probability needs no check."""
+_CHECK: Final = ": check the tinted symbols"
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,21 @@ def spell(candidate: Alternative, spelling: str = "compact", wrapping: str = "ba
     return WRAPPINGS[wrapping].format(latex)
 
 
-def mathml(candidate: Alternative) -> str:
+def edited(text: str) -> tuple[str, str]:
+    """What a user made of the LaTeX, in whatever is put around it: rendered, and as MathML."""
+    latex = text.strip()
+    for wrapping in WRAPPINGS.values():
+        before, _, after = wrapping.format("\0").partition("\0")
+        if before and latex.startswith(before.strip()) and latex.endswith(after.strip()):
+            latex = latex[len(before.strip()) : len(latex) - len(after.strip())].strip()
+            break
+    return (rendered(latex), mathml(latex)) if latex else ("", "")
+
+
+def mathml(latex: str) -> str:
     """Presentation MathML; empty if the converter cannot."""
     try:
-        markup: str = convert(candidate.latex, display="block")
+        markup: str = convert(latex, display="block")
     except Exception:  # of a converter that does not say what it raises
         return ""
     return markup
@@ -101,7 +115,11 @@ def rendered(latex: str) -> str:
 
 def verdict(candidate: Alternative) -> tuple[str, str]:
     """How sure the model is: words, and a percentage."""
-    words = next(words for least, words in _WORDS if round(candidate.score, 2) >= least)
+    score = round(candidate.score, 2)
+    words = next(words for least, words in _WORDS if score >= least)
+    # Many doubts, each too small for a tint, may make an uncertain whole.
+    if score < _SURE and any(one < DOUBTFUL for one in candidate.token_scores):
+        words += _CHECK
     percent = f"{100 * candidate.score:.0f}"
     return words, "<1 %" if percent == "0" else f"{percent} %"
 

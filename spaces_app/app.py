@@ -29,11 +29,11 @@ from starlette.middleware import Middleware
 
 import inktex
 from about import about, record_of
-from answer import SPELLINGS, Shown, details, mathml, rendered, show, spell, verdict
+from answer import SPELLINGS, Shown, details, edited, mathml, rendered, show, spell, verdict
 from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink
-from inktex.recognizer import Recognizer, prepare
+from inktex.recognizer import BaseRecognizer, prepare
 from reading import RefusedError, decode, decode_ink, decode_picture
 
 Preset = Literal["fast", "accurate"]
@@ -71,7 +71,7 @@ class Space:
         record: of its training.
     """
 
-    def __init__(self, recognizer: Recognizer, model: str, record: Any) -> None:
+    def __init__(self, recognizer: BaseRecognizer, model: str, record: Any) -> None:
         self.recognizer, self.model, self.record = recognizer, model, record
 
     def recognize(
@@ -193,7 +193,12 @@ class Page:
                     elem_id="answer",
                 )
                 self.latex = gr.Textbox(
-                    label="LaTeX", lines=2, max_lines=8, buttons=["copy"], elem_id="latex"
+                    label="LaTeX (may be edited)",
+                    lines=2,
+                    max_lines=8,
+                    interactive=True,
+                    buttons=["copy"],
+                    elem_id="latex",
                 )
                 with gr.Row():
                     self.spelling = gr.Radio(
@@ -334,6 +339,14 @@ class Page:
         self.pad.input(None, None, None, cancels=further, api_visibility="private")
         for number, (_, _, button) in enumerate(self.rows, start=1):
             button.click(take(number), [self.shown, *format_inputs], [*outputs, *rows], **hidden)
+        # Edits are shown as they are typed; the next reading replaces them.
+        self.latex.input(
+            edited,
+            self.latex,
+            [self.answer, self.mathml],
+            trigger_mode="always_last",
+            **hidden,
+        )
         for component in format_inputs:
             component.change(respell, [self.shown, *format_inputs], self.latex, **hidden)
         self.theme.click(None, None, None, js=_TOGGLE, api_visibility="private")
@@ -355,7 +368,7 @@ class Page:
             status(*verdict(candidate)),
             rendered(candidate.latex),
             self._latex(found, spelling, wrapping),
-            mathml(candidate),
+            mathml(candidate.latex),
             details(found),
         ]
 
@@ -415,8 +428,9 @@ def build(model: str | None = None) -> gr.Blocks:
         model: folder or Hub repository; None for the model that inktex ships.
     """
     torch.set_num_threads(1)  # workers share the cores among them
-    recognizer = inktex.load(model, engine="torch")
-    recognizer(_FIRST, alternatives=ALTERNATIVES)  # what comes first is slow: let it be this
+    recognizer = inktex.load(model)
+    for alternatives in (0, ALTERNATIVES):  # what comes first is slow: let it be this
+        recognizer(_FIRST, alternatives=alternatives)
     name = model or f"shipped with inktex {inktex.__version__}"
     blocks = Page(Space(recognizer, name, record_of(model))).blocks
     blocks.queue(max_size=WAITING, default_concurrency_limit=WORKERS)

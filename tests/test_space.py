@@ -337,6 +337,20 @@ def test_new_ink_takes_the_place_of_old_alternatives(visitor: Visitor) -> None:
     assert all("frac" not in one for one in formulas)
 
 
+def test_latex_can_be_edited(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.draw("power")
+    visitor.expect("(a+b)^{2}")
+    page.locator("#latex textarea").clear()
+    page.locator("#latex textarea").press_sequentially(r"\frac{7}{9}")  # as a keyboard does
+    sync_api.expect(page.locator("#answer .katex .mfrac")).to_contain_text("7", timeout=ANSWER)
+    page.get_by_role("button", name="MathML").click()
+    sync_api.expect(page.locator("#mathml textarea")).to_have_value(
+        re.compile("<mfrac>.*<mn>7</mn>"), timeout=ANSWER
+    )
+    page.get_by_role("button", name="MathML").click()
+
+
 def test_latex_and_mathml_are_copied_as_wished(visitor: Visitor) -> None:
     page = visitor.page
     visitor.draw("power")
@@ -499,6 +513,7 @@ def test_programs_call_it_over_plain_http(url: str) -> None:
     assert len(answer["alternatives"]) == 2
     assert [one["token"] for one in answer["symbols"]] == [r"\frac", "a", "+", "b", "2"]
     assert all(len(one["box"]) == 4 for one in answer["symbols"])
+    assert all(isinstance(side, float) for one in answer["symbols"] for side in one["box"])
 
 
 def test_programs_call_it_with_the_client(url: str) -> None:

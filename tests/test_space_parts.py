@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 import math
 import re
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,7 @@ from inktex.tokenizer.vocabulary_inktex import VOCABULARY
 pytest.importorskip("gradio", reason="needs the extra demo")
 
 from about import about
-from answer import details, mathml, rendered, show, spell, verdict
+from answer import details, edited, mathml, rendered, show, spell, verdict
 from examples import examples, gallery
 from guard import MAX_BODY, Guard
 from reading import (
@@ -40,6 +44,7 @@ from reading import (
     decode_picture,
 )
 
+PAPER = Image.new("L", (60, 40), 255)
 CROSS = [[[0, 0], [20, 30]], [[20, 0], [0, 30]]]
 
 
@@ -175,8 +180,8 @@ def test_latex_is_spelled_and_wrapped() -> None:
 
 
 def test_mathml_is_markup_or_nothing() -> None:
-    assert "<msup><mi>x</mi>" in mathml(reading())
-    assert mathml(Alternative("x^", "x ^", 0.1)) == ""
+    assert "<msup><mi>x</mi>" in mathml(reading().latex)
+    assert mathml("x^") == ""
 
 
 def test_all_symbols_of_the_vocabulary_have_mathml() -> None:
@@ -186,7 +191,7 @@ def test_all_symbols_of_the_vocabulary_have_mathml() -> None:
         if token in {"{", "}", "^", "_", r"\limits"}:
             continue
         latex = token + "{x}{y}" if token in with_arguments else token
-        assert "<math" in mathml(Alternative(latex, latex, 0.5)), token
+        assert "<math" in mathml(latex), token
 
 
 def test_comparisons_are_no_markup() -> None:
@@ -209,6 +214,53 @@ def test_doubt_is_told_in_words_and_in_numbers(score: float, words: str, percent
     said, number = verdict(reading(score=score))
     assert said.startswith(words)
     assert number == percent
+
+
+def test_tinted_symbols_are_spoken_of_where_there_are_some() -> None:
+    doubted = reading(score=0.5)
+    assert verdict(doubted)[0] == "Uncertain: check the tinted symbols"
+    sure = replace(doubted, token_scores=(0.85,) * 5)
+    assert not any(token["doubtful"] for token in details(show(PAPER, sure))["tokens"])
+    assert verdict(sure)[0] == "Uncertain"
+    assert verdict(replace(doubted, score=0.75))[0] == "Probably right"
+
+
+@pytest.mark.parametrize(
+    "text", ["x^{2}", " $x^{2}$ ", "\\[\nx^{2}\n\\]", "\\begin{equation}\nx^{2}\n\\end{equation}"]
+)
+def test_edited_latex_is_rendered_without_what_is_around_it(text: str) -> None:
+    assert edited(text) == (rendered("x^{2}"), mathml("x^{2}"))
+    assert edited(" ") == ("", "")
+
+
+def test_threads_that_read_first_at_the_same_time() -> None:
+    script = """
+import json, sys, threading
+from app import Space
+import inktex
+space = Space(inktex.load(), "shipped", None)
+start, found = threading.Barrier(16), []
+def read(number):
+    start.wait()
+    preset, further = (("accurate", 0), ("fast", 5), ("fast", 0))[number % 3]
+    try:
+        found.append(space.recognize_ink([[[0, 0], [20, 30]], [[20, 0], [0, 30]]], preset, further))
+    except BaseException as error:
+        found.append({"latex": repr(error)})
+threads = [threading.Thread(target=read, args=(number,)) for number in range(16)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(json.dumps([one["latex"] for one in found]))
+"""
+    folder = Path(about.__code__.co_filename).parent
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True, text=True, check=True, cwd=folder,
+    )  # fmt: skip
+    latex = json.loads(done.stdout)
+    assert len(latex) == 16
+    assert len(set(latex)) == 1
+    assert latex[0].lower() in ("x", r"\times")
 
 
 def test_each_token_is_tied_to_its_box_and_doubtful_ones_are_marked() -> None:

@@ -413,9 +413,20 @@ def _symbols(
         boxes = symbol_boxes(placed.picture, attention, found.stride)
     scores = found.token_scores[number]
     return tuple(
-        ReadSymbol(i, tokens[i], scores[i], None if box is None else placed.outside(box))
+        ReadSymbol(i, tokens[i], float(scores[i]), None if box is None else _outside(placed, box))
         for i, box in zip(indices, boxes, strict=True)
     )
+
+
+def _outside(
+    placed: PlacedPicture, box: tuple[float, float, float, float]
+) -> tuple[float, float, float, float]:
+    """A box of the model's picture in pixels of the given one, as Python's own numbers.
+
+    Those of numpy are written as text by what turns answers of the Space into JSON.
+    """
+    left, top, right, bottom = map(float, placed.outside(box))
+    return left, top, right, bottom
 
 
 def prepare(picture: Any, image_processor: Any) -> PlacedPicture:
