@@ -241,6 +241,31 @@ def _transparent(ink: int) -> Image.Image:
     return picture
 
 
+def _card(ink: int) -> Image.Image:
+    """A sheet with ink on it that takes a fifth of an else transparent picture."""
+    sheet = np.abs(np.int32(255 - ink) - INK).astype(np.uint8) if ink else 255 - INK
+    height, width = sheet.shape
+    picture = Image.new("RGBA", (2 * width, 3 * height))
+    picture.paste(Image.fromarray(sheet).convert("RGBA"), (width // 2, height))
+    return picture
+
+
+def _haloed(ink: int) -> Image.Image:
+    """Strokes with a narrow edge of paper around them, on nothing."""
+    picture = Image.fromarray(INK if ink else 255 - INK).convert("RGBA")
+    around = ndimage.binary_dilation(INK > 127, iterations=2)
+    picture.putalpha(Image.fromarray((255 * around).astype(np.uint8)))
+    return picture
+
+
+def _two_coloured() -> Image.Image:
+    """Strokes half black, half of a light ochre, on nothing."""
+    half = np.arange(INK.shape[1]) > INK.shape[1] / 2
+    colours = np.where(half[None, :, None], np.array([190, 190, 90]), 0)
+    colours = np.broadcast_to(colours, (*INK.shape, 3))
+    return Image.fromarray(np.dstack([colours, INK]).astype(np.uint8), "RGBA")
+
+
 def _rotated() -> Image.Image:
     file = io.BytesIO()
     turned = Image.fromarray(255 - INK).rotate(90, expand=True)
@@ -262,6 +287,10 @@ KINDS = {
     "F": lambda: Image.fromarray((255 - INK).astype(np.float32) / 255),
     "black on nothing": lambda: _transparent(0),
     "white on nothing": lambda: _transparent(255),
+    "white card on nothing": lambda: _card(0),
+    "black card on nothing": lambda: _card(255),
+    "black with a white edge on nothing": lambda: _haloed(0),
+    "white with a black edge on nothing": lambda: _haloed(255),
     "turned by EXIF": _rotated,
     "array": lambda: INK,
     "array of bool": lambda: INK > 0,
@@ -282,6 +311,12 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_of_pictures(kind: str) -> None:
     np.testing.assert_allclose(PROCESSOR.draw(KINDS[kind]()).astype(int), REFERENCE, atol=2)
+
+
+def test_strokes_of_two_colours_are_not_taken_for_paper_with_ink() -> None:
+    levels = grey_levels(_two_coloured(), 10**6)
+    assert levels[0, 0] == 1, "strokes that are dark on the whole need white paper"
+    assert levels[INK > 127].max() < 0.8
 
 
 def test_files_bytes_and_base64(tmp_path: Path) -> None:

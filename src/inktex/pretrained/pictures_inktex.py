@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from scipy import ndimage
 
 Grey = NDArray[np.float32]
 
@@ -342,11 +343,29 @@ def _on_paper(levels: NDArray[np.float32]) -> Grey:
         return grey
     if not visible.any():
         raise NoFormulaError("The picture is blank: all of it is transparent.")
-    if visible.mean() > 0.5:  # a picture with its own paper, say with rounded corners
+    paper = _own_paper(grey, visible)
+    if paper is None and visible.mean() > 0.5:  # a picture with its own paper, of whatever tone
         paper = float(np.median(grey[visible]))
-    else:  # ink alone: white paper, unless the ink is light
+    elif paper is None:  # ink alone: white paper, unless the ink is light
         paper = 0.0 if float(grey[visible].mean()) > 0.6 else 1.0
     return np.asarray(paper + (grey - paper) * alpha, dtype=np.float32)
+
+
+def _own_paper(grey: Grey, visible: NDArray[np.bool_]) -> float | None:
+    """Tone of the paper that the visible part of a picture brings along; None if it is ink alone.
+
+    Paper surrounds the ink on it. So a part with dark and light in it, whose edge towards what is
+    transparent is of one of the two alone, is paper of that tone with ink of the other; strokes of
+    dark and light colours would have both at their edges.
+    """
+    dark, light = np.percentile(grey[visible], (1, 99)).tolist()
+    edge = visible & ~ndimage.binary_erosion(visible, border_value=1)
+    if light - dark < 0.5 or not edge.any():
+        return None
+    at_edge = float((grey[edge] > (dark + light) / 2).mean())
+    if 0.1 < at_edge < 0.9:
+        return None
+    return float(light if at_edge > 0.5 else dark)
 
 
 __all__ = ["NoFormulaError", "grey_levels", "load_picture", "picture_list", "reduced_levels"]
