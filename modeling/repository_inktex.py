@@ -4,7 +4,7 @@ import ast
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,11 @@ ENTRY_MODULES = (
     "pipeline_inktex",
 )
 """What the maps above name; these modules travel with all that they import."""
+_UPLOAD = (
+    *("repo_id", "commit_message", "commit_description", "private", "token", "revision"),
+    *("create_pr", "tags"),
+)
+"""Arguments of `push_to_hub`, which `save_pretrained` takes as well."""
 
 
 def code_files() -> list[Path]:
@@ -88,6 +93,30 @@ def add_code(folder: str | os.PathLike[str]) -> None:
             shutil.copyfile(source, target)
 
 
+def save_with_code(
+    save: Callable[..., Any],
+    push: Callable[..., Any],
+    folder: str | os.PathLike[str],
+    push_to_hub: bool,
+    **kwargs: Any,
+) -> Any:
+    """Save and add the code, and upload only then: transformers uploads what it saved itself.
+
+    Args:
+        save: transformers' own `save_pretrained`.
+        push: the object's `push_to_hub`, which saves it by this function, too.
+        folder: to save to.
+        push_to_hub: whether to upload as well.
+        kwargs: of `save_pretrained`, those of `push_to_hub` among them.
+    """
+    upload = {name: kwargs.pop(name) for name in _UPLOAD if push_to_hub and name in kwargs}
+    written = save(folder, **kwargs)
+    add_code(folder)
+    if push_to_hub:
+        push(upload.pop("repo_id", Path(folder).resolve().name), **upload)
+    return written
+
+
 def update(path: Path, **fields: Any) -> None:
     """Set fields of a JSON file; nothing if there is none."""
     if not path.is_file():
@@ -97,4 +126,4 @@ def update(path: Path, **fields: Any) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-__all__ = ["add_code", "code_files", "update"]
+__all__ = ["add_code", "code_files", "save_with_code", "update"]

@@ -46,6 +46,17 @@ def test_either_alone(processor: Any) -> None:
     assert processor(text="x").labels.tolist() == [[IDS["x"], IDS["</s>"]]]
 
 
+def test_settings_may_be_given_for_some_pictures(processor: Any) -> None:
+    plain = processor(images=PICTURE)["pixel_values"]
+    large = processor(images=[PICTURE], resolution=1.0, pad_multiple=1)["pixel_values"]
+    own = InktexImageProcessor(resolution=1.0, pad_multiple=1)(PICTURE, return_tensors="pt")
+    assert torch.equal(large, own["pixel_values"])
+    assert large.shape != plain.shape
+    assert torch.equal(processor(images=PICTURE)["pixel_values"], plain), "it was for one call"
+    with pytest.raises(ValueError, match=r"no setting resize\. It has resolution, symbol_height"):
+        processor(images=PICTURE, resize=True)
+
+
 def test_what_is_wrong_is_said(processor: Any) -> None:
     with pytest.raises(ValueError, match="images, text or both"):
         processor()

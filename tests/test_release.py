@@ -453,6 +453,9 @@ import inktex
 reader = inktex.load({str(folder)!r})
 reader.model.push_to_hub("me/mine", token={TOKEN!r})
 reader.processor.push_to_hub("me/mine", token={TOKEN!r})
+for number, part in enumerate((reader.model, reader.processor)):
+    folder = {str(tmp_path / "pushed")!r} + str(number)
+    part.save_pretrained(folder, push_to_hub=True, repo_id="me/saved", token={TOKEN!r})
 """
     environment = {
         **os.environ,
@@ -465,11 +468,12 @@ reader.processor.push_to_hub("me/mine", token={TOKEN!r})
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr[-3000:]
-    files = hub.repositories["models", "me/mine"].branches["main"]
-    for path in code_files():
-        assert files[path.name] == path.read_bytes()
-    for name in ("processor_config.json", "tokenizer_config.json", "config.json"):
-        assert "auto_map" in json.loads(files[name])
+    for name in ("me/mine", "me/saved"):
+        files = hub.repositories["models", name].branches["main"]
+        for path in code_files():
+            assert files[path.name] == path.read_bytes()
+        for settings in ("processor_config.json", "tokenizer_config.json", "config.json"):
+            assert "auto_map" in json.loads(files[settings])
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Any picture of handwritten mathematics to the pixels that the model was trained on."""
 
+import copy
+import inspect
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -132,14 +134,18 @@ class InktexImageProcessor(BaseImageProcessor):
             images: a picture or a list of them, each a path, URL, bytes, PIL image of any mode,
                 array or tensor.
             return_tensors: "pt" for torch tensors, "np" or None for arrays.
+            kwargs: settings of the class, for these pictures alone.
 
         Returns:
             `pixel_values` `(batch, 1, height, width)` float32, ink 1 on paper 0, and `pixel_mask`
             `(batch, height, width)` float32, 0 for padding, which is right and below.
 
         Raises:
-            ValueError: naming the picture, if one cannot be read or has no ink in it.
+            ValueError: naming the picture, if one cannot be read or has no ink in it; or the
+                setting, if there is none of its name.
         """
+        if kwargs:
+            return self._with(kwargs).preprocess(images, return_tensors)
         pictures = picture_list(images)
         if not pictures:
             raise ValueError("There are no pictures to read: the list is empty.")
@@ -153,6 +159,19 @@ class InktexImageProcessor(BaseImageProcessor):
                 kind = NoFormulaError if isinstance(error, NoFormulaError) else ValueError
                 raise kind(f"Picture {number} of {len(pictures)}: {error}") from error
         return self.stack(drawn, return_tensors)
+
+    def _with(self, settings: dict[str, Any]) -> "InktexImageProcessor":
+        """This image processor with some other settings."""
+        known = [*inspect.signature(InktexImageProcessor.__init__).parameters][1:-1]
+        unknown = sorted(settings.keys() - set(known))
+        if unknown:
+            raise ValueError(
+                f"The image processor has no setting {', '.join(unknown)}. It has "
+                f"{', '.join(known)}."
+            )
+        other = copy.copy(self)
+        vars(other).update(settings)
+        return other
 
     def stack(
         self, drawn: Sequence[NDArray[np.uint8]], return_tensors: str | None = None

@@ -32,7 +32,7 @@ from .densenet_inktex import DenseLayer
 from .encoder_inktex import InktexEncoder, InktexEncoderOutput
 from .grammar_inktex import Grammar
 from .recurrent_inktex import InktexRecurrentDecoder
-from .repository_inktex import add_code
+from .repository_inktex import save_with_code
 
 IGNORE = -100
 """Label of a position that no loss looks at."""
@@ -76,10 +76,12 @@ class InktexPreTrainedModel(PreTrainedModel):
     _supports_cache_class = True
     _no_split_modules = ["InktexDecoderLayer", "DenseLayer"]
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> None:
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
+    ) -> None:
         """Write weights, configuration and code, so that it loads where inktex is absent too."""
-        super().save_pretrained(save_directory, **kwargs)
-        add_code(save_directory)
+        save = super().save_pretrained
+        save_with_code(save, self.push_to_hub, save_directory, push_to_hub, **kwargs)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -8,7 +8,7 @@ import torch
 from transformers import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
-from .repository_inktex import add_code
+from .repository_inktex import save_with_code
 from .thinning_inktex import save_thinner
 
 IGNORE = -100
@@ -73,12 +73,14 @@ class InktexProcessor(ProcessorMixin):
             inputs["labels"] = labels
         return inputs
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> Any:
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
+    ) -> Any:
         """Write both parts and the code, so that they load where inktex is absent too."""
-        written = super().save_pretrained(save_directory, **kwargs)
+        os.makedirs(save_directory, exist_ok=True)
         save_thinner(self.image_processor.thinner, save_directory)
-        add_code(save_directory)
-        return written
+        save = super().save_pretrained
+        return save_with_code(save, self.push_to_hub, save_directory, push_to_hub, **kwargs)
 
     @property
     def model_input_names(self) -> list[str]:
