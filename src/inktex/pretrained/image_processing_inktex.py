@@ -170,7 +170,8 @@ class InktexImageProcessor(BaseImageProcessor):
                 f"{', '.join(known)}."
             )
         other = copy.copy(self)
-        vars(other).update(settings)
+        for name, value in settings.items():
+            setattr(other, name, value)
         return other
 
     def stack(
