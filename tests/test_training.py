@@ -24,9 +24,13 @@ from inktex.examples import (
     from_expressions,
     items,
 )
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.modeling.processing_inktex import InktexProcessor
+from inktex.recognizer import pretrained_path
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, render
 from inktex.synthesis.grammar import written_expressions
+from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training import loop, stream
 from inktex.training.augmentation import (
@@ -613,6 +617,26 @@ def test_the_chain_is_one_that_can_be_followed() -> None:
         "save_every": gpu.save_every,
     }
     assert replace(last, **same) == gpu
+
+
+@pytest.mark.parametrize("name", ["finetune", "photos"])
+def test_a_recipe_that_starts_from_weights_has_their_pictures(name: str) -> None:
+    recipe = load_recipe(recipe_path(name))
+    shipped = InktexImageProcessor.from_pretrained(pretrained_path()).to_dict()
+    del shipped["auto_map"]
+    assert loop.make_processor(recipe).image_processor.to_dict() == shipped
+    kept = recipe_from_dict(recipe.to_dict())  # of a run that goes on
+    assert kept == recipe
+
+
+def test_what_a_recipe_says_of_pictures_stands(tmp_path: Path) -> None:
+    images = InktexImageProcessor(resolution=0.7, margin_before=3, margin_after=2)
+    InktexProcessor(images, build_tokenizer()).save_pretrained(tmp_path)
+    changes = [f"init={tmp_path}", "batch.margin_after=9"]
+    batch = load_recipe(recipe_path("finetune"), changes).batch
+    assert (batch.resolution, batch.margin_before, batch.margin_after) == (0.7, 3, 9)
+    fresh = load_recipe(recipe_path("tiny")).batch
+    assert (fresh.margin_before, fresh.margin_after) == (MARGIN_BEFORE, MARGIN_AFTER)
 
 
 def test_first_epochs_have_coarser_pictures() -> None:

@@ -1,5 +1,6 @@
 """A training run, described in YAML; every field can be overridden on the command line."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -7,12 +8,18 @@ from typing import Any, get_type_hints
 
 import yaml
 
+from inktex.recognizer import pretrained_path
+
 from .augmentation import AugmentationConfig
 from .batches import BatchConfig
 from .synthetic import SynthesisConfig
 
 SHIPPED = "shipped"
 """`init` of recipes that start from the checkpoint that the package ships."""
+
+
+PICTURES = ("resolution", "margin_before", "margin_after")
+"""Fields of `batch` that the weights' image processor has as well: how pictures are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,16 +296,38 @@ def _merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 def recipe_from_dict(content: Mapping[str, Any]) -> Recipe:
     """Recipe from the plain dictionaries of a YAML file.
 
+    A recipe that starts from weights (`init`) and does not say at what resolution and with what
+    margins pictures are drawn takes what the weights' own image processor has.
+
     Raises:
         ValueError: if a field does not exist.
     """
-    recipe: Recipe = _build(Recipe, content, "")
+    recipe: Recipe = _build(Recipe, _with_settings_of_start(content), "")
     if (recipe.steps is None) == (recipe.minutes is None):
         raise ValueError(
             "A recipe needs exactly one of steps and minutes; add for example "
             "`--set steps=20000` (and `--set minutes=null`)."
         )
     return recipe
+
+
+def _with_settings_of_start(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The content, what it does not name of `PICTURES` taken from the weights that it starts from.
+
+    Weights that are not there yet, or have no image processor beside them, add nothing.
+    """
+    init, batch = content.get("init"), content.get("batch") or {}
+    missing = [name for name in PICTURES if name not in batch]
+    if init is None or not missing:
+        return content
+    folder = pretrained_path() if init == SHIPPED else Path(str(init))
+    try:
+        text = (folder / "processor_config.json").read_text(encoding="utf-8")
+    except OSError:
+        return content
+    settings = json.loads(text).get("image_processor", {})
+    known = {name: settings[name] for name in missing if name in settings}
+    return {**content, "batch": {**known, **batch}}
 
 
 _PARTS = {
