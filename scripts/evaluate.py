@@ -38,7 +38,7 @@ from inktex.evaluation.reading import (
     write_json,
 )
 from inktex.evaluation.scores import Scores
-from inktex.recognizer import ENGINES, BaseRecognizer
+from inktex.recognizer import AUTO, ENGINES, AutoRecognizer, BaseRecognizer
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,7 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--model", help="folder or Hub repository (default: the shipped model)")
     parser.add_argument("--pictures", type=Path, help="folder or zip of pictures")
-    parser.add_argument("--captions", type=Path, help="their captions: name, TAB, tokens")
+    parser.add_argument(
+        "--captions",
+        type=Path,
+        help="their captions: the published ones (name, TAB, tokens), or a "
+        "csv, tsv or jsonl file as fine-tuning takes it",
+    )
     parser.add_argument("--data", type=Path, help="folder of scripts/prepare_crohme.py")
     parser.add_argument("--split", default="dev", help="split of --data (default: dev)")
     parser.add_argument(
@@ -65,7 +70,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--strength",
         type=float,
-        default=1.0,
         help="with --varied: how far those hands differ (default: 1; at 1.3 they are about as hard "
         "to read as those of the tests)",
     )
@@ -74,8 +78,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--preset", default="fast", help="fast (greedy) or accurate")
     parser.add_argument(
-        "--engine", choices=tuple(ENGINES), default="torch", help="what reads (default: torch)"
+        "--engine",
+        choices=(AUTO, *ENGINES),
+        default=AUTO,
+        help="what reads (default: auto, which is onnx where that can, and torch elsewhere)",
     )
+    parser.add_argument("--device", default="cpu", help="where torch computes (default: cpu)")
     parser.add_argument(
         "--batch-size", type=int, default=64, help="pictures that are taken at a time (default 64)"
     )
@@ -94,10 +102,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", type=Path, help="folder to write a report with plots to")
     options = parser.parse_args(arguments)
     try:
+        if options.strength is not None and options.varied is None:
+            raise ValueError("--strength says how far --varied varies: give that, too.")
         samples = load_samples(options)
         if options.limit is not None:
             samples = spread(samples, options.limit)
-        recognizer = load(options.model, engine=options.engine)
+        recognizer = load(options.model, options.device, options.engine)
         recognizer.check(options.preset)
         if options.resolution is not None:
             if not 0.2 <= options.resolution <= 4:
@@ -118,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
         "resolution": recognizer.image_processor.resolution,
         "machine": platform.processor() or platform.machine(),
     }
-    if isinstance(recognizer, Recognizer):
+    if isinstance(recognizer, Recognizer | AutoRecognizer):
         settings["parameters"] = recognizer.model.num_parameters()
     print(table([("normalised spelling", result.scores), ("as it is", result.plain_scores)]))
     print(
@@ -211,7 +221,7 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
     load_them = load_unseen if options.unseen else load_expressions
     expressions = load_them(options.data, options.split)
     if options.varied is not None:
-        expressions = in_other_hands(expressions, options.varied, options.strength)
+        expressions = in_other_hands(expressions, options.varied, options.strength or 1.0)
     return [
         Sample(e.id, Image.fromarray(render(e.traces)), " ".join(e.tokens), e.source)
         for e in expressions
@@ -225,7 +235,7 @@ def name_of_test_set(options: argparse.Namespace) -> str:
         name += " (captions not in train)"
     if options.varied:
         name += f", in {options.varied} other hands"
-        if options.strength != 1:
+        if options.strength not in (None, 1):
             name += f" of strength {options.strength:g}"
     return name
 

@@ -550,6 +550,44 @@ def test_pictures_and_captions_of_a_folder_or_zip(
         picture_samples(tmp_path / "img", captions)
 
 
+CAPTIONS = {
+    "captions.csv": "file_name,latex\nimg/one.png,$x^2$\ntwo,1+1\n",
+    "captions.tsv": "file\tcaption\none\t\\[x^2\\]\ntwo.png\t1 + 1\n",
+    "metadata.jsonl": '{"image": "one", "text": "x^2"}\n{"image": "img/two", "text": "1 + 1"}\n',
+}
+
+
+@pytest.mark.parametrize("name", CAPTIONS)
+def test_captions_of_fine_tuning_are_scored_against(
+    name: str, pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    (tmp_path / "img").mkdir()
+    for stem, picture in zip(("one", "two"), pictures, strict=False):
+        picture.save(tmp_path / "img" / f"{stem}.png")
+    (tmp_path / name).write_text(CAPTIONS[name])
+    samples = picture_samples(tmp_path, tmp_path / name)
+    assert [one.tokens for one in samples] == ["x ^ { 2 }", "1 + 1"]
+    assert [one.picture.size for one in samples] == [one.size for one in pictures[:2]]
+
+
+def test_a_name_of_two_pictures_is_refused(pictures: list[Image.Image], tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        pictures[0].save(tmp_path / folder / "one.png")
+    (tmp_path / "captions.csv").write_text("file,latex\none.png,x\n")
+    with pytest.raises(ValueError, match=r"one\.png may be a/one\.png or b/one\.png"):
+        picture_samples(tmp_path, tmp_path / "captions.csv")
+    with pytest.raises(FileNotFoundError, match="There is no folder or zip"):
+        picture_samples(tmp_path / "nowhere", tmp_path / "captions.csv")
+
+
+@pytest.mark.parametrize("content", ["file,latex\none,\\frac{1}\n", "file,latex\n,x\n"])
+def test_wrong_tables_of_captions_are_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "captions.csv").write_text(content)
+    with pytest.raises(ValueError, match=r"captions\.csv, row 1"):
+        read_captions(tmp_path / "captions.csv")
+
+
 @pytest.mark.parametrize("content", ["one x\n", "a\tx\na\ty\n"])
 def test_wrong_captions_are_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "captions.tsv").write_text(content)

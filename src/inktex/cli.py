@@ -60,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "torch elsewhere (default: auto)",
     )
     recognize.add_argument(
+        "--device", default="cpu", help="where torch computes, as it names devices (default: cpu)"
+    )
+    recognize.add_argument(
         "--beams",
         type=_positive,
         metavar="N",
@@ -127,6 +130,7 @@ def _recognize(options: argparse.Namespace) -> int:
     if engine == AUTO:
         engine = fastest_engine(
             options.model,
+            options.device,
             preset=options.preset,
             alternatives=options.alternatives,
             num_beams=options.beams,
@@ -140,7 +144,7 @@ def _recognize(options: argparse.Namespace) -> int:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
     try:
-        recognizer = load(options.model, engine=engine)
+        recognizer = load(options.model, options.device, engine=engine)
         recognizer.check(options.preset, options.alternatives, options.beams)
     except (OSError, ValueError, ImportError) as error:
         return _fail(str(error))

@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 from PIL import Image
 from tqdm.auto import tqdm
 
+from inktex.captions import CAPTION_COLUMNS, NAME_COLUMNS, bare, caption_rows, named
 from inktex.files import write_text
 from inktex.recognizer import BaseRecognizer, Reading
+from inktex.tokenizer.latex_inktex import LatexError, normalize
 
 from .calibration import Calibration, measure_calibration
 from .scores import Scores, compute_scores
@@ -168,51 +170,97 @@ def spread(items: list[T], limit: int) -> list[T]:
 
 
 def read_captions(path: Path) -> dict[str, str]:
-    """Captions of a file: name, TAB, tokens separated by spaces; a line each.
+    """Captions of a file by the names of their pictures, as tokens separated by spaces.
+
+    Two kinds of files are read. The published captions have a name, TAB, canonical tokens on each
+    line, and are taken as they are. The files that fine-tuning takes (`captions.py`) have a header
+    or are JSON lines, and LaTeX of any spelling, which is brought to canonical tokens.
 
     Raises:
-        ValueError: if a line is not of that form, or a name comes twice.
+        ValueError: if a line is of neither form, a caption is no LaTeX, or a name comes twice.
     """
+    if not _has_header(path):
+        with open(path, encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            lines = [(number, row) for number, row in enumerate(reader, 1) if row]
+        wrong = next((number for number, row in lines if len(row) != 2), None)
+        if wrong is not None:
+            raise ValueError(f"{path}:{wrong}: expected a name, a TAB and the tokens.")
+        return _by_name(path, [(number, row[0], row[1].strip()) for number, row in lines])
+    found = []
+    for number, row in enumerate(caption_rows(path), 1):
+        name, caption = named(row)
+        if name is None or caption is None:
+            raise ValueError(
+                f"{path}, row {number}: there is no file name ({', '.join(NAME_COLUMNS)}) or no "
+                f"caption ({', '.join(CAPTION_COLUMNS)})."
+            )
+        try:
+            found.append((number, name, " ".join(normalize(bare(caption)))))
+        except LatexError as error:
+            raise ValueError(f"{path}, row {number}, {name}: {error}") from error
+    return _by_name(path, found)
+
+
+def _has_header(path: Path) -> bool:
+    if path.suffix == ".jsonl":
+        return True
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        first = next(csv.reader(file, delimiter="," if path.suffix == ".csv" else "\t"), [])
+    return bool({*first} & {*NAME_COLUMNS}) and bool({*first} & {*CAPTION_COLUMNS})
+
+
+def _by_name(path: Path, found: Sequence[tuple[int, str, str]]) -> dict[str, str]:
     captions: dict[str, str] = {}
-    with open(path, encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE), 1):
-            if not row:
-                continue
-            if len(row) != 2:
-                raise ValueError(f"{path}:{number}: expected a name, a TAB and the tokens.")
-            if row[0] in captions:
-                raise ValueError(f"{path}:{number}: {row[0]} has a caption already.")
-            captions[row[0]] = row[1].strip()
+    for number, name, tokens in found:
+        if name in captions:
+            raise ValueError(f"{path}:{number}: {name} has a caption already.")
+        captions[name] = tokens
     return captions
 
 
 def picture_samples(pictures: Path, captions: Path) -> list[Sample]:
     """Test set of a folder or zip of pictures, named like the captions.
 
+    Names of captions may be paths inside the folder or zip, names of files, or these without their
+    endings.
+
     Raises:
-        FileNotFoundError: if a caption has no picture (a test set must not shrink unnoticed).
-        ValueError: if the captions cannot be read.
+        FileNotFoundError: if there is no such folder, or a caption has no picture (a test set must
+            not shrink unnoticed).
+        ValueError: if the captions cannot be read, or a name is that of two pictures.
     """
+    if not pictures.exists():
+        raise FileNotFoundError(f"There is no folder or zip {pictures}.")
     wanted = read_captions(captions)
-    found = {
-        PurePosixPath(name).stem: Image.open(io.BytesIO(content))
-        for name, content in picture_files(pictures)
-        if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
-    }
-    missing = sorted(set(wanted) - set(found))
+    places: dict[str, list[str]] = {}
+    found: dict[str, Image.Image] = {}
+    for name, content in picture_files(pictures):
+        path = PurePosixPath(name)
+        if path.suffix.lower() in PICTURE_SUFFIXES:
+            found[name] = Image.open(io.BytesIO(content))
+            for alias in {name, path.name, path.with_suffix("").as_posix(), path.stem}:
+                places.setdefault(alias, []).append(name)
+    missing = sorted(name for name in wanted if name not in places)
     if missing:
         raise FileNotFoundError(
             f"{pictures} lacks the pictures of {len(missing)} captions, {missing[0]} first."
         )
-    return [Sample(name, found[name], tokens) for name, tokens in wanted.items()]
+    for name in wanted:
+        if len(places[name]) > 1:
+            raise ValueError(
+                f"{name} may be {' or '.join(places[name][:2])} in {pictures}: write the captions' "
+                "names with folder and ending."
+            )
+    return [Sample(name, found[places[name][0]], tokens) for name, tokens in wanted.items()]
 
 
 def picture_files(path: Path) -> Iterable[tuple[str, bytes]]:
-    """Names and contents of the files in a folder or zip."""
+    """Paths inside a folder or zip, with `/`, and contents of its files."""
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file():
-                yield file.name, file.read_bytes()
+                yield file.relative_to(path).as_posix(), file.read_bytes()
         return
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():

@@ -118,7 +118,10 @@ def _files(place: Path, split: str) -> list[Path]:
     there = ", ".join(path.stem for path in sorted(place.glob("*.parquet")))
     state = f"it has {there}" if there else "there is no parquet file in it"
     if not place.is_dir():
-        state = "there is no such folder"
+        raise FileNotFoundError(
+            f"There is no folder {place}: check its name. CROHME's is made with\n"
+            f"    python scripts/prepare_crohme.py --data /path/to/crohme --output {place}"
+        )
     raise FileNotFoundError(
         f"No split {split!r} in {place}: {state}. Make the data with\n"
         f"    python scripts/prepare_crohme.py --data /path/to/crohme --output {place}"

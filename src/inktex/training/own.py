@@ -5,9 +5,7 @@ Everything is read and checked before training begins, and all that is wrong is 
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -19,6 +17,14 @@ import numpy as np
 from tqdm import tqdm
 
 from inktex.alignment import expression
+from inktex.captions import (
+    CAPTION_COLUMNS,
+    CAPTION_FILES,
+    NAME_COLUMNS,
+    bare,
+    caption_rows,
+    named,
+)
 from inktex.examples import AnyExample, PictureExample, from_expression
 from inktex.inkml import read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
@@ -28,13 +34,6 @@ from inktex.tokenizer.vocabulary_inktex import IDS
 
 logger = logging.getLogger(__name__)
 
-CAPTION_FILES: Final = (
-    "captions.csv", "captions.tsv", "captions.jsonl", "metadata.csv", "metadata.jsonl",
-)  # fmt: skip
-"""Files that tell what is written in the pictures beside them; `metadata` is what the imagefolder
-of `datasets` calls it."""
-NAME_COLUMNS: Final = ("file_name", "file", "picture", "image")
-CAPTION_COLUMNS: Final = ("latex", "caption", "text")
 DEVELOPMENT: Final = "dev"
 """Folder whose examples are held out; without one a tenth is."""
 DEVELOPMENT_SHARE: Final = 0.1
@@ -108,7 +107,7 @@ def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False
                 one = expression(ink)
                 tokens = one.tokens
             else:
-                tokens = normalize(_bare(captions[name]))
+                tokens = normalize(bare(captions[name]))
             if not tokens:
                 faults["with an empty caption"].append(name)
                 continue
@@ -163,11 +162,14 @@ def _captions(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
     captions: dict[str, str] = {}
     faults: dict[str, list[str]] = defaultdict(list)
     for path in _caption_files(folder):
-        for line, row in enumerate(_rows(path), start=1):
-            name = next((row[key] for key in NAME_COLUMNS if row.get(key)), None)
-            caption = next((row[key] for key in CAPTION_COLUMNS if row.get(key) is not None), None)
+        try:
+            rows = caption_rows(path)
+        except ValueError as error:
+            raise DataError(str(error)) from error
+        for line, row in enumerate(rows, start=1):
+            name, caption = named(row)
             where = f"{path.relative_to(folder).as_posix()}, row {line}"
-            if not isinstance(name, str) or not isinstance(caption, str):
+            if name is None or caption is None:
                 faults["without a file name or a caption"].append(where)
                 continue
             try:
@@ -183,26 +185,6 @@ def _captions(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
                 faults["with two captions"].append(inside)
             captions[inside] = caption
     return captions, faults
-
-
-def _rows(path: Path) -> list[Mapping[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix == ".jsonl":
-                rows = [json.loads(line) for line in file if line.strip()]
-                return [row if isinstance(row, dict) else {} for row in rows]
-            return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}. Save it as UTF-8.") from error
-
-
-def _bare(latex: str) -> str:
-    """LaTeX without the signs that put it into a text."""
-    latex = latex.strip()
-    for left, right in (("$$", "$$"), ("$", "$"), (r"\[", r"\]"), (r"\(", r"\)")):
-        if latex.startswith(left) and latex.endswith(right) and len(latex) > len(left + right):
-            return latex[len(left) : -len(right)].strip()
-    return latex
 
 
 def _report(folder: Path, faults: Mapping[str, list[str]], unknown: Mapping[str, list[str]]) -> str:

@@ -48,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--engine",
-        choices=(*ENGINES, AUTO),
-        default="torch",
-        help="see inktex recognize; auto is torch beside a GPU (default: torch)",
+        choices=(AUTO, *ENGINES),
+        default=AUTO,
+        help="see inktex recognize; auto is torch beside a GPU (default: auto)",
     )
     parser.add_argument(
         "--beams",
