@@ -38,6 +38,7 @@ from inktex.evaluation.reading import (
     write_json,
 )
 from inktex.evaluation.scores import Scores
+from inktex.extras import require
 from inktex.recognizer import AUTO, ENGINES, AutoRecognizer, BaseRecognizer
 
 
@@ -102,6 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--report", type=Path, help="folder to write a report with plots to")
     options = parser.parse_args(arguments)
     try:
+        if options.report:
+            require("train", "--report", "matplotlib")
         if options.strength is not None and options.varied is None:
             raise ValueError("--strength says how far --varied varies: give that, too.")
         samples = load_samples(options)

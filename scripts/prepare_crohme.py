@@ -19,8 +19,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from inktex.crohme_export import export
 from inktex.crohme_files import PARTS
+from inktex.extras import require
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.data is None:
         parser.error("name the folder of the CROHME files with --data or INKTEX_CROHME")
     try:
+        require("train", "Preparing data", "datasets", *(["matplotlib"] if options.report else []))
+        from inktex.crohme_export import export
+
         by_year = export(Path(options.data), options.output, list(dict.fromkeys(options.years)))
         for year, splits in by_year.items():
             counts = ", ".join(f"{split} {len(one.lengths)}" for split, one in splits.items())

@@ -10,7 +10,7 @@ from typing import Any
 
 from ._version import __version__
 from .console import Output, accept_any_text, discard_output, say
-from .recognizer import AUTO, ENGINES, fastest_engine
+from .recognizer import AUTO, ENGINES, check_torch, fastest_engine
 from .transcription import command
 from .transcription.sources import SUFFIXES
 
@@ -135,15 +135,16 @@ def _recognize(options: argparse.Namespace) -> int:
             alternatives=options.alternatives,
             num_beams=options.beams,
         )
-    if engine == "torch":
-        from .starting import import_lightly
-
-        import_lightly()
-        from transformers.utils import logging
-
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
     try:
+        if engine == "torch":
+            check_torch()
+            from .starting import import_lightly
+
+            import_lightly()
+            from transformers.utils import logging
+
+            logging.set_verbosity_error()
+            logging.disable_progress_bar()
         recognizer = load(options.model, options.device, engine=engine)
         recognizer.check(options.preset, options.alternatives, options.beams)
     except (OSError, ValueError, ImportError) as error:

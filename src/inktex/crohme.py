@@ -19,15 +19,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-import datasets
 from PIL import Image
 
 from .alignment import expression
 from .crohme_files import PARTS, Entry, Part, entries, find, in_folder, locate, names
 from .crohme_split import development_ids, writer
+from .extras import require
 from .ink import Expression
 from .inkml import InkMLError, read_inkml
 from .render import render
+
+require("train", "CROHME as a data set", "datasets")
+import datasets  # noqa: E402
 
 __all__ = [
     "CITATION", "FEATURES", "Crohme", "expressions", "development_ids", "locate", "row", "writer",

@@ -295,7 +295,9 @@ class Recognizer(BaseRecognizer):
 
         Raises:
             OSError: if there is no such model.
+            ImportError: if torch is not installed.
         """
+        check_torch()
         import torch
 
         from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
@@ -623,6 +625,19 @@ def _load_whole(name: str | Path | None) -> Recognizer:
             "alternatives and beams. Load the model's own folder for the others."
         )
     return Recognizer.from_pretrained(name)
+
+
+def check_torch() -> None:
+    """Make sure that torch is there.
+
+    Raises:
+        ImportError: saying what can be read without it.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise ImportError(
+            "torch is not installed. Without it ONNX Runtime reads: with the preset fast, one "
+            "reading a picture, no beams. For everything else: pip install inktex."
+        )
 
 
 def is_greedy(preset: str, alternatives: int = 0, num_beams: int | None = None) -> bool:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from inktex.console import Output, say
+from inktex.extras import require
 from inktex.recognizer import AUTO, ENGINES
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
@@ -111,6 +112,11 @@ def run(options: argparse.Namespace) -> int:
     """
     # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024 thrashes.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
+    try:
+        require("transcribe", "inktex transcribe", "torch", "accelerate", "datasets")
+    except ImportError as error:
+        say(str(error))
+        return 2
     from transformers.utils import logging
 
     from inktex.processes import start_processes

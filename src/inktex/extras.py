@@ -1,0 +1,25 @@
+"""What is not installed by default, and how to get it."""
+
+from __future__ import annotations
+
+import importlib.util
+
+__all__ = ["require"]
+
+
+def require(extra: str, purpose: str, *modules: str) -> None:
+    """Make sure that an extra is installed.
+
+    Args:
+        extra: its name in `pip install 'inktex[...]'`.
+        purpose: what needs it, to begin the message with.
+        modules: that it brings, by the names that they are imported by.
+
+    Raises:
+        ImportError: naming what is missing, and the extra.
+    """
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"{purpose} needs {' and '.join(missing)}: pip install 'inktex[{extra}]'."
+        )

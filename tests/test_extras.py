@@ -1,0 +1,98 @@
+"""What is installed by default is enough to read; what is missing is named with its extra."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from inktex.extras import require
+
+HIDE = """
+import importlib.machinery, sys
+HIDDEN = set(sys.argv[1].split(","))
+class Rest(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in HIDDEN else super().find_spec(name, path, target)
+sys.meta_path[:] = [Rest if one is importlib.machinery.PathFinder else one for one in sys.meta_path]
+del sys.argv[1]
+"""
+EXTRAS = (
+    "accelerate,datasets,evaluate,pyarrow,pandas,matplotlib,gradio,pylatexenc,HersheyFonts,"
+    "tensorboard,onnx,onnxscript,latex2mathml,multiprocess,dill,xxhash,psutil"
+)
+COMMAND = HIDE + "from inktex.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+PIPELINE = (
+    HIDE
+    + """
+import inktex
+from transformers import pipeline
+for task in ("image-to-text", "image-text-to-text"):
+    read = pipeline(task, model=str(inktex.pretrained_path()), trust_remote_code=True)
+    print(read(sys.argv[1])[0]["generated_text"])
+"""
+)
+
+
+def run(code: str, hidden: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, hidden, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def picture(repository: Path) -> str:
+    return str(repository / "spaces_app/examples/power.png")
+
+
+@pytest.mark.parametrize("preset", ["fast", "accurate"])
+def test_pictures_are_read_without_any_extra(preset: str, picture: str) -> None:
+    done = run(COMMAND, EXTRAS, "recognize", "--preset", preset, picture)
+    assert (done.returncode, done.stdout) == (0, "(a+b)^{2}\n"), done.stderr
+
+
+def test_pipelines_need_no_extra(picture: str) -> None:
+    done = run(PIPELINE, EXTRAS, picture)
+    assert done.stdout == "(a+b)^{2}\n" * 2, done.stderr
+
+
+def test_without_torch_the_preset_fast_is_read(picture: str) -> None:
+    done = run(COMMAND, f"torch,transformers,{EXTRAS}", "recognize", picture)
+    assert (done.returncode, done.stdout) == (0, "(a+b)^{2}\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("hidden", "arguments", "words"),
+    [
+        ("torch", ["recognize", "--preset", "accurate"], "torch is not installed"),
+        ("torch", ["recognize", "--alternatives", "2"], "torch is not installed"),
+        ("accelerate", ["transcribe", "--output", "x.jsonl"], "pip install 'inktex[transcribe]'"),
+        ("datasets", ["transcribe", "--output", "x.jsonl"], "pip install 'inktex[transcribe]'"),
+    ],
+)
+def test_what_is_missing_is_said_in_a_sentence(
+    hidden: str, arguments: list[str], words: str, picture: str
+) -> None:
+    done = run(COMMAND, hidden, *arguments, picture)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("inktex: ")
+    assert words in line
+
+
+@pytest.mark.parametrize("module", ["inktex.training.loop", "inktex.crohme"])
+def test_modules_name_the_extra_that_they_need(module: str) -> None:
+    done = run(HIDE + "__import__(sys.argv[1])", "datasets,accelerate", module)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: ")
+    assert last.endswith("pip install 'inktex[train]'.")
+
+
+def test_all_that_is_missing_is_named() -> None:
+    words = r"Flying needs wings_ and tail_: pip install 'inktex\[air\]'\."
+    with pytest.raises(ImportError, match=words):
+        require("air", "Flying", "json", "wings_", "tail_")
+    require("air", "Walking", "json")
