@@ -17,7 +17,7 @@ import html
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, cast
 
 import anyio
 import anyio.to_thread
@@ -33,10 +33,9 @@ from answer import SPELLINGS, Shown, details, edited, mathml, rendered, show, sp
 from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink
-from inktex.recognizer import BaseRecognizer, prepare
+from inktex.recognizer import BaseRecognizer, Preset, prepare
 from reading import RefusedError, decode, decode_ink, decode_picture
 
-Preset = Literal["fast", "accurate"]
 Answer = Shown | RefusedError | None
 """What was read, why not, or None where nothing was given."""
 FRONT: Final = Path(__file__).parent / "front"
@@ -113,7 +112,9 @@ class Space:
                 print_exception=False,
             )
         try:
-            reading = self.recognizer(source(), str(preset), alternatives)
+            reading = self.recognizer(
+                source(), preset=cast(Preset, str(preset)), alternatives=alternatives
+            )
         except ValueError as error:  # a RefusedError, no ink in the picture, no such preset
             raise gr.Error(str(error), print_exception=False) from error
         symbols = [
@@ -138,7 +139,11 @@ class Space:
             if source is None:
                 return None
             placed = prepare(source, self.recognizer.image_processor)
-            return show(source, self.recognizer(placed, preset, alternatives), placed.notes)
+            return show(
+                source,
+                self.recognizer(placed, preset=preset, alternatives=alternatives),
+                placed.notes,
+            )
         except ValueError as error:
             return error if isinstance(error, RefusedError) else RefusedError(str(error))
 

@@ -304,7 +304,7 @@ def test_by_default_each_picture_is_read_with_what_is_fastest_for_it(
     assert found == whole(picture, alternatives=2)
     assert recognizer(picture, num_beams=2) == whole(picture, num_beams=2)
     with pytest.raises(ValueError, match="no preset 'best'"):
-        recognizer(picture, preset="best")
+        recognizer(picture, preset="best")  # type: ignore[arg-type]
     # Whoever takes the model may change it: what is read then is read with it.
     before, known = recognizer(picture), recognizer.fingerprint()
     with torch.no_grad():

@@ -1,7 +1,9 @@
 """The recogniser, the `inktex` command and the evaluation, on a small untrained model."""
 
+import inspect
 import io
 import json
+import math
 import subprocess
 import sys
 import zipfile
@@ -81,6 +83,42 @@ def test_a_reading_tells_how_sure_it_is_of_each_token_and_what_the_model_saw(
             assert symbol.score == one.token_scores[symbol.index]
     drawn = recognizer.processor.image_processor.draw(pictures[0])
     np.testing.assert_array_equal(reading.picture, drawn)
+
+
+def test_a_reading_is_json(recognizer: Recognizer, pictures: list[Image.Image]) -> None:
+    reading = recognizer(pictures[0], alternatives=2)
+    plain = reading.to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert (plain["latex"], plain["tokens"], plain["score"]) == (
+        reading.latex, reading.tokens, reading.score,
+    )  # fmt: skip
+    assert plain["token_scores"] == list(reading.token_scores)
+    assert [one["token"] for one in plain["symbols"]] == [one.token for one in reading.symbols]
+    assert [one["latex"] for one in plain["alternatives"]] == [
+        one.latex for one in reading.alternatives
+    ]
+
+
+def test_strokes_are_read_as_the_ink_that_they_are(recognizer: Recognizer) -> None:
+    strokes = [[(0, 0), (20, 30)], [[20, 0], [0, 30]], []]
+    ink = Ink([np.array(one, np.float32) for one in strokes[:2]])
+    assert recognizer(strokes) == recognizer(ink)
+    assert recognizer([np.array(one) for one in strokes[:2]]) == recognizer(ink)
+    together = recognizer.read([strokes, strokes])
+    assert [one.tokens for one in together] == [recognizer(ink).tokens] * 2
+    wrongs: list[Any] = [[], [[]], [[(1, 2, 3)]], [[("a", "b")]], [[(0, math.inf)]], ["one.png"]]
+    for wrong in wrongs:
+        with pytest.raises(ValueError, match="list of strokes"):
+            recognizer(wrong)
+
+
+def test_options_go_by_their_names(recognizer: Recognizer, pictures: list[Image.Image]) -> None:
+    for read in (recognizer, recognizer.read, recognizer.read_each):
+        parameters = list(inspect.signature(read).parameters.values())
+        assert [one.name for one in parameters][1:5] == [
+            "preset", "alternatives", "num_beams", "symbols",
+        ]  # fmt: skip
+        assert {one.kind for one in parameters[1:]} == {inspect.Parameter.KEYWORD_ONLY}
 
 
 def test_bytes_that_are_no_picture_are_refused_with_a_reason(recognizer: Recognizer) -> None:
@@ -243,7 +281,7 @@ def test_a_bad_picture_spoils_no_other(
 
 @pytest.mark.parametrize("preset", ["fast", "accurate"])
 def test_alternatives_are_other_readings_the_likeliest_first(
-    recognizer: Recognizer, pictures: list[Image.Image], preset: str
+    recognizer: Recognizer, pictures: list[Image.Image], preset: Any
 ) -> None:
     first, second = recognizer.read(pictures[:2], preset=preset, alternatives=3)
     assert len(first.alternatives) == len(second.alternatives) == 3
@@ -282,9 +320,9 @@ def test_the_width_of_the_beam_overrides_the_preset(
 
 def test_presets_are_known_by_name(recognizer: Recognizer, pictures: list[Image.Image]) -> None:
     with pytest.raises(ValueError, match="fast and accurate"):
-        recognizer(pictures[0], preset="slow")
+        recognizer(pictures[0], preset="slow")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="fast and accurate"):
-        list(recognizer.read_each(pictures, preset="slow"))
+        list(recognizer.read_each(pictures, preset="slow"))  # type: ignore[arg-type]
 
 
 def test_a_search_that_fails_costs_its_own_picture_alone(

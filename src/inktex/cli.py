@@ -163,11 +163,11 @@ def _recognize(options: argparse.Namespace) -> int:
         sources = showing(sources, files, options.show_preprocessing, processor)
     readings = recognizer.read_each(
         sources,
-        options.preset,
-        options.alternatives,
-        options.batch_size,
-        options.beams,
+        preset=options.preset,
+        alternatives=options.alternatives,
+        num_beams=options.beams,
         symbols=options.symbols,
+        batch_size=options.batch_size,
     )
     bar = tqdm(
         total=len(files),

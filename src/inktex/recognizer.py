@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Preset = Literal["fast", "accurate"]
 AUTO = "auto"
 """The engine that is fastest for what is asked for; see `fastest_engine`."""
 ENGINES = {"torch": "", "onnx": "fp32", "onnx-int8": "int8"}
@@ -98,6 +99,30 @@ class Reading(Alternative):
     alternatives: tuple[Alternative, ...] = ()
     picture: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
 
+    def to_dict(self) -> dict[str, Any]:
+        """All but the picture, as JSON has it: dictionaries, lists, strings and numbers."""
+        found = _plain(self)
+        found["alternatives"] = [_plain(one) for one in self.alternatives]
+        return found
+
+
+def _plain(one: Alternative) -> dict[str, Any]:
+    return {
+        "latex": one.latex,
+        "tokens": one.tokens,
+        "score": float(one.score),
+        "token_scores": [float(score) for score in one.token_scores],
+        "symbols": [
+            {
+                "index": symbol.index,
+                "token": symbol.token,
+                "score": float(symbol.score),
+                "box": None if symbol.box is None else [float(side) for side in symbol.box],
+            }
+            for symbol in one.symbols
+        ],
+    }
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -155,7 +180,8 @@ class BaseRecognizer(ABC):
     def __call__(
         self,
         picture: Any,
-        preset: str = "fast",
+        *,
+        preset: Preset = "fast",
         alternatives: int = 0,
         num_beams: int | None = None,
         symbols: bool = True,
@@ -163,7 +189,9 @@ class BaseRecognizer(ABC):
         """Read one picture.
 
         Args:
-            picture: path of a picture or InkML file, bytes, PIL picture, array, tensor, or `Ink`.
+            picture: path of a picture or InkML file, URL, bytes, PIL picture, array, tensor, `Ink`,
+                or pen strokes: a list of strokes, each a list of points (x, y), y downwards, in
+                any unit.
             preset: `fast`, or `accurate`, which takes several times as long.
             alternatives: how many other readings to give beside the best one.
             num_beams: width of the beam search, if it is not to be that of the preset.
@@ -174,12 +202,20 @@ class BaseRecognizer(ABC):
                 such preset.
             OSError: if the file cannot be opened.
         """
-        return self.read([picture], preset, alternatives, num_beams, symbols)[0]
+        (reading,) = self.read(
+            [picture],
+            preset=preset,
+            alternatives=alternatives,
+            num_beams=num_beams,
+            symbols=symbols,
+        )
+        return reading
 
     def read(
         self,
         pictures: Sequence[Any],
-        preset: str = "fast",
+        *,
+        preset: Preset = "fast",
         alternatives: int = 0,
         num_beams: int | None = None,
         symbols: bool = True,
@@ -210,55 +246,49 @@ class BaseRecognizer(ABC):
     def read_each(
         self,
         pictures: Iterable[Any],
-        preset: str = "fast",
+        *,
+        preset: Preset = "fast",
         alternatives: int = 0,
-        batch_size: int = 16,
         num_beams: int | None = None,
         symbols: bool = True,
+        batch_size: int = 16,
     ) -> Iterator[Reading | Exception]:
         """Read any number of pictures, in order, some at a time.
 
         A picture that cannot be read gives its error instead of a reading, and stops nothing.
 
         Args:
-            pictures: see `__call__`.
-            preset: see `__call__`.
-            alternatives: see `__call__`.
+            pictures: see `__call__`, as for what is not named here.
             batch_size: pictures that are taken at a time. They are read in batches within `limits`.
-            num_beams: see `__call__`.
-            symbols: see `__call__`.
 
         Raises:
             ValueError: if there is no such preset, or this engine cannot do what is asked for.
         """
         self.check(preset, alternatives, num_beams)
+        options = {
+            "preset": preset,
+            "alternatives": alternatives,
+            "num_beams": num_beams,
+            "symbols": symbols,
+        }
         source = iter(pictures)
         while taken := list(islice(source, batch_size)):
             prepared = [_prepare_or_error(picture, self.image_processor) for picture in taken]
             good = [one for one in prepared if not isinstance(one, Exception)]
-            readings = iter(self._read_or_errors(good, preset, alternatives, num_beams, symbols))
+            readings = iter(self._read_or_errors(good, options))
             for one in prepared:
                 yield one if isinstance(one, Exception) else next(readings)
 
     def _read_or_errors(
-        self,
-        placed: Sequence[PlacedPicture],
-        preset: str,
-        alternatives: int,
-        num_beams: int | None,
-        symbols: bool,
+        self, placed: Sequence[PlacedPicture], options: dict[str, Any]
     ) -> list[Reading | Exception]:
         """What `read` gives; if that fails, a reading or an error of each picture by itself."""
         try:
-            return [*self.read(placed, preset, alternatives, num_beams, symbols)]
+            return [*self.read(placed, **options)]
         except Exception as error:  # whatever it is, the other pictures can be read
             if len(placed) == 1:
                 return [error]
-        return [
-            found
-            for one in placed
-            for found in self._read_or_errors([one], preset, alternatives, num_beams, symbols)
-        ]
+        return [found for one in placed for found in self._read_or_errors([one], options)]
 
 
 class Recognizer(BaseRecognizer):
@@ -454,12 +484,15 @@ def _prepare_or_error(picture: Any, image_processor: Any) -> PlacedPicture | Exc
 
 
 def as_picture(source: Any) -> Any:
-    """Ink, and files that hold ink, as a picture; everything else as it is.
+    """Ink, strokes, and files that hold ink, as a picture; everything else as it is.
 
     Raises:
         ValueError: if the ink cannot be read.
     """
     from PIL import Image
+
+    if isinstance(source, list | tuple):
+        source = strokes_to_ink(source)
 
     if isinstance(source, bytearray | memoryview):
         source = bytes(source)
@@ -472,6 +505,27 @@ def as_picture(source: Any) -> Any:
     if isinstance(source, Path):
         return str(source)
     return source
+
+
+def strokes_to_ink(strokes: Sequence[Any]) -> Ink:
+    """Ink of pen strokes: each an array or a list of points (x, y), y downwards, in any unit.
+
+    Raises:
+        ValueError: if it is not that, or there is no point.
+    """
+    try:
+        traces = [np.asarray(stroke, dtype=np.float32) for stroke in strokes]
+    except (TypeError, ValueError):
+        traces = []
+    filled = [trace for trace in traces if trace.size]
+    if not filled or not all(
+        trace.ndim == 2 and trace.shape[1] == 2 and np.isfinite(trace).all() for trace in filled
+    ):
+        raise ValueError(
+            "A list is taken for pen strokes: give a list of strokes, each a list of points (x, y) "
+            "of finite numbers. Several pictures are read by `read` and `read_each`."
+        )
+    return Ink(filled)
 
 
 def pretrained_path() -> Path:

@@ -59,11 +59,11 @@ class Inktex(System):
 
     def read(self, picture: Image.Image, tokens: int) -> int:
         """See `System`."""
-        return len(self.recognizer(picture, self.preset, symbols=False).tokens.split()) + 1
+        return len(self.recognizer(picture, preset=self.preset, symbols=False).tokens.split()) + 1
 
     def read_batch(self, pictures: list[Image.Image]) -> None:
         """See `System`."""
-        self.recognizer.read(pictures, self.preset, symbols=False)
+        self.recognizer.read(pictures, preset=self.preset, symbols=False)
 
     def stages(self, picture: Image.Image) -> dict[str, Callable[[], Any]]:
         """See `System`."""

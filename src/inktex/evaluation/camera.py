@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 from scipy import ndimage
 
-from inktex.recognizer import BaseRecognizer, prepare
+from inktex.recognizer import BaseRecognizer, Preset, prepare
 
 from .reading import Evaluation, Sample, evaluate_samples
 
@@ -269,7 +269,7 @@ def evaluate_camera(
     recognizer: BaseRecognizer,
     samples: Sequence[Sample],
     conditions: Sequence[str] = tuple(CONDITIONS),
-    preset: str = "fast",
+    preset: Preset = "fast",
     batch_size: int = 64,
     seed: int = 0,
 ) -> Iterator[tuple[str, Evaluation]]:

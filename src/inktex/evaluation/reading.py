@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from inktex.captions import CAPTION_COLUMNS, NAME_COLUMNS, bare, caption_rows, named
 from inktex.files import write_text
-from inktex.recognizer import BaseRecognizer, Reading
+from inktex.recognizer import BaseRecognizer, Preset, Reading
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 
 from .calibration import Calibration, measure_calibration
@@ -116,7 +116,7 @@ def compiles(latex: str) -> bool:
 def evaluate_samples(
     recognizer: BaseRecognizer,
     samples: Sequence[Sample],
-    preset: str = "fast",
+    preset: Preset = "fast",
     batch_size: int = 64,
     progress: bool = True,
 ) -> Evaluation:
@@ -141,7 +141,7 @@ def evaluate_samples(
     errors: dict[str, str] = {}
     started = time.perf_counter()
     results = recognizer.read_each(
-        (samples[i].picture for i in order), preset, batch_size=batch_size
+        (samples[i].picture for i in order), preset=preset, batch_size=batch_size
     )
     for i, result in tqdm(
         zip(order, results, strict=True), total=len(samples), unit="picture", disable=not progress

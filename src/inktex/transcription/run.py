@@ -19,7 +19,7 @@ from inktex import __version__
 from inktex.batches import BatchLimits, plan_batches
 from inktex.modeling.placing_inktex import PlacedPicture
 from inktex.processes import end_with_parent
-from inktex.recognizer import BaseRecognizer, prepare
+from inktex.recognizer import BaseRecognizer, Preset, prepare
 
 from .shards import Shards
 from .sources import Row, Source
@@ -60,7 +60,7 @@ def transcribe(
     source: Source,
     output: Path,
     *,
-    preset: str = "fast",
+    preset: Preset = "fast",
     num_beams: int | None = None,
     batch_size: int | None = None,
     window: int | None = None,
@@ -293,7 +293,7 @@ class _Windows(IterableDataset[Any]):
 def _read(
     recognizer: BaseRecognizer,
     prepared: Sequence[_Prepared],
-    preset: str,
+    preset: Preset,
     num_beams: int | None,
     limits: BatchLimits,
     bar: Any,
@@ -313,7 +313,7 @@ def _read(
         together = [numbers[i] for i in batch]
         results = recognizer.read_each(
             [pictures[number] for number in together],
-            preset,
+            preset=preset,
             batch_size=len(together),
             num_beams=num_beams,
             symbols=False,
