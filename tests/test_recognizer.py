@@ -4,6 +4,7 @@ import inspect
 import io
 import json
 import math
+import os
 import subprocess
 import sys
 import zipfile
@@ -175,9 +176,24 @@ def test_where_files_come_from_is_told_to_model_and_processor(
     for kind in (InktexForConditionalGeneration, InktexProcessor):
         monkeypatch.setattr(kind, "from_pretrained", record(kind, kind.from_pretrained))
     source = {"revision": "v1", "token": "secret", "cache_dir": "there"}
+    monkeypatch.setattr("inktex.recognizer.hub_answers", lambda: True)
     inktex.load("owner/name", **source)
     for kind in (InktexForConditionalGeneration, InktexProcessor):
         assert asked[kind].items() >= source.items()
+
+
+def test_a_name_without_a_network_is_one_sentence() -> None:
+    environment = os.environ | {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}
+    command = [sys.executable, "-m", "inktex", "recognize", "--model", "owner/name", __file__]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line == (
+        "inktex: owner/name is no folder here and not in the cache, and the Hub "
+        "(http://127.0.0.1:9) cannot be reached to look for a model of that name."
+    )
 
 
 def test_alternatives_differ(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:

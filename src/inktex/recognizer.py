@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from .batches import ACCELERATOR, CPU, BatchLimits, plan_batches
 from .ink import Ink
 from .inkml import read_inkml
+from .network import hub_address, hub_answers
 from .render import render
 
 if TYPE_CHECKING:
@@ -337,10 +338,22 @@ class Recognizer(BaseRecognizer):
             name = pretrained_path()
         kwargs.setdefault("use_safetensors", True)  # pickled weights could run code
         kwargs.setdefault("dtype", torch.float32)  # bf16 weights halve the file, not the time
+        is_remote = not Path(name).exists() and not kwargs.get("local_files_only")
+        is_cut_off = is_remote and not hub_answers()
+        if is_cut_off:
+            kwargs["local_files_only"] = True  # what is in the cache can be read nevertheless
         source = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
-        with _LOADING:
-            model = InktexForConditionalGeneration.from_pretrained(str(name), **kwargs)
-            processor = InktexProcessor.from_pretrained(str(name), **source)
+        try:
+            with _LOADING:
+                model = InktexForConditionalGeneration.from_pretrained(str(name), **kwargs)
+                processor = InktexProcessor.from_pretrained(str(name), **source)
+        except OSError as error:
+            if not is_cut_off:
+                raise
+            raise OSError(
+                f"{name} is no folder here and not in the cache, and the Hub ({hub_address()}) "
+                "cannot be reached to look for a model of that name."
+            ) from error
         return cls(model.to(device).eval(), processor)
 
     @property

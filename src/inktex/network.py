@@ -1,0 +1,46 @@
+"""Whether the Hub can be reached, before libraries try for half a minute."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import urllib.parse
+import urllib.request
+from typing import Final
+
+__all__ = ["hub_address", "hub_answers"]
+
+PATIENCE: Final = 3.0
+"""Seconds that the Hub has to take a connection."""
+
+
+def hub_address() -> str:
+    """Where the Hub is, as `HF_ENDPOINT` or its default says."""
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
+
+
+def hub_answers() -> bool:
+    """Whether the Hub takes a connection within `PATIENCE` seconds.
+
+    True without a try where a proxy stands between, which alone could tell.
+    """
+    address = urllib.parse.urlsplit(hub_address())
+    if urllib.request.getproxies().get(address.scheme) or address.hostname is None:
+        return True
+    place = address.hostname, address.port or (443 if address.scheme == "https" else 80)
+    answers = threading.Event()
+
+    def connect() -> None:
+        try:
+            socket.create_connection(place, timeout=PATIENCE).close()
+        except OSError:
+            return
+        answers.set()
+
+    # In a thread of its own: looking a name up has no time-out, and may take longer than the rest.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return answers.is_set()
