@@ -17,6 +17,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from transformers.utils.logging import enable_progress_bar, is_progress_bar_enabled
 
 import inktex
 from inktex.batches import ACCELERATOR, CPU, BatchLimits, padded_pixels, plan_batches
@@ -194,6 +195,15 @@ def test_a_name_without_a_network_is_one_sentence() -> None:
         "inktex: owner/name is no folder here and not in the cache, and the Hub "
         "(http://127.0.0.1:9) cannot be reached to look for a model of that name."
     )
+
+
+def test_loading_shows_no_bar_and_leaves_those_of_others(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    enable_progress_bar()  # the command, which other tests run, switches it off
+    inktex.load(folder, engine="torch")
+    assert capfd.readouterr().err == ""
+    assert is_progress_bar_enabled()
 
 
 def test_alternatives_differ(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -344,7 +345,7 @@ class Recognizer(BaseRecognizer):
             kwargs["local_files_only"] = True  # what is in the cache can be read nevertheless
         source = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
         try:
-            with _LOADING:
+            with _LOADING, _no_progress_bar():
                 model = InktexForConditionalGeneration.from_pretrained(str(name), **kwargs)
                 processor = InktexProcessor.from_pretrained(str(name), **source)
         except OSError as error:
@@ -683,6 +684,20 @@ def load(
 
     found = OnnxRecognizer.from_pretrained(name, ENGINES[engine], **kwargs)
     return AutoRecognizer(found, lambda: _load_whole(name)) if is_auto else found
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Without transformers' bar, which for a model of this size only flickers."""
+    from transformers.utils import logging as reports
+
+    was_shown = reports.is_progress_bar_enabled()
+    reports.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_shown:
+            reports.enable_progress_bar()
 
 
 def _load_whole(name: str | Path | None) -> Recognizer:
