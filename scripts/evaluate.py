@@ -224,7 +224,8 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
     load_them = load_unseen if options.unseen else load_expressions
     expressions = load_them(options.data, options.split)
     if options.varied is not None:
-        expressions = in_other_hands(expressions, options.varied, options.strength or 1.0)
+        strength = 1.0 if options.strength is None else options.strength
+        expressions = in_other_hands(expressions, options.varied, strength)
     return [
         Sample(e.id, Image.fromarray(render(e.traces)), " ".join(e.tokens), e.source)
         for e in expressions

@@ -23,6 +23,7 @@ from inktex.render import render
 LIBRARIES = {
     "huggingface_hub", "numpy", "PIL", "safetensors", "scipy", "tokenizers", "torch",
     "transformers",
+    "pillow_heif",  # where it is installed
 }  # fmt: skip
 DATA_FILES = {
     "config.json", "generation_config.json", "model.safetensors", "processor_config.json",

@@ -329,6 +329,42 @@ def test_files_bytes_and_base64(tmp_path: Path) -> None:
             np.testing.assert_array_equal(PROCESSOR.draw(source), REFERENCE)
 
 
+@pytest.mark.parametrize("kind", ["AVIF", "JPEG2000", "HEIF", "TIFF", "GIF"])
+def test_formats_of_photos_and_scanners(kind: str, tmp_path: Path) -> None:
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    lossless = {"HEIF": {"quality": -1}, "AVIF": {"quality": 100}}.get(kind, {})
+    path = tmp_path / "picture"
+    Image.fromarray(255 - INK).convert("RGB").save(path, kind, **lossless)
+    drawn = PROCESSOR.draw(path)
+    assert (np.abs(drawn.astype(int) - REFERENCE) > 60).mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF"])
+def test_the_first_page_is_read_and_the_others_are_spoken_of(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pages = [Image.fromarray(255 - INK), Image.new("L", (INK.shape[1], INK.shape[0]), 255)]
+    path = tmp_path / "pages"
+    pages[0].save(path, kind, save_all=True, append_images=pages[1:])
+    np.testing.assert_array_equal(PROCESSOR.draw(path), REFERENCE)
+    assert f"{path} has 2 pages or frames: the first one is read." in caplog.text
+
+
+def test_a_heic_photo_names_the_package_that_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    path = tmp_path / "photo.heic"
+    Image.fromarray(255 - INK).convert("RGB").save(path, "HEIF")
+    PROCESSOR.draw(path)
+    monkeypatch.delitem(Image.OPEN, "HEIF")
+    for source in (path, path.read_bytes()):
+        with pytest.raises(ValueError, match=r"pip install 'inktex\[heic\]'"):
+            PROCESSOR.draw(source)
+
+
 def test_batches_are_padded_right_and_below() -> None:
     narrow = render(_traces()[:3])
     batch = PROCESSOR([INK, narrow], return_tensors="pt")

@@ -1,5 +1,6 @@
 """The model, in the manner of transformers' ModelTester: small sizes, every promise checked."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -400,3 +401,19 @@ def test_configurations_of_0_1_keep_their_temperature() -> None:
     config = InktexConfig.from_dict(old)
     assert config.decoder.token_temperature == 0.7977
     assert "temperature" not in config.to_dict()["decoder"]
+
+
+def test_a_folder_of_0_1_reads_as_long_as_it_can(tmp_path: Path) -> None:
+    config = small_config()
+    config.decoder.token_temperature = 0.7977
+    InktexForConditionalGeneration(config).save_pretrained(tmp_path)
+    old = json.loads((tmp_path / "config.json").read_text())
+    old["decoder"]["temperature"] = old["decoder"].pop("token_temperature")
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    settings = json.loads((tmp_path / "generation_config.json").read_text())
+    del settings["max_length"]
+    (tmp_path / "generation_config.json").write_text(json.dumps(settings | {"temperature": 0.7977}))
+    model = InktexForConditionalGeneration.from_pretrained(tmp_path)
+    assert model.generation_config.max_length == config.decoder.max_position_embeddings
+    assert model.generation_config.temperature in (None, 1.0)
+    assert model.config.decoder.token_temperature == 0.7977

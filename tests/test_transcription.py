@@ -259,6 +259,21 @@ def test_archives_that_climb_out_are_refused(
             open_source([str(tmp_path / archive_name)])
 
 
+def test_files_that_are_left_out_are_counted(
+    model: Path, files: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "b.pdf", "c.PDF", "notes.txt", "README", ".hidden"):
+        (folder / name).write_bytes(files["0.png"])
+    arguments = ["transcribe", str(folder), "--output", str(tmp_path / "out.jsonl")]
+    assert main([*arguments, "--model", str(model), "--workers", "0"]) == 0
+    said = capsys.readouterr()
+    assert "1 rows, 0 of them with an error" in said.out
+    assert "4 files were left out for their endings (2 .pdf, 1 " in said.err
+    assert ".png" in said.err
+
+
 def test_rows_without_an_id_column_go_by_their_number(
     recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
 ) -> None:

@@ -133,6 +133,22 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         self.generation_config.max_length = config.decoder.max_position_embeddings
         self.post_init()
 
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """Load a model; see transformers.
+
+        Folders of 0.1 hold generation settings that are none: no length, for which transformers
+        takes 20 tokens, and the temperature of the reported probabilities as that of sampling.
+        """
+        found = super().from_pretrained(*args, **kwargs)
+        model = found[0] if isinstance(found, tuple) else found
+        decoder, settings = model.config.decoder, model.generation_config
+        if settings.max_length is None:
+            settings.max_length = decoder.max_position_embeddings
+        if settings.temperature == decoder.token_temperature != 1:
+            settings.temperature = None
+        return found
+
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         """The encoder; `generate` asks for it."""
         return self.encoder

@@ -4,11 +4,13 @@ import base64
 import contextlib
 import http.client
 import io
+import logging
 import os
 import socket
 import threading
 import urllib.request
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
+
+logger = logging.getLogger(__name__)
 
 Grey = NDArray[np.float32]
 
@@ -33,6 +37,8 @@ FORMATS = (
     "TGA", "TIFF", "WEBP",
 )  # fmt: skip
 """As Pillow names them: bitmaps alone, decoded without outside programs (EPS would start one)."""
+_HEIF = "HEIF"
+"""Of another package, which may be there."""
 _COLOURED = 0.1
 """Distance between the channels from which on a picture has colours that are worth a look."""
 _ORIENTATION = 0x0112
@@ -165,16 +171,49 @@ def _download(url: str) -> bytes:
 
 
 def _open(file: Any, name: str) -> Image.Image:
-    if not set(FORMATS) <= set(Image.OPEN):
-        Image.init()  # registers what Pillow can read
+    """Open a picture; of several pages or frames the first, with a warning."""
+    _register_formats()
     try:
-        return Image.open(file, formats=[one for one in FORMATS if one in Image.OPEN])
+        picture = Image.open(file, formats=[one for one in (*FORMATS, _HEIF) if one in Image.OPEN])
+        frames = int(getattr(picture, "n_frames", 1))
     except UnidentifiedImageError as error:
+        if _is_heif(file):
+            raise ValueError(
+                f"{name} is a HEIC photo, which needs pillow-heif: pip install 'inktex[heic]'."
+            ) from error
         raise ValueError(
             f"{name}: no picture in a format that is read ({', '.join(FORMATS)})."
         ) from error
     except Exception as error:  # Pillow's plugins raise whatever they like at broken headers
         raise ValueError(f"{name}: this picture cannot be read: {error}") from error
+    if frames > 1 and picture.format != "MPO":  # phones put a preview behind the picture
+        logger.warning("%s has %d pages or frames: the first one is read.", name, frames)
+    return picture
+
+
+@cache
+def _register_formats() -> None:
+    """Have Pillow know all its formats, and HEIC, the photos of many phones, if that is there."""
+    Image.init()
+    try:
+        import pillow_heif
+    except ImportError:
+        return
+    pillow_heif.register_heif_opener()
+
+
+def _is_heif(file: Any) -> bool:
+    """Whether a path or an open file begins as HEIC and its kin do."""
+    try:
+        if hasattr(file, "read"):
+            file.seek(0)
+            head = file.read(12)
+        else:
+            with open(file, "rb") as opened:
+                head = opened.read(12)
+    except (OSError, ValueError):
+        return False
+    return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 
 
 def grey_levels(picture: Any, max_pixels: int) -> Grey:

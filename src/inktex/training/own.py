@@ -148,7 +148,9 @@ def _held_out(names: list[str]) -> set[str]:
     if inside:
         return inside
     ordered = sorted(names, key=lambda name: hashlib.sha1(name.encode()).hexdigest())
-    return set(ordered[: round(DEVELOPMENT_SHARE * len(ordered))])
+    # Of a handful one: without any, nothing could be chosen by.
+    count = max(round(DEVELOPMENT_SHARE * len(ordered)), min(len(ordered) - 1, 1))
+    return set(ordered[:count])
 
 
 def _caption_files(folder: Path) -> Iterator[Path]:

@@ -88,7 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--window",
         type=_positive,
         metavar="N",
-        help="pictures that are sorted by size together, and rows of a file (default 512)",
+        help="pictures that are sorted by size together, and rows of a file (default: what takes "
+        "some seconds)",
     )
     speed.add_argument(
         "--workers",
@@ -124,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
 
     from .run import transcribe
     from .shards import Shards
-    from .sources import PATHS, URLS, open_source
+    from .sources import PATHS, SUFFIXES, URLS, open_source
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -163,6 +164,12 @@ def run(options: argparse.Namespace) -> int:
         say(f"{where}{error}")
         return 2
     state.destroy_process_group()
+    if rank == "0" and source.skipped:
+        endings = ", ".join(f"{count} {ending}" for ending, count in source.skipped.most_common(5))
+        say(
+            f"{source.skipped.total()} files were left out for their endings ({endings}). "
+            f"Endings that are read: {' '.join(sorted(SUFFIXES))}."
+        )
     if rank == "0":
         Output().write(
             f"{options.output}: {summary.rows} rows, {summary.errors} of them with an error; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count, groupby, islice
@@ -26,8 +26,9 @@ from .sources import Row, Source
 
 __all__ = ["WINDOW", "Summary", "transcribe"]
 
-WINDOW: Final = 512
-"""Pictures that are sorted together, and rows of a shard."""
+WINDOW: Final[Mapping[Preset, int]] = {"fast": 256, "accurate": 32}
+"""Pictures that are sorted together, and rows of a shard: some seconds' work, which is what a kill
+costs."""
 _PATIENCE: Final = timedelta(days=30)
 """How long a process waits for the others: one may have hours more to do."""
 
@@ -115,7 +116,7 @@ def transcribe(
     }
     others = _Others(state)
     done, before = _begin(
-        others, shards, settings, overwrite, window, _window(source, state, limits.pictures)
+        others, shards, settings, overwrite, window, _window(source, state, limits.pictures, preset)
     )
     window = settings["window"]
     assert window is not None
@@ -327,11 +328,11 @@ def _read(
     return rows
 
 
-def _window(source: Source, state: PartialState, batch: int) -> int:
+def _window(source: Source, state: PartialState, batch: int, preset: Preset) -> int:
     """As large as it may be if every process is to have a few windows, and a batch at least."""
     if source.total is None or state.num_processes == 1:
-        return WINDOW
-    return min(WINDOW, max(batch, source.total // (4 * state.num_processes)))
+        return WINDOW[preset]
+    return min(WINDOW[preset], max(batch, source.total // (4 * state.num_processes)))
 
 
 def _workers(state: PartialState) -> int:

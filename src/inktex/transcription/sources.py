@@ -13,6 +13,7 @@ import tarfile
 import zipfile
 from abc import ABC, abstractmethod
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +25,8 @@ __all__ = ["PATHS", "SETTINGS", "SUFFIXES", "URLS", "Row", "Source", "open_sourc
 T = TypeVar("T")
 
 SUFFIXES: Final = frozenset(
-    ".png .jpg .jpeg .bmp .gif .tif .tiff .webp .pgm .pbm .ppm .inkml".split()
+    ".png .jpg .jpeg .bmp .gif .tif .tiff .webp .avif .jp2 .heic .heif "
+    ".pgm .pbm .ppm .inkml".split()
 )
 """Endings of the files that folders and archives are searched for."""
 SETTINGS: Final = ".transcription.json"
@@ -62,10 +64,12 @@ class Source(ABC):
     Attributes:
         total: number of rows; None where only reading all of them would tell.
         is_streamed: whether rows that are not wanted have to be read nevertheless.
+        skipped: how many files are not read because of their endings, by ending.
     """
 
     total: int | None
     is_streamed = False
+    skipped: Counter[str] = Counter()
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
@@ -111,7 +115,8 @@ class FolderSource(_Files):
     """
 
     def __init__(self, folder: Path) -> None:
-        files = [(name, _size(folder / name)) for name in _walk(folder, SUFFIXES)]
+        self.skipped = Counter[str]()
+        files = [(name, _size(folder / name)) for name in _walk(folder, SUFFIXES, self.skipped)]
         super().__init__("folder", folder, files)
         self._names = [name for name, _ in files]
 
@@ -458,8 +463,16 @@ def _refuse(*options: str | None) -> None:
         )
 
 
-def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[str]:
-    """Paths, relative to the folder and with `/`, of the files with such endings."""
+def _walk(
+    folder: Path, suffixes: frozenset[str], skipped: Counter[str] | None = None
+) -> Iterator[str]:
+    """Paths, relative to the folder and with `/`, of the files with such endings.
+
+    Args:
+        folder: to search, with its subfolders.
+        suffixes: the endings, in small letters.
+        skipped: counts the endings of the other files, if it is given.
+    """
     for parent, folders, files in os.walk(folder, onerror=_raise):
         folders.sort()
         if SETTINGS in files:  # what was read is no source
@@ -467,8 +480,12 @@ def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[str]:
             continue
         for name in sorted(files):
             path = Path(parent, name)
-            if path.suffix.lower() in suffixes and not name.startswith("._"):
+            if name.startswith("."):  # of systems, not of people
+                continue
+            if path.suffix.lower() in suffixes:
                 yield path.relative_to(folder).as_posix()
+            elif skipped is not None:
+                skipped[path.suffix.lower() or "no ending"] += 1
 
 
 def _raise(error: OSError) -> None:
