@@ -197,6 +197,14 @@ def test_conditions_are_compared_with_clean_pictures(
     assert "camera, mild" in capsys.readouterr().err
 
 
+def test_a_strength_without_variation_is_refused(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate = load_script(repository, "evaluate")
+    assert evaluate.main(["--data", "x", "--strength", "0"]) == 2
+    assert "--strength says how far --varied varies" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("short_readings")
 def test_hands_and_resolution_can_be_chosen(
     repository: Path, data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
