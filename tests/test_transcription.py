@@ -374,6 +374,56 @@ def test_a_run_goes_on_where_it_was_stopped(
     assert not list(output.glob(".*partial"))
 
 
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_what_was_read_of_a_window_is_not_read_again(
+    name: str,
+    recognizer: Recognizer,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, output = opened(as_folder, files, tmp_path / "source"), tmp_path / name
+    transcribe(recognizer, source, tmp_path / f"whole-{name}", workers=0, batch_size=2)
+    original = recognizer.read_each
+    calls: list[int] = []
+
+    def failing(pictures: Sequence[Any], *arguments: Any, **options: Any) -> Any:
+        calls.append(len(pictures))
+        if len(calls) == 3:
+            raise PowerCutError
+        return original(pictures, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recognizer, "read_each", failing)
+        with pytest.raises(PowerCutError):
+            transcribe(recognizer, source, output, workers=0, batch_size=2)
+        assert not Shards(output).finished()
+        (journal,) = output.glob(".*.journal")
+        journal.write_bytes(journal.read_bytes() + b'[0, {"id": "cut off')
+        transcribe(recognizer, source, output, workers=0, batch_size=2)
+    good = len(files) - 2
+    read_twice = calls[2]  # the batch that was cut
+    assert sum(calls) == good + read_twice
+    assert not list(output.glob(".*.journal"))
+    for row, other in zip(read(output), read(tmp_path / f"whole-{name}"), strict=True):
+        assert row == pytest.approx(other)
+
+
+def test_what_was_read_with_other_settings_is_dropped(
+    recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    source, output = opened(as_folder, files, tmp_path / "source"), tmp_path / "out.jsonl"
+    transcribe(recognizer, source, output, workers=0)
+    row = read(output)[0] | {"tokens": "of before"}
+    Shards(output).path(0).unlink()
+    Shards(output).note(0, {0: row})
+    transcribe(recognizer, source, output, workers=0)
+    assert read(output)[0]["tokens"] == "of before"
+    Shards(output).note(0, {0: row})
+    transcribe(recognizer, source, output, workers=0, overwrite=True)
+    assert read(output)[0]["tokens"] != "of before"
+
+
 def test_a_run_that_was_killed_before_it_began_can_begin(
     recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
 ) -> None:

@@ -1,11 +1,13 @@
 """What was read, as a folder of parquet or JSONL files: each is there whole or not at all.
 
 A shard holds one window of the source, the rows from `number * window` up to the next shard's, and
-is named by its number. So the names alone tell what is done.
+is named by its number. So the names alone tell what is done. Beside a shard that is not done yet
+there may be a journal, a hidden file with those of its rows that have been read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +33,7 @@ SCHEMA: Final = pa.schema(
     ]
 )
 """Columns of a shard: `error` is null where the picture was read, all but it and `id` elsewhere."""
+_JOURNAL: Final = re.compile(r"\.part-(\d{6,})\.journal")
 _NOTES: Final = frozenset({"inktex", "model"})
 """Settings that are written down for people, and may change."""
 
@@ -62,6 +65,34 @@ class Shards:
     def path(self, number: int) -> Path:
         """Where a shard is."""
         return self.folder / f"part-{number:06}{self.suffix}"
+
+    def _journal(self, number: int) -> Path:
+        return self.folder / f".part-{number:06}.journal"
+
+    def note(self, number: int, rows: Mapping[int, Mapping[str, Any]]) -> None:
+        """Keep some rows of a shard that is not done, in case this process is killed.
+
+        Args:
+            number: of the shard.
+            rows: by their places in it, with the columns of `SCHEMA`.
+        """
+        lines = (json.dumps([index, row]) + "\n" for index, row in rows.items())
+        # A new line first: the last one may have been cut off by a kill. Only ASCII, so any name.
+        with self._journal(number).open("ab", buffering=0) as file:
+            file.write(("\n" + "".join(lines)).encode("ascii"))
+
+    def noted(self, number: int) -> dict[int, dict[str, Any]]:
+        """The rows that `note` kept of a shard, by their places in it."""
+        try:
+            text = self._journal(number).read_text(encoding="ascii", errors="replace")
+        except FileNotFoundError:
+            return {}
+        found = {}
+        for line in text.split("\n"):
+            with contextlib.suppress(ValueError):  # cut off by a kill
+                index, row = json.loads(line)
+                found[index] = row
+        return found
 
     def finished(self) -> set[int]:
         """Numbers of the shards that are there."""
@@ -119,10 +150,16 @@ class Shards:
                 )
         for path in halves:
             path.unlink()
-        if known is not None and not overwrite:
+        goes_on = known is not None and not overwrite
+        finished = self.finished()
+        for path in names:
+            journal = _JOURNAL.fullmatch(path.name)
+            if journal is not None and not (goes_on and int(journal[1]) not in finished):
+                path.unlink(missing_ok=True)
+        if goes_on:
             return
         # Shards first: whoever is killed in between leaves an old run that can go on.
-        for number in self.finished():
+        for number in finished:
             self.path(number).unlink()
         write_text(self.folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
 
@@ -141,6 +178,7 @@ class Shards:
             else:
                 lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in clean)
                 partial.write_text("".join(lines), encoding="utf-8", newline="\n")
+        self._journal(number).unlink(missing_ok=True)
 
     def read(self, number: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """The rows of a shard, or some of their columns."""
