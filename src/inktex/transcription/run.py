@@ -68,6 +68,7 @@ def transcribe(
     workers: int | None = None,
     overwrite: bool = False,
     model_name: str | None = None,
+    engine: str | None = None,
     progress: bool = True,
 ) -> Summary:
     """Read all pictures of a source into a folder of shards.
@@ -92,6 +93,7 @@ def transcribe(
             that suits the device; 0 to do it in this process, in turn with the reading.
         overwrite: whether to begin anew if there is a transcription already.
         model_name: written down with the settings, for people.
+        engine: likewise, what reads; `Shards.engine` gives it to whoever goes on.
         progress: whether to show a bar.
 
     Returns:
@@ -109,6 +111,7 @@ def transcribe(
     settings: dict[str, Any] = {
         "inktex": __version__,
         "model": model_name,
+        "engine": engine,
         "weights": recognizer.fingerprint(),
         "preset": preset,
         "beams": num_beams,

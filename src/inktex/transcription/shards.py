@@ -34,8 +34,6 @@ SCHEMA: Final = pa.schema(
 )
 """Columns of a shard: `error` is null where the picture was read, all but it and `id` elsewhere."""
 _JOURNAL: Final = re.compile(r"\.part-(\d{6,})\.journal")
-_NOTES: Final = frozenset({"inktex", "model"})
-"""Settings that are written down for people, and may change."""
 
 
 class Shards:
@@ -117,6 +115,12 @@ class Shards:
             raise ValueError(f"{self.folder / SETTINGS} is damaged: {error}") from error
         return found
 
+    def engine(self) -> str | None:
+        """The engine of the transcription that is there; None if nothing was begun."""
+        known = self.settings()
+        # Earlier versions did not write it down: unless told otherwise, they used torch.
+        return None if known is None else known.get("engine") or "torch"
+
     def has_begun(self, settings: Mapping[str, Any]) -> bool:
         """Whether the folder holds a transcription with these settings."""
         known = self.settings()
@@ -128,7 +132,8 @@ class Shards:
         Call it in one process, before any shard is written.
 
         Args:
-            settings: all that the rows depend on, and `window`; JSON.
+            settings: all that the rows depend on (`preset`, `beams`, `weights`, `source`) and
+                `window`; whatever else is there is for people, and may change. JSON.
             overwrite: whether to delete what is there and begin anew.
 
         Raises:
@@ -209,20 +214,48 @@ def _text(value: Any) -> Any:
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _differences(known: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What is not the same, in words."""
+def _differences(known: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """What is not the same, in the words of the command line."""
     found = []
-    for name in [*known, *(name for name in asked if name not in known)]:
-        if not prefix and name in _NOTES:
-            continue
-        there, here = known.get(name), asked.get(name)
-        if isinstance(there, Mapping) and isinstance(here, Mapping):
-            found += _differences(there, here, f"{prefix}{name} ")
-        elif there != here:
-            words = [str(one) if one is not None else "none" for one in (there, here)]
-            words = [word if len(word) <= 40 else f"{word[:37]}..." for word in words]
-            if words[0] == words[1]:
-                found.append(f"{prefix}{name} has changed")
-            else:
-                found.append(f"{prefix}{name} was {words[0]} and is {words[1]}")
+    for name in ("preset", "beams", "window"):
+        if known.get(name) != asked.get(name):
+            found.append(_changed(f"--{name}", known.get(name), asked.get(name)))
+    if known.get("weights") != asked.get("weights"):
+        # Each engine has weights of its own, in files of their own.
+        reasons = [
+            _changed(f"--{name}", known[name], asked[name])
+            for name in ("engine", "model")
+            if known.get(name) and asked.get(name) and known[name] != asked[name]
+        ]
+        found += reasons or ["the weights of --model have changed"]
+    return found + _source_differences(known.get("source") or {}, asked.get("source") or {})
+
+
+def _source_differences(known: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    for name in ("kind", "name"):
+        if known.get(name) != asked.get(name):
+            return [_changed("SOURCE", known.get(name), asked.get(name))]
+    found = []
+    for name in ("config", "split", "revision", "image_column", "id_column"):
+        if known.get(name) != asked.get(name):
+            option = f"--{name.replace('_', '-')}"
+            found.append(_changed(option, known.get(name), asked.get(name)))
+    before, now = set(known.get("allowed", ())), set(asked.get("allowed", ()))
+    for name in sorted(before ^ now):
+        words = ("given", "not given") if name in before else ("not given", "given")
+        found.append(f"--allow-{name} was {words[0]} and is {words[1]}")
+    files = known.get("files"), asked.get("files")
+    if files[0] != files[1] and all(isinstance(one, int) for one in files):
+        found.append(f"SOURCE had {files[0]} pictures and has {files[1]}")
+    elif any(known.get(name) != asked.get(name) for name in ("files", "sha256")):
+        found.append("files in SOURCE have been renamed or changed")
+    elif any(known.get(name) != asked.get(name) for name in ("fingerprint", "rows")):
+        found.append("the rows of SOURCE have changed")
+    if not found and known != asked:
+        found.append("SOURCE has changed")
     return found
+
+
+def _changed(what: str, before: Any, now: Any) -> str:
+    words = ["not given" if one is None else str(one) for one in (before, now)]
+    return f"{what} was {words[0]} and is {words[1]}"

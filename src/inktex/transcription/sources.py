@@ -225,7 +225,7 @@ class ParquetSource(Source):
             "files": [[path.name, count, _size(path)] for path, count in self._files],
             "image_column": self.image_column,
             "id_column": self.id_column,
-        }
+        } | _allowance(self.allowed)
 
     def rows(self, ranges: Iterable[range]) -> Iterator[tuple[int, Row]]:
         assert self.total is not None
@@ -299,7 +299,7 @@ class SavedSource(Source):
             "rows": len(data),
             "image_column": image_column,
             "id_column": id_column,
-        }
+        } | _allowance(allowed)
         self._data = _undecoded(data, image_column, id_column)
         self.image_column, self.id_column, self.allowed = image_column, id_column, allowed
         self.total = len(data)
@@ -377,7 +377,7 @@ class StreamedSource(Source):
             "revision": revision,
             "image_column": image_column,
             "id_column": id_column,
-        }
+        } | _allowance(allowed)
 
     def identity(self) -> dict[str, Any]:
         return self._identity
@@ -583,6 +583,11 @@ def _undecoded(data: Any, image_column: str, id_column: str | None) -> Any:
     if data.features is None or isinstance(data.features[image_column], datasets.Image):
         data = data.cast_column(image_column, datasets.Image(decode=False))
     return data
+
+
+def _allowance(allowed: frozenset[str]) -> dict[str, Any]:
+    """Part of an identity: rows that name what is not allowed become errors."""
+    return {"allowed": sorted(allowed)} if allowed else {}
 
 
 def _row_id(batch: Any, column: str | None, index: int, number: int) -> str:
