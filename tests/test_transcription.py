@@ -274,6 +274,16 @@ def test_files_that_are_left_out_are_counted(
     assert ".png" in said.err
 
 
+@pytest.mark.parametrize("form", [as_zip, as_tar])
+def test_files_that_are_left_out_of_archives_are_counted(
+    form: Callable[[dict[str, bytes], Path], str], files: dict[str, bytes], tmp_path: Path
+) -> None:
+    others = dict.fromkeys(("b.pdf", "deeper/c.PDF", "README", ".hidden", "._0.png"), b"")
+    source = open_source([form({"0.png": files["0.png"]} | others, tmp_path / "in")])
+    assert source.total == 1
+    assert source.skipped == {".pdf": 2, "no ending": 1}
+
+
 def test_rows_without_an_id_column_go_by_their_number(
     recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
 ) -> None:
