@@ -32,7 +32,7 @@ from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 from inktex.transcription.run import transcribe
-from inktex.transcription.shards import SCHEMA, Shards
+from inktex.transcription.shards import SCHEMA, Shards, _differences
 from inktex.transcription.sources import PATHS, SETTINGS, URLS, FolderSource, Source, open_source
 
 INKML = b"""<ink xmlns="http://www.w3.org/2003/InkML">
@@ -274,6 +274,16 @@ def test_files_that_are_left_out_are_counted(
     assert ".png" in said.err
 
 
+@pytest.mark.parametrize("form", [as_zip, as_tar])
+def test_files_that_are_left_out_of_archives_are_counted(
+    form: Callable[[dict[str, bytes], Path], str], files: dict[str, bytes], tmp_path: Path
+) -> None:
+    others = dict.fromkeys(("b.pdf", "deeper/c.PDF", "README", ".hidden", "._0.png"), b"")
+    source = open_source([form({"0.png": files["0.png"]} | others, tmp_path / "in")])
+    assert source.total == 1
+    assert source.skipped == {".pdf": 2, "no ending": 1}
+
+
 def test_rows_without_an_id_column_go_by_their_number(
     recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -374,6 +384,56 @@ def test_a_run_goes_on_where_it_was_stopped(
     assert not list(output.glob(".*partial"))
 
 
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_what_was_read_of_a_window_is_not_read_again(
+    name: str,
+    recognizer: Recognizer,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, output = opened(as_folder, files, tmp_path / "source"), tmp_path / name
+    transcribe(recognizer, source, tmp_path / f"whole-{name}", workers=0, batch_size=2)
+    original = recognizer.read_each
+    calls: list[int] = []
+
+    def failing(pictures: Sequence[Any], *arguments: Any, **options: Any) -> Any:
+        calls.append(len(pictures))
+        if len(calls) == 3:
+            raise PowerCutError
+        return original(pictures, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recognizer, "read_each", failing)
+        with pytest.raises(PowerCutError):
+            transcribe(recognizer, source, output, workers=0, batch_size=2)
+        assert not Shards(output).finished()
+        (journal,) = output.glob(".*.journal")
+        journal.write_bytes(journal.read_bytes() + b'[0, {"id": "cut off')
+        transcribe(recognizer, source, output, workers=0, batch_size=2)
+    good = len(files) - 2
+    read_twice = calls[2]  # the batch that was cut
+    assert sum(calls) == good + read_twice
+    assert not list(output.glob(".*.journal"))
+    for row, other in zip(read(output), read(tmp_path / f"whole-{name}"), strict=True):
+        assert row == pytest.approx(other)
+
+
+def test_what_was_read_with_other_settings_is_dropped(
+    recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    source, output = opened(as_folder, files, tmp_path / "source"), tmp_path / "out.jsonl"
+    transcribe(recognizer, source, output, workers=0)
+    row = read(output)[0] | {"tokens": "of before"}
+    Shards(output).path(0).unlink()
+    Shards(output).note(0, {0: row})
+    transcribe(recognizer, source, output, workers=0)
+    assert read(output)[0]["tokens"] == "of before"
+    Shards(output).note(0, {0: row})
+    transcribe(recognizer, source, output, workers=0, overwrite=True)
+    assert read(output)[0]["tokens"] != "of before"
+
+
 def test_a_run_that_was_killed_before_it_began_can_begin(
     recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -398,12 +458,12 @@ def test_other_settings_are_refused_and_overwrite_begins_anew(
     other_model = inktex.load(save_small_model(tmp_path / "other", 3), engine="torch")
     other_source = opened(as_folder, {"0.png": files["0.png"]}, tmp_path / "less")
     refused: list[tuple[str, Recognizer, Source, dict[str, Any]]] = [
-        ("preset was fast and is accurate", recognizer, source, {"preset": "accurate"}),
-        ("beams was none and is 2", recognizer, source, {"num_beams": 2}),
-        ("window was 4 and is 5", recognizer, source, {"window": 5}),
-        ("weights was [0-9a-f]+... and is", other_model, source, {}),
-        (f"source files was {len(files)} and is 1", recognizer, other_source, {}),
-        ("kind was folder and is zip", recognizer, opened(as_zip, files, tmp_path / "s"), {}),
+        ("--preset was fast and is accurate", recognizer, source, {"preset": "accurate"}),
+        ("--beams was not given and is 2", recognizer, source, {"num_beams": 2}),
+        ("--window was 4 and is 5", recognizer, source, {"window": 5}),
+        ("the weights of --model have changed", other_model, source, {}),
+        (f"SOURCE had {len(files)} pictures and has 1", recognizer, other_source, {}),
+        ("SOURCE was folder and is zip", recognizer, opened(as_zip, files, tmp_path / "s"), {}),
     ]
     for message, reader, pictures, changes in refused:
         with pytest.raises(ValueError, match=message) as error:
@@ -415,6 +475,23 @@ def test_other_settings_are_refused_and_overwrite_begins_anew(
     summary = transcribe(recognizer, other_source, output, workers=0, overwrite=True)
     assert (summary.rows, summary.read) == (1, 1)
     assert [row["id"] for row in read(output)] == ["0.png"]
+
+
+def test_changed_settings_are_named_as_they_were_given() -> None:
+    table = {"kind": "parquet", "files": [["a", 1, 2]], "image_column": "image", "id_column": None}
+    begun = {"preset": "fast", "weights": "1", "engine": "onnx", "model": "a", "source": table}
+    cases: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+        ({"engine": "torch", "weights": "2"}, {}, "--engine was onnx and is torch"),
+        ({"model": "b", "weights": "2"}, {}, "--model was a and is b"),
+        ({"weights": "2"}, {}, "the weights of --model have changed"),
+        ({}, {"id_column": "name"}, "--id-column was not given and is name"),
+        ({}, {"allowed": ["urls"]}, "--allow-urls was not given and is given"),
+        ({}, {"files": [["a", 1, 3]]}, "files in SOURCE have been renamed or changed"),
+        ({}, {"later": 1}, "SOURCE has changed"),
+    ]
+    for changes, in_source, words in cases:
+        assert _differences(begun, begun | changes | {"source": table | in_source}) == [words]
+    assert _differences(begun, begun | {"engine": "torch", "model": "c", "inktex": "9"}) == []
 
 
 def test_a_run_ends_when_another_one_takes_its_place(
@@ -446,7 +523,7 @@ def test_a_source_that_changed_is_refused(
     output = tmp_path / "out.jsonl"
     transcribe(recognizer, opened(as_folder, files, tmp_path / "source"), output, workers=0)
     (tmp_path / "source" / "new.png").write_bytes(files["1.png"])
-    with pytest.raises(ValueError, match="source files was 10 and is 11"):
+    with pytest.raises(ValueError, match="SOURCE had 10 pictures and has 11"):
         transcribe(recognizer, FolderSource(tmp_path / "source"), output, workers=0)
 
 
@@ -533,6 +610,32 @@ def test_the_command_reads_and_shows_how_far_it_is(
     assert "picture/s" in error or "s/picture" in error
     assert json.loads((output / SETTINGS).read_text())["beams"] == 2
     assert "0 read now" in run(capsys, *arguments)[1]
+
+
+def test_a_run_goes_on_with_its_engine(
+    files: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The default is another one beside a GPU, and was in earlier versions."""
+    source = as_folder({"0.png": files["0.png"], "1.png": files["1.png"]}, tmp_path / "source")
+    for engine in ("onnx", "torch"):
+        output = tmp_path / f"{engine}.jsonl"
+        arguments = (source, "--output", output, "--window", 1, "--workers", 0)
+        assert run(capsys, *arguments, "--engine", engine)[0] == 0
+        assert json.loads((output / SETTINGS).read_text())["engine"] == engine
+        Shards(output).path(1).unlink()
+        status, out, error = run(capsys, *arguments)
+        assert (status, out) == (0, f"{output}: 2 rows, 0 of them with an error; 1 read now.\n"), (
+            error
+        )
+        other = "torch" if engine == "onnx" else "onnx"
+        status, _, error = run(capsys, *arguments, "--engine", other)
+        assert status == 2
+        assert f"--engine was {engine} and is {other}" in error
+    begun = json.loads((output / SETTINGS).read_text())
+    del begun["engine"]
+    (output / SETTINGS).write_text(json.dumps(begun))
+    Shards(output).path(1).unlink()
+    assert "1 read now" in run(capsys, *arguments)[1]
 
 
 @pytest.mark.parametrize(

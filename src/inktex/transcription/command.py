@@ -51,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=(AUTO, *ENGINES),
         default=AUTO,
-        help="see inktex recognize; auto is torch beside a GPU (default: auto)",
+        help="see inktex recognize; auto is torch beside a GPU, and what a "
+        "run was begun with where it goes on (default: auto)",
     )
     parser.add_argument(
         "--beams",
@@ -121,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
     from transformers.utils import logging
 
     from inktex.processes import start_processes
-    from inktex.recognizer import load
+    from inktex.recognizer import fastest_engine, load
 
     from .run import transcribe
     from .shards import Shards
@@ -131,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
     logging.disable_progress_bar()
     rank = os.environ.get("RANK", "0")
     try:
-        Shards(options.output)  # a wrong name is told before anything is loaded
+        shards = Shards(options.output)  # a wrong name is told before anything is loaded
         state = start_processes(options.threads)
         source = open_source(
             options.sources,
@@ -146,7 +147,19 @@ def run(options: argparse.Namespace) -> int:
                 if is_allowed
             ),
         )
-        recognizer = load(options.model, device=str(state.device), engine=options.engine)
+        engine = options.engine
+        if engine == AUTO:
+            # Each engine has weights of its own: a run goes on with the one that it was begun with.
+            engine = None if options.overwrite else shards.engine()
+        if engine is None:
+            engine = fastest_engine(
+                options.model,
+                str(state.device),
+                preset=options.preset,
+                num_beams=options.beams,
+            )
+        device = str(state.device) if engine == "torch" else "cpu"
+        recognizer = load(options.model, device=device, engine=engine)
         summary = transcribe(
             recognizer,
             source,
@@ -158,6 +171,7 @@ def run(options: argparse.Namespace) -> int:
             workers=options.workers,
             overwrite=options.overwrite,
             model_name=options.model or "shipped",
+            engine=engine,
         )
     except (ValueError, OSError, ImportError) as error:
         where = "" if rank == "0" else f"process {rank}: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count, groupby, islice
@@ -68,6 +68,7 @@ def transcribe(
     workers: int | None = None,
     overwrite: bool = False,
     model_name: str | None = None,
+    engine: str | None = None,
     progress: bool = True,
 ) -> Summary:
     """Read all pictures of a source into a folder of shards.
@@ -92,6 +93,7 @@ def transcribe(
             that suits the device; 0 to do it in this process, in turn with the reading.
         overwrite: whether to begin anew if there is a transcription already.
         model_name: written down with the settings, for people.
+        engine: likewise, what reads; `Shards.engine` gives it to whoever goes on.
         progress: whether to show a bar.
 
     Returns:
@@ -109,6 +111,7 @@ def transcribe(
     settings: dict[str, Any] = {
         "inktex": __version__,
         "model": model_name,
+        "engine": engine,
         "weights": recognizer.fingerprint(),
         "preset": preset,
         "beams": num_beams,
@@ -148,6 +151,11 @@ def transcribe(
         dynamic_ncols=True,
         disable=not (progress and state.is_main_process),
     )
+
+    def check_begun() -> None:
+        if not shards.has_begun(settings):  # this process may have outlived its launcher
+            raise OSError(f"{output} was begun anew by somebody else; this run ends.")
+
     own: set[int] = set()
     elsewhere: set[int] = set()
     with bar:
@@ -157,9 +165,14 @@ def transcribe(
             number, prepared = found
             if not source.is_streamed and len(prepared) != _length(number, window, source.total):
                 raise OSError("The source has fewer rows than it had at the beginning.")
-            rows = _read(recognizer, prepared, preset, num_beams, limits, bar)
-            if not shards.has_begun(settings):  # this process may have outlived its launcher
-                raise OSError(f"{output} was begun anew by somebody else; this run ends.")
+            kept = shards.noted(number)
+
+            def keep(new: dict[int, dict[str, Any]], number: int = number) -> None:
+                check_begun()
+                shards.note(number, new)
+
+            rows = _read(recognizer, prepared, preset, num_beams, limits, bar, kept, keep)
+            check_begun()
             shards.write(number, rows)
             own.add(number)
             if state.num_processes > 1 and state.is_main_process:
@@ -298,14 +311,23 @@ def _read(
     num_beams: int | None,
     limits: BatchLimits,
     bar: Any,
+    kept: Mapping[int, dict[str, Any]],
+    keep: Callable[[dict[int, dict[str, Any]]], None],
 ) -> list[dict[str, Any]]:
-    """The rows of a window, in the order of the source."""
+    """The rows of a window, in the order of the source.
+
+    Args:
+        kept: rows that a run which was killed has read, by their places.
+        keep: called with the rows of each batch, by their places.
+    """
     pictures: dict[int, PlacedPicture] = {}
     rows: list[dict[str, Any]] = []
     for index, one in enumerate(prepared):
         rows.append({"id": one.id, "latex": None, "tokens": None, "score": None, "error": None})
         if isinstance(one.picture, str):
             rows[index]["error"] = one.picture
+        elif kept.get(index, {}).get("id") == one.id:
+            rows[index] = kept[index]
         else:
             pictures[index] = one.picture
     bar.update(len(rows) - len(pictures))
@@ -324,6 +346,7 @@ def _read(
                 rows[number]["error"] = str(result)
             else:
                 rows[number].update(latex=result.latex, tokens=result.tokens, score=result.score)
+        keep({number: rows[number] for number in together})
         bar.update(len(together))
     return rows
 

@@ -1,11 +1,13 @@
 """What was read, as a folder of parquet or JSONL files: each is there whole or not at all.
 
 A shard holds one window of the source, the rows from `number * window` up to the next shard's, and
-is named by its number. So the names alone tell what is done.
+is named by its number. So the names alone tell what is done. Beside a shard that is not done yet
+there may be a journal, a hidden file with those of its rows that have been read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,8 +33,7 @@ SCHEMA: Final = pa.schema(
     ]
 )
 """Columns of a shard: `error` is null where the picture was read, all but it and `id` elsewhere."""
-_NOTES: Final = frozenset({"inktex", "model"})
-"""Settings that are written down for people, and may change."""
+_JOURNAL: Final = re.compile(r"\.part-(\d{6,})\.journal")
 
 
 class Shards:
@@ -63,6 +64,34 @@ class Shards:
         """Where a shard is."""
         return self.folder / f"part-{number:06}{self.suffix}"
 
+    def _journal(self, number: int) -> Path:
+        return self.folder / f".part-{number:06}.journal"
+
+    def note(self, number: int, rows: Mapping[int, Mapping[str, Any]]) -> None:
+        """Keep some rows of a shard that is not done, in case this process is killed.
+
+        Args:
+            number: of the shard.
+            rows: by their places in it, with the columns of `SCHEMA`.
+        """
+        lines = (json.dumps([index, row]) + "\n" for index, row in rows.items())
+        # A new line first: the last one may have been cut off by a kill. Only ASCII, so any name.
+        with self._journal(number).open("ab", buffering=0) as file:
+            file.write(("\n" + "".join(lines)).encode("ascii"))
+
+    def noted(self, number: int) -> dict[int, dict[str, Any]]:
+        """The rows that `note` kept of a shard, by their places in it."""
+        try:
+            text = self._journal(number).read_text(encoding="ascii", errors="replace")
+        except FileNotFoundError:
+            return {}
+        found = {}
+        for line in text.split("\n"):
+            with contextlib.suppress(ValueError):  # cut off by a kill
+                index, row = json.loads(line)
+                found[index] = row
+        return found
+
     def finished(self) -> set[int]:
         """Numbers of the shards that are there."""
         if not self.folder.is_dir():
@@ -86,6 +115,12 @@ class Shards:
             raise ValueError(f"{self.folder / SETTINGS} is damaged: {error}") from error
         return found
 
+    def engine(self) -> str | None:
+        """The engine of the transcription that is there; None if nothing was begun."""
+        known = self.settings()
+        # Earlier versions did not write it down: unless told otherwise, they used torch.
+        return None if known is None else known.get("engine") or "torch"
+
     def has_begun(self, settings: Mapping[str, Any]) -> bool:
         """Whether the folder holds a transcription with these settings."""
         known = self.settings()
@@ -97,7 +132,8 @@ class Shards:
         Call it in one process, before any shard is written.
 
         Args:
-            settings: all that the rows depend on, and `window`; JSON.
+            settings: all that the rows depend on (`preset`, `beams`, `weights`, `source`) and
+                `window`; whatever else is there is for people, and may change. JSON.
             overwrite: whether to delete what is there and begin anew.
 
         Raises:
@@ -119,10 +155,16 @@ class Shards:
                 )
         for path in halves:
             path.unlink()
-        if known is not None and not overwrite:
+        goes_on = known is not None and not overwrite
+        finished = self.finished()
+        for path in names:
+            journal = _JOURNAL.fullmatch(path.name)
+            if journal is not None and not (goes_on and int(journal[1]) not in finished):
+                path.unlink(missing_ok=True)
+        if goes_on:
             return
         # Shards first: whoever is killed in between leaves an old run that can go on.
-        for number in self.finished():
+        for number in finished:
             self.path(number).unlink()
         write_text(self.folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
 
@@ -141,6 +183,7 @@ class Shards:
             else:
                 lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in clean)
                 partial.write_text("".join(lines), encoding="utf-8", newline="\n")
+        self._journal(number).unlink(missing_ok=True)
 
     def read(self, number: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """The rows of a shard, or some of their columns."""
@@ -171,20 +214,48 @@ def _text(value: Any) -> Any:
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _differences(known: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What is not the same, in words."""
+def _differences(known: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """What is not the same, in the words of the command line."""
     found = []
-    for name in [*known, *(name for name in asked if name not in known)]:
-        if not prefix and name in _NOTES:
-            continue
-        there, here = known.get(name), asked.get(name)
-        if isinstance(there, Mapping) and isinstance(here, Mapping):
-            found += _differences(there, here, f"{prefix}{name} ")
-        elif there != here:
-            words = [str(one) if one is not None else "none" for one in (there, here)]
-            words = [word if len(word) <= 40 else f"{word[:37]}..." for word in words]
-            if words[0] == words[1]:
-                found.append(f"{prefix}{name} has changed")
-            else:
-                found.append(f"{prefix}{name} was {words[0]} and is {words[1]}")
+    for name in ("preset", "beams", "window"):
+        if known.get(name) != asked.get(name):
+            found.append(_changed(f"--{name}", known.get(name), asked.get(name)))
+    if known.get("weights") != asked.get("weights"):
+        # Each engine has weights of its own, in files of their own.
+        reasons = [
+            _changed(f"--{name}", known[name], asked[name])
+            for name in ("engine", "model")
+            if known.get(name) and asked.get(name) and known[name] != asked[name]
+        ]
+        found += reasons or ["the weights of --model have changed"]
+    return found + _source_differences(known.get("source") or {}, asked.get("source") or {})
+
+
+def _source_differences(known: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    for name in ("kind", "name"):
+        if known.get(name) != asked.get(name):
+            return [_changed("SOURCE", known.get(name), asked.get(name))]
+    found = []
+    for name in ("config", "split", "revision", "image_column", "id_column"):
+        if known.get(name) != asked.get(name):
+            option = f"--{name.replace('_', '-')}"
+            found.append(_changed(option, known.get(name), asked.get(name)))
+    before, now = set(known.get("allowed", ())), set(asked.get("allowed", ()))
+    for name in sorted(before ^ now):
+        words = ("given", "not given") if name in before else ("not given", "given")
+        found.append(f"--allow-{name} was {words[0]} and is {words[1]}")
+    files = known.get("files"), asked.get("files")
+    if files[0] != files[1] and all(isinstance(one, int) for one in files):
+        found.append(f"SOURCE had {files[0]} pictures and has {files[1]}")
+    elif any(known.get(name) != asked.get(name) for name in ("files", "sha256")):
+        found.append("files in SOURCE have been renamed or changed")
+    elif any(known.get(name) != asked.get(name) for name in ("fingerprint", "rows")):
+        found.append("the rows of SOURCE have changed")
+    if not found and known != asked:
+        found.append("SOURCE has changed")
     return found
+
+
+def _changed(what: str, before: Any, now: Any) -> str:
+    words = ["not given" if one is None else str(one) for one in (before, now)]
+    return f"{what} was {words[0]} and is {words[1]}"

@@ -134,9 +134,11 @@ class ZipSource(_Files):
     """
 
     def __init__(self, path: Path) -> None:
+        self.skipped = Counter[str]()
         try:
             with zipfile.ZipFile(path) as archive:
-                files = [(member.filename, member.CRC) for member in _zipped(archive)]
+                members = _zipped(archive, self.skipped)
+                files = [(member.filename, member.CRC) for member in members]
         except zipfile.BadZipFile as error:
             raise ValueError(f"{path} is not a zip, or a damaged one: {error}") from error
         super().__init__("zip", path, files)
@@ -160,10 +162,11 @@ class TarSource(_Files):
 
     def __init__(self, path: Path) -> None:
         self._places: list[tuple[str, int, int]] = []
+        self.skipped = Counter[str]()
         try:
             with tarfile.open(path) as archive:
                 for member in archive:
-                    if member.isreg() and _is_picture(member.name):
+                    if member.isreg() and _is_picture(member.name, self.skipped):
                         self._places.append((member.name, member.offset_data, member.size))
                     archive.members = []  # type: ignore[attr-defined]  # it would keep them all
         except (tarfile.TarError, EOFError) as error:
@@ -225,7 +228,7 @@ class ParquetSource(Source):
             "files": [[path.name, count, _size(path)] for path, count in self._files],
             "image_column": self.image_column,
             "id_column": self.id_column,
-        }
+        } | _allowance(self.allowed)
 
     def rows(self, ranges: Iterable[range]) -> Iterator[tuple[int, Row]]:
         assert self.total is not None
@@ -299,7 +302,7 @@ class SavedSource(Source):
             "rows": len(data),
             "image_column": image_column,
             "id_column": id_column,
-        }
+        } | _allowance(allowed)
         self._data = _undecoded(data, image_column, id_column)
         self.image_column, self.id_column, self.allowed = image_column, id_column, allowed
         self.total = len(data)
@@ -377,7 +380,7 @@ class StreamedSource(Source):
             "revision": revision,
             "image_column": image_column,
             "id_column": id_column,
-        }
+        } | _allowance(allowed)
 
     def identity(self) -> dict[str, Any]:
         return self._identity
@@ -485,7 +488,11 @@ def _walk(
             if path.suffix.lower() in suffixes:
                 yield path.relative_to(folder).as_posix()
             elif skipped is not None:
-                skipped[path.suffix.lower() or "no ending"] += 1
+                skipped[_ending(name)] += 1
+
+
+def _ending(name: str) -> str:
+    return os.path.splitext(name)[1].lower() or "no ending"
 
 
 def _raise(error: OSError) -> None:
@@ -493,8 +500,12 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _is_picture(name: str) -> bool:
+def _is_picture(name: str, skipped: Counter[str] | None = None) -> bool:
     """Whether a name in an archive is that of a picture, and not macOS's notes about one.
+
+    Args:
+        name: path of the entry.
+        skipped: counts the endings of the other files, if it is given.
 
     Raises:
         ValueError: if it climbs out of its folder.
@@ -505,15 +516,17 @@ def _is_picture(name: str) -> bool:
             f"The archive has an entry {name!r}, which climbs out of its folder. Such an archive "
             "is broken or an attack; nothing is read from it."
         )
-    return (
-        os.path.splitext(parts[-1])[1].lower() in SUFFIXES
-        and not parts[-1].startswith("._")
-        and "__MACOSX" not in parts
-    )
+    if parts[-1].startswith(".") or "__MACOSX" in parts:
+        return False
+    is_picture = os.path.splitext(parts[-1])[1].lower() in SUFFIXES
+    if not is_picture and skipped is not None:
+        skipped[_ending(parts[-1])] += 1
+    return is_picture
 
 
-def _zipped(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    return [one for one in archive.infolist() if not one.is_dir() and _is_picture(one.filename)]
+def _zipped(archive: zipfile.ZipFile, skipped: Counter[str] | None = None) -> list[zipfile.ZipInfo]:
+    files = (one for one in archive.infolist() if not one.is_dir())
+    return [one for one in files if _is_picture(one.filename, skipped)]
 
 
 def _size(path: Path) -> int:
@@ -583,6 +596,11 @@ def _undecoded(data: Any, image_column: str, id_column: str | None) -> Any:
     if data.features is None or isinstance(data.features[image_column], datasets.Image):
         data = data.cast_column(image_column, datasets.Image(decode=False))
     return data
+
+
+def _allowance(allowed: frozenset[str]) -> dict[str, Any]:
+    """Part of an identity: rows that name what is not allowed become errors."""
+    return {"allowed": sorted(allowed)} if allowed else {}
 
 
 def _row_id(batch: Any, column: str | None, index: int, number: int) -> str:
