@@ -630,11 +630,15 @@ def test_a_recipe_that_starts_from_weights_has_their_pictures(name: str) -> None
 
 
 def test_what_a_recipe_says_of_pictures_stands(tmp_path: Path) -> None:
-    images = InktexImageProcessor(resolution=0.7, margin_before=3, margin_after=2)
+    images = InktexImageProcessor(
+        resolution=0.7, margin_before=3, margin_after=2, stroke_range=(1.5, 7.0), symbol_height=30
+    )
     InktexProcessor(images, build_tokenizer()).save_pretrained(tmp_path)
     changes = [f"init={tmp_path}", "batch.margin_after=9"]
     batch = load_recipe(recipe_path("finetune"), changes).batch
     assert (batch.resolution, batch.margin_before, batch.margin_after) == (0.7, 3, 9)
+    made = loop.make_processor(load_recipe(recipe_path("finetune"), changes)).image_processor
+    assert (made.stroke_range, made.symbol_height, made.margin_after) == ([1.5, 7.0], 30, 9)
     fresh = load_recipe(recipe_path("tiny")).batch
     assert (fresh.margin_before, fresh.margin_after) == (MARGIN_BEFORE, MARGIN_AFTER)
 

@@ -22,6 +22,7 @@ from inktex.files import new_file, new_folder, write_text
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.decoder_inktex import InktexDecoder, centres
 from inktex.modeling.generation_inktex import sequence_logits
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
@@ -489,10 +490,30 @@ def _validate(
 
 
 def make_processor(recipe: Recipe) -> InktexProcessor:
-    """The processor that brings pictures to the resolution that the model is trained at."""
+    """The processor that brings pictures to the resolution that the model is trained at.
+
+    What the recipe does not set stays as in the weights that it starts from.
+    """
     images = image_processor(recipe.batch)
     images.thinner = shipped_thinner()  # it knows of pens, whatever model reads what it draws
+    start = _processor_of_start(recipe)
+    if start is not None:
+        for name in ("symbol_height", "stroke_width", "height_tolerance", "stroke_range"):
+            setattr(images, name, getattr(start, name))
+        images.thinner = start.thinner or images.thinner
     return InktexProcessor(images, build_tokenizer())
+
+
+def _processor_of_start(recipe: Recipe) -> InktexImageProcessor | None:
+    """The image processor of the weights that a recipe starts from; None if there is none."""
+    if recipe.init is None:
+        return None
+    init = pretrained_path() if recipe.init == SHIPPED else recipe.init
+    try:
+        found: InktexImageProcessor = InktexImageProcessor.from_pretrained(str(init))
+    except OSError:  # weights alone
+        return None
+    return found
 
 
 def save_model(

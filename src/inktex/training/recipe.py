@@ -320,12 +320,17 @@ def _with_settings_of_start(content: Mapping[str, Any]) -> Mapping[str, Any]:
     missing = [name for name in PICTURES if name not in batch]
     if init is None or not missing:
         return content
-    folder = pretrained_path() if init == SHIPPED else Path(str(init))
-    try:
-        text = (folder / "processor_config.json").read_text(encoding="utf-8")
-    except OSError:
+    from transformers.utils import cached_file  # only here: it takes seconds to import
+
+    path = cached_file(
+        str(pretrained_path() if init == SHIPPED else init),
+        "processor_config.json",
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    if path is None:
         return content
-    settings = json.loads(text).get("image_processor", {})
+    settings = json.loads(Path(path).read_text(encoding="utf-8")).get("image_processor", {})
     known = {name: settings[name] for name in missing if name in settings}
     return {**content, "batch": {**known, **batch}}
 
