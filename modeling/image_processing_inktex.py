@@ -1,6 +1,5 @@
 """Any picture of handwritten mathematics to the pixels that the model was trained on."""
 
-import copy
 import inspect
 import os
 from collections.abc import Sequence
@@ -169,10 +168,8 @@ class InktexImageProcessor(BaseImageProcessor):
                 f"The image processor has no setting {', '.join(unknown)}. It has "
                 f"{', '.join(known)}."
             )
-        other = copy.copy(self)
-        for name, value in settings.items():
-            setattr(other, name, value)
-        return other
+        kept = {name: getattr(self, name) for name in known}
+        return InktexImageProcessor(**{**kept, **settings})
 
     def stack(
         self, drawn: Sequence[NDArray[np.uint8]], return_tensors: str | None = None

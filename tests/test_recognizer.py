@@ -232,6 +232,26 @@ def test_whatever_one_picture_raises_is_its_own_error(
     assert isinstance(found[1], IndexError)
 
 
+def test_a_full_memory_is_not_a_pictures_error(
+    recognizer: Recognizer, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(recognizer.image_processor, "place", full)
+    with pytest.raises(MemoryError):
+        list(recognizer.read_each(pictures))
+    monkeypatch.undo()
+    monkeypatch.setattr(recognizer, "search", full)
+    with pytest.raises(MemoryError):
+        list(recognizer.read_each(pictures))
+
+
+def test_onnx_says_what_it_does_not_take() -> None:
+    with pytest.raises(ValueError, match=r"engine onnx reads folders .* takes no revision, token"):
+        inktex.load("owner/name", engine="onnx", revision="v1", token="secret")
+
+
 def test_several_pictures_come_back_in_order(
     recognizer: Recognizer, pictures: list[Image.Image]
 ) -> None:

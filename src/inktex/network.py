@@ -24,8 +24,13 @@ def hub_address() -> str:
 def hub_answers() -> bool:
     """Whether the Hub takes a connection within `PATIENCE` seconds.
 
-    True without a try where a proxy stands between, which alone could tell.
+    True without a try where a proxy stands between, which alone could tell; False where
+    `HF_HUB_OFFLINE` says that nothing is to be fetched.
     """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
     address = urllib.parse.urlsplit(hub_address())
     if urllib.request.getproxies().get(address.scheme) or address.hostname is None:
         return True

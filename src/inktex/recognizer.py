@@ -287,6 +287,8 @@ class BaseRecognizer(ABC):
         """What `read` gives; if that fails, a reading or an error of each picture by itself."""
         try:
             return [*self.read(placed, **options)]
+        except MemoryError:  # not this picture's fault alone: whoever called has to know
+            raise
         except Exception as error:  # whatever it is, the other pictures can be read
             if len(placed) == 1:
                 return [error]
@@ -493,6 +495,8 @@ def prepare(picture: Any, image_processor: Any) -> PlacedPicture:
 def _prepare_or_error(picture: Any, image_processor: Any) -> PlacedPicture | Exception:
     try:
         return prepare(picture, image_processor)
+    except MemoryError:
+        raise
     except Exception as error:  # whatever it is, the other pictures can be read
         return error
 
@@ -682,6 +686,12 @@ def load(
         return Recognizer.from_pretrained(name, device, **kwargs)
     from .onnx.engine import OnnxRecognizer
 
+    unknown = sorted(kwargs.keys() - {"threads"})
+    if unknown:
+        raise ValueError(
+            f"The engine {engine} reads folders of this machine and takes no {', '.join(unknown)}. "
+            "Download the model first (huggingface_hub.snapshot_download) or take engine='torch'."
+        )
     found = OnnxRecognizer.from_pretrained(name, ENGINES[engine], **kwargs)
     return AutoRecognizer(found, lambda: _load_whole(name)) if is_auto else found
 
