@@ -19,7 +19,7 @@ from inktex.modeling.placing_inktex import stack_pictures as stack
 from inktex.modeling.thinning_inktex import Thinner
 from inktex.recognizer import MAX_TOKENS, BaseRecognizer, Found, is_greedy, pretrained_path
 
-from .files import Export, find_export
+from .files import Export, find_export, read_words
 from .search import Graphs
 
 __all__ = ["ImageProcessor", "OnnxRecognizer"]
@@ -51,12 +51,10 @@ class OnnxRecognizer(BaseRecognizer):
     """
 
     def __init__(self, export: Export, threads: int | None = None) -> None:
-        from tokenizers import Tokenizer
-
         self.export, self.settings = export, export.settings
         self.image_processor = ImageProcessor(export.settings.image_processor, export.thinner)
         self.graphs = Graphs(export, threads)
-        self.tokenizer = Tokenizer.from_file(str(export.tokenizer))
+        self.words = read_words(export.tokenizer)
 
     @classmethod
     def from_pretrained(
@@ -101,12 +99,15 @@ class OnnxRecognizer(BaseRecognizer):
         pixels, mask = stack(drawn, self.settings.multiple)
         found = self.graphs.read(pixels, mask, MAX_TOKENS + 1)
         return Found(
-            self.tokenizer.decode_batch(found.sequences, skip_special_tokens=True),
+            [self._text(sequence) for sequence in found.sequences],
             [math.exp(sum(row)) for row in found.log_probabilities],
             [[math.exp(one) for one in row] for row in found.log_probabilities],
             found.attention,
             self.settings.stride,
         )
+
+    def _text(self, sequence: Sequence[int]) -> str:
+        return " ".join(self.words[number] for number in sequence if number in self.words)
 
     def fingerprint(self) -> str:
         """See `BaseRecognizer`."""

@@ -21,7 +21,7 @@ from inktex.modeling.thinning_inktex import THINNER_FILE
 __all__ = [
     "DECODER", "ENCODER", "GRAPHS", "PRECISIONS", "SETTINGS", "SHIPPED", "TOKENIZER", "WEIGHTS",
     "Export", "Settings", "architecture", "cache_folder", "checksum", "exported_folder",
-    "find_export", "make_settings", "read_settings", "read_weights",
+    "find_export", "make_settings", "read_settings", "read_weights", "read_words",
 ]  # fmt: skip
 
 PRECISIONS: Final = ("fp32", "int8")
@@ -184,6 +184,31 @@ def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
                 numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
             found[name] = numbers.astype(np.float32, copy=False).reshape(tensor["shape"])
     return found
+
+
+def read_words(path: Path) -> dict[int, str]:
+    """The words of a tokenizer by their ids, without those that only steer the model.
+
+    They say what `Tokenizer.decode` does, without the library, which brings as much as all else
+    that reads pictures without torch.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is no tokenizer, or one whose tokens are not words.
+    """
+    content = _read(path)
+    try:
+        model, added, decoder = content["model"], content["added_tokens"], content["decoder"]
+        kind, words = model["type"], {number: word for word, number in model["vocab"].items()}
+        words |= {one["id"]: one["content"] for one in added}
+        special = {one["id"] for one in added if one["special"]}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no tokenizer, or damaged: {error}") from error
+    if kind != "WordLevel" or decoder is not None:
+        raise ValueError(
+            f"The tokens in {path} are not words. Take the engine torch for this model."
+        )
+    return {number: word for number, word in words.items() if number not in special}
 
 
 def _read(path: Path) -> dict[str, Any]:

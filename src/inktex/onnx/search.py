@@ -171,9 +171,7 @@ def _runtime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise ImportError(
-            "The ONNX engine needs onnxruntime: pip install 'inktex[onnx]'."
-        ) from error
+        raise ImportError("The ONNX engine needs onnxruntime: pip install onnxruntime.") from error
     return onnxruntime
 
 
