@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import os
 import threading
+from dataclasses import dataclass
 from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
 
-import torch
-from accelerate import PartialState
-from accelerate.utils import parse_flag_from_env
+from .extras import require
 
-__all__ = ["end_with_parent", "start_processes"]
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+__all__ = ["Alone", "end_with_parent", "find_processes", "join_processes", "start_processes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A run of this process alone: it answers as accelerate's `PartialState` does, without torch.
+
+    Attributes:
+        device: to compute on, as torch names it.
+        process_index: of this process.
+        num_processes: of the run.
+        is_main_process: whether this is the first of them.
+    """
+
+    device: str = "cpu"
+    process_index: int = 0
+    num_processes: int = 1
+    is_main_process: bool = True
+
+    def destroy_process_group(self) -> None:
+        """There is none."""
 
 
 def start_processes(threads: int | None = None) -> PartialState:
@@ -27,9 +51,11 @@ def start_processes(threads: int | None = None) -> PartialState:
     Raises:
         ValueError: if there are others that cannot be reached.
     """
-    is_cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
-    state = PartialState(cpu=is_cpu)
-    if state.num_processes != int(os.environ.get("WORLD_SIZE", "1")):
+    import torch
+    from accelerate import PartialState
+
+    state = PartialState(cpu=_is_for_cpus() or not torch.accelerator.is_available())
+    if state.num_processes != _started():
         raise ValueError(
             f"Several processes were started, but cannot work together on {state.device}. Set "
             "ACCELERATE_USE_CPU=true, or start one."
@@ -39,6 +65,51 @@ def start_processes(threads: int | None = None) -> PartialState:
     if threads is not None:
         torch.set_num_threads(threads)
     return state
+
+
+def join_processes(threads: int | None = None) -> PartialState | Alone:
+    """What `start_processes` does, without accelerate and torch where this process is alone.
+
+    Args:
+        threads: see `start_processes`.
+
+    Raises:
+        ValueError: if there are others that cannot be reached.
+        ImportError: if there are others, and torch or accelerate is not installed.
+    """
+    if _started() > 1:
+        require("transcribe", "A run of several processes", "torch", "accelerate")
+        return start_processes(threads)
+    if threads is not None and importlib.util.find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    return find_processes()
+
+
+def find_processes() -> PartialState | Alone:
+    """The processes of this run, which `join_processes` has found."""
+    if _started() > 1:
+        from accelerate import PartialState
+
+        return PartialState()
+    if _is_for_cpus() or importlib.util.find_spec("torch") is None:
+        return Alone()
+    import torch
+
+    if not torch.accelerator.is_available():
+        return Alone()
+    return Alone(str(torch.accelerator.current_accelerator()))
+
+
+def _started() -> int:
+    """How many processes the launcher has started; 1 if there is none."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _is_for_cpus() -> bool:
+    """Whether accelerate is told to leave accelerators alone."""
+    return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "t", "yes", "y", "on")
 
 
 def end_with_parent() -> None:
