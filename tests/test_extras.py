@@ -68,8 +68,8 @@ def test_without_torch_the_preset_fast_is_read(picture: str) -> None:
     [
         ("torch", ["recognize", "--preset", "accurate"], "torch is not installed"),
         ("torch", ["recognize", "--alternatives", "2"], "torch is not installed"),
-        ("accelerate", ["transcribe", "--output", "x.jsonl"], "pip install 'inktex[transcribe]'"),
-        ("datasets", ["transcribe", "--output", "x.jsonl"], "pip install 'inktex[transcribe]'"),
+        ("transformers", ["recognize", "--beams", "2"], "transformers is not installed"),
+        ("pyarrow", ["transcribe", "--output", "x.parquet"], "pip install 'inktex[transcribe]'"),
     ],
 )
 def test_what_is_missing_is_said_in_a_sentence(

@@ -32,7 +32,7 @@ from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 from inktex.transcription.run import transcribe
-from inktex.transcription.shards import SCHEMA, Shards, _differences
+from inktex.transcription.shards import COLUMNS, Shards, _differences, schema
 from inktex.transcription.sources import PATHS, SETTINGS, URLS, FolderSource, Source, open_source
 
 INKML = b"""<ink xmlns="http://www.w3.org/2003/InkML">
@@ -304,10 +304,10 @@ def test_parquet_and_jsonl_hold_the_same(
         transcribe(recognizer, source, tmp_path / name, window=4, workers=1)
     assert read(tmp_path / "out.parquet") == read(tmp_path / "out.jsonl")
     lines = (tmp_path / "out.jsonl" / "part-000000.jsonl").read_text(encoding="utf-8")
-    assert list(json.loads(lines.splitlines()[0])) == SCHEMA.names
+    assert list(json.loads(lines.splitlines()[0])) == list(COLUMNS)
     # As strangers read it: the settings are not taken for data.
     assert pq.read_table(tmp_path / "out.parquet").to_pylist() == read(tmp_path / "out.parquet")
-    features = datasets.Features.from_arrow_schema(SCHEMA)
+    features = datasets.Features.from_arrow_schema(schema())
     for name in ("out.parquet", "out.jsonl"):
         data = datasets.load_dataset(str(tmp_path / name), split="train", features=features)
         assert data.num_rows == len(files)
@@ -641,7 +641,7 @@ def test_a_run_goes_on_with_its_engine(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pictures", "--output", "out.csv"], "must end in .parquet or .jsonl"),
+        (["pictures", "--output", "out.xlsx"], "must end in .parquet, .jsonl (a folder"),
         (["pictures", "--output", "file.jsonl"], "is a file"),
         (["pictures", "--output", "full.jsonl"], "neither empty nor a transcription"),
         (["pictures", "--output", "full.jsonl", "--overwrite"], "neither empty nor"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from ._version import __version__
 from .console import Output, accept_any_text, discard_output, say
-from .recognizer import AUTO, ENGINES, check_torch, fastest_engine
+from .recognizer import AUTO, ENGINES, check_torch, fastest_engine, quiet_torch
 from .transcription import command
 from .transcription.sources import SUFFIXES
 
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recognize.set_defaults(run=_recognize)
     transcribe = commands.add_parser(
         "transcribe",
-        help="read any number of pictures into parquet or JSONL",
+        help="read any number of pictures into a table",
         description=command.DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -141,10 +141,7 @@ def _recognize(options: argparse.Namespace) -> int:
             from .starting import import_lightly
 
             import_lightly()
-            from transformers.utils import logging
-
-            logging.set_verbosity_error()
-            logging.disable_progress_bar()
+            quiet_torch()
         recognizer = load(options.model, options.device, engine=engine)
         recognizer.check(options.preset, options.alternatives, options.beams)
     except (OSError, ValueError, ImportError) as error:

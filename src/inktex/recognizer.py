@@ -720,16 +720,31 @@ def _load_whole(name: str | Path | None) -> Recognizer:
 
 
 def check_torch() -> None:
-    """Make sure that torch is there.
+    """Make sure that torch and transformers are there.
 
     Raises:
-        ImportError: saying what can be read without it.
+        ImportError: saying what can be read without them.
     """
-    if importlib.util.find_spec("torch") is None:
+    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+    if missing:
         raise ImportError(
-            "torch is not installed. Without it ONNX Runtime reads: with the preset fast, one "
-            "reading a picture, no beams. For everything else: pip install inktex."
+            f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not installed. Without "
+            "torch ONNX Runtime reads: with the preset fast, one reading a picture, no beams. For "
+            "everything else: pip install inktex."
         )
+
+
+def quiet_torch() -> None:
+    """Leave standard error to the command: transformers warns, and shows bars, only in programs.
+
+    Raises:
+        ImportError: if torch or transformers is not installed.
+    """
+    check_torch()
+    from transformers.utils import logging as reports
+
+    reports.set_verbosity_error()
+    reports.disable_progress_bar()
 
 
 def is_greedy(preset: str, alternatives: int = 0, num_beams: int | None = None) -> bool:

@@ -7,13 +7,12 @@ import os
 from pathlib import Path
 
 from inktex.console import Output, say
-from inktex.extras import require
 from inktex.recognizer import AUTO, ENGINES
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
 
 DESCRIPTION = """\
-Read any number of pictures into parquet or JSONL.
+Read any number of pictures into parquet, JSONL, CSV or TSV.
 
 A run that was stopped, whenever and however, goes on when the same command is given again. To use
 several cores, GPUs or machines, start it by torchrun; all processes write to the same OUTPUT."""
@@ -32,8 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         required=True,
-        help="folder to write, its name ending in .parquet or .jsonl: files of these, with columns "
-        "id, latex, tokens, score and error (null, or why a picture could not be read)",
+        help="what to write: a folder of files, its name ending in .parquet or .jsonl, or a file "
+        "whose name ends in .csv or .tsv; with columns id, latex, tokens, score and error (null, "
+        "or why a picture could not be read)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="begin anew, even if OUTPUT holds rows"
@@ -103,7 +103,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=_positive,
         metavar="N",
-        help="threads of a process (default: 1 on a CPU with several processes, else torch's)",
+        help="threads of a process (default: 1 on a CPU with several processes, else the "
+        "engine's choice)",
     )
 
 
@@ -114,26 +115,17 @@ def run(options: argparse.Namespace) -> int:
     """
     # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024 thrashes.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
-    try:
-        require("transcribe", "inktex transcribe", "torch", "accelerate", "datasets")
-    except ImportError as error:
-        say(str(error))
-        return 2
-    from transformers.utils import logging
-
-    from inktex.processes import start_processes
-    from inktex.recognizer import fastest_engine, load
+    from inktex.processes import join_processes
+    from inktex.recognizer import fastest_engine, load, quiet_torch
 
     from .run import transcribe
     from .shards import Shards
     from .sources import PATHS, SUFFIXES, URLS, open_source
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     rank = os.environ.get("RANK", "0")
     try:
         shards = Shards(options.output)  # a wrong name is told before anything is loaded
-        state = start_processes(options.threads)
+        state = join_processes(options.threads)
         source = open_source(
             options.sources,
             image_column=options.image_column,
@@ -158,8 +150,12 @@ def run(options: argparse.Namespace) -> int:
                 preset=options.preset,
                 num_beams=options.beams,
             )
-        device = str(state.device) if engine == "torch" else "cpu"
-        recognizer = load(options.model, device=device, engine=engine)
+        if engine == "torch":
+            quiet_torch()
+            recognizer = load(options.model, device=str(state.device), engine=engine)
+        else:
+            threads = options.threads or (1 if state.num_processes > 1 else None)
+            recognizer = load(options.model, engine=engine, threads=threads)
         summary = transcribe(
             recognizer,
             source,

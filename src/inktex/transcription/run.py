@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count, groupby, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import torch
-from accelerate import PartialState
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm.auto import tqdm
 
 from inktex import __version__
 from inktex.batches import BatchLimits, plan_batches
 from inktex.modeling.placing_inktex import PlacedPicture
-from inktex.processes import end_with_parent
+from inktex.processes import Alone, find_processes
 from inktex.recognizer import BaseRecognizer, Preset, prepare
+from inktex.workers import work_ahead
 
 from .shards import Shards
 from .sources import Row, Source
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 __all__ = ["WINDOW", "Summary", "transcribe"]
 
@@ -75,7 +77,7 @@ def transcribe(
 
     It may be stopped at any moment, and called again to go on, with as many processes as one likes:
     each row is in the output exactly once. A picture that cannot be read becomes a row with an
-    error. All processes of a run call it, after `start_processes`, and write to the same folder.
+    error. All processes of a run call it, after `join_processes`, and write to the same folder.
 
     The pictures of a window are prepared by worker processes, as small grey pictures, while the
     model reads those of the one before: two windows and what the workers have begun are in memory.
@@ -83,7 +85,7 @@ def transcribe(
     Args:
         recognizer: model and processor, on this process's device.
         source: the pictures.
-        output: folder to write, its name ending in `.parquet` or `.jsonl`.
+        output: to write; see `Shards`.
         preset: see `Recognizer.__call__`.
         num_beams: see `Recognizer.__call__`.
         batch_size: pictures read together at most; None for what is cheapest on the device.
@@ -101,13 +103,15 @@ def transcribe(
 
     Raises:
         ValueError: if `output` was begun with other settings, or there is no such preset.
-        OSError: if the source can no longer be read, or the output not be written.
+        OSError: if the source can no longer be read, the output not be written, or a worker was
+            ended from outside.
+        MemoryError: if the memory does not hold a picture.
     """
     recognizer.check(preset, num_beams=num_beams)
     limits = recognizer.limits
     if batch_size is not None:
         limits = replace(limits, pictures=batch_size)
-    state, shards = PartialState(), Shards(output)
+    state, shards = find_processes(), Shards(output)
     settings: dict[str, Any] = {
         "inktex": __version__,
         "model": model_name,
@@ -132,17 +136,9 @@ def transcribe(
         state.num_processes,
     )
     if workers is None:
-        workers = 1 if state.device.type == "cpu" else _workers(state)
+        workers = 1 if str(state.device) == "cpu" else _workers(state)
     if source.is_streamed:
         workers = min(workers, 1)  # each would read the whole stream
-    loader: DataLoader[Any] = DataLoader(
-        windows,
-        batch_size=None,
-        num_workers=workers,
-        prefetch_factor=1 if workers else None,
-        collate_fn=_as_it_is,
-        worker_init_fn=_begin_worker,
-    )
     bar = tqdm(
         total=source.total,
         initial=before,
@@ -158,11 +154,8 @@ def transcribe(
 
     own: set[int] = set()
     elsewhere: set[int] = set()
-    with bar:
-        for found in loader:
-            if isinstance(found, Exception):
-                raise found
-            number, prepared = found
+    with bar, closing(work_ahead(windows, workers)) as coming:
+        for number, prepared in coming:
             if not source.is_streamed and len(prepared) != _length(number, window, source.total):
                 raise OSError("The source has fewer rows than it had at the beginning.")
             kept = shards.noted(number)
@@ -188,15 +181,19 @@ def transcribe(
             f"{output} has {rows_in_all} rows of {source.total}. Do all processes write to the "
             "same disk?"
         )
+    if state.is_main_process:
+        shards.finish()
     return Summary(rows_in_all, errors, rows_in_all - before)
 
 
 class _Others:
     """The other processes of this run, with more patience than torch has by itself."""
 
-    def __init__(self, state: PartialState) -> None:
+    def __init__(self, state: PartialState | Alone) -> None:
         self.state, self._group = state, None
         if state.num_processes > 1:
+            import torch
+
             # The patience of the default group would also be that of a process that looks for a
             # launcher that is dead. And gloo, since whoever waits by NCCL keeps a GPU busy.
             self._group = torch.distributed.new_group(backend="gloo", timeout=_PATIENCE)
@@ -205,12 +202,16 @@ class _Others:
         """What the first process has."""
         box = [value]
         if self._group is not None:
+            import torch
+
             torch.distributed.broadcast_object_list(box, src=0, group=self._group)
         return box[0]
 
     def wait(self) -> None:
         """Until all have come so far."""
         if self._group is not None:
+            import torch
+
             torch.distributed.barrier(group=self._group)
 
 
@@ -253,12 +254,10 @@ def _begin(
     return done, rows
 
 
-class _Windows(IterableDataset[Any]):
+class _Windows:
     """The windows that this process is to read, prepared for the model.
 
     Of the windows that are not done yet every process takes one in turn, and so do its workers.
-    What goes wrong with the source is given instead of a window, since an exception would come
-    out of a worker with its traceback as its message.
     """
 
     def __init__(
@@ -273,9 +272,13 @@ class _Windows(IterableDataset[Any]):
         self.source, self.image_processor, self.window = source, image_processor, window
         self.done, self.process, self.processes = done, process, processes
 
-    def __iter__(self) -> Iterator[tuple[int, list[_Prepared]] | Exception]:
-        worker = get_worker_info()
-        first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+    def __call__(self, worker: int, workers: int) -> Iterator[tuple[int, list[_Prepared]]]:
+        """Numbers and pictures of the windows that are for a worker.
+
+        Raises:
+            OSError: if the source can no longer be read.
+            MemoryError: if the memory does not hold a picture.
+        """
         total = self.source.total
         if total is None or self.source.is_streamed:  # what a stream says of itself may be wrong
             numbers: Iterable[int] = count()
@@ -283,9 +286,9 @@ class _Windows(IterableDataset[Any]):
             numbers = range(-(-total // self.window))
         mine = islice(
             (number for number in numbers if number not in self.done),
-            self.process + first * self.processes,
+            self.process + worker * self.processes,
             None,
-            self.processes * step,
+            self.processes * workers,
         )
         ranges = (range(one * self.window, (one + 1) * self.window) for one in mine)
         try:
@@ -293,11 +296,13 @@ class _Windows(IterableDataset[Any]):
             for number, group in groupby(rows, key=lambda row: row[0] // self.window):
                 yield number, [self._prepare(row) for _, row in group]
         except (ValueError, OSError) as error:
-            yield OSError(f"The source cannot be read any further: {error}")
+            raise OSError(f"The source cannot be read any further: {error}") from error
 
     def _prepare(self, row: Row) -> _Prepared:
         try:
             return _Prepared(row.id, prepare(row.load(), self.image_processor))
+        except MemoryError:  # not this picture's fault alone
+            raise
         except Exception as error:  # decoders raise whatever they like at damaged files
             is_known = isinstance(error, ValueError | OSError) and str(error)
             text = str(error) if is_known else f"{type(error).__name__}: {error}"
@@ -351,14 +356,14 @@ def _read(
     return rows
 
 
-def _window(source: Source, state: PartialState, batch: int, preset: Preset) -> int:
+def _window(source: Source, state: PartialState | Alone, batch: int, preset: Preset) -> int:
     """As large as it may be if every process is to have a few windows, and a batch at least."""
     if source.total is None or state.num_processes == 1:
         return WINDOW[preset]
     return min(WINDOW[preset], max(batch, source.total // (4 * state.num_processes)))
 
 
-def _workers(state: PartialState) -> int:
+def _workers(state: PartialState | Alone) -> int:
     """So many that an accelerator has not to wait, of the cores that this process may use."""
     local = int(os.environ.get("LOCAL_WORLD_SIZE", state.num_processes))
     return max(1, min(8, (os.cpu_count() or 1) // local))
@@ -367,11 +372,3 @@ def _workers(state: PartialState) -> int:
 def _length(number: int, window: int, total: int | None) -> int:
     """Rows of a window."""
     return window if total is None else max(0, min(window, total - number * window))
-
-
-def _begin_worker(_: int) -> None:
-    end_with_parent()
-
-
-def _as_it_is(found: Any) -> Any:
-    return found

@@ -1,62 +1,84 @@
-"""What was read, as a folder of parquet or JSONL files: each is there whole or not at all.
+"""What was read, as files in a folder: each is there whole or not at all.
 
 A shard holds one window of the source, the rows from `number * window` up to the next shard's, and
 is named by its number. So the names alone tell what is done. Beside a shard that is not done yet
 there may be a journal, a hidden file with those of its rows that have been read.
+
+The folder is the output, or the workshop of an output that is one file: a table of text is made of
+its shards when all are done.
 """
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from inktex.extras import require
 from inktex.files import new_file, write_text
 
 from .sources import SETTINGS
 
-__all__ = ["SCHEMA", "Shards"]
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-SCHEMA: Final = pa.schema(
-    [
-        ("id", pa.string()),
-        ("latex", pa.string()),
-        ("tokens", pa.string()),
-        ("score", pa.float64()),
-        ("error", pa.string()),
-    ]
-)
-"""Columns of a shard: `error` is null where the picture was read, all but it and `id` elsewhere."""
+__all__ = ["COLUMNS", "ENDINGS", "Shards", "schema"]
+
+COLUMNS: Final = ("id", "latex", "tokens", "score", "error")
+"""Of a shard: `error` is null where the picture was read, all but it and `id` elsewhere."""
+_FOLDERS: Final = (".parquet", ".jsonl")
+_TABLES: Final = {".csv": ",", ".tsv": "\t"}
+"""Endings of outputs that are one file, and what is between its cells."""
+ENDINGS: Final = (*_FOLDERS, *_TABLES)
+"""Of the names of outputs."""
 _JOURNAL: Final = re.compile(r"\.part-(\d{6,})\.journal")
 
 
+def schema() -> pa.Schema:
+    """The columns of a shard, as pyarrow has them."""
+    import pyarrow as pa
+
+    return pa.schema([(name, pa.float64() if name == "score" else pa.string()) for name in COLUMNS])
+
+
 class Shards:
-    """The folder of a transcription.
+    """A transcription on disk.
 
     Args:
-        folder: its name ends in `.parquet` or `.jsonl`, and so do those of its shards.
+        output: its name ends in one of `ENDINGS`. With `.parquet` and `.jsonl` it is a folder, and
+            its shards end likewise. With `.csv` and `.tsv` it is a file, which `finish` writes; the
+            shards are JSONL in a hidden folder beside it.
 
     Raises:
         ValueError: if the name ends in anything else.
-        FileExistsError: if it is a file.
+        OSError: if there is a file where a folder is to be, or the other way round.
+        ImportError: if it is to be parquet, and pyarrow is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.suffix = folder, folder.suffix.lower()
-        if self.suffix not in (".parquet", ".jsonl"):
+    def __init__(self, output: Path) -> None:
+        self.output, self.folder, self.suffix = output, output, output.suffix.lower()
+        if self.suffix not in ENDINGS:
             raise ValueError(
-                f"{folder}: the name of the output must end in .parquet or .jsonl; it is a folder "
-                "of such files."
+                f"{output}: the name of the output must end in {', '.join(_FOLDERS)} (a folder of "
+                f"such files), {' or '.join(_TABLES)} (a file)."
             )
-        if folder.exists() and not folder.is_dir():
+        if self.suffix == ".parquet":
+            require("transcribe", "An output of parquet files", "pyarrow")
+        self._separator = _TABLES.get(self.suffix)
+        if self._separator is not None:
+            if output.is_dir():
+                raise IsADirectoryError(
+                    f"{output} is a folder. The output is a file: name another."
+                )
+            self.folder = output.with_name(f".{output.name}.transcription")
+            self.suffix = ".jsonl"
+        elif output.exists() and not output.is_dir():
             raise FileExistsError(
-                f"{folder} is a file. The output is a folder of files: name another."
+                f"{output} is a file. The output is a folder of files: name another."
             )
         self._name = re.compile(rf"part-(\d{{6,}}){re.escape(self.suffix)}")
 
@@ -72,7 +94,7 @@ class Shards:
 
         Args:
             number: of the shard.
-            rows: by their places in it, with the columns of `SCHEMA`.
+            rows: by their places in it, with the columns of `COLUMNS`.
         """
         lines = (json.dumps([index, row]) + "\n" for index, row in rows.items())
         # A new line first: the last one may have been cut off by a kill. Only ASCII, so any name.
@@ -146,11 +168,16 @@ class Shards:
             raise ValueError(
                 f"{self.folder} is neither empty nor a transcription. Name another --output."
             )
+        if known is None and self._separator is not None and self.output.exists():
+            raise ValueError(
+                f"{self.output} is there, and nothing beside it tells that it is a transcription. "
+                "Name another --output."
+            )
         if known is not None and not overwrite:
             differences = _differences(known, settings)
             if differences:
                 raise ValueError(
-                    f"{self.folder} was begun with other settings: {'; '.join(differences)}. Give "
+                    f"{self.output} was begun with other settings: {'; '.join(differences)}. Give "
                     "the same again to go on, name another --output, or begin anew by --overwrite."
                 )
         for path in halves:
@@ -163,7 +190,9 @@ class Shards:
                 path.unlink(missing_ok=True)
         if goes_on:
             return
-        # Shards first: whoever is killed in between leaves an old run that can go on.
+        # Table and shards first: whoever is killed in between leaves an old run that can go on.
+        if self._separator is not None:
+            self.output.unlink(missing_ok=True)
         for number in finished:
             self.path(number).unlink()
         write_text(self.folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
@@ -173,12 +202,15 @@ class Shards:
 
         Args:
             number: of its window.
-            rows: with the columns of `SCHEMA`.
+            rows: with the columns of `COLUMNS`.
         """
-        clean = [{name: _text(row[name]) for name in SCHEMA.names} for row in rows]
+        clean = [{name: _text(row[name]) for name in COLUMNS} for row in rows]
         with new_file(self.path(number)) as partial:
             if self.suffix == ".parquet":
-                table = pa.Table.from_pylist(clean, schema=SCHEMA)
+                import pyarrow as pa
+                import pyarrow.parquet as pq
+
+                table = pa.Table.from_pylist(clean, schema=schema())
                 pq.write_table(table, partial, compression="zstd")
             else:
                 lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in clean)
@@ -187,8 +219,10 @@ class Shards:
 
     def read(self, number: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """The rows of a shard, or some of their columns."""
-        wanted = list(columns or SCHEMA.names)
+        wanted = list(columns or COLUMNS)
         if self.suffix == ".parquet":
+            import pyarrow.parquet as pq
+
             rows: list[dict[str, Any]] = pq.read_table(
                 self.path(number), columns=wanted
             ).to_pylist()
@@ -196,6 +230,22 @@ class Shards:
         # Not splitlines: JSON may have other line separators in its strings.
         lines = self.path(number).read_text(encoding="utf-8").split("\n")[:-1]
         return [{name: row[name] for name in wanted} for row in map(json.loads, lines)]
+
+    def finish(self) -> None:
+        """Write the output that is one file, unless it is there: somebody may have corrected it.
+
+        Call it in one process, when all shards are there.
+        """
+        if self._separator is None or self.output.exists():
+            return
+        with (
+            new_file(self.output) as partial,
+            partial.open("w", encoding="utf-8", newline="") as file,
+        ):
+            table = csv.writer(file, delimiter=self._separator, lineterminator="\n")
+            table.writerow(COLUMNS)
+            for number in sorted(self.finished()):
+                table.writerows([row[name] for name in COLUMNS] for row in self.read(number))
 
     def count(self, numbers: Iterable[int]) -> tuple[int, int]:
         """Rows of some shards, and how many of them have an error."""

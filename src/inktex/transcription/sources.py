@@ -20,6 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from inktex.extras import require
+
 __all__ = ["PATHS", "SETTINGS", "SUFFIXES", "URLS", "Row", "Source", "open_source"]
 
 T = TypeVar("T")
@@ -197,6 +199,7 @@ class ParquetSource(Source):
 
     Raises:
         ValueError: if a file is no parquet file or has no such column.
+        ImportError: if pyarrow is not installed.
     """
 
     def __init__(
@@ -206,6 +209,7 @@ class ParquetSource(Source):
         id_column: str | None = None,
         allowed: frozenset[str] = frozenset(),
     ) -> None:
+        require("transcribe", "A parquet file", "pyarrow")
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -275,6 +279,7 @@ class SavedSource(Source):
 
     Raises:
         ValueError: if there is no such split or column.
+        ImportError: if datasets is not installed.
     """
 
     def __init__(
@@ -285,6 +290,7 @@ class SavedSource(Source):
         id_column: str | None,
         allowed: frozenset[str] = frozenset(),
     ) -> None:
+        require("transcribe", "A saved data set", "datasets")
         import datasets
 
         data = datasets.load_from_disk(str(folder))
@@ -334,6 +340,7 @@ class StreamedSource(Source):
     Raises:
         OSError: if there is no such data set, or no network.
         ValueError: if there is no such configuration, split or column.
+        ImportError: if datasets is not installed.
     """
 
     is_streamed = True
@@ -348,6 +355,7 @@ class StreamedSource(Source):
         id_column: str | None,
         allowed: frozenset[str] = frozenset(),
     ) -> None:
+        require("transcribe", "A data set of the Hub", "datasets")
         import datasets
         from huggingface_hub import HfApi
 
@@ -416,6 +424,7 @@ def open_source(
     Raises:
         OSError: if there is no such thing.
         ValueError: if it cannot be read, or an option does not suit it.
+        ImportError: if what reads it is not installed.
     """
     paths = [Path(name) for name in names]
     if all(path.is_file() and path.suffix.lower() == ".parquet" for path in paths):
@@ -617,12 +626,13 @@ def _picture(value: Any, allowed: frozenset[str]) -> Any:
     Raises:
         ValueError: if the cell is empty, or names a file or a URL that it may not.
     """
-    import datasets
-
     if isinstance(value, dict):
         content, path = value.get("bytes"), value.get("path")
         value = path if content is None else content
         if content is None and path and _HUB.match(path):  # of a data set that is streamed
+            require("transcribe", "A picture of a data set of the Hub", "datasets")
+            import datasets
+
             return datasets.Image().decode_example({"path": path, "bytes": None})
     if value is None:
         raise ValueError("There is no picture in this row.")
