@@ -4,6 +4,7 @@
 #   make space       open the drawing page of spaces_app/ on this machine
 #   make test        run the tests
 #   make oldest      run the tests of what loads and reads with the oldest versions that it allows
+#   make light       try what machines without torch install, in an environment of its own
 #   make newest      run them, and those of training and the Space, with the newest versions
 #   make lint types  check style and types
 #   make audit       ask for known holes in what constraints.txt names (needs the network)
@@ -20,7 +21,7 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 SOURCES := src modeling tokenizer tests $(wildcard scripts spaces_app)
 TYPED := build/types
 
-.PHONY: demo space test oldest newest lint types audit format tokenizer package clean
+.PHONY: demo space test light oldest newest lint types audit format tokenizer package clean
 
 demo: $(VENV)/installed
 	$(BIN)/inktex recognize spaces_app/examples
@@ -45,6 +46,18 @@ oldest: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 	  --target build/oldest $(OLDEST)
 	PYTHONPATH=build/oldest $(BIN)/python -m pytest $(PYTEST_ARGUMENTS) $(LOADING)
+
+# As a user would who has no torch: the file, the package alone, and nothing else in the
+# environment, whose size is measured. What runs the tests lies beside it.
+LIGHT := $(VENV)-light
+LIGHT_PIP := $(LIGHT)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+light:
+	rm -rf build/lib build/bdist.*
+	$(PYTHON) -m venv --clear $(LIGHT)
+	$(LIGHT_PIP) -r requirements/light.txt
+	$(LIGHT_PIP) --no-deps .
+	$(LIGHT_PIP) --upgrade --target build/light pytest pytest-timeout
+	PYTHONPATH=build/light $(LIGHT)/bin/python -m pytest $(PYTEST_ARGUMENTS) tests/test_light.py
 
 # What `pip install .` brings today, without constraints; torch alone stays, since it is large.
 NEWEST := $(VENV)-newest
@@ -97,7 +110,7 @@ package: $(VENV)/installed-dev
 	$(BIN)/python -m build
 
 clean:
-	rm -rf $(VENV) $(NEWEST) build dist .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	rm -rf $(VENV) $(LIGHT) $(NEWEST) build dist .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
