@@ -118,9 +118,11 @@ $(BIN)/python:
 	  { echo "inktex needs Python 3.11 or later; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# To compile all of torch and transformers takes longer than to unpack it; Python compiles what it
+# imports, and the first readings need neither.
 $(VENV)/installed: $(BIN)/python $(METADATA)
-	@echo "Installing inktex into $(VENV); this takes some minutes, mostly for torch ..."
-	$(PIP) -e .
+	@echo "Installing inktex into $(VENV); how long that takes depends on the download of torch ..."
+	$(PIP) --no-compile -e .
 	@touch $@
 
 $(VENV)/installed-space: $(VENV)/installed
