@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from inktex.workers import WorkerEndedError, work_ahead
 
@@ -73,6 +74,26 @@ def test_what_workers_make_comes_in_order(workers: int) -> None:
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.parametrize("kind", ["spawn", "forkserver"])
+def test_processes_need_not_be_forked(kind: str, tmp_path: Path) -> None:
+    """Elsewhere than on Linux, and there from Python 3.14 on, they are not."""
+    for number in range(5):
+        Image.new("L", (60, 40), 255 - number).save(tmp_path / f"{number}.png")
+    code = (
+        "import multiprocessing, sys; from inktex.cli import main\n"
+        "if __name__ == '__main__':\n"
+        f"    multiprocessing.set_start_method({kind!r}); sys.exit(main(sys.argv[1:]))\n"
+    )
+    (tmp_path / "main.py").write_text(code)
+    output = tmp_path / "out.tsv"
+    done = subprocess.run(
+        [sys.executable, tmp_path / "main.py", "transcribe", tmp_path, "--output", output,
+         "--window", "1", "--workers", "2"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == f"{output}: 5 rows, 5 of them with an error; 5 read now.\n", done.stderr
+
+
 def test_each_worker_is_one_ahead(tmp_path: Path) -> None:
     coming = work_ahead(Leave(tmp_path), 2)
     taken = [next(coming) for _ in range(4)]
@@ -97,11 +118,11 @@ def test_each_worker_is_one_ahead(tmp_path: Path) -> None:
 )
 @pytest.mark.timeout(60)
 def test_what_goes_wrong_in_a_worker_is_raised_here(
-    work: object, kind: type[Exception], words: str
+    work: Callable[[int, int], Iterator[int]], kind: type[Exception], words: str
 ) -> None:
-    found = []
+    found: list[int] = []
     with pytest.raises(kind, match=words) as raised:
-        found.extend(work_ahead(work, 3))  # type: ignore[arg-type]
+        found.extend(work_ahead(work, 3))
     assert found[:1] == [0]
     assert multiprocessing.active_children() == []
     if kind is KeyError:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -25,7 +24,7 @@ from .search import Graphs
 __all__ = ["ImageProcessor", "OnnxRecognizer"]
 
 
-class ImageProcessor(SimpleNamespace):
+class ImageProcessor:
     """What `InktexImageProcessor` does to a picture, by its settings.
 
     Args:
@@ -34,7 +33,7 @@ class ImageProcessor(SimpleNamespace):
     """
 
     def __init__(self, settings: dict[str, Any], thinner: Path | None = None) -> None:
-        super().__init__(**settings)
+        vars(self).update(settings)
         self.thinner = None if thinner is None else Thinner.load(thinner)
 
     def place(self, picture: Any) -> PlacedPicture:
@@ -85,7 +84,7 @@ class OnnxRecognizer(BaseRecognizer):
         if not is_greedy(preset, alternatives, num_beams):
             raise ValueError(
                 "The ONNX engine reads greedily: preset fast, without alternatives and beams. "
-                "Take the engine torch for the others."
+                "Take the engine torch (pip install inktex) for the others."
             )
 
     def search(
