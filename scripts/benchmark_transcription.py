@@ -115,12 +115,12 @@ def transcribe_here(options: argparse.Namespace) -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     from transformers.utils import logging
 
-    from inktex.processes import start_processes
+    from inktex.processes import join_processes
     from inktex.recognizer import Recognizer
     from inktex.transcription.run import transcribe
 
     logging.disable_progress_bar()
-    state = start_processes()
+    state = join_processes()
     transcribe(
         Recognizer.from_pretrained(options.model, device=str(state.device)),
         WrittenSource(options.pictures, options.seed, options.distinct),

@@ -150,6 +150,14 @@ def test_what_is_missing_is_said_in_a_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not IS_LIGHT, reason="torch is there")
+def test_an_export_names_its_extra() -> None:
+    command = [sys.executable, "-m", "inktex.onnx.export"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("torch and transformers: pip install 'inktex[export]'.")
+
+
 def test_parquet_files_and_saved_data_sets_name_their_extra(tmp_path: Path) -> None:
     (tmp_path / "in.parquet").touch()
     (tmp_path / "saved").mkdir()

@@ -18,7 +18,17 @@ from inktex.evaluation.camera import contact_sheet
 from inktex.evaluation.reading import Sample
 from inktex.modeling.decoder_inktex import CoverageKey, LocationEmbedding
 from inktex.modeling.grammar_inktex import Grammar, is_formula
-from inktex.onnx.files import DECODER, ENCODER, GRAPHS, SHIPPED, WEIGHTS, architecture, read_weights
+from inktex.onnx.files import (
+    DECODER,
+    ENCODER,
+    GRAPHS,
+    SHIPPED,
+    TOKENIZER,
+    WEIGHTS,
+    architecture,
+    read_weights,
+    read_words,
+)
 from inktex.recognizer import AutoRecognizer, Recognizer, fastest_engine, pretrained_path
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
@@ -217,6 +227,24 @@ def test_what_is_missing_is_named(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert main(command) == 2
     assert "pip install onnxruntime." in capsys.readouterr().err
+
+
+def test_ids_are_written_as_by_the_tokenizer(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    path = pretrained_path() / TOKENIZER
+    words, tokenizer = read_words(path), Tokenizer.from_file(str(path))
+    ids = list(range(len(VOCABULARY) + 3))
+    assert tokenizer.decode(ids) == " ".join(words[one] for one in ids if one in words)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for changes, message in (
+        ({"decoder": {"type": "ByteLevel"}}, "are not words"),
+        ({"model": {**content["model"], "type": "BPE"}}, "are not words"),
+        ({"model": None}, "is no tokenizer"),
+    ):
+        (tmp_path / "other.json").write_text(json.dumps(content | changes))
+        with pytest.raises(ValueError, match=message):
+            read_words(tmp_path / "other.json")
 
 
 def test_a_recurrent_decoder_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from inktex import __version__
 
-SOURCE_FOLDERS = ("src", "modeling", "tokenizer", "tests", "scripts", "spaces_app")
+SOURCE_FOLDERS = ("src", "modeling", "tokenizer", "tests", "scripts", "spaces_app", "requirements")
 SOURCE_FILES = (
     "setup.cfg", "pyproject.toml", "MANIFEST.in", "Makefile", "constraints.txt",
     "README.md", "LICENSE", "NOTICE", "CITATION.cff",
@@ -118,7 +118,7 @@ def test_sdist_holds_all_that_a_build_and_its_tests_need(
 ) -> None:
     files = [*_package_files(repository), *(repository / "tests").glob("*.py")]
     needed = {path.relative_to(repository).as_posix() for path in files}
-    assert needed | set(SOURCE_FILES) <= sdist_names
+    assert needed | {*SOURCE_FILES, "requirements/light.txt"} <= sdist_names
 
 
 def test_nothing_foreign_is_published(wheel_names: set[str], sdist_names: set[str]) -> None:

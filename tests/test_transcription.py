@@ -1,5 +1,6 @@
 """Transcription: every kind of source, shards, going on after an end at any moment."""
 
+import csv
 import importlib.util
 import io
 import json
@@ -311,6 +312,91 @@ def test_parquet_and_jsonl_hold_the_same(
     for name in ("out.parquet", "out.jsonl"):
         data = datasets.load_dataset(str(tmp_path / name), split="train", features=features)
         assert data.num_rows == len(files)
+
+
+@pytest.mark.parametrize(("name", "separator"), [("out.csv", ","), ("out.TSV", "\t")])
+def test_a_table_of_text_is_one_file(
+    name: str,
+    separator: str,
+    recognizer: Recognizer,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, output = opened(as_folder, files, tmp_path / "source"), tmp_path / name
+    cut_after(2, monkeypatch, recognizer, source, output, window=2)
+    assert not output.exists()
+    summary = transcribe(recognizer, source, output, workers=2)
+    assert (summary.rows, summary.read) == (len(files), len(files) - 4)
+    with output.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=separator))
+    assert list(rows[0]) == list(COLUMNS)
+    for row, other in zip(rows, read(output), strict=True):
+        assert row == {column: str("" if one is None else one) for column, one in other.items()}
+    output.write_text("corrected")
+    assert transcribe(recognizer, source, output, workers=0).read == 0
+    assert output.read_text() == "corrected"
+    with pytest.raises(ValueError, match=f"{name} was begun with other settings: --preset"):
+        transcribe(recognizer, source, output, preset="accurate", workers=0)
+    transcribe(recognizer, source, output, workers=0, overwrite=True)
+    assert "corrected" not in output.read_text()
+
+
+def test_files_that_are_no_transcription_are_left_alone(
+    recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    source = opened(as_folder, files, tmp_path / "source")
+    (tmp_path / "mine.csv").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match="nothing beside it tells that it is a transcription"):
+            transcribe(recognizer, source, tmp_path / "mine.csv", overwrite=overwrite)
+    assert (tmp_path / "mine.csv").read_text() == "mine"
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(IsADirectoryError, match="The output is a file"):
+        transcribe(recognizer, source, tmp_path / "folder.csv")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_full_memory_is_not_one_pictures_fault(
+    workers: int,
+    recognizer: Recognizer,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def place(self: Any, picture: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(type(recognizer.image_processor), "place", place)
+    source = opened(as_folder, files, tmp_path / "source")
+    with pytest.raises(MemoryError):
+        transcribe(recognizer, source, tmp_path / "out.jsonl", workers=workers)
+    assert not Shards(tmp_path / "out.jsonl").finished()
+
+
+def test_a_worker_that_is_killed_ends_the_run_in_a_sentence(
+    model: Path,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows, here = FolderSource.rows, os.getpid()
+
+    def killed(source: FolderSource, ranges: Any) -> Iterator[Any]:
+        yield from islice(rows(source, ranges), 4)
+        assert os.getpid() != here
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    source, output = as_folder(files, tmp_path / "source"), tmp_path / "out.csv"
+    arguments = (source, "--output", output, "--model", model, "--window", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderSource, "rows", killed)
+        status, _, error = run(capsys, *arguments)
+    assert status == 2
+    assert "was ended from outside, or found the memory full (exit code -9)" in error
+    assert "Traceback" not in error
+    assert f"{len(files)} rows, 2 of them" in run(capsys, *arguments)[1]
 
 
 def test_pictures_are_read_the_largest_first_and_written_in_order(

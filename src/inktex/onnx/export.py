@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from inktex.extras import require
 from inktex.files import new_folder
 from inktex.modeling.thinning_inktex import THINNER_FILE
 from inktex.recognizer import Recognizer, pretrained_path
@@ -207,6 +208,11 @@ def main(arguments: list[str] | None = None) -> int:
         "one's architecture",
     )
     options = parser.parse_args(arguments)
+    try:
+        require("export", "An export to ONNX", "torch", "transformers")
+    except ImportError as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 2
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
