@@ -27,6 +27,7 @@ from PIL import Image
 import inktex
 from inktex.batches import padded_pixels
 from inktex.cli import main
+from inktex.onnx.engine import OnnxRecognizer
 from inktex.recognizer import Recognizer
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
@@ -696,6 +697,30 @@ def test_the_command_reads_and_shows_how_far_it_is(
     assert "picture/s" in error or "s/picture" in error
     assert json.loads((output / SETTINGS).read_text())["beams"] == 2
     assert "0 read now" in run(capsys, *arguments)[1]
+
+
+def test_threads_are_those_of_the_engine(
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = as_folder({"0.png": files["0.png"]}, tmp_path / "source")
+    given: list[Any] = []
+    original = OnnxRecognizer.__init__
+
+    def watched(self: Any, export: Any, threads: int | None = None) -> None:
+        given.append(threads)
+        original(self, export, threads)
+
+    monkeypatch.setattr(OnnxRecognizer, "__init__", watched)
+    before = torch.get_num_threads()
+    try:
+        arguments = (source, "--output", tmp_path / "out.csv", "--engine", "onnx", "--threads", 1)
+        assert run(capsys, *arguments)[0] == 0
+    finally:
+        torch.set_num_threads(before)
+    assert given == [1]
 
 
 def test_a_run_goes_on_with_its_engine(
