@@ -179,7 +179,7 @@ def train(
     bare = _reader(learning)
     _check_shapes(recipe, bare.encoder.backbone.stride)
     teacher = _teacher(recipe, accelerator)
-    average = WeightAverage(learning, recipe.optimizer.average)
+    average = WeightAverage(learning, recipe.optimizer.average, recipe.optimizer.start_share)
     progress = Progress()
     accelerator.register_for_checkpointing(progress, average)
     check_recipe(recipe, output, resume, accelerator)
