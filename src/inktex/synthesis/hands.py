@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from inktex.examples import NONE, Example, items
 from inktex.tokenizer.vocabulary_inktex import BIG_OPERATORS
 
-from .layout import BRACKETS, HABITS, Habits, Strokes, gap_habit, script_habit
+from .box import Strokes
+from .layout import BRACKETS, HABITS, Habits, gap_habit, script_habit
 
 Extent = tuple[float, float]
 """Top and bottom in ems, baseline at 0, y downwards; capitals and digits reach up to -1."""
@@ -40,6 +41,8 @@ _LARGEST: Final = 4.0
 """Ems from the origin; what reaches further has been taken for something that it is not."""
 _TALLEST: Final = 2.0
 """Ems; big operators alone are taller."""
+_SPREAD: Final = tuple(np.linspace(0.6, 1.5, 19).tolist())
+"""Factors on a printed book's habit, where the ink has no example of it."""
 _FEW: Final = 15
 """Glyphs; who left fewer is not asked to write a whole expression."""
 
@@ -246,7 +249,9 @@ def collect(examples: Iterable[Example], habits: Habits) -> Hands:
         for token in hands.glyphs[name]:
             hands.writers.setdefault(token, []).append(name)
     for name, rows in observed.items():
-        table = np.array(rows if len(rows) >= _FEW else [habits(name)], dtype=np.float64)
+        if len(rows) < _FEW:  # nobody shows it: people differ in it as much as in the others
+            rows = [tuple(factor * n for n in habits(name)) for factor in _SPREAD]
+        table = np.array(rows, dtype=np.float64)
         low, high = np.percentile(table, [6, 97], axis=0)
         table = np.clip(table, low, high)
         hands.habits[name] = table[np.argsort(table[:, 0], kind="stable")]
