@@ -5,9 +5,11 @@ are estimated from the symbols in it. In units of that size, ems, a symbol becom
 be written anywhere, and distances become habits that can be drawn from.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,11 @@ from numpy.typing import NDArray
 from inktex.examples import NONE, Example, items
 from inktex.tokenizer.vocabulary_inktex import BIG_OPERATORS
 
+if TYPE_CHECKING:
+    from inktex.data.fonts import FontGlyph
+
 from .box import Strokes
+from .derived import DERIVED, derive
 from .layout import BRACKETS, HABITS, Habits, gap_habit, script_habit
 
 Extent = tuple[float, float]
@@ -162,16 +168,46 @@ class Hands:
         glyphs: writer (or expression, where he is not known) to token to the glyphs that he left.
         writers: token to the writers who left one.
         habits: name to observations `(observations, numbers)`, sorted by the first number.
+        derived: share of the symbols which a writer left no glyph of, and others did, that are built
+            from what he left (`inktex.synthesis.derived`) instead of taken from others.
     """
 
     glyphs: dict[str, dict[str, list[Strokes]]] = field(default_factory=dict)
     writers: dict[str, list[str]] = field(default_factory=dict)
     habits: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    derived: float = 0.5
     _chances: tuple[list[str], NDArray[np.float64]] | None = None
 
-    def tokens(self) -> list[str]:
-        """What can be written."""
+    def left(self) -> list[str]:
+        """What somebody left a glyph of."""
         return sorted(self.writers)
+
+    def add_fonts(self, glyphs: Iterable[FontGlyph]) -> None:
+        """Let fonts write, each as one writer. Capitals of all are an em high.
+
+        Args:
+            glyphs: of `scripts/prepare_fonts.py`.
+        """
+        for glyph in glyphs:
+            strokes = tuple(stroke / np.float32(glyph.cap_height) for stroke in glyph.strokes)
+            own = self.glyphs.setdefault(f"font {glyph.font}", {})
+            own.setdefault(glyph.token, []).append(strokes)
+            writers = self.writers.setdefault(glyph.token, [])
+            if writers[-1:] != [f"font {glyph.font}"]:
+                writers.append(f"font {glyph.font}")
+        self._chances = None
+
+    def tokens(self) -> list[str]:
+        """What can be written: what somebody left, and what can be built from that."""
+        found = {*self.writers}
+        hand = self.hand(np.random.default_rng(0))
+        for token in (*DERIVED, r"\binom"):
+            try:
+                derive(token, hand.draw, hand.rng)
+            except KeyError:
+                continue
+            found.add(token)
+        return sorted(found)
 
     def hand(self, rng: np.random.Generator) -> "Hand":
         """A random writer, more often one who left much ink."""
@@ -187,8 +223,8 @@ class Hands:
 class Hand:
     """One writer at work on one expression.
 
-    What he has not left a glyph of, another one writes for him, the same for the whole expression
-    if possible. His habits stay about the same throughout.
+    What he has not left a glyph of is built from what he left, or another one writes it for him, the
+    same for the whole expression if possible. His habits stay about the same throughout.
 
     Args:
         hands: glyphs and habits to choose from.
@@ -210,7 +246,12 @@ class Hand:
             found = self.hands.glyphs[writer].get(token)
             if found:
                 return found[int(self.rng.integers(len(found)))]
-        able = self.hands.writers[token]
+        able = self.hands.writers.get(token, [])
+        is_derived = token in DERIVED or token == r"\binom"
+        if is_derived and (not able or self.rng.random() < self.hands.derived):
+            return derive(token, self.draw, self.rng)
+        if not able:
+            raise KeyError(token)
         writer = able[int(self.rng.integers(len(able)))]
         self.writers.append(writer)
         return self.draw(token)

@@ -43,6 +43,7 @@ HABITS: Final[Mapping[str, tuple[str, ...]]] = {
     "bracket": ("distance",),
     "comma": ("distance",),
     "word": ("distance",),
+    "matrix bracket": ("distance",),
     "accent": ("distance", "shift", "width"),
     "stack": ("size", "distance"),
     "matrix": ("across", "between", "bracket"),
@@ -72,6 +73,7 @@ PRINTED: Final[Mapping[str, tuple[float, ...]]] = {
     "bracket": (0.12,),
     "comma": (0.2,),
     "word": (0.5,),
+    "matrix bracket": (0.25,),
     "accent": (0.12, 0.05, 1.05),
     "stack": (0.6, 0.15),
     "matrix": (0.9, 0.5, 0.15),
@@ -119,6 +121,8 @@ def gap_habit(left: str, right: str) -> str:
     """Which habit the gap between two neighbours in a row is."""
     if r"\text" in (left, right):
         return "word"
+    if left in BRACKETS and right == MATRIX_BEGIN or left == MATRIX_BEGIN and right in BRACKETS:
+        return "matrix bracket"
     if "," in (left, right):
         return "comma"
     if left in RELATIONS or right in RELATIONS:
@@ -171,7 +175,7 @@ def lay_out(
     traces: list[NDArray[np.float32]] = []
     symbols: list[PlacedSymbol] = []
     alignment = [-1] * len(tokens)
-    for index, strokes in sorted(box.symbols, key=lambda entry: entry[0]):
+    for index, strokes in sorted(box.ink(), key=lambda entry: entry[0]):
         alignment[index] = len(symbols)
         numbers = tuple(range(len(traces), len(traces) + len(strokes)))
         symbols.append(PlacedSymbol(tokens[index], numbers, bounding_box(strokes)))
@@ -246,7 +250,7 @@ class _Writer:
             return
         for number in (first, last) if closed else (first,):
             token, box = placed[number]
-            (index, strokes), *scripts = box.symbols
+            (index, strokes), *scripts = box.ink()
             lower, upper = box.bottom, box.top
             grown = boxed(index, braced(strokes, top, bottom))
             for one, ink in scripts:  # scripts of a closing bracket stay at its ends

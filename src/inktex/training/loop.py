@@ -28,14 +28,14 @@ from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
 from inktex.recognizer import pretrained_path, shipped_thinner
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
-from inktex.tokenizer.vocabulary_inktex import GRAMMAR
+from inktex.tokenizer.vocabulary_inktex import GRAMMAR, VOCABULARY
 
 from .average import WeightAverage
 from .batches import IGNORE, PAD, image_processor
 from .checkpoints import BEFORE, CHECKPOINT, forget_checkpoints, load_checkpoint, save_checkpoint
 from .consistency import consistency_loss
 from .distillation import distillation_loss, plain, without_plain
-from .growth import can_grow, grown
+from .growth import can_grow, grown, widened
 from .guard import FiniteGuard
 from .joint import JointModel, joint_model
 from .pairs import JointBatches, write_record
@@ -102,7 +102,8 @@ def make_optimizer(model: torch.nn.Module, config: OptimizerConfig) -> torch.opt
 def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
     """A fresh model, or the one of `recipe.init` with the recipe's changes to its configuration.
 
-    An encoder may have more dense layers than that of the checkpoint: see `grown`.
+    An encoder may have more dense layers than that of the checkpoint (see `grown`), and there may
+    be more tokens by now than it knows (see `widened`).
 
     Raises:
         ValueError: if another change needs weights that the checkpoint does not have.
@@ -113,6 +114,9 @@ def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
         return InktexForConditionalGeneration(config)
     init = str(pretrained_path()) if recipe.init == SHIPPED else recipe.init
     config = InktexConfig.from_pretrained(init)
+    is_narrow = config.decoder.vocab_size < len(VOCABULARY)
+    if is_narrow:  # the grammar of all tokens comes with them
+        decoder["grammar"] = config.decoder.grammar
     shallow = copy.deepcopy(config)
     config.encoder.update(recipe.encoder)
     for one in (config, shallow):
@@ -126,7 +130,8 @@ def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
         raise ValueError(
             f"The weights in {recipe.init} do not fit the recipe's encoder and decoder: {error}"
         ) from error
-    return grown(model, config) if deepens else model
+    model = grown(model, config) if deepens else model
+    return widened(model, len(VOCABULARY), GRAMMAR) if is_narrow else model
 
 
 def train(
