@@ -3,15 +3,16 @@
 
     python scripts/benchmark_finetuning.py --data data/crohme --groups 3
 
-Writers of CROHME's 2013 test, whom the shipped weights never saw, stand for users: three to a group,
-of whose pictures 60 are trained on and chosen by, as `finetune` would with a folder of them, and
-the others are scored. Before and after, the development split of CROHME is read as well. Each
+Writers of CROHME's 2013 test, whom the shipped weights never saw, stand for users: three to a
+group, of whose pictures 60 are trained on and chosen by, as `finetune` would with a folder of them,
+and the others are scored. Before and after, the development split of CROHME is read as well. Each
 variant is the recipe with some fields changed; the table goes to standard output.
 """
 
 import argparse
 import hashlib
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -36,7 +37,8 @@ from inktex.training.sources import with_rehearsal
 from inktex.training.validation import validate
 
 WRITERS: Final = 3
-TRAINED, CHOSEN: Final = 54, 6
+TRAINED: Final = 54
+CHOSEN: Final = 6
 VARIANTS: Final = {
     "recipe": (),
     "without start_share": ("optimizer.start_share=0",),
@@ -82,16 +84,17 @@ def main(arguments: list[str] | None = None) -> int:
     start = make_model(first)
     elsewhere = validate(start, development, first.batch).exp_rate
     pictures = [[picture(one) for one in group] for group in groups]
-    before = [validate(start, group[TRAINED + CHOSEN :], first.batch).exp_rate for group in pictures]
-    scored = sum(len(group) - TRAINED - CHOSEN for group in pictures)
-    print(f"\n| | {scored} pictures of these writers | CROHME, development |\n|---|---|---|")
+    scored = [group[TRAINED + CHOSEN :] for group in pictures]
+    before = [validate(start, group, first.batch).exp_rate for group in scored]
+    heading = f"{sum(map(len, scored))} pictures of these writers"
+    print(f"\n| | {heading} | CROHME, development |\n|---|---|---|")
     print(f"| before | {mean(before):.1%} | {elsewhere:.1%} |", flush=True)
     for name, recipe in recipes.items():
         own, other = [], []
         for number, group in enumerate(pictures):
             folder = options.output / name.replace(" ", "-") / str(number)
             tuned = fine_tune(recipe, group, known, folder)
-            own.append(validate(tuned, group[TRAINED + CHOSEN :], recipe.batch).exp_rate)
+            own.append(validate(tuned, scored[number], recipe.batch).exp_rate)
             other.append(validate(tuned, development, recipe.batch).exp_rate)
         print(f"| {name} | {mean(own):.1%} | {mean(other):.1%} |", flush=True)
     return 0
@@ -129,14 +132,17 @@ def picture(expression: Expression) -> PictureExample:
 
 
 def fine_tune(
-    recipe: Recipe, group: list[PictureExample], known: list[AnyExample], folder: Path
+    recipe: Recipe, group: list[PictureExample], known: Sequence[AnyExample], folder: Path
 ) -> InktexForConditionalGeneration:
     """The shipped model after a run on the pictures of a group."""
     examples: list[AnyExample] = [*group[:TRAINED]]
     if recipe.rehearsal.share:
         examples = with_rehearsal(examples, known, recipe.rehearsal.share)
     best = train(
-        replace(recipe, name=folder.parent.name), examples, group[TRAINED : TRAINED + CHOSEN], folder
+        replace(recipe, name=folder.parent.name),
+        examples,
+        group[TRAINED : TRAINED + CHOSEN],
+        folder,
     )
     return InktexForConditionalGeneration.from_pretrained(str(best))
 

@@ -171,7 +171,8 @@ def test_names() -> None:
 
 WORDS = r"""a l o g i m s n \sin \lim \sum \frac \sqrt [ ] { } { } ^ _ ^ _ ' \prime \left \right
     ( ) . \over \mathrm \operatorname \foo \not = \in \le \{ \} \, \limits & \\ \parallel | <
-    \begin{array} \end{array} \begin{cases} \end{cases} \degree \pmod \text{if} \hat 1 $ x * \hspace \cdot"""
+    \begin{array} \end{array} \begin{cases} \end{cases} \degree \pmod \text{if} \hat 1 $
+    x * \hspace \cdot"""
 
 
 def test_fixed_point_on_random_text() -> None:

@@ -106,9 +106,7 @@ _MORE_SIGNS = (
     r"\sqsupseteq \vdash \Vdash \models \top \doteq \hookrightarrow \rightleftharpoons \nearrow "
     r"\searrow \varsigma \square \diamond \bigoplus \bigotimes \bigwedge \bigvee"
 )
-_MORE_WITH_ARGUMENTS = (
-    r"\overbrace \underbrace \overset \underset \xrightarrow \xleftarrow \text"
-)
+_MORE_WITH_ARGUMENTS = r"\overbrace \underbrace \overset \underset \xrightarrow \xleftarrow \text"
 
 # FROZEN: a token's place in this tuple is its id, and trained checkpoints index their
 # embeddings by it.  Append at the very end; never insert, remove or reorder.
@@ -142,12 +140,10 @@ VOCABULARY: Final[tuple[str, ...]] = SPECIAL_TOKENS + tuple(
 IDS: Final[dict[str, int]] = {token: index for index, token in enumerate(VOCABULARY)}
 """Token -> id, the inverse of `VOCABULARY`."""
 
+_STYLES = r"\mathbb \overset \underset \text"
 # `\mathbb` is a style: the ink of `\mathbb { R }` is one symbol, which its letter carries.
 STRUCTURAL_TOKENS: Final[frozenset[str]] = frozenset(
-    {
-        *_STRUCTURE.split(), *_LINES, r"\mathbb", r"\overset", r"\underset", r"\text",
-        NOTHING_TOKEN,
-    }  # fmt: skip
+    {*_STRUCTURE.split(), *_LINES, *_STYLES.split(), NOTHING_TOKEN}
 )
 """Tokens without ink of their own; every other token is one written symbol."""
 
@@ -229,7 +225,8 @@ WORDS: Final[dict[str, str]] = {
     word.replace(" ", ""): word
     for word in (
         "if", "for", "otherwise", "and", "or", "where", "with", "when", "then", "else", "is", "are",
-        "in", "on", "as", "to", "at", "of", "all", "each", "even", "odd", "so", "since", "not", "let",
+        "in", "on", "as", "to", "at", "of", "all", "each", "even", "odd", "so", "since", "not",
+        "let",
         "for all", "such that", "s.t.", "i.e.", "e.g.", "w.r.t.", "a.e.", "if and only if",
         "const", "const.", "undefined", "else if", "there exists", "hence", "thus", "from",
     )

@@ -110,8 +110,8 @@ def load_captions(folder: Path | str, split: str = "train") -> list[list[str]]:
     strange = {token for caption in captions for token in caption if token not in IDS}
     if strange:
         raise ValueError(
-            f"{path} has tokens that the vocabulary lacks ({' '.join(sorted(strange)[:5])}). Make it "
-            "anew with scripts/prepare_captions.py."
+            f"{path} has tokens that the vocabulary lacks ({' '.join(sorted(strange)[:5])}). "
+            "Make it anew with scripts/prepare_captions.py."
         )
     return captions
 

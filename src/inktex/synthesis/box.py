@@ -41,7 +41,7 @@ class Box:
 
     @property
     def middle(self) -> float:
-        """x halfway from left to right."""
+        """X halfway from left to right."""
         return (self.left + self.right) / 2
 
     def add(self, other: "Box", x: float, y: float, scale: float = 1.0) -> None:

@@ -185,8 +185,8 @@ class Recombiner:
             if place:
                 cells.append(CELL_END if place % columns else LINE_END)
             if is_numeric:
-                number = str(int(rng.integers(0, 10 if rng.random() < 0.8 else 100)))
-                cells += ["-"] * (rng.random() < 0.15) + [*number]
+                digits = str(int(rng.integers(0, 10 if rng.random() < 0.8 else 100)))
+                cells += ["-"] * (rng.random() < 0.15) + [*digits]
             elif min(lines, columns) > 2 and rng.random() < 0.2:
                 cells.append([r"\cdots", r"\vdots", r"\ddots"][int(rng.integers(3))])
             else:

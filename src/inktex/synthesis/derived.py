@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.ink import bounding_box
-
 from inktex.tokenizer.vocabulary_inktex import UNKNOWN_MARK
 
 from .box import Strokes, fit
@@ -197,9 +196,7 @@ def _grown(token: str, factor: float) -> Maker:
         strokes = draw(token)
         x0, y0, x1, y1 = bounding_box(strokes)
         height = (y1 - y0) * factor * rng.uniform(0.85, 1.15)
-        return fit(
-            strokes, (0.0, -0.45 - height / 2, (x1 - x0) * factor, -0.45 + height / 2)
-        )
+        return fit(strokes, (0.0, -0.45 - height / 2, (x1 - x0) * factor, -0.45 + height / 2))
 
     return make
 
@@ -208,8 +205,8 @@ FUNCTION_LETTERS: Final[Mapping[str, str]] = {
     **{
         "\\" + name: name
         for name in (
-            "cot sec csc arcsin arccos arctan sinh cosh tanh coth ln lg exp max min sup inf det gcd "
-            "dim ker arg deg sin cos tan log lim"
+            "cot sec csc arcsin arccos arctan sinh cosh tanh coth ln lg exp max min sup inf det "
+            "gcd dim ker arg deg sin cos tan log lim"
         ).split()
     },
     r"\bmod": "mod",
@@ -256,14 +253,17 @@ DERIVED: Final[Mapping[str, Maker]] = {
     r"\Phi": _tall(r"\phi", -1.0, 0.0),
     r"\Theta": _tall(r"\theta", -1.0, 0.0),
     r"\Xi": _all(
-        _bar((0.0, -1.0, 0.65, -0.98)), _bar((0.1, -0.52, 0.55, -0.5)), _bar((0.0, -0.02, 0.65, 0.0))
+        _bar((0.0, -1.0, 0.65, -0.98)),
+        _bar((0.1, -0.52, 0.55, -0.5)),
+        _bar((0.0, -0.02, 0.65, 0.0)),
     ),
     r"\partial": _tall("6", -1.0, 0.0, flip="x"),
     r"\nabla": _tall(r"\Delta", -0.95, 0.0, flip="y"),
     r"\hbar": _all(_tall("h", -1.0, 0.0), _line((-0.1, -0.7), (0.35, -0.82))),
     # operators
     "*": _all(
-        _line((0.0, -0.5), (0.5, -0.5)), _line((0.1, -0.72), (0.4, -0.28)),
+        _line((0.0, -0.5), (0.5, -0.5)),
+        _line((0.1, -0.72), (0.4, -0.28)),
         _line((0.4, -0.72), (0.1, -0.28)),
     ),
     r"\circ": _in("o", (0.0, -0.65, 0.35, -0.3)),
@@ -282,8 +282,10 @@ DERIVED: Final[Mapping[str, Maker]] = {
     r"\setminus": _tall("/", -1.0, 0.1, flip="x"),
     r"\dagger": _all(_bar((0.25, -1.0, 0.27, 0.1)), _bar((0.0, -0.7, 0.5, -0.68))),
     r"\star": _all(
-        _line((0.0, -0.55), (0.6, -0.55)), _line((0.6, -0.55), (0.12, -0.15)),
-        _line((0.12, -0.15), (0.3, -0.8)), _line((0.3, -0.8), (0.48, -0.15)),
+        _line((0.0, -0.55), (0.6, -0.55)),
+        _line((0.6, -0.55), (0.12, -0.15)),
+        _line((0.12, -0.15), (0.3, -0.8)),
+        _line((0.3, -0.8), (0.48, -0.15)),
         _line((0.48, -0.15), (0.0, -0.55)),
     ),
     # relations
@@ -308,11 +310,13 @@ DERIVED: Final[Mapping[str, Maker]] = {
     r"\subseteq": _all(_in("C", (0.0, -0.85, 0.75, -0.25)), _bar(_UNDER)),
     r"\supseteq": _all(_in("C", (0.0, -0.85, 0.75, -0.25), flip="x"), _bar(_UNDER)),
     r"\subsetneq": _all(
-        _in("C", (0.0, -0.9, 0.75, -0.35)), _bar((0.0, -0.1, 0.75, -0.08)),
+        _in("C", (0.0, -0.9, 0.75, -0.35)),
+        _bar((0.0, -0.1, 0.75, -0.08)),
         _line((0.5, -0.25), (0.25, 0.1)),
     ),
     r"\supsetneq": _all(
-        _in("C", (0.0, -0.9, 0.75, -0.35), flip="x"), _bar((0.0, -0.1, 0.75, -0.08)),
+        _in("C", (0.0, -0.9, 0.75, -0.35), flip="x"),
+        _bar((0.0, -0.1, 0.75, -0.08)),
         _line((0.5, -0.25), (0.25, 0.1)),
     ),
     r"\sqsubseteq": _all(_in("[", (0.0, -0.85, 0.75, -0.25)), _bar(_UNDER)),
@@ -333,7 +337,8 @@ DERIVED: Final[Mapping[str, Maker]] = {
     r"\Rightarrow": _all(_in("=", (0.0, -0.55, 0.9, -0.3)), _in(">", (0.75, -0.75, 1.1, -0.1))),
     r"\Leftarrow": _all(_in("=", (0.2, -0.55, 1.1, -0.3)), _in("<", (0.0, -0.75, 0.35, -0.1))),
     r"\Leftrightarrow": _all(
-        _in("=", (0.2, -0.55, 1.1, -0.3)), _in("<", (0.0, -0.75, 0.35, -0.1)),
+        _in("=", (0.2, -0.55, 1.1, -0.3)),
+        _in("<", (0.0, -0.75, 0.35, -0.1)),
         _in(">", (0.95, -0.75, 1.3, -0.1)),
     ),
     r"\mapsto": _all(_bar((0.0, -0.62, 0.02, -0.22)), _in(r"\rightarrow", _ARROW)),
@@ -371,18 +376,24 @@ DERIVED: Final[Mapping[str, Maker]] = {
     ":": _all(_in(".", (0.0, -0.55, 0.06, -0.49)), _in(".", (0.0, -0.06, 0.06, 0.0))),
     ";": _all(_in(".", (0.05, -0.55, 0.11, -0.49)), _in(",", (0.0, -0.1, 0.12, 0.2))),
     r"\%": _all(
-        _in("o", (0.0, -0.95, 0.35, -0.6)), _in("/", (0.1, -1.0, 0.8, 0.0)),
+        _in("o", (0.0, -0.95, 0.35, -0.6)),
+        _in("/", (0.1, -1.0, 0.8, 0.0)),
         _in("o", (0.55, -0.35, 0.9, 0.0)),
     ),
     r"\#": _all(
-        _in("/", (0.15, -1.0, 0.3, 0.0)), _in("/", (0.45, -1.0, 0.6, 0.0)),
-        _bar((0.0, -0.67, 0.8, -0.65)), _bar((0.0, -0.35, 0.8, -0.33)),
+        _in("/", (0.15, -1.0, 0.3, 0.0)),
+        _in("/", (0.45, -1.0, 0.6, 0.0)),
+        _bar((0.0, -0.67, 0.8, -0.65)),
+        _bar((0.0, -0.35, 0.8, -0.33)),
     ),
     r"\$": _all(_tall("S", -0.95, 0.0), _bar((0.27, -1.15, 0.29, 0.15))),
     r"\vdots": _all(*[_in(".", (0.0, y, 0.06, y + 0.06)) for y in (-0.9, -0.5, -0.1)]),
     r"\ddots": _all(*[_in(".", (1 + y, y, 1.06 + y, y + 0.06)) for y in (-0.9, -0.5, -0.1)]),
     r"\therefore": _all(
-        *[_in(".", (x, y, x + 0.06, y + 0.06)) for x, y in ((0.0, -0.1), (0.5, -0.1), (0.25, -0.55))]
+        *[
+            _in(".", (x, y, x + 0.06, y + 0.06))
+            for x, y in ((0.0, -0.1), (0.5, -0.1), (0.25, -0.55))
+        ]
     ),
     r"\because": _all(
         *[_in(".", (x, y, x + 0.06, y + 0.06)) for x, y in ((0.0, -0.6), (0.5, -0.6), (0.25, -0.1))]
@@ -391,7 +402,8 @@ DERIVED: Final[Mapping[str, Maker]] = {
     r"\triangle": _tall(r"\Delta", -0.85, 0.0),
     r"\angle": _all(_line((0.6, -0.75), (0.0, 0.0)), _line((0.0, 0.0), (0.75, 0.0))),
     r"\square": _all(
-        _in("[", (0.0, -0.8, 0.4, 0.0)), _in("]", (0.4, -0.8, 0.8, 0.0)),
+        _in("[", (0.0, -0.8, 0.4, 0.0)),
+        _in("]", (0.4, -0.8, 0.8, 0.0)),
     ),
     r"\diamond": _all(_in("<", (0.0, -0.75, 0.3, -0.1)), _in(">", (0.3, -0.75, 0.6, -0.1))),
     # accents
@@ -410,10 +422,10 @@ DERIVED: Final[Mapping[str, Maker]] = {
 
 
 def derive(token: str, draw: Draw, rng: Random) -> Strokes:
-    """A symbol built from others.
+    r"""A symbol built from others.
 
     Args:
-        token: which one; of `DERIVED`, or `\\binom` for a pair of brackets, one stroke each.
+        token: which one; of `DERIVED`, or `\binom` for a pair of brackets, one stroke each.
         draw: gives the strokes of a token that the writer left.
         rng: source of all randomness.
 

@@ -168,8 +168,8 @@ class Hands:
         glyphs: writer (or expression, where he is not known) to token to the glyphs that he left.
         writers: token to the writers who left one.
         habits: name to observations `(observations, numbers)`, sorted by the first number.
-        derived: share of the symbols which a writer left no glyph of, and others did, that are built
-            from what he left (`inktex.synthesis.derived`) instead of taken from others.
+        derived: share of the symbols which a writer left no glyph of, and others did, that are
+            built from what he left (`inktex.synthesis.derived`) instead of taken from others.
     """
 
     glyphs: dict[str, dict[str, list[Strokes]]] = field(default_factory=dict)
@@ -209,7 +209,7 @@ class Hands:
             found.add(token)
         return sorted(found)
 
-    def hand(self, rng: np.random.Generator) -> "Hand":
+    def hand(self, rng: np.random.Generator) -> Hand:
         """A random writer, more often one who left much ink."""
         if self._chances is None:
             counts = {w: sum(map(len, found.values())) for w, found in self.glyphs.items()}
@@ -223,8 +223,8 @@ class Hands:
 class Hand:
     """One writer at work on one expression.
 
-    What he has not left a glyph of is built from what he left, or another one writes it for him, the
-    same for the whole expression if possible. His habits stay about the same throughout.
+    What he has not left a glyph of is built from what he left, or another one writes it for him,
+    the same for the whole expression if possible. His habits stay about the same throughout.
 
     Args:
         hands: glyphs and habits to choose from.

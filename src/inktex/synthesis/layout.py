@@ -1,7 +1,7 @@
 r"""A typesetter for ink: canonical tokens and glyphs of strokes in, a placed expression out.
 
-It knows all structures of canonical LaTeX: rows, scripts, limits, fractions, roots, accents, arrows,
-braces, matrices, lines under one another, and growing brackets.
+It knows all structures of canonical LaTeX: rows, scripts, limits, fractions, roots, accents,
+arrows, braces, matrices, lines under one another, and growing brackets.
 How large and how far apart things are is a matter of habits: those of a printed book, or those of
 people, measured on their ink (`inktex.synthesis.hands`).
 """
@@ -30,9 +30,9 @@ from .structures import accented, arrow, binomial, braced, fraction, matrix, roo
 Draw = Callable[[str], Strokes]
 """Token to strokes in ems, baseline at y = 0, y downwards; called once for each written symbol.
 
-Of `\\frac` it gives the bar, of `\\sqrt` the sign, of accents and labelled arrows these alone, of any
-size: they are fitted. Of `\\binom` it gives two strokes, the brackets; a letter in `\\mathbb { R }` is
-asked for as `\\mathbb{R}`."""
+Of `\\frac` it gives the bar, of `\\sqrt` the sign, of accents and labelled arrows these alone, of
+any size: they are fitted. Of `\\binom` it gives two strokes, the brackets; a letter in
+`\\mathbb { R }` is asked for as `\\mathbb{R}`."""
 
 Habits = Callable[[str], Sequence[float]]
 """Name of a habit to its numbers (see `HABITS`), in ems of the row unless said otherwise."""
@@ -62,8 +62,8 @@ HABITS: Final[Mapping[str, tuple[str, ...]]] = {
 """What a writer has habits of, and the numbers of each.
 
 `size` is an em of the inner row in ems of the outer one, `distance` is between two boxes of ink,
-`rise` between two baselines, `across` between two columns, `between` two lines, `indent` of each line
-further than the one before, `width` of a line over symbols in widths of these,
+`rise` between two baselines, `across` between two columns, `between` two lines, `indent` of each
+line further than the one before, `width` of a line over symbols in widths of these,
 `overlap` is that of the outer edge of the base and the inner one of
 the script, `shift` between two centres; `limit` is of sums and the like, `bound` of integrals."""
 
@@ -98,10 +98,10 @@ _TALL = 1.4
 _GROWS = 1.5
 """Ems; brackets grow round what is taller."""
 RELATIONS: Final = frozenset(
-    r"= < > \leq \geq \neq + - \pm \times \div \rightarrow \in \cdot \mp \equiv \approx \sim \simeq \cong "
-    r"\propto \ll \gg \notin \ni \subset \supset \subseteq \supseteq \leftarrow \leftrightarrow "
-    r"\Rightarrow \Leftarrow \Leftrightarrow \mapsto \cup \cap \wedge \vee \oplus \otimes \prec \succ "
-    r"\preceq \succeq \vdash \models \doteq \hookrightarrow \rightleftharpoons \subsetneq "
+    r"= < > \leq \geq \neq + - \pm \times \div \rightarrow \in \cdot \mp \equiv \approx \sim "
+    r"\simeq \cong \propto \ll \gg \notin \ni \subset \supset \subseteq \supseteq \leftarrow "
+    r"\leftrightarrow \Rightarrow \Leftarrow \Leftrightarrow \mapsto \cup \cap \wedge \vee \oplus \otimes "
+    r"\prec \succ \preceq \succeq \vdash \models \doteq \hookrightarrow \rightleftharpoons \subsetneq "
     r"\supsetneq \sqsubseteq \sqsupseteq \xrightarrow \xleftarrow \perp".split()
 )
 """Signs with wide gaps around them; most of them tell nothing of their row's size."""
@@ -121,7 +121,7 @@ def gap_habit(left: str, right: str) -> str:
     """Which habit the gap between two neighbours in a row is."""
     if r"\text" in (left, right):
         return "word"
-    if left in BRACKETS and right == MATRIX_BEGIN or left == MATRIX_BEGIN and right in BRACKETS:
+    if (left in BRACKETS and right == MATRIX_BEGIN) or (left == MATRIX_BEGIN and right in BRACKETS):
         return "matrix bracket"
     if "," in (left, right):
         return "comma"

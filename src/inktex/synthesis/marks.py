@@ -50,8 +50,15 @@ def _curve(points: NDArray[np.float64], closed: bool = False) -> NDArray[np.floa
         return np.linspace(points[0], points[-1], 8).astype(np.float32)
     place = np.arange(len(points), dtype=np.float64)
     spline = make_interp_spline(place, points, k=min(3, len(points) - 1))
-    curve: NDArray[np.float32] = spline(np.linspace(0, place[-1], 12 * len(points))).astype(np.float32)
+    curve: NDArray[np.float32] = spline(np.linspace(0, place[-1], 12 * len(points))).astype(
+        np.float32
+    )
     return curve
+
+
+def _polar(angle: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float32]:
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return points.astype(np.float32)
 
 
 def _some(draw: Callable[[str], Strokes], rng: Random) -> Strokes:
@@ -88,7 +95,7 @@ def _overwritten(draw: Callable[[str], Strokes], rng: Random) -> Strokes:
         for _ in range(int(rng.integers(2, 4)))
         for stroke in fit(
             _some(draw, rng),
-            tuple(np.array(place) + rng.normal(0, 0.08, 4)),  # type: ignore[arg-type]
+            tuple(np.array(place) + rng.normal(0, 0.08, 4)),
         )
     )
 
@@ -99,11 +106,15 @@ def _doodle(rng: Random) -> Strokes:
     if kind == 0:  # a spiral
         angle = np.linspace(0, rng.uniform(3, 7) * np.pi, 60)
         radius = np.linspace(0.05, 0.5, 60)
-        return (np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).astype(np.float32),)
+        return (
+            np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).astype(np.float32),
+        )
     if kind == 1:  # a flower
         angle = np.linspace(0, 2 * np.pi, 90)
         radius = 0.35 + 0.15 * np.cos(int(rng.integers(4, 8)) * angle)
-        return (np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).astype(np.float32),)
+        return (
+            np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).astype(np.float32),
+        )
     if kind == 2:  # a face
         angle = np.linspace(0, 2 * np.pi, 40)
         circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -36,13 +36,13 @@ DOUBLE_STRUCK: Final = ("R", "N", "Z", "Q", "C", "P", "E", "F", "H")
 
 _LOWER = (
     "a b c d e f g h i j k l m n o p q r s t u v w x y z "
-    r"\alpha \beta \gamma \delta \epsilon \zeta \eta \theta \iota \kappa \lambda \mu \nu \xi \pi \rho "
-    r"\sigma \varsigma \tau \upsilon \phi \chi \psi \omega \ell \hbar \partial \nabla"
+    r"\alpha \beta \gamma \delta \epsilon \zeta \eta \theta \iota \kappa \lambda \mu \nu \xi \pi "
+    r"\rho \sigma \varsigma \tau \upsilon \phi \chi \psi \omega \ell \hbar \partial \nabla"
 )
 _UPPER = (
     "A B C D E F G H I J K L M N O P Q R S T U V W X Y Z "
-    r"\Gamma \Delta \Theta \Lambda \Xi \Pi \Sigma \Upsilon \Phi \Psi \Omega \aleph \emptyset \infty "
-    r"\square \diamond \triangle \top \ldots \cdots"
+    r"\Gamma \Delta \Theta \Lambda \Xi \Pi \Sigma \Upsilon \Phi \Psi \Omega \aleph \emptyset "
+    r"\infty \square \diamond \triangle \top \ldots \cdots"
 )
 _BINARY = (
     r"+ - \pm \mp \times \div \cdot * \circ \bullet \star \oplus \otimes \odot \ominus \cup \cap "
@@ -52,8 +52,8 @@ _RELATIONAL = (
     r"= < > \leq \geq \neq \equiv \approx \sim \simeq \cong \propto \perp \ll \gg \in \notin \ni "
     r"\subset \supset \subseteq \supseteq \rightarrow \leftarrow \leftrightarrow \Rightarrow "
     r"\Leftarrow \Leftrightarrow \mapsto \prec \succ \preceq \succeq \subsetneq \supsetneq "
-    r"\sqsubseteq \sqsupseteq \vdash \Vdash \models \doteq \hookrightarrow \rightleftharpoons \nearrow "
-    r"\searrow \uparrow \downarrow : ; | \therefore \because"
+    r"\sqsubseteq \sqsupseteq \vdash \Vdash \models \doteq \hookrightarrow \rightleftharpoons "
+    r"\nearrow \searrow \uparrow \downarrow : ; | \therefore \because"
 )
 _PREFIX = r"\neg \forall \exists \angle \Re \Im \# \& \$"
 _SUFFIX = r"! ? . \% \prime \dagger"
@@ -74,11 +74,11 @@ _RELATION_TOKENS: Final = frozenset(_RELATIONAL.split()) | RELATIONS
 
 
 def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> list[str]:
-    """A caption that holds a token.
+    r"""A caption that holds a token.
 
     Args:
         tokens: a caption in canonical style.
-        token: of `INKED`, or a word of `\\text`, or `\\mathbb`, or the unknown mark.
+        token: of `INKED`, or a word of `\text`, or `\mathbb`, or the unknown mark.
         rng: source of all randomness.
     """
     out = [*tokens]
@@ -108,8 +108,12 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
         inner = [_letter(rng), "+", r"\cdots", "+", _letter(rng)]
         return _insert(out, [token, "{", *inner, "}", mark, "{", _letter(rng), "}"], rng)
     if token in ACCENTS:
-        places = [i for i, one in enumerate(out) if one in _KIND[_letter(rng)] or one in _UPPER.split()]
-        places = [i for i in places if out[i - 1 : i] != ["{"] or out[i - 2 : i - 1] != [r"\mathbb"]]
+        places = [
+            i for i, one in enumerate(out) if one in _KIND[_letter(rng)] or one in _UPPER.split()
+        ]
+        places = [
+            i for i in places if out[i - 1 : i] != ["{"] or out[i - 2 : i - 1] != [r"\mathbb"]
+        ]
         if not places:
             return _insert(out, [token, "{", _letter(rng), "}"], rng)
         place = places[int(rng.integers(len(places)))]
@@ -129,7 +133,14 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
     if token in _PREFIX.split():
         return _insert(out, [token, _letter(rng)], rng)
     if token in _SUFFIX.split():
-        return _insert(out, [_letter(rng), *(["^", "{", token, "}"] if token in (r"\prime", r"\dagger") else [token])], rng)
+        return _insert(
+            out,
+            [
+                _letter(rng),
+                *(["^", "{", token, "}"] if token in (r"\prime", r"\dagger") else [token]),
+            ],
+            rng,
+        )
     if token == r"\bmod":
         return _insert(out, ["(", token, _letter(rng), ")"], rng)
     if token in FUNCTIONS:
@@ -142,7 +153,9 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
         return _replace(out, _LOWER.split() + _UPPER.split(), [token], rng)
     kind = _KIND.get(token, _LOWER.split())
     is_between = token in _BINARY.split() or token in _RELATION_TOKENS
-    return _replace(out, kind, [token], rng, [_letter(rng), token, _letter(rng)] if is_between else None)
+    return _replace(
+        out, kind, [token], rng, [_letter(rng), token, _letter(rng)] if is_between else None
+    )
 
 
 def _letter(rng: np.random.Generator) -> str:

@@ -100,9 +100,7 @@ def root(
     return base
 
 
-def accented(
-    index: int, token: str, accent: Strokes, inner: Box, numbers: Sequence[float]
-) -> Box:
+def accented(index: int, token: str, accent: Strokes, inner: Box, numbers: Sequence[float]) -> Box:
     """An accent over, a line or brace over or under some symbols.
 
     Args:
@@ -157,9 +155,7 @@ def stacked(base: Box, over: Box, scale: float, distance: float, above: bool) ->
     return box
 
 
-def arrow(
-    index: int, strokes: Strokes, label: Box, scale: float, distance: float
-) -> Box:
+def arrow(index: int, strokes: Strokes, label: Box, scale: float, distance: float) -> Box:
     """An arrow that is as long as the label over it, and a little longer.
 
     Args:

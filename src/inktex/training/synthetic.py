@@ -1,4 +1,4 @@
-"""Synthetic training examples: new captions, written with the glyphs of training ink and of fonts."""
+"""Synthetic training examples: new captions, in the hands of training ink and of fonts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
