@@ -98,11 +98,14 @@ _TALL = 1.4
 _GROWS = 1.5
 """Ems; brackets grow round what is taller."""
 RELATIONS: Final = frozenset(
-    r"= < > \leq \geq \neq + - \pm \times \div \rightarrow \in \cdot \mp \equiv \approx \sim "
-    r"\simeq \cong \propto \ll \gg \notin \ni \subset \supset \subseteq \supseteq \leftarrow "
-    r"\leftrightarrow \Rightarrow \Leftarrow \Leftrightarrow \mapsto \cup \cap \wedge \vee \oplus \otimes "
-    r"\prec \succ \preceq \succeq \vdash \models \doteq \hookrightarrow \rightleftharpoons \subsetneq "
-    r"\supsetneq \sqsubseteq \sqsupseteq \xrightarrow \xleftarrow \perp".split()
+    (
+        r"= < > \leq \geq \neq + - \pm \times \div \rightarrow \in \cdot \mp \equiv \approx \sim "
+        r"\simeq \cong \propto \ll \gg \notin \ni \subset \supset \subseteq \supseteq \leftarrow "
+        r"\leftrightarrow \Rightarrow \Leftarrow \Leftrightarrow \mapsto \cup \cap \wedge \vee "
+        r"\oplus \otimes \prec \succ \preceq \succeq \vdash \models \doteq \hookrightarrow "
+        r"\rightleftharpoons \subsetneq \supsetneq \sqsubseteq \sqsupseteq \xrightarrow "
+        r"\xleftarrow \perp"
+    ).split()
 )
 """Signs with wide gaps around them; most of them tell nothing of their row's size."""
 BRACKETS: Final = frozenset({*DELIMITER_PAIRS, *DELIMITER_PAIRS.values(), "|"})

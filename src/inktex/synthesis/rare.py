@@ -125,7 +125,8 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
         inner = [_letter(rng), *([] if rng.random() < 0.4 else [",", _letter(rng)])]
         return _insert(out, [opening, *inner, DELIMITER_PAIRS[opening]], rng)
     if token == r"\not":
-        places = [i for i, one in enumerate(out) if one in _RELATION_TOKENS]
+        # `\not =` and `\not \in` are symbols of their own.
+        places = [i for i, t in enumerate(out) if t in _RELATION_TOKENS - {"=", r"\in"}]
         if places:
             place = places[int(rng.integers(len(places)))]
             return [*out[:place], token, *out[place:]]

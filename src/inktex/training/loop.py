@@ -43,7 +43,7 @@ from .recipe import SHIPPED, OptimizerConfig, Recipe, recipe_from_dict
 from .risk import expression_risk
 from .stream import planned_batches, recipe_batches
 from .thinner_net import folded
-from .validation import validate
+from .validation import validate_each
 
 logger = logging.getLogger(__name__)
 
@@ -474,8 +474,10 @@ def _validate(
                 processor.image_processor.thinner = folded(learning.thinner)
             save_model(bare, processor, output / AVERAGED)
             if development:
-                scores = validate(bare, development, recipe.batch.at(progress.epoch))
+                batches = recipe.batch.at(progress.epoch)
+                scores, rates = validate_each(bare, development, batches)
                 rate = scores.exp_rate
+                named = {f"exp_rate_{k}": round(v, 4) for k, v in rates.items()}
                 append_record(
                     output,
                     accelerator,
@@ -484,10 +486,13 @@ def _validate(
                         "epoch": progress.epoch,
                         "minutes": round(progress.seconds / 60, 2),
                         **scores.as_dict(),
+                        **(named if len(rates) > 1 else {}),
                     },
                 )
                 accelerator.log({"exp_rate": rate}, step=progress.step)
                 tqdm.write(f"step {progress.step}, epoch {progress.epoch}: {scores}")
+                if len(rates) > 1:
+                    tqdm.write(", ".join(f"{k} {v:.1%}" for k, v in rates.items()))
                 if rate >= progress.best:
                     progress.best = rate
                     save_model(bare, processor, output / BEST)

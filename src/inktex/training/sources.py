@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inktex.examples import AnyExample, from_expressions
+from inktex.examples import AnyExample, Example, from_expressions
 from inktex.synthesis.grammar import written_expressions
 
 from .recipe import Recipe
@@ -99,7 +99,20 @@ def _of_data(recipe: Recipe, skip_unknown: bool, skip_broken: bool) -> RecipeExa
     train: list[AnyExample] = [
         one for split in recipe.splits for one in load_examples(recipe.data, split, skip_broken)
     ]
-    return RecipeExamples(train, [*load_examples(recipe.data, "dev", skip_broken)])
+    dev = load_examples(recipe.data, "dev", skip_broken)
+    wide = _wide_development(recipe, dev) if recipe.synthesis.wide else []
+    return RecipeExamples(train, [*dev, *wide])
+
+
+def _wide_development(recipe: Recipe, dev: Sequence[Example]) -> list[Example]:
+    """Examples of the whole alphabet to choose by, of which there are about as many as of `dev`."""
+    from inktex.evaluation.wide import WIDE_SPLITS, wide_split
+
+    captions, fonts = recipe.synthesis.captions, recipe.synthesis.fonts
+    if fonts is None:
+        return []
+    count = -(-len(dev) // len(WIDE_SPLITS))
+    return [one for split in WIDE_SPLITS for one in wide_split(split, dev, captions, fonts, count)]
 
 
 def _written(recipe: Recipe, split: str) -> list[AnyExample]:
