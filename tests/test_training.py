@@ -686,7 +686,7 @@ def test_recipe_trains_on_several_splits(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="ablation, base, chain, crohme, finetune, gpu"):
+    with pytest.raises(ValueError, match="ablation, alphabet, base, chain, crohme, finetune, gpu"):
         recipe_path("huge")
 
 

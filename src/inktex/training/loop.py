@@ -34,6 +34,7 @@ from .average import WeightAverage
 from .batches import IGNORE, PAD, image_processor
 from .checkpoints import BEFORE, CHECKPOINT, forget_checkpoints, load_checkpoint, save_checkpoint
 from .consistency import consistency_loss
+from .counts import TokenCounts, read_alphabet
 from .distillation import distillation_loss, plain, without_plain
 from .growth import can_grow, grown, widened
 from .guard import FiniteGuard
@@ -186,7 +187,9 @@ def train(
     teacher = _teacher(recipe, accelerator)
     average = WeightAverage(learning, recipe.optimizer.average, recipe.optimizer.start_share)
     progress = Progress()
-    accelerator.register_for_checkpointing(progress, average)
+    counts = TokenCounts()
+    known = _alphabet_of_start(recipe)
+    accelerator.register_for_checkpointing(progress, average, counts)
     check_recipe(recipe, output, resume, accelerator)
     if not resume:
         forget_checkpoints(accelerator, output)
@@ -217,6 +220,7 @@ def train(
             if progress.batch >= plans.length(progress.epoch):
                 progress.epoch, progress.batch = progress.epoch + 1, 0
             progress.batch += 1
+            counts.add(batch["labels"], 2 if recipe.batch.reverse else 1)
             is_whole = progress.batch % accumulate == 0
             with nullcontext() if is_whole else accelerator.no_sync(model):
                 losses = _backward(
@@ -239,15 +243,21 @@ def train(
             if progress.step % recipe.log_every == 0:
                 means = _mean(accelerator, sums, recipe.log_every)
                 sums = {}
+                counts.share(accelerator)
                 accelerator.log({**means, "learning_rate": rate}, step=progress.step)
                 append_record(output, accelerator, {"step": progress.step, **means, "lr": rate})
                 bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
             bar.update(1)
             done = progress.share(recipe) >= 1
             if progress.step % recipe.validate_every == 0 or done:
+                counts.share(accelerator)
                 _validate(
                     accelerator, learning, processor, average, development, recipe, output, progress
                 )
+                if accelerator.is_main_process:
+                    for folder in (output / AVERAGED, output / BEST):
+                        if folder.is_dir():
+                            counts.save(folder, known)
             # After the evaluation: a run that is killed in between must not take itself for done.
             if progress.step % recipe.save_every == 0 or done:
                 save_checkpoint(accelerator, output)
@@ -512,6 +522,13 @@ def make_processor(recipe: Recipe) -> InktexProcessor:
             setattr(images, name, getattr(start, name))
         images.thinner = start.thinner or images.thinner
     return InktexProcessor(images, build_tokenizer())
+
+
+def _alphabet_of_start(recipe: Recipe) -> dict[str, int]:
+    """What the weights that a recipe starts from were trained on; empty if it is not known."""
+    if recipe.init is None:
+        return {}
+    return read_alphabet(Path(pretrained_path() if recipe.init == SHIPPED else recipe.init))
 
 
 def _processor_of_start(recipe: Recipe) -> InktexImageProcessor | None:
