@@ -327,8 +327,6 @@ DERIVED: Final[Mapping[str, Maker]] = {
         _bar((0.0, -0.9, 0.02, 0.0)), _bar((0.2, -0.9, 0.22, 0.0)), _bar((0.2, -0.46, 0.75, -0.44))
     ),
     r"\doteq": _all(_in("=", (0.0, -0.45, 0.7, -0.2)), _in(".", (0.32, -0.75, 0.38, -0.69))),
-    r"\preceq": _all(_in("<", (0.0, -0.85, 0.6, -0.25)), _bar((0.0, -0.05, 0.6, -0.03))),
-    r"\succeq": _all(_in(">", (0.0, -0.85, 0.6, -0.25)), _bar((0.0, -0.05, 0.6, -0.03))),
     # arrows
     r"\leftarrow": _in(r"\rightarrow", _ARROW, flip="x"),
     r"\leftrightarrow": _two_headed(r"\rightarrow"),

@@ -43,6 +43,7 @@ HABITS: Final[Mapping[str, tuple[str, ...]]] = {
     "bracket": ("distance",),
     "comma": ("distance",),
     "word": ("distance",),
+    "letter": ("distance",),
     "matrix bracket": ("distance",),
     "accent": ("distance", "shift", "width"),
     "stack": ("size", "distance"),
@@ -73,6 +74,7 @@ PRINTED: Final[Mapping[str, tuple[float, ...]]] = {
     "bracket": (0.12,),
     "comma": (0.2,),
     "word": (0.5,),
+    "letter": (0.1,),
     "matrix bracket": (0.25,),
     "accent": (0.12, 0.05, 1.05),
     "stack": (0.6, 0.15),
@@ -199,6 +201,7 @@ def lay_out(
 class _Writer:
     def __init__(self, tokens: list[str], draw: Draw, habits: Habits) -> None:
         self.tokens, self.draw, self.habits = tokens, draw, habits
+        self.in_word = False
 
     def row(self, start: int, stop: int, size: float) -> Box:
         """Items of `tokens[start:stop]` side by side; `size` is only for the smallest script."""
@@ -215,7 +218,7 @@ class _Writer:
             elif before == r"\not":
                 x = placed[-1][1].middle - item.middle
             elif before is not None:
-                (distance,) = self.habits(gap_habit(before, token))
+                (distance,) = self.habits("letter" if self.in_word else gap_habit(before, token))
                 x += edge + distance
             box = Box()
             box.add(item, x, 0.0)
@@ -308,8 +311,11 @@ class _Writer:
             return boxed(index + 1, self.draw(rf"\mathbb{{{letter}}}")), index + 3
         if token == MATRIX_BEGIN:
             return self._matrix(index, stop, size)
-        if token in ARGUMENT_COUNTS and token not in ("^", "_"):
-            return self.group(index, stop, size)
+        if token == r"\text":
+            self.in_word = True
+            word, index = self.group(index, stop, size)
+            self.in_word = False
+            return word, index
         if token in STRUCTURAL_TOKENS:
             raise ValueError(f"Token {number}, {token!r}, needs a symbol before it.")
         return boxed(number, self.draw(token)), index
