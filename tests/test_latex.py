@@ -98,6 +98,8 @@ ORDINARY = [
      r"\sum \limits _ { \begin{matrix} i < n \\ j \end{matrix} } x"),
     (r"a \pmod{n} + 90\degree", r"a ( \bmod n ) + 9 0 ^ { \circ }"),
     (r"\varphi \stackrel{?}{=} \widehat{ab}", r"\phi \overset { ? } { = } \hat { a b }"),
+    (r"\mathbb{CP^n} \mathbb{1} \mathbb{R}^{2}",
+     r"\mathbb { C } \mathbb { P } ^ { n } 1 \mathbb { R } ^ { 2 }"),
     (r"\nexists x \nmid \mathcal{L}", r"\not \exists x \not | L"),
     ("α ≤ β · ∞ − 1", r"\alpha \leq \beta \cdot \infty - 1"),
     (r"50\% % remark", r"5 0 \%"),

@@ -547,7 +547,7 @@ class _Parser:
             return Row() if fence == "." else Atom("\\langle" if fence == "<" else "\\rangle")
         return Row()
 
-    def command(self, word: str, in_script: bool) -> Command:
+    def command(self, word: str, in_script: bool) -> Node:
         index = None
         if word == "\\sqrt" and self.peek() == "[":
             opened = self.position()
@@ -559,6 +559,9 @@ class _Parser:
                 raise LatexError("the index of a root is never closed", opened, "]")
         what = f"the argument of {word}"
         args = tuple(self.argument(what, in_script) for _ in range(ARITIES[word]))
+        if word == "\\mathbb":
+            styled = tuple(_double_struck(child) for child in args[0].children)
+            return styled[0] if len(styled) == 1 else Row(styled)
         return Command(word, args, index if index and index.children else None)
 
     def unknown(self, word: str, in_script: bool) -> Node:
@@ -661,6 +664,15 @@ def _named(body: Row) -> Row:
         token = ALIASES.get("\\" + letters, "\\" + letters)
         return Row(tuple(Atom(sign) for sign in EXPANSIONS.get(token, (token,))))
     return Row((Command("\\text", (body,)),)) if letters in WORDS else body
+
+
+def _double_struck(node: Node) -> Node:
+    r"""A capital in `\mathbb`, each by itself; other signs have one form."""
+    if isinstance(node, Script):
+        return replace(node, base=_double_struck(node.base))
+    if isinstance(node, Atom) and node.token.isascii() and node.token.isupper():
+        return Command("\\mathbb", (Row((node,)),))
+    return node
 
 
 def _joined(cells: Iterable[Row], in_script: bool) -> Row:
