@@ -39,7 +39,7 @@ class InktexEncoderConfig(PretrainedConfig):
         fusion_channels: int = 256,
         hidden_size: int = 256,
         dropout: float = 0.1,
-        num_symbol_labels: int = 250,
+        num_symbol_labels: int = 292,
         **kwargs: Any,
     ) -> None:
         blocks = (list(block_layers), list(growth_rates), list(bottleneck_factors))
@@ -94,7 +94,7 @@ class InktexDecoderConfig(PretrainedConfig):
     def __init__(
         self,
         architecture: str = "transformer",
-        vocab_size: int = 250,
+        vocab_size: int = 292,
         hidden_size: int = 256,
         num_hidden_layers: int = 3,
         num_attention_heads: int = 8,

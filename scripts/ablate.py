@@ -74,10 +74,10 @@ def main(arguments: list[str] | None = None) -> int:
 def measure(name: str, recipe: Recipe, folder: Path) -> None:
     """Train a variant and write what it reads to FOLDER/result.json, if that is not done."""
     if not (folder / RESULT).is_file():
-        examples, development = recipe_examples(recipe)
-        train(recipe, examples, development, folder)
+        found = recipe_examples(recipe)
+        train(recipe, found.train, found.dev, folder)
         if PartialState().is_main_process:
-            result = {"name": name, **read(recipe, examples, development, folder)}
+            result = {"name": name, **read(recipe, found.train, found.dev, folder)}
             write_text(folder / RESULT, json.dumps(result, indent=1) + "\n")
     PartialState().wait_for_everyone()
 

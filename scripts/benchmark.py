@@ -24,6 +24,7 @@ from typing import Any
 
 from PIL import Image
 
+from inktex.arguments import positive
 from inktex.benchmark.measure import measure_growth, measure_start, measure_system, run_apart
 from inktex.benchmark.report import REFERENCE, markdown, plot, put_into, summary
 from inktex.benchmark.systems import SYSTEMS
@@ -41,9 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--pictures", type=Path, help="folder or zip (default: own ink)")
     parser.add_argument(
-        "--count", type=int, default=100, help="pictures, evenly from all (default 100)"
+        "--count", type=positive, default=100, help="pictures, evenly from all (default 100)"
     )
-    parser.add_argument("--repeats", type=int, default=3, help="of each picture (default 3)")
+    parser.add_argument("--repeats", type=positive, default=3, help="of each picture (default 3)")
     parser.add_argument(
         "--systems", nargs="+", choices=tuple(SYSTEMS), default=list(SYSTEMS), metavar="SYSTEM",
         help=f"of {', '.join(SYSTEMS)} (default: all)",

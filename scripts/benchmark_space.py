@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from inktex.arguments import positive
 from inktex.ink import Ink
 from inktex.synthesis.drawing import draw
 
@@ -162,8 +163,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--drawings", type=int, default=20)
-    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--drawings", type=positive, default=20)
+    parser.add_argument("--clients", type=positive, default=20)
     parser.add_argument("--seconds", type=float, default=120.0)
     options = parser.parse_args()
     with server() as (url, process):

@@ -24,6 +24,7 @@ from typing import Any
 # Those for bfloat16 units (AMX) are large: see docs/scaling.md.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7000")
 
+from inktex.arguments import positive
 from inktex.benchmark.measure import run_apart
 from inktex.benchmark.report import put_into
 from inktex.files import write_text
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         "recipes", nargs="*", default=["base", "small"], metavar="RECIPE",
         help="names or YAML files (default: base and small)",
     )  # fmt: skip
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], metavar="N")
+    parser.add_argument("--processes", type=positive, nargs="+", default=[1, 2], metavar="N")
     parser.add_argument(
         "--seconds", type=float, default=25.0, help="to measure each, behind a few steps"
     )

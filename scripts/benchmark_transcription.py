@@ -33,6 +33,7 @@ from typing import Any
 
 import psutil
 
+from inktex.arguments import natural, positive
 from inktex.transcription.sources import Row, Source
 
 SETTLED = 5000
@@ -171,29 +172,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pictures", type=int, default=5000)
+    parser.add_argument("--pictures", type=positive, default=5000)
     parser.add_argument(
         "--model", help="folder or Hub repository, or tiny for an untrained one (default: shipped)"
     )
     parser.add_argument("--preset", default="fast", help="fast or accurate")
-    parser.add_argument("--batch-size", type=int, help="default: that of inktex transcribe")
-    parser.add_argument("--window", type=int, default=128, help="pictures of a shard")
+    parser.add_argument("--batch-size", type=positive, help="default: that of inktex transcribe")
+    parser.add_argument("--window", type=positive, default=128, help="pictures of a shard")
     parser.add_argument(
         "--workers",
-        type=int,
+        type=natural,
         default=0,
         help="processes that prepare pictures, for each that reads (default: 0, it does so itself, "
         "so that as many cores are busy as there are processes)",
     )
     parser.add_argument(
-        "--distinct", type=int, metavar="N", help="N small pictures come again and again"
+        "--distinct", type=positive, metavar="N", help="N small pictures come again and again"
     )
     parser.add_argument(
-        "--compare", type=int, metavar="N", help="first read N pictures with one process"
+        "--compare", type=positive, metavar="N", help="first read N pictures with one process"
     )
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--kills", type=int, default=0)
-    parser.add_argument("--seed", type=int, default=0, help="of the pictures and of the kills")
+    parser.add_argument("--processes", type=positive, default=1)
+    parser.add_argument("--kills", type=natural, default=0)
+    parser.add_argument("--seed", type=natural, default=0, help="of the pictures and of the kills")
     parser.add_argument(
         "--output",
         type=Path,

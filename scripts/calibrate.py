@@ -24,6 +24,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from inktex import Recognizer
+from inktex.arguments import natural
 from inktex.evaluation.calibration import fit_temperature, measure_calibration
 from inktex.evaluation.hands import in_other_hands
 from inktex.evaluation.reading import write_json
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", default="data/crohme", help="folder of prepare_crohme.py")
     parser.add_argument(
         "--varied",
-        type=int,
+        type=natural,
         default=3,
         metavar="N",
         help="read every expression in N other hands (default 3; 0: only as it was written)",

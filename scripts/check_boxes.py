@@ -17,6 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 import inktex
+from inktex.arguments import positive
 from inktex.evaluation.boxes import symbol_overlaps
 from inktex.recognizer import Reading
 from inktex.render import render
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data/crohme"))
     parser.add_argument("--split", default="test2014")
     parser.add_argument("--model", help="folder or Hub repository (default: the shipped model)")
-    parser.add_argument("--limit", type=int, help="only the first so many expressions")
+    parser.add_argument("--limit", type=positive, help="only the first so many expressions")
     options = parser.parse_args()
     expressions = [
         one for one in load_expressions(options.data, options.split)[: options.limit] if one.aligned

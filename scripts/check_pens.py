@@ -21,6 +21,7 @@ from PIL import Image
 from tqdm import tqdm
 
 import inktex
+from inktex.arguments import positive
 from inktex.evaluation.reading import Evaluation, Sample, evaluate_samples
 from inktex.evaluation.scores import compute_scores
 from inktex.recognizer import shipped_thinner
@@ -53,9 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--split", default="dev")
     parser.add_argument("--unseen", action="store_true", help="only captions that train lacks")
     parser.add_argument("--model", help="folder or Hub repository (default: the shipped model)")
-    parser.add_argument("--pens", type=int, nargs="+", default=[4, 5, 6, 7, 8], help="pixels")
-    parser.add_argument("--parts", type=int, default=5, help="parts of the split (default: 5)")
-    parser.add_argument("--limit", type=int, help="only the first so many expressions")
+    parser.add_argument("--pens", type=positive, nargs="+", default=[4, 5, 6, 7, 8], help="pixels")
+    parser.add_argument("--parts", type=positive, default=5, help="parts of the split (default: 5)")
+    parser.add_argument("--limit", type=positive, help="only the first so many expressions")
     options = parser.parse_args(arguments)
     load_them = load_unseen if options.unseen else load_expressions
     try:

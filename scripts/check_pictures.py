@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
 from inktex import Recognizer
+from inktex.arguments import positive
 from inktex.evaluation.reading import Sample, evaluate_samples, spread
 from inktex.ink import Expression
 from inktex.render import published_scale, render
@@ -69,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", help="folder or Hub repository (default: the shipped model)")
     parser.add_argument("--data", type=Path, required=True, help="of scripts/prepare_crohme.py")
     parser.add_argument("--split", default="dev")
-    parser.add_argument("--limit", type=int, default=150, help="expressions (default 150)")
+    parser.add_argument("--limit", type=positive, default=150, help="expressions (default 150)")
     options = parser.parse_args(arguments)
     try:
         expressions = load_expressions(options.data, options.split)

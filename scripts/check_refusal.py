@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from inktex import Recognizer
+from inktex.arguments import natural, positive
 from inktex.evaluation.negatives import KINDS, negatives
 
 SURE = 0.5
@@ -30,10 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", help="folder or Hub repository (default: the shipped model)")
-    parser.add_argument("--count", type=int, default=200, help="pictures (default 200)")
-    parser.add_argument("--seed", type=int, default=0, help="of the pictures (default 0)")
+    parser.add_argument("--count", type=positive, default=200, help="pictures (default 200)")
+    parser.add_argument("--seed", type=natural, default=0, help="of the pictures (default 0)")
     parser.add_argument(
-        "--bar", type=int, default=2, help="how many may be believed (default 2; -1 for any)"
+        "--bar", type=positive, default=2, help="how many may be believed (default 2; -1 for any)"
     )
     parser.add_argument("--sheet", type=Path, help="PNG to write, with all pictures and answers")
     options = parser.parse_args(arguments)

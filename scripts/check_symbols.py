@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from inktex import Recognizer
+from inktex.arguments import positive
 from inktex.evaluation.reading import spread
 from inktex.examples import Example
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
@@ -40,9 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", help="folder or Hub repository (default: the shipped model)")
     parser.add_argument("--data", default="data/crohme", help="folder of scripts/prepare_crohme.py")
     parser.add_argument("--split", default="dev")
-    parser.add_argument("--limit", type=int, help="only so many expressions, spread over the split")
+    parser.add_argument(
+        "--limit", type=positive, help="only so many expressions, spread over the split"
+    )
     parser.add_argument("--resolution", type=float, help="of the pictures (default: the model's)")
-    parser.add_argument("--show", type=int, default=10, help="how many confusions to list")
+    parser.add_argument("--show", type=positive, default=10, help="how many confusions to list")
     options = parser.parse_args(arguments)
     try:
         examples = load_examples(options.data, options.split)

@@ -25,6 +25,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from inktex.arguments import natural, positive
 from inktex.evaluation.hands import in_other_hands
 from inktex.evaluation.reading import spread
 from inktex.ink import Expression
@@ -53,11 +54,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, default=Path("data/crohme"))
     parser.add_argument("--splits", nargs="+", default=["dev"], help="to test on")
-    parser.add_argument("--pens", type=int, nargs="+", default=[PEN_WIDTH, 6], help="pixels")
-    parser.add_argument("--limit", type=int, default=4200, help="training expressions, as written")
-    parser.add_argument("--hands", type=int, default=1, help="other hands for each of them")
-    parser.add_argument("--passes", type=int, default=3, help="over all that (default: 3)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pens", type=positive, nargs="+", default=[PEN_WIDTH, 6], help="pixels")
+    parser.add_argument(
+        "--limit", type=positive, default=4200, help="training expressions, as written"
+    )
+    parser.add_argument("--hands", type=positive, default=1, help="other hands for each of them")
+    parser.add_argument("--passes", type=positive, default=3, help="over all that (default: 3)")
+    parser.add_argument("--seed", type=natural, default=0)
     options = parser.parse_args(arguments)
     if min(options.pens) < PEN_WIDTH:
         print(f"compare_pens: pens are {PEN_WIDTH} pixels wide or wider.", file=sys.stderr)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
+from inktex.arguments import natural, positive
 from inktex.examples import Example
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, draw
 from inktex.training.data import load_examples
@@ -54,9 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--data", default="data/crohme", help="folder of prepare_crohme.py")
     parser.add_argument("--output", type=Path, default=Path("contact-sheet.png"))
-    parser.add_argument("--count", type=int, default=32, help="pictures in all")
-    parser.add_argument("--columns", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=positive, default=32, help="pictures in all")
+    parser.add_argument("--columns", type=positive, default=4)
+    parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument(
         "--morphing", action="store_true", help="real ink between hands instead of synthetic ink"
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from inktex.arguments import natural
 from inktex.inkml import write_inkml
 from inktex.render import render
 from inktex.synthesis.drawing import draw
@@ -34,7 +35,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, default=Path("spaces_app/examples"))
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=natural, default=0)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     for name, caption in EXAMPLES.items():

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from inktex import Recognizer, __version__, load
+from inktex.arguments import natural, positive
 from inktex.evaluation.reading import (
     Sample,
     compiles,
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--varied",
-        type=int,
+        type=natural,
         metavar="N",
         help="of --data every expression N times, each symbol varied as other hands might write it",
     )
@@ -86,10 +87,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--device", default="cpu", help="where torch computes (default: cpu)")
     parser.add_argument(
-        "--batch-size", type=int, default=64, help="pictures that are taken at a time (default 64)"
+        "--batch-size",
+        type=positive,
+        default=64,
+        help="pictures that are taken at a time (default 64)",
     )
     parser.add_argument(
-        "--limit", type=int, help="only so many expressions, spread over the set (for a try)"
+        "--limit", type=positive, help="only so many expressions, spread over the set (for a try)"
     )
     parser.add_argument(
         "--camera",

@@ -20,6 +20,7 @@ from collections import Counter
 from pathlib import Path
 from types import FrameType
 
+from inktex.arguments import natural, positive
 from inktex.evaluation.fuzzing import KINDS, case, check, save_case
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 
@@ -38,9 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cases", type=int, default=20_000, help="in all (default 20000)")
+    parser.add_argument("--cases", type=positive, default=20_000, help="in all (default 20000)")
     parser.add_argument("--kind", choices=tuple(KINDS), action="append", help="only these kinds")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument("--save", type=Path, default=Path("build/fuzz"), help="for failing cases")
     options = parser.parse_args(arguments)
     kinds = options.kind or list(KINDS)

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from inktex.arguments import natural
 from inktex.examples import Example, from_expressions
 from inktex.files import partial_folder
 from inktex.synthesis.grammar import written_expressions
@@ -44,8 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kills", type=int, default=50, help="how many (default 50)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
+    parser.add_argument("--kills", type=natural, default=50, help="how many (default 50)")
+    parser.add_argument("--seed", type=natural, default=0, help="of the moments (default 0)")
     parser.add_argument("--folder", type=Path, help="where to train (default: a temporary one)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # threads would not survive the fork

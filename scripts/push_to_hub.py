@@ -25,6 +25,7 @@ from huggingface_hub import HfApi
 from PIL import Image
 
 import inktex
+from inktex.arguments import positive
 from inktex.dataset_cards import build_crohme_card, build_ink
 from inktex.release import (
     RECORD,
@@ -139,8 +140,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="OWNER/NAME",
         help="publish a data set of generated ink too",
     )
-    add("--count", type=int, default=10_000, help="expressions of --ink")
-    add("--pictures", type=int, default=50, help="pictures that must be read alike")
+    add("--count", type=positive, default=10_000, help="expressions of --ink")
+    add("--pictures", type=positive, default=50, help="pictures that must be read alike")
     add("--output", type=Path, default=Path("build/release"), help="where to build")
     add("--revision", default="main", help="branch to commit to")
     add("--tag", help="to set on the release, such as v0.1.0")

@@ -27,6 +27,7 @@ os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7000")
 from accelerate import PartialState
 
 from inktex.training.checkpoints import CHECKPOINT
+from inktex.training.held_out import score_held_out
 from inktex.training.loop import AVERAGED, CURVE, train
 from inktex.training.recipe import load_stages, recipe_path
 from inktex.training.sources import recipe_examples
@@ -80,19 +81,15 @@ def main(arguments: list[str] | None = None) -> int:
                 if number > 1:
                     recipe = replace(recipe, init=str(output / f"stage-{number - 1}" / AVERAGED))
                 say(f"Stage {number} of {len(stages)}.")
-            examples, development = recipe_examples(
-                recipe, options.skip_unknown, options.skip_broken
-            )
+            found = recipe_examples(recipe, options.skip_unknown, options.skip_broken)
             say(
-                f"{len(examples)} expressions to train on, {len(development)} to choose by. "
+                f"{len(found.train)} expressions to train on, {len(found.dev)} to choose by. "
                 f"Curve: {folder / CURVE}; checkpoint: {folder / CHECKPOINT}."
             )
-            if recipe.thinner is None or recipe.is_joint:
-                best = train(recipe, examples, development, folder, resume=not options.fresh)
-            else:
-                best = train_thinner(
-                    recipe, examples, development, folder, resume=not options.fresh
-                )
+            trains = train if recipe.thinner is None or recipe.is_joint else train_thinner
+            best = trains(recipe, found.train, found.dev, folder, resume=not options.fresh)
+            if found.test and PartialState().is_main_process:
+                say(score_held_out(recipe, best, found, folder))
     except (ValueError, OSError, ImportError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 2

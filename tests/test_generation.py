@@ -154,8 +154,9 @@ def test_random_walks_are_canonical_compile_and_end_in_time() -> None:
             tokens = words(row)
             assert is_formula(RULES, row[1:])
             LatexWalker(compact(tokens), tolerant_parsing=False).get_latex_nodes()
-            # `\limits` is a matter of style that the grammar leaves to the model.
-            if r"\limits" not in tokens and not {r"\sum", r"\int", r"\lim"} & set(tokens):
+            # `\limits` is a matter of style that the grammar leaves to the model, and so are words.
+            style = {r"\limits", r"\sum", r"\int", r"\lim", r"\text", r"\bmod"}
+            if not style & set(tokens):
                 assert normalize(" ".join(tokens)) == tokens
 
 

@@ -70,7 +70,7 @@ ORDINARY = [
     (r"\{x\}", r"\{ x \}"),
     (r"\left\{ x \right\}", r"\{ x \}"),
     (r"\left< x \right>", r"\langle x \rangle"),
-    (r"\text{if } x", "i f x"),
+    (r"\text{if } x", r"\text { i f } x"),
     (r"\not= \not\in", r"\neq \notin"),
     (r"\overbrace{a+b}^{n}", r"\overbrace { a + b } ^ { n }"),
     (r"\underbrace{a}_{n}", r"\underbrace { a } _ { n }"),
@@ -82,7 +82,25 @@ ORDINARY = [
     ("{}_n C_k", "{ } _ { n } C _ { k }"),
     (r"\int\nolimits_a f", r"\int \limits _ { a } f"),
     (r"\begin{array}{cc} a & b \\ c & d \end{array}",
-     r"\begin{array} { c c } a & b \\ c & d \end{array}"),
+     r"\begin{matrix} a & b \\ c & d \end{matrix}"),
+    (r"A = \begin{pmatrix} 1 & 2 \\[2pt] 3 & 4 \end{pmatrix}^T",
+     r"A = ( \begin{matrix} 1 & 2 \\ 3 & 4 \end{matrix} ) ^ { T }"),
+    (r"\left\{ \begin{array}[t]{ll} x & \text{if } x > 0 \\ 0 & \mbox{else} \end{array} \right.",
+     r"\{ \begin{matrix} x & \text { i f } x > 0 \\ 0 & e l s e \end{matrix}"),
+    (r"\begin{cases} a \\ b \\ \end{cases}", r"\{ \begin{matrix} a \\ b \end{matrix}"),
+    (r"\begin{Vmatrix} a & \\ & d \end{Vmatrix}",
+     r"| | \begin{matrix} a \\ & d \end{matrix} | |"),
+    (r"\begin{align*} a &= b \\ &= c \end{align*}", r"\begin{matrix} a = b \\ = c \end{matrix}"),
+    (r"\begin{equation} x = 1 \end{equation}", r"x = 1"),
+    (r"a = b \\ c = d", r"\begin{matrix} a = b \\ c = d \end{matrix}"),
+    (r"a = b \\", r"a = b"),
+    (r"\sum_{\substack{i < n \\ j}} x",
+     r"\sum \limits _ { \begin{matrix} i < n \\ j \end{matrix} } x"),
+    (r"a \pmod{n} + 90\degree", r"a ( \bmod n ) + 9 0 ^ { \circ }"),
+    (r"\varphi \stackrel{?}{=} \widehat{ab}", r"\phi \overset { ? } { = } \hat { a b }"),
+    (r"\mathbb{CP^n} \mathbb{1} \mathbb{R}^{2}",
+     r"\mathbb { C } \mathbb { P } ^ { n } 1 \mathbb { R } ^ { 2 }"),
+    (r"\nexists x \nmid \mathcal{L}", r"\not \exists x \not | L"),
     ("α ≤ β · ∞ − 1", r"\alpha \leq \beta \cdot \infty - 1"),
     (r"50\% % remark", r"5 0 \%"),
     (r"\hspace*{1cm} a", "a"),
@@ -111,6 +129,9 @@ def test_canonical_tokens(latex: str, canonical: str) -> None:
         (r"\sqrt[3 x", 5),
         ("a\\", 1),
         (r"b \begin x", 2),
+        (r"b \begin{figure} x \end{figure}", 2),
+        (r"b \begin{matrix} x", 2),
+        (r"x \end{matrix}", 2),
         (r"a \left", 7),
         (r"a\over b\over c", 8),
     ],
@@ -152,7 +173,8 @@ def test_names() -> None:
 
 WORDS = r"""a l o g i m s n \sin \lim \sum \frac \sqrt [ ] { } { } ^ _ ^ _ ' \prime \left \right
     ( ) . \over \mathrm \operatorname \foo \not = \in \le \{ \} \, \limits & \\ \parallel | <
-    \begin{array} \end{array} \hat 1 $ x * \hspace \cdot"""
+    \begin{array} \end{array} \begin{cases} \end{cases} \degree \pmod \text{if} \hat 1 $
+    x * \hspace \cdot"""
 
 
 def test_fixed_point_on_random_text() -> None:

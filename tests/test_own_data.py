@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from script_loading import load_script
 
 from inktex.examples import AnyExample, Example, PictureExample, from_expression
 from inktex.inkml import write_inkml
@@ -21,7 +22,7 @@ from inktex.training.batches import BatchConfig, PlannedBatches, Planner, pictur
 from inktex.training.loop import _find_places, make_model, train
 from inktex.training.own import DataError, is_own, load_own
 from inktex.training.recipe import Recipe, load_recipe, recipe_path
-from inktex.training.sources import recipe_examples
+from inktex.training.sources import recipe_examples, with_rehearsal
 
 CAPTIONS = [r"x ^ { 2 } + 1", r"\frac { a } { 2 }", "2 + 3 = 5", "( a + b )", r"\sqrt { x }"]
 TINY = BatchConfig(resolution=0.4, heights=(48, 96), widths=(64, 128, 256), pixels=30_000)
@@ -49,6 +50,10 @@ def fill(folder: Path, file: str, column: str, captions: list[str] = CAPTIONS) -
     return folder
 
 
+def picture_example(name: str) -> PictureExample:
+    return PictureExample(name, np.zeros((9, 9), np.uint8), np.zeros(1, np.int64))
+
+
 def captions_of(examples: list[AnyExample]) -> set[str]:
     return {" ".join(one.caption) for one in examples}
 
@@ -62,7 +67,7 @@ def captions_of(examples: list[AnyExample]) -> set[str]:
 )  # fmt: skip
 def test_pictures_and_their_captions(tmp_path: Path, file: str, column: str) -> None:
     own = load_own(fill(tmp_path, file, column))
-    assert captions_of([*own.train, *own.dev]) == set(CAPTIONS)
+    assert captions_of([*own.train, *own.dev, *own.test]) == set(CAPTIONS)
     for one in own.train:
         assert isinstance(one, PictureExample)
         expected = InktexImageProcessor(resolution=1.0, max_height=412, max_width=1702)
@@ -74,20 +79,38 @@ def test_ink_brings_its_caption_and_both_may_be_mixed(tmp_path: Path) -> None:
     for number, caption in enumerate(CAPTIONS[2:]):
         write_inkml(draw(caption, 1), tmp_path / f"{number}.inkml")
     own = load_own(tmp_path)
-    kinds = {" ".join(one.caption): type(one) for one in [*own.train, *own.dev]}
+    kinds = {" ".join(one.caption): type(one) for one in [*own.train, *own.dev, *own.test]}
     assert kinds == {c: PictureExample if c in CAPTIONS[:2] else Example for c in CAPTIONS}
 
 
-def test_a_dev_folder_is_held_out_and_else_a_tenth(tmp_path: Path) -> None:
+def test_dev_and_test_folders_are_held_out_and_else_a_tenth_for_each(tmp_path: Path) -> None:
     fill(tmp_path / "a", "captions.csv", "latex", CAPTIONS * 4)
     own = load_own(tmp_path / "a")
-    assert (len(own.train), len(own.dev)) == (18, 2)
-    assert [one.id for one in load_own(tmp_path / "a").dev] == [one.id for one in own.dev]
-    fill(tmp_path / "b", "captions.csv", "latex", CAPTIONS[:3])
-    fill(tmp_path / "b" / "dev", "captions.csv", "latex", CAPTIONS[3:])
+    assert (len(own.train), len(own.dev), len(own.test)) == (16, 2, 2)
+    assert len({one.id for one in [*own.train, *own.dev, *own.test]}) == 20
+    again = load_own(tmp_path / "a")
+    for part in ("train", "dev", "test"):
+        assert [one.id for one in getattr(again, part)] == [one.id for one in getattr(own, part)]
+    fill(tmp_path / "b", "captions.csv", "latex", CAPTIONS[:2])
+    fill(tmp_path / "b" / "dev", "captions.csv", "latex", CAPTIONS[2:4])
+    fill(tmp_path / "b" / "test", "captions.csv", "latex", CAPTIONS[4:])
     own = load_own(tmp_path / "b")
-    assert captions_of(own.dev) == set(CAPTIONS[3:])
-    assert captions_of(own.train) == set(CAPTIONS[:3])
+    assert captions_of(own.dev) == set(CAPTIONS[2:4])
+    assert captions_of(own.test) == set(CAPTIONS[4:])
+    assert captions_of(own.train) == set(CAPTIONS[:2])
+    fill(tmp_path / "c", "captions.csv", "latex", CAPTIONS[:1])
+    own = load_own(tmp_path / "c")
+    assert (len(own.train), len(own.dev), len(own.test)) == (1, 0, 0)
+
+
+def test_rehearsal_makes_up_its_share_of_an_epoch() -> None:
+    few, many = [picture_example(f"new{n}") for n in range(3)], [picture_example("known")] * 30
+    for share in (0.25, 0.5, 0.8):
+        for new, known in ((few, many), (many, few)):
+            mixed = with_rehearsal(new, known, share)
+            kept = sum(any(one is other for other in known) for one in mixed)
+            assert kept / len(mixed) == pytest.approx(share, abs=0.06)
+            assert {id(one) for one in mixed} == {id(one) for one in [*new, *known]}
 
 
 def test_text_signs_around_latex_are_taken_off(tmp_path: Path) -> None:
@@ -248,11 +271,11 @@ def test_training_on_pictures_learns_and_resumes(
 ) -> None:
     folder = fill(tmp_path / "data", "captions.csv", "latex", CAPTIONS * 2)
     recipe = make_recipe(folder, 4)
-    examples, development = recipe_examples(recipe)
-    assert (len(examples), len(development)) == (9, 1)
-    train(make_recipe(folder, 2), examples, development, tmp_path / "run")
-    train(recipe, examples, development, tmp_path / "run")
-    train(recipe, examples, development, tmp_path / "whole")
+    found = recipe_examples(recipe)
+    assert (len(found.train), len(found.dev), len(found.test)) == (8, 1, 1)
+    train(make_recipe(folder, 2), found.train, found.dev, tmp_path / "run")
+    train(recipe, found.train, found.dev, tmp_path / "run")
+    train(recipe, found.train, found.dev, tmp_path / "whole")
     name = "averaged/model.safetensors"
     assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     shutil.rmtree(tmp_path / "whole")
@@ -273,3 +296,32 @@ def test_the_recipe_starts_from_the_shipped_model() -> None:
     model = make_model(recipe)
     assert model.config.decoder.location_feedback
     assert model.num_parameters() > 1_000_000
+
+
+def test_fine_tuning_rehearses_and_scores_what_it_did_not_choose_by(
+    repository: Path,
+    tmp_path: Path,
+    make_recipe: Callable[..., Recipe],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = fill(tmp_path / "data", "captions.csv", "latex", CAPTIONS)
+    start = train(
+        make_recipe(folder, 1),
+        recipe_examples(make_recipe(folder, 1)).train,
+        [],
+        tmp_path / "start",
+    )
+    arguments = ["tiny", "--data", str(folder), "--output", str(tmp_path / "run")]
+    for change in (
+        f"init={start}", "steps=1", "rehearsal.share=0.5", "optimizer.start_share=0.5",
+    ):  # fmt: skip
+        arguments += ["--set", change]
+    assert load_script(repository, "train").main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "6000 expressions to train on, 1 to choose by" in shown
+    assert "Of 1 expressions that were neither trained on nor chosen by, 0.0% were" in shown
+    record = json.loads((tmp_path / "run" / "held_out.json").read_text())
+    assert (record["before"], record["after"]) == (0.0, 0.0)
+    own = load_own(folder)
+    assert record["test"] == [one.id for one in own.test]
+    assert record["dev"] == [one.id for one in own.dev]

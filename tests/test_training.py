@@ -686,7 +686,7 @@ def test_recipe_trains_on_several_splits(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="ablation, base, chain, crohme, finetune, gpu"):
+    with pytest.raises(ValueError, match="ablation, alphabet, base, chain, crohme, finetune, gpu"):
         recipe_path("huge")
 
 
@@ -713,6 +713,37 @@ def test_average_follows_and_gives_the_own_weights_back() -> None:
     with average.applied():
         torch.testing.assert_close(layer.weight, torch.ones(1, 2))
     assert (layer.weight == 7).all()
+
+
+def test_what_is_saved_may_lie_between_the_start_and_the_average() -> None:
+    layer = torch.nn.BatchNorm1d(2)
+    layer.weight.data[:] = 0
+    average = WeightAverage(layer, decay=0.0, start_share=0.25)
+    layer.weight.data[:] = 4
+    layer.running_mean.data[:] = 8  # type: ignore[union-attr]
+    layer.num_batches_tracked.fill_(3)  # type: ignore[union-attr]
+    for _ in range(200):
+        average.update()
+    with average.applied():
+        torch.testing.assert_close(layer.weight, torch.full((2,), 3.0))
+        torch.testing.assert_close(layer.running_mean, torch.full((2,), 6.0))
+        assert layer.num_batches_tracked == 3
+    assert (layer.weight == 4).all()
+    torch.testing.assert_close(average.weights["weight"], torch.full((2,), 4.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("optimizer.start_share=0.5", "needs a start"),
+        ("optimizer.start_share=1", "below 1, not 1"),
+        ("rehearsal.share=1", "rehearsal.share must be 0 or more and below 1"),
+        ("rehearsal.share=-0.1", "rehearsal.share must be 0 or more and below 1"),
+    ],
+)
+def test_shares_that_are_none_are_refused(change: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_recipe(recipe_path("tiny"), [change])
 
 
 def small_recipe(**changes: Any) -> Recipe:

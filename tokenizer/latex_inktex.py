@@ -14,11 +14,23 @@ again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .vocabulary_inktex import ALIASES as SPELLINGS
-from .vocabulary_inktex import EXPANSIONS
+from .vocabulary_inktex import (
+    CELL_END,
+    EXPANSIONS,
+    FOLDED,
+    LINE_END,
+    MATRIX_BEGIN,
+    MATRIX_END,
+    NOTHING_TOKEN,
+    STRUCTURAL_TOKENS,
+    UNKNOWN_MARK,
+    WORDS,
+)
 
 __all__ = [
     "Atom",
@@ -26,6 +38,7 @@ __all__ = [
     "Emitted",
     "Group",
     "LatexError",
+    "Matrix",
     "Node",
     "Row",
     "Script",
@@ -40,6 +53,8 @@ __all__ = [
 
 MAX_DEPTH = 100
 MAX_LENGTH = 20_000
+_LONGEST_SETTING = 16
+"""Words of an environment's setting in brackets."""
 
 # ---------------------------------------------------------------------------------------- tables
 
@@ -84,19 +99,21 @@ ARITIES = {
         (
             1,
             """sqrt overline underline hat widehat bar vec tilde widetilde dot ddot dddot check
-            breve acute grave overrightarrow overleftarrow overbrace underbrace mathbb mathcal
-            mathfrak mathscr boxed cancel pmod xrightarrow xleftarrow begin{array} substack""",
+            breve acute grave overrightarrow overleftarrow overbrace underbrace mathbb boxed cancel
+            xrightarrow xleftarrow""",
         ),
-        (2, "frac binom overset underset stackrel begin{alignedat}"),
+        (2, "frac binom overset underset stackrel"),
     )
     for name in _words(names)
 }
 # Other spellings of the same sign: what people write, and what MathML's entities are called.
 # Handwriting has no bold, upright or display style. A prime is no alias, since it is a script.
-ALIASES = {alias: token for alias, token in SPELLINGS.items() if alias != "'"} | _pairs(
-    r"\lte \leq  \gte \geq  \cdotp \cdot  \infin \infty  \exist \exists"
-)
-NEGATED = {"=": "\\neq", "\\in": "\\notin", "\\exists": "\\nexists", "\\ni": "\\notni"}
+ALIASES = {
+    **{alias: token for alias, token in SPELLINGS.items() if alias != "'"},
+    **FOLDED,
+    **_pairs(r"\lte \leq  \gte \geq  \cdotp \cdot  \infin \infty  \exist \exists"),
+}
+NEGATED = {"=": "\\neq", "\\in": "\\notin"}
 UNICODE = _pairs(r"""
     × \times  ÷ \div  ± \pm  ∓ \mp  · \cdot  ⋅ \cdot  ∗ \ast  ∘ \circ  • \bullet  − -
     ≤ \leq  ≥ \geq  ⩽ \leq  ⩾ \geq  ≠ \neq  ≈ \approx  ≡ \equiv  ∼ \sim  ≅ \cong  ∝ \propto
@@ -119,8 +136,29 @@ DROPPED = frozenset(
     \null \relax \allowbreak \nobreak \noindent""")
 ) | {"\\ "}
 DROPPED_WITH_ARGUMENT = frozenset({"\\hspace", "\\vspace", "\\label", "\\tag", "\\phantom"})
+# Environments of cells, and the signs that they draw in front and behind.
+MATRICES = {
+    "matrix": ("", ""),
+    "smallmatrix": ("", ""),
+    "array": ("", ""),
+    "pmatrix": ("(", ")"),
+    "bmatrix": ("[", "]"),
+    "Bmatrix": ("\\{", "\\}"),
+    "vmatrix": ("|", "|"),
+    "Vmatrix": ("||", "||"),
+    "cases": ("\\{", ""),
+    "dcases": ("\\{", ""),
+    "rcases": ("", "\\}"),
+}
+# Environments of lines, in which `&` says what stands under what, and of a single line.
+LINES = frozenset(
+    _words("""aligned align split gathered gather eqnarray multline alignat alignedat flalign
+    equation math displaymath""")
+)
+WITH_COLUMNS = frozenset({"array", "alignat", "alignedat"})
 UNWRAPPED = frozenset(
     _words(r"""\mbox \hbox \mathrm \mathit \mathbf \mathsf \mathtt \mathnormal \text \textrm \textit
+    \mathcal \mathfrak \mathscr \substack
     \textbf \textsf \texttt \textnormal \boldsymbol \bm \pmb \mathop \mathbin \mathrel \mathord
     \mathopen \mathclose \mathpunct \mathinner \ensuremath \emph \operatorname \smash""")
 )
@@ -191,7 +229,14 @@ class Command:
     refs: tuple[str, ...] = ()
 
 
-Node = Atom | Row | Group | Script | Command
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Lines under one another, each of one or more cells; brackets are signs beside it."""
+
+    lines: tuple[tuple[Row, ...], ...]
+
+
+Node = Atom | Row | Group | Script | Command | Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +245,8 @@ class Emitted:
 
     Attributes:
         token: the token.
-        ink: whether somebody had to write it; false for `{ } ^ _ \limits`, a root's brackets.
+        ink: whether somebody had to write it; false for `{ } ^ _ \limits`, a root's brackets, and
+            what tells the lines and cells of a matrix apart.
         refs: the `refs` of the tree node that it stands for.
     """
 
@@ -289,6 +335,9 @@ def name_token(name: str) -> str | None:
     return None if token in ARITIES else token
 
 
+_OWN = re.compile(f"{UNKNOWN_MARK}|{NOTHING_TOKEN}")
+
+
 def _lex(text: str) -> Iterator[tuple[str, int]]:
     r"""Words and their positions: `\name`, `\begin{name}`, or one character; no white space."""
     i, end = 0, len(text)
@@ -320,6 +369,9 @@ def _lex(text: str) -> Iterator[tuple[str, int]]:
         elif char == "%":
             newline = text.find("\n", i)
             i = end if newline < 0 else newline
+        elif char == "<" and (own := _OWN.match(text, start)):
+            i = own.end()
+            yield own[0], start
         elif not char.isspace() and char not in "$~\ufeff\u200b":
             yield UNICODE.get(char, char), start
 
@@ -344,8 +396,11 @@ class _Parser:
     def fail(self, message: str, expected: str = "") -> LatexError:
         return LatexError(message, self.position(), expected)
 
-    def row(self, stop: str | None, in_script: bool) -> Row:
-        """Everything up to `stop`, which is left standing, or up to the end for None."""
+    def row(self, stop: str | None, in_script: bool, in_cell: bool = False) -> Row:
+        """Everything up to `stop`, which is left standing, or up to the end for None.
+
+        A cell of a matrix ends at the next one as well. Elsewhere lines make a matrix.
+        """
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self.fail(f"nested deeper than {MAX_DEPTH} levels")
@@ -353,6 +408,8 @@ class _Parser:
         numerator: Row | None = None
         grouped = False  # did the last item stand in braces
         while (word := self.peek()) is not None and word != stop:
+            if in_cell and word in (CELL_END, LINE_END):
+                break
             if word == "}":
                 if not self.lenient:
                     raise self.fail("a closing brace that nothing opens", stop or "no }")
@@ -366,12 +423,17 @@ class _Parser:
             elif word == "'" and _can_be_base(items):
                 items[-1] = self.primed(items[-1])
                 grouped = False
+            elif word == "\\degree":
+                self.at += 1
+                if not _can_be_base(items):
+                    items.append(Group(Row()))
+                attach(items, "^", Row((Atom("\\circ"),)), grouped=True)
             elif word == "\\over":
                 if numerator is not None and not self.lenient:
                     raise self.fail("a second \\over in the same group", "braces around one")
                 self.at += 1
                 if numerator is None:
-                    numerator, items = make_row(items, in_script=in_script), []
+                    numerator, items = _in_lines(items, in_script), []
             elif word in DROPPED:
                 self.at += 1
             else:
@@ -388,7 +450,7 @@ class _Parser:
                 else:
                     items.append(item)
         self.depth -= 1
-        row = make_row(items, in_script=in_script)
+        row = _in_lines(items, in_script)
         return row if numerator is None else Row((Command("\\frac", (numerator, row)),))
 
     def scripts(self, base: list[Node], grouped: bool) -> list[Node]:
@@ -445,6 +507,15 @@ class _Parser:
             self.skip_star()
             body = self.argument(f"the argument of {word}", in_script)
             return _named(body) if word in NAMING else body
+        if word.startswith("\\begin{"):
+            return self.environment(word, in_script)
+        if word == "\\hline":
+            return Row()
+        if word == "\\degree":
+            return Script(Group(Row()), sup=Row((Atom("\\circ"),)))
+        if word == "\\pmod":
+            body = self.argument("the argument of \\pmod", in_script)
+            return Row((Atom("("), Atom("\\bmod"), *body.children, Atom(")")))
         if word == "\\not" and (negated := NEGATED.get(self.peek() or "")):
             self.at += 1
             return Atom(negated)
@@ -476,7 +547,7 @@ class _Parser:
             return Row() if fence == "." else Atom("\\langle" if fence == "<" else "\\rangle")
         return Row()
 
-    def command(self, word: str, in_script: bool) -> Command:
+    def command(self, word: str, in_script: bool) -> Node:
         index = None
         if word == "\\sqrt" and self.peek() == "[":
             opened = self.position()
@@ -488,18 +559,67 @@ class _Parser:
                 raise LatexError("the index of a root is never closed", opened, "]")
         what = f"the argument of {word}"
         args = tuple(self.argument(what, in_script) for _ in range(ARITIES[word]))
+        if word == "\\mathbb":
+            styled = tuple(_double_struck(child) for child in args[0].children)
+            return styled[0] if len(styled) == 1 else Row(styled)
         return Command(word, args, index if index and index.children else None)
 
     def unknown(self, word: str, in_script: bool) -> Node:
         """A command nobody knows is one token; groups right after it may matter, so they stay."""
+        if word.startswith("\\end{"):
+            if self.lenient:
+                return Row()
+            raise LatexError(f"{word} without its \\begin", self.words[self.at - 1][1])
         if word[1:3] in ("lt", "gt") and len(word) == 4:  # `\ltN`: the blank after \lt was lost
             return Row((Atom(ALIASES[word[:3]]), Atom(word[3])))
-        if word.startswith(("\\begin{", "\\end{")):
-            return Atom(word)
         args = []
         while self.peek() == "{":
             args.append(self.group(in_script))
         return Command(word, tuple(args)) if args else Atom(word)
+
+    def environment(self, word: str, in_script: bool) -> Row:
+        r"""What follows `\begin{name}` up to its `\end{name}`, with the signs that it draws."""
+        begun = self.words[self.at - 1][1]
+        name = word[len("\\begin{") : -1].rstrip("*")
+        if name not in MATRICES and name not in LINES:
+            raise LatexError(
+                f"the environment {name} is none that is known", begun,
+                ", ".join(sorted([*MATRICES, *LINES])),
+            )  # fmt: skip
+        self.skip_bracket(_is_position)
+        if name in WITH_COLUMNS:
+            self.argument(f"the columns of {name}", in_script)
+        stop = word.replace("begin", "end", 1)
+        lines: list[tuple[Row, ...]] = []
+        cells: list[Row] = []
+        while True:
+            cells.append(self.row(stop, in_script, in_cell=True))
+            word = self.peek() or ""
+            self.at += word != ""
+            if word != CELL_END:
+                lines.append(tuple(cells))
+                cells = []
+            if word == LINE_END:
+                self.skip_bracket(_is_length)
+            elif word == "" and not self.lenient:
+                raise LatexError("an environment that is never ended", begun, stop)
+            elif word != CELL_END:
+                break
+        if name in LINES:
+            lines = [(_joined(line, in_script),) for line in lines]
+        before, after = MATRICES.get(name, ("", ""))
+        signs = [
+            [Atom(sign) for sign in ("||" if side == "||" else [side] if side else [])]
+            for side in (before, after)
+        ]
+        return Row((*signs[0], *_matrix(lines).children, *signs[1]))
+
+    def skip_bracket(self, is_setting: Callable[[str], bool]) -> None:
+        r"""Pass over the place of an array or the distance after `\\`, but not over mathematics."""
+        if self.peek() == "[":
+            words = [word for word, _ in self.words[self.at : self.at + _LONGEST_SETTING]]
+            if "]" in words and is_setting("".join(words[1 : words.index("]")])):
+                self.at += words.index("]") + 1
 
     def skip_star(self) -> None:
         if self.peek() == "*":
@@ -524,15 +644,65 @@ class _Parser:
         return row
 
 
+def _is_length(text: str) -> bool:
+    return re.fullmatch(r"-?[0-9.]*(pt|em|ex|cm|mm|in|\\\w+)", text) is not None
+
+
+def _is_position(text: str) -> bool:
+    return text in ("t", "b", "c")
+
+
 def _can_be_base(items: list[Node]) -> bool:
     """Whether there is something to hang a script on: not after a cell's or a line's end."""
     return bool(items) and not (isinstance(items[-1], Atom) and items[-1].token in ("&", "\\\\"))
 
 
 def _named(body: Row) -> Row:
-    """Upright letters that spell a function are that function."""
+    """Upright letters that spell a function are that function, those of a word are text."""
     letters = "".join(c.token if isinstance(c, Atom) else " " for c in body.children)
-    return Row((Atom("\\" + letters),)) if letters in FUNCTIONS else body
+    if letters in FUNCTIONS:
+        token = ALIASES.get("\\" + letters, "\\" + letters)
+        return Row(tuple(Atom(sign) for sign in EXPANSIONS.get(token, (token,))))
+    return Row((Command("\\text", (body,)),)) if letters in WORDS else body
+
+
+def _double_struck(node: Node) -> Node:
+    r"""A capital in `\mathbb`, each by itself; other signs have one form."""
+    if isinstance(node, Script):
+        return replace(node, base=_double_struck(node.base))
+    if isinstance(node, Atom) and node.token.isascii() and node.token.isupper():
+        return Command("\\mathbb", (Row((node,)),))
+    return node
+
+
+def _joined(cells: Iterable[Row], in_script: bool) -> Row:
+    return make_row([child for cell in cells for child in cell.children], in_script=in_script)
+
+
+def _in_lines(items: list[Node], in_script: bool) -> Row:
+    """A row, or the matrix of the lines that `items` holds."""
+    ends = (Atom(LINE_END), Atom(CELL_END))
+    if ends[0] not in items:
+        return make_row((one for one in items if one != ends[1]), in_script=in_script)
+    lines: list[list[Node]] = [[]]
+    for one in items:
+        if one == ends[0]:
+            lines.append([])
+        elif one != ends[1]:
+            lines[-1].append(one)
+    return _matrix([(make_row(line, in_script=in_script),) for line in lines])
+
+
+def _matrix(lines: Iterable[Sequence[Row]]) -> Row:
+    """Lines as one matrix, without empty ones and empty cells at a line's end."""
+    kept = []
+    for line in lines:
+        last = max((i for i, cell in enumerate(line) if cell.children), default=-1)
+        if last >= 0:
+            kept.append(tuple(line[: last + 1]))
+    if len(kept) <= 1 and all(len(line) == 1 for line in kept):
+        return kept[0][0] if kept else Row()
+    return Row((Matrix(tuple(kept)),))
 
 
 def parse(latex: str, *, lenient: bool = False) -> Node:
@@ -597,7 +767,7 @@ def _emit(node: Node, out: list[Emitted]) -> None:
                 out.append(Emitted("^", False))
                 _braced(sup, out)
         case Command(token, args, index, refs):
-            out.append(Emitted(token, True, refs))
+            out.append(Emitted(token, token not in STRUCTURAL_TOKENS, refs))
             if index is not None:
                 out.append(Emitted("[", False))
                 # A closing bracket inside would end the index, so such an index keeps its braces.
@@ -606,6 +776,16 @@ def _emit(node: Node, out: list[Emitted]) -> None:
                 out.append(Emitted("]", False))
             for arg in args:
                 _braced(arg, out)
+        case Matrix(lines):
+            out.append(Emitted(MATRIX_BEGIN, False))
+            for number, line in enumerate(lines):
+                if number:
+                    out.append(Emitted(LINE_END, False))
+                for column, cell in enumerate(line):
+                    if column:
+                        out.append(Emitted(CELL_END, False))
+                    _emit(cell, out)
+            out.append(Emitted(MATRIX_END, False))
 
 
 def _signs(row: Row) -> Iterator[Node]:

@@ -17,22 +17,30 @@ __all__ = [
     "ALIASES",
     "ARGUMENT_COUNTS",
     "BIG_OPERATORS",
+    "CELL_END",
     "DELIMITER_PAIRS",
     "EOS_TOKEN",
     "EXPANSIONS",
+    "FOLDED",
     "FUNCTIONS",
     "GRAMMAR",
     "IDS",
     "L2R_TOKEN",
     "LIMITS_OPERATORS",
+    "LINE_END",
+    "MATRIX_BEGIN",
+    "MATRIX_END",
+    "NOTHING_TOKEN",
     "OPTIONAL_ARGUMENT_TOKENS",
     "PAD_TOKEN",
     "R2L_TOKEN",
     "SPECIAL_TOKENS",
     "STRUCTURAL_TOKENS",
     "SUBSCRIPT_LIMITS_OPERATORS",
+    "UNKNOWN_MARK",
     "UNK_TOKEN",
     "VOCABULARY",
+    "WORDS",
 ]
 
 PAD_TOKEN: Final = "<pad>"
@@ -44,6 +52,16 @@ R2L_TOKEN: Final = "<r2l>"
 """Start token: the decoder then reads from right to left."""
 
 SPECIAL_TOKENS: Final[tuple[str, ...]] = (PAD_TOKEN, UNK_TOKEN, EOS_TOKEN, L2R_TOKEN, R2L_TOKEN)
+
+UNKNOWN_MARK: Final = "<mark>"
+"""Stands for a written mark that is no symbol of the vocabulary."""
+NOTHING_TOKEN: Final = "<nothing>"
+"""The whole reading of a picture that holds no formula."""
+
+MATRIX_BEGIN: Final = r"\begin{matrix}"
+MATRIX_END: Final = r"\end{matrix}"
+CELL_END: Final = "&"
+LINE_END: Final = r"\\"
 
 _STRUCTURE = r"{ } ^ _ \limits"
 _DIGITS = "0 1 2 3 4 5 6 7 8 9"
@@ -81,6 +99,15 @@ _WITH_ARGUMENTS = (
     r"\frac \binom \sqrt \overline \underline \hat \bar \vec \tilde \dot \ddot \mathbb"
 )
 
+# Appended when the alphabet was widened.
+_LINES = (MATRIX_BEGIN, MATRIX_END, CELL_END, LINE_END)
+_MORE_SIGNS = (
+    r"\# \& \$ \not \ominus \prec \succ \preceq \succeq \subsetneq \supsetneq \sqsubseteq "
+    r"\sqsupseteq \vdash \Vdash \models \top \doteq \hookrightarrow \rightleftharpoons \nearrow "
+    r"\searrow \varsigma \square \diamond \bigoplus \bigotimes \bigwedge \bigvee"
+)
+_MORE_WITH_ARGUMENTS = r"\overbrace \underbrace \overset \underset \xrightarrow \xleftarrow \text"
+
 # FROZEN: a token's place in this tuple is its id, and trained checkpoints index their
 # embeddings by it.  Append at the very end; never insert, remove or reorder.
 VOCABULARY: Final[tuple[str, ...]] = SPECIAL_TOKENS + tuple(
@@ -101,6 +128,11 @@ VOCABULARY: Final[tuple[str, ...]] = SPECIAL_TOKENS + tuple(
             _BIG_OPERATORS,
             _FUNCTIONS,
             _WITH_ARGUMENTS,
+            *_LINES,
+            _MORE_SIGNS,
+            _MORE_WITH_ARGUMENTS,
+            UNKNOWN_MARK,
+            NOTHING_TOKEN,
         )
     ).split()
 )
@@ -108,8 +140,11 @@ VOCABULARY: Final[tuple[str, ...]] = SPECIAL_TOKENS + tuple(
 IDS: Final[dict[str, int]] = {token: index for index, token in enumerate(VOCABULARY)}
 """Token -> id, the inverse of `VOCABULARY`."""
 
+_STYLES = r"\mathbb \overset \underset \text"
 # `\mathbb` is a style: the ink of `\mathbb { R }` is one symbol, which its letter carries.
-STRUCTURAL_TOKENS: Final[frozenset[str]] = frozenset({*_STRUCTURE.split(), r"\mathbb"})
+STRUCTURAL_TOKENS: Final[frozenset[str]] = frozenset(
+    {*_STRUCTURE.split(), *_LINES, *_STYLES.split(), NOTHING_TOKEN}
+)
 """Tokens without ink of their own; every other token is one written symbol."""
 
 ARGUMENT_COUNTS: Final[dict[str, int]] = {
@@ -127,13 +162,22 @@ ARGUMENT_COUNTS: Final[dict[str, int]] = {
     r"\dot": 1,
     r"\ddot": 1,
     r"\mathbb": 1,
+    r"\overbrace": 1,
+    r"\underbrace": 1,
+    r"\overset": 2,
+    r"\underset": 2,
+    r"\xrightarrow": 1,
+    r"\xleftarrow": 1,
+    r"\text": 1,
 }
 """Token -> number of `{ }` groups that must follow it in canonical style."""
 
 OPTIONAL_ARGUMENT_TOKENS: Final[frozenset[str]] = frozenset({r"\sqrt"})
 """Tokens that may carry one `[ ]` argument before their `{ }`; its brackets have no ink."""
 
-BIG_OPERATORS: Final[frozenset[str]] = frozenset(_BIG_OPERATORS.split())
+BIG_OPERATORS: Final[frozenset[str]] = frozenset(
+    {*_BIG_OPERATORS.split(), r"\bigoplus", r"\bigotimes", r"\bigwedge", r"\bigvee"}
+)
 FUNCTIONS: Final[frozenset[str]] = frozenset(_FUNCTIONS.split())
 """Operators written as an upright name (`\\sin`, `\\lim`)."""
 
@@ -141,6 +185,13 @@ LIMITS_OPERATORS: Final[frozenset[str]] = BIG_OPERATORS | frozenset(
     {r"\lim", r"\max", r"\min", r"\sup", r"\inf", r"\det", r"\gcd"}
 )
 """Operators after which `\\limits` is legal and useful; elsewhere TeX stops with an error."""
+
+FOLDED: Final[dict[str, str]] = {
+    r"\varphi": r"\phi",
+    r"\varepsilon": r"\epsilon",
+    r"\vartheta": r"\theta",
+}
+"""Printed variants of a letter, and the one token for all that a hand writes of it."""
 
 GRAMMAR: Final[dict[str, int | list[int]]] = {
     "open": IDS["{"],
@@ -151,7 +202,15 @@ GRAMMAR: Final[dict[str, int | list[int]]] = {
     "optional_open": IDS["["],
     "optional_close": IDS["]"],
     "end": IDS[EOS_TOKEN],
-    "special": [IDS[token] for token in SPECIAL_TOKENS if token != EOS_TOKEN],
+    "matrix_begin": IDS[MATRIX_BEGIN],
+    "matrix_end": IDS[MATRIX_END],
+    "cell": IDS[CELL_END],
+    "line": IDS[LINE_END],
+    "nothing": IDS[NOTHING_TOKEN],
+    "special": [
+        *(IDS[token] for token in SPECIAL_TOKENS if token != EOS_TOKEN),
+        *(IDS[token] for token in FOLDED),
+    ],
     "operators": sorted(IDS[token] for token in LIMITS_OPERATORS),
     "optional": sorted(IDS[token] for token in OPTIONAL_ARGUMENT_TOKENS),
     "one_argument": [IDS[t] for t, n in ARGUMENT_COUNTS.items() if n == 1 and t not in "^_"],
@@ -161,6 +220,18 @@ GRAMMAR: Final[dict[str, int | list[int]]] = {
 
 SUBSCRIPT_LIMITS_OPERATORS: Final[frozenset[str]] = frozenset({r"\sum", r"\int", r"\lim"})
 """Operators that take `\\limits` in canonical style, exactly when they have a subscript."""
+
+WORDS: Final[dict[str, str]] = {
+    word.replace(" ", ""): word
+    for word in (
+        "if", "for", "otherwise", "and", "or", "where", "with", "when", "then", "else", "is", "are",
+        "in", "on", "as", "to", "at", "of", "all", "each", "even", "odd", "so", "since", "not",
+        "let",
+        "for all", "such that", "s.t.", "i.e.", "e.g.", "w.r.t.", "a.e.", "if and only if",
+        "const", "const.", "undefined", "else if", "there exists", "hence", "thus", "from",
+    )
+}  # fmt: skip
+"""Letters of `\\text` in canonical style, and the words that they are."""
 
 DELIMITER_PAIRS: Final[dict[str, str]] = {
     "(": ")",
@@ -202,6 +273,11 @@ ALIASES: Final[dict[str, str]] = {
     r"\iff": r"\Leftrightarrow",
     r"\Longleftrightarrow": r"\Leftrightarrow",
     r"\longmapsto": r"\mapsto",
+    r"\longhookrightarrow": r"\hookrightarrow",
+    r"\rightleftarrows": r"\rightleftharpoons",
+    r"\varrho": r"\rho",
+    r"\varpi": r"\pi",
+    r"\varkappa": r"\kappa",
     # operators
     r"\ast": "*",
     r"\land": r"\wedge",
@@ -249,6 +325,13 @@ ALIASES: Final[dict[str, str]] = {
     r"\widehat": r"\hat",
     r"\widetilde": r"\tilde",
     r"\overrightarrow": r"\vec",
+    r"\stackrel": r"\overset",
+    r"\Box": r"\square",
+    r"\qed": r"\square",
+    r"\blacksquare": r"\square",
+    r"\subsetneqq": r"\subsetneq",
+    r"\supsetneqq": r"\supsetneq",
+    r"\omicron": "o",
 }
 """Other spelling -> the one canonical token."""
 
@@ -258,6 +341,12 @@ EXPANSIONS: Final[dict[str, tuple[str, ...]]] = {
     r"\lVert": ("|", "|"),
     r"\rVert": ("|", "|"),
     r"\|": ("|", "|"),
+    r"\nmid": (r"\not", "|"),
+    r"\nexists": (r"\not", r"\exists"),
+    r"\limsup": (r"\lim", r"\sup"),
+    r"\liminf": (r"\lim", r"\inf"),
+    r"\Pr": ("P", "r"),
+    r"\hom": ("h", "o", "m"),
     r"\iint": (r"\int", r"\int"),
     r"\iiint": (r"\int", r"\int", r"\int"),
 }

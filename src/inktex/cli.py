@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ._version import __version__
+from .arguments import natural, positive
 from .console import Output, accept_any_text, discard_output, say
 from .recognizer import AUTO, ENGINES, check_torch, fastest_engine, quiet_torch
 from .transcription import command
@@ -64,13 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     recognize.add_argument(
         "--beams",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="width of the beam search (default: that of the preset; 1 is greedy)",
     )
     recognize.add_argument(
         "--alternatives",
-        type=_count,
+        type=natural,
         default=0,
         metavar="N",
         help="also give the N next best readings, each on a line of its own or in the JSON object",
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     recognize.add_argument(
         "--batch-size",
-        type=_positive,
+        type=positive,
         default=16,
         metavar="N",
         help="pictures that are taken at a time (default 16)",
@@ -240,20 +241,6 @@ def find_pictures(names: Sequence[str]) -> Iterator[str]:
             yield from found
         else:
             raise FileNotFoundError(f"{name}: no such file or folder.")
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 up")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
-    return value
 
 
 def _fail(message: str) -> int:

@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 from inktex.crohme_split import writer
 from inktex.ink import Expression
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
-from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS, VOCABULARY
+from inktex.tokenizer.vocabulary_inktex import (
+    ARGUMENT_COUNTS,
+    CELL_END,
+    IDS,
+    LINE_END,
+    MATRIX_BEGIN,
+    MATRIX_END,
+    STRUCTURAL_TOKENS,
+    VOCABULARY,
+)
 
 NONE = -1
 """Stands for "no symbol" in every array of symbol indices."""
@@ -173,7 +182,10 @@ def select(example: Example, start: int, stop: int) -> Example | None:
 _OPEN, _CLOSE = IDS["{"], IDS["}"]
 _SCRIPTS = frozenset({IDS["^"], IDS["_"], IDS[r"\limits"]})
 _INKLESS = np.array([token in STRUCTURAL_TOKENS for token in IDS])
-_FRAC, _SQRT = IDS[r"\frac"], IDS[r"\sqrt"]
+_ARGUMENTS = {IDS[t]: n for t, n in ARGUMENT_COUNTS.items() if t not in ("^", "_")}
+_SQRT = IDS[r"\sqrt"]
+_BEGIN, _END = IDS[MATRIX_BEGIN], IDS[MATRIX_END]
+_CELL_ENDS = frozenset({IDS[CELL_END], IDS[LINE_END]})
 _SQUARE_OPEN, _SQUARE_CLOSE = IDS["["], IDS["]"]
 
 
@@ -181,18 +193,21 @@ def items(tokens: Sequence[int]) -> list[tuple[int, int, list[tuple[int, int]]]]
     """Split a row of canonical tokens into items: a symbol with all its arguments and scripts.
 
     Returns:
-        For each item its start, its stop, and the `(start, stop)` of the rows inside its braces.
+        For each item its start, its stop, and the `(start, stop)` of the rows inside its braces, or
+        of a matrix its cells that are not empty.
 
     Raises:
-        ValueError: if braces do not balance.
+        ValueError: if braces do not balance, or a matrix has no end.
     """
     found: list[tuple[int, int, list[tuple[int, int]]]] = []
     index = 0
     while index < len(tokens):
         start = index
         rows: list[tuple[int, int]] = []
-        wanted = {_FRAC: 2, _SQRT: 1}.get(tokens[index], 0)
+        wanted = _ARGUMENTS.get(tokens[index], 0)
         is_root = tokens[index] == _SQRT
+        if tokens[index] == _BEGIN:
+            index = _cells(tokens, index, rows)
         index += 1
         if is_root and index < len(tokens) and tokens[index] == _SQUARE_OPEN:
             close = list(tokens).index(_SQUARE_CLOSE, index)
@@ -205,6 +220,22 @@ def items(tokens: Sequence[int]) -> list[tuple[int, int, list[tuple[int, int]]]]
                 index = _group(tokens, index, rows)
         found.append((start, index, rows))
     return found
+
+
+def _cells(tokens: Sequence[int], index: int, rows: list[tuple[int, int]]) -> int:
+    """Add the cells of the matrix that begins at `index`; gives the index of its end."""
+    depth, start = 0, index + 1
+    for place in range(index + 1, len(tokens)):
+        token = tokens[place]
+        if not depth and (token in _CELL_ENDS or token == _END):
+            if place > start:
+                rows.append((start, place))
+            start = place + 1
+            if token == _END:
+                return place
+        else:
+            depth += (token in (_OPEN, _BEGIN)) - (token in (_CLOSE, _END))
+    raise ValueError(f"The matrix at token {index} is never ended.")
 
 
 def _group(tokens: Sequence[int], index: int, rows: list[tuple[int, int]]) -> int:

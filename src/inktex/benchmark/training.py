@@ -52,7 +52,7 @@ def measure_training(recipe: Recipe, seconds: float) -> dict[str, Any]:
     Raises:
         FileNotFoundError: if the data are not where the recipe says.
     """
-    found, _ = recipe_examples(recipe)
+    found = recipe_examples(recipe).train
     examples = found[:: max(len(found) // _EXAMPLES, 1)]
     accelerator = Accelerator(mixed_precision=loop.usable_precision(recipe.precision))
     set_seed(recipe.seed + accelerator.process_index)

@@ -14,6 +14,7 @@ from inktex.tokenizer.vocabulary_inktex import (
     ALIASES,
     ARGUMENT_COUNTS,
     EXPANSIONS,
+    FOLDED,
     OPTIONAL_ARGUMENT_TOKENS,
 )
 
@@ -25,7 +26,8 @@ _SCRIPTS = ("_", "^")  # in canonical order
 def normalize_spelling(tokens: Sequence[str]) -> list[str]:
     r"""Give the tokens their one canonical spelling.
 
-    1. Other names of a symbol become its canonical token (`\leqslant` is `\leq`).
+    1. Other names and printed variants of a symbol become its canonical token (`\leqslant` is
+       `\leq`, `\varphi` is `\phi`), and `\text` goes: what it says is style.
     2. An argument of one token takes braces (`x ^ 2` is `x ^ { 2 }`), other braces round
        one token go (`{ x } + 1` is `x + 1`).
     3. The subscript comes before the superscript.
@@ -37,7 +39,7 @@ def normalize_spelling(tokens: Sequence[str]) -> list[str]:
         >>> " ".join(normalize_spelling(r"x ^ 2 _ { i } \to { y }".split()))
         'x _ { i } ^ { 2 } \\rightarrow y'
     """
-    renamed = [name for token in tokens for name in _rename(token)]
+    renamed = [name for token in tokens if token != r"\text" for name in _rename(token)]
     if not _has_matching_braces(renamed):
         return renamed
     groups = [_Group()]
@@ -101,7 +103,7 @@ class _Group:
 
 
 def _rename(token: str) -> Iterable[str]:
-    return EXPANSIONS.get(token) or (ALIASES.get(token, token),)
+    return EXPANSIONS.get(token) or (ALIASES.get(token) or FOLDED.get(token, token),)
 
 
 def _has_matching_braces(tokens: Sequence[str]) -> bool:

@@ -2,7 +2,8 @@ r"""Writes canonical tokens as compact LaTeX that compiles.
 
 A model may stop early or forget a brace.  What it wrote is still shown, so the writer
 closes what is open, gives missing arguments as `{}`, and leaves out what TeX would refuse.
-Well-formed tokens lose their spaces and nothing else.
+Well-formed tokens lose their spaces; matrices get the environment that their brackets and lines
+ask for (`pmatrix`, `cases`, `aligned`), and all of it is normalised to the same tokens again.
 """
 
 from __future__ import annotations
@@ -12,15 +13,32 @@ from dataclasses import dataclass, field
 
 from .vocabulary_inktex import (
     ARGUMENT_COUNTS,
+    CELL_END,
     LIMITS_OPERATORS,
+    LINE_END,
+    MATRIX_BEGIN,
+    MATRIX_END,
+    NOTHING_TOKEN,
     OPTIONAL_ARGUMENT_TOKENS,
     SPECIAL_TOKENS,
+    UNKNOWN_MARK,
+    WORDS,
 )
 
 __all__ = ["compact"]
 
 _SCRIPTS = frozenset({"^", "_"})
-_SPECIAL = frozenset(SPECIAL_TOKENS)
+_SPECIAL = frozenset({*SPECIAL_TOKENS, NOTHING_TOKEN})
+_ENVIRONMENTS = {
+    ("(", ")"): "pmatrix",
+    ("[", "]"): "bmatrix",
+    (r"\{", r"\}"): "Bmatrix",
+    ("|", "|"): "vmatrix",
+}
+"""Brackets that stand directly round a matrix, and the environment that draws them."""
+_LINE_STARTS = (LINE_END, r"\begin{")
+_WRITTEN = {UNKNOWN_MARK: r"\boxtimes"}
+"""How tokens are written that are no LaTeX."""
 
 
 def compact(tokens: Sequence[str]) -> str:
@@ -42,12 +60,59 @@ def compact(tokens: Sequence[str]) -> str:
         >>> compact(r"x \limits ^ { 2".split())
         'x^{2}'
     """
-    return _Writer([token for token in tokens if token not in _SPECIAL]).write()
+    kept = [token for token in tokens if token not in _SPECIAL]
+    return _Writer(_with_environments(kept)).write()
+
+
+def _with_environments(tokens: list[str]) -> list[str]:
+    """The tokens with each matrix in its environment, the brackets that this draws left out.
+
+    Words are put together and get the spaces round them that handwriting has.
+    """
+    found = [*tokens]
+    begun: list[int] = []
+    for start, token in enumerate(tokens):
+        if token == r"\text":
+            stop = tokens.index("}", start) if "}" in tokens[start:] else start
+            word = WORDS.get("".join(tokens[start + 2 : stop]))
+            found[start] = ""  # TeX takes no mathematics in there
+            if word is not None and tokens[start + 1] == "{":
+                found[start : stop + 1] = [rf"\text{{ {word} }}", *[""] * (stop - start)]
+    for end, token in enumerate(tokens):
+        if token == MATRIX_BEGIN:
+            begun.append(end)
+        elif token == MATRIX_END and begun:
+            begin = begun.pop()
+            before = tokens[begin - 1] if begin else ""
+            after = tokens[end + 1] if end + 1 < len(tokens) else ""
+            name = _ENVIRONMENTS.get((before, after))
+            is_degree = tokens[max(begin - 2, 0)] in OPTIONAL_ARGUMENT_TOKENS
+            if name is not None and not is_degree:
+                found[begin - 1] = found[end + 1] = ""
+            elif before == r"\{" and not is_degree:
+                name = "cases"
+                found[begin - 1] = ""
+            elif _has_cells(tokens[begin + 1 : end]):
+                continue
+            else:
+                name = "aligned"
+            found[begin], found[end] = rf"\begin{{{name}}}", rf"\end{{{name}}}"
+    return [token for token in found if token]
+
+
+def _has_cells(tokens: Sequence[str]) -> bool:
+    """Whether the lines of a matrix have several cells; those of inner matrices do not count."""
+    depth = 0
+    for token in tokens:
+        depth += (token == MATRIX_BEGIN) - (token == MATRIX_END)
+        if token == CELL_END and not depth:
+            return True
+    return False
 
 
 @dataclass
 class _Group:
-    """An open group: the whole expression, a `{ }`, a `[ ]`, or an argument without braces."""
+    """An open group: the whole, a `{ }`, a `[ ]`, a matrix, or an argument without braces."""
 
     closing: str = ""
     is_implicit: bool = False
@@ -70,6 +135,10 @@ class _Writer:
         for index, token in enumerate(self.tokens):
             if token == "}":
                 self._close_brace()
+            elif token.startswith(r"\end{"):
+                self._close_matrix(token)
+            elif token in (CELL_END, LINE_END):
+                self._end_cell(token)
             elif self.groups[-1].arguments_owed:
                 self._write_argument(index, token)
             else:
@@ -117,7 +186,10 @@ class _Writer:
         if token == "{":
             self._push("{", "}")
             return
-        self._emit(token)
+        if token.startswith(r"\begin{"):
+            self._push(token, token.replace("begin", "end", 1))
+            return
+        self._emit(_WRITTEN.get(token, token))
         group.arguments_owed = ARGUMENT_COUNTS.get(token, 0)
 
     def _opens_optional_argument(self, index: int) -> bool:
@@ -146,6 +218,23 @@ class _Writer:
             # A `}` that closes nothing is left out, but ends what waits for an argument.
             self._give_missing_arguments()
 
+    def _close_matrix(self, token: str) -> None:
+        """End the innermost matrix and what is open in it; nothing where none is open."""
+        if not any(group.closing == token for group in self.groups):
+            return
+        while self.groups[-1].closing != token:
+            self._pop()
+        self._pop()
+
+    def _end_cell(self, token: str) -> None:
+        """A cell's or a line's end, where a matrix is the innermost open group."""
+        while self.groups[-1].is_implicit:
+            self._pop()
+        self._give_missing_arguments()
+        if self.groups[-1].closing.startswith(r"\end{"):
+            self._emit(token)
+            self.groups[-1].scripts.clear()
+
     def _close_implicit_groups(self) -> None:
         while self.groups[-1].is_implicit and not self.groups[-1].arguments_owed:
             self._pop()
@@ -168,6 +257,9 @@ class _Writer:
         # `\alphax` would be another command: a letter needs its space after a command name.
         if self.pieces and piece[:1].isalpha() and self._ends_with_command_name():
             self.pieces.append(" ")
+        # Behind a line's end these would be a distance and a star.
+        if piece in ("[", "*") and self.pieces[-1:] and self.pieces[-1].startswith(_LINE_STARTS):
+            self.pieces.append("{}")
         self.pieces.append(piece)
 
     def _ends_with_command_name(self) -> bool:

@@ -1,8 +1,8 @@
 r"""The grammar of canonical LaTeX, for generation: no token that could not lead to a formula.
 
 Braces balance, every `^`, `_`, `\frac`, `\sqrt` gets its arguments, `\limits` follows operators
-alone and is followed by a limit, nothing has two superscripts, nothing repeats itself for ever, and
-a formula is finished in time.
+alone and is followed by a limit, nothing has two superscripts, cells and lines end inside matrices
+alone, nothing repeats itself for ever, and a formula is finished in time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 Allowed = NDArray[np.bool_]
 """`(vocabulary,)`, true for the tokens that may follow."""
-INKLESS = ("open", "close", "superscript", "subscript", "limits")
+INKLESS = (
+    "open", "close", "superscript", "subscript", "limits", "matrix_begin", "matrix_end", "cell",
+    "line", "nothing",
+)  # fmt: skip
 """What `Grammar` calls the tokens that stand nowhere in the picture."""
 _REPEATS = 5
 """A run of tokens comes at most so many times in a row..."""
@@ -24,6 +27,11 @@ _PERIODS = 16
 """Tokens; longer runs are not looked for."""
 _DEAREST = 7
 """Tokens that one token costs at most: two arguments and itself."""
+_DEGREE = -1
+_MATRIX = -2
+"""In the place of the groups that an owner still wants: the frame of a root's `[ ]`, a matrix's."""
+_LATER = ("matrix_begin", "matrix_end", "cell", "line", "nothing")
+"""What the grammars of older checkpoints do not name."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +39,15 @@ class _State:
     r"""What a prefix of tokens leaves open.
 
     Attributes:
-        frames: for each open group how many more groups its owner wants afterwards, -1 for the
-            `[` of a root; and what `scripts` will be behind the owner.
+        frames: for each open group how many more groups its owner wants afterwards, `_DEGREE` for
+            the `[` of a root, `_MATRIX` for a matrix; and what `scripts` will be behind the owner,
+            of a matrix whether it has more than one cell.
         wanted: groups that the last owner still wants, the first of which must begin now.
         after: what `scripts` will be behind the last owner.
         optional: whether the wanted group may have an optional one before it.
         empty: whether nothing stands in the innermost row yet.
-        scripts: 2 where `_` and `^` may follow, 1 where `^` alone may, 0 where none may.
+        scripts: 2 where `_` and `^` may follow, 1 where `^` alone may, 0 where none may; -1 where
+            nothing may follow at all.
         operator: whether `\limits` may follow.
         limits: whether a script must follow.
         ended: whether the formula is complete and over.
@@ -58,9 +68,13 @@ class _State:
         """Tokens that it takes at least to complete the formula."""
         if self.ended:
             return 0
-        groups = self.wanted + sum(abs(more) for more, _ in self.frames)  # `]` wants one, too
+        # A root's degree is followed by one group, a matrix by none.
+        groups = self.wanted + sum(
+            max(more, 0) if more != _DEGREE else 1 for more, _ in self.frames
+        )
         row = self.empty and not self.wanted
-        return 3 * groups + len(self.frames) + 4 * self.limits + row
+        single = sum(frame == (_MATRIX, 0) for frame in self.frames)  # wants another cell
+        return 3 * groups + len(self.frames) + 2 * single + 4 * self.limits + row
 
 
 class Grammar:
@@ -71,7 +85,8 @@ class Grammar:
         tokens: ids by what they are to the grammar: `open`, `close`, `superscript`, `subscript`,
             `limits`, `optional_open`, `optional_close`, `end` (one each), `special` (never to be
             written), `operators` (may have `\limits`), `optional` (may have an optional argument),
-            `one_argument`, `two_arguments` (lists).
+            `one_argument`, `two_arguments` (lists). If it knows matrices: `matrix_begin`,
+            `matrix_end`, `cell`, `line`; if there may be nothing to read, `nothing` (one each).
 
     Raises:
         ValueError: if one is missing.
@@ -95,7 +110,11 @@ class Grammar:
         self.arguments = dict.fromkeys(tokens["one_argument"], 1)
         self.arguments |= dict.fromkeys(tokens["two_arguments"], 2)
         self._masks: dict[_State, Allowed] = {}
+        self.begin, self.finish, self.cell, self.line, self.nothing = (
+            int(tokens.get(name, -1)) for name in _LATER
+        )
         structure = {self.open, self.close, self.up, self.down, self.limits, self.end}
+        structure |= {int(tokens[name]) for name in _LATER if name in tokens}
         self._leaves = np.ones(vocab_size, dtype=np.bool_)
         self._leaves[[*structure, *tokens["special"], *self.arguments]] = False
 
@@ -122,6 +141,14 @@ class Grammar:
         """The state after one more token; tokens that are not allowed are taken as symbols."""
         if state.ended or token == self.end:
             return replace(state, ended=True)
+        if token == self.nothing:
+            return replace(state, empty=False, scripts=-1)
+        if token == self.begin:
+            return _State(frames=(*state.frames, (_MATRIX, 0)))
+        if token in (self.cell, self.line) and state.frames:
+            return _State(frames=(*state.frames[:-1], (_MATRIX, 1)))
+        if token == self.finish and state.frames and state.frames[-1][0] == _MATRIX:
+            return _State(frames=state.frames[:-1], empty=False, scripts=2)
         if token == self.open and state.wanted:
             frame = (state.wanted - 1, state.after)
             return _State(frames=(*state.frames, frame))
@@ -132,8 +159,8 @@ class Grammar:
                 return _State(frames=rest, wanted=more, after=after, empty=False)
             return _State(frames=rest, empty=False, scripts=after)
         if token == self.left and state.wanted and state.optional:
-            return _State(frames=(*state.frames, (-1, state.after)))
-        if token == self.right and state.frames and state.frames[-1][0] == -1:
+            return _State(frames=(*state.frames, (_DEGREE, state.after)))
+        if token == self.right and state.frames and state.frames[-1][0] == _DEGREE:
             after = state.frames[-1][1]
             return _State(frames=state.frames[:-1], wanted=1, after=after, empty=False)
         if token == self.limits:
@@ -174,8 +201,8 @@ class Grammar:
 
     def _mask(self, state: _State) -> Allowed:
         mask = np.zeros(self.vocab_size, dtype=np.bool_)
-        in_degree = any(more == -1 for more, _ in state.frames)
-        if state.ended:
+        in_degree = any(more == _DEGREE for more, _ in state.frames)
+        if state.ended or state.scripts < 0:  # behind `nothing`
             mask[self.end] = True
         elif state.wanted:
             mask[self.open] = True
@@ -189,10 +216,18 @@ class Grammar:
                 mask[self.up] = True
                 mask[self.down] = state.scripts == 2
             mask[self.limits] = state.operator
+            if self.begin >= 0:
+                mask[self.begin] = True
+            if self.nothing >= 0:
+                mask[self.nothing] = state.empty and not state.frames
             if in_degree:  # TeX ends the degree at the first bracket that it meets
                 mask[[self.left, self.right]] = False
-            if state.frames and state.frames[-1][0] == -1:
+            if state.frames and state.frames[-1][0] == _DEGREE:
                 mask[self.right] = not state.empty
+            elif state.frames and state.frames[-1][0] == _MATRIX:
+                mask[self.cell] = True  # cells may be empty, but not the last one of a line
+                mask[self.line] = not state.empty
+                mask[self.finish] = not state.empty and bool(state.frames[-1][1])
             elif state.frames:
                 mask[self.close] = not state.empty
             else:

@@ -44,8 +44,9 @@ __all__ = [
     "save_tokenizer",
 ]
 
-TOKEN_PATTERN = r"\\[a-zA-Z]+|\\.|\S"
-"""One token: a command, an escaped character, or any other character but a space."""
+TOKEN_PATTERN = r"\\(?:begin|end)\{matrix\}|<(?:mark|nothing)>|\\[a-zA-Z]+|\\.|\S"
+"""One token: a matrix's begin or end, a token of inktex's own, a command, an escaped character, or
+any other character but a space."""
 
 MODULE = "tokenization_inktex"
 """Name of this file on the Hub, where there are no packages."""

@@ -12,7 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.examples import items
-from inktex.tokenizer.vocabulary_inktex import DELIMITER_PAIRS, IDS
+from inktex.tokenizer.latex_inktex import normalize
+from inktex.tokenizer.vocabulary_inktex import (
+    CELL_END,
+    DELIMITER_PAIRS,
+    IDS,
+    LINE_END,
+    MATRIX_BEGIN,
+    MATRIX_END,
+    STRUCTURAL_TOKENS,
+    UNKNOWN_MARK,
+)
+
+from .rare import INKED, MORE_KINDS, with_token
 
 _KINDS: Final[tuple[str, ...]] = (
     "0 1 2 3 4 5 6 7 8 9",
@@ -28,6 +40,11 @@ _KINDS: Final[tuple[str, ...]] = (
 )
 """Symbols that may stand for one another."""
 
+_RARE: Final = 3
+"""Tokens that a caption is made to hold, at most."""
+WITHOUT_INK: Final = (r"\text", r"\mathbb", r"\overset", r"\underset", UNKNOWN_MARK)
+"""Tokens beside the written symbols that captions are made to hold."""
+
 Row = tuple[str, ...]
 
 
@@ -42,6 +59,11 @@ class RecombinationConfig:
         join: share of captions that begin as pieces of two or three others.
         flatten: symbols are drawn with their training frequency to this power (0: all alike).
         longest: tokens; longer captions are drawn anew.
+        verbatim: share of captions that stay as they are known.
+        rare: share of captions that are made to hold a token of the alphabet, the rarer the more
+            often (`inktex.synthesis.rare`), and this share of these another one, at most three.
+        lines: share of captions that are two to four lines under one another.
+        matrices: share of captions with a matrix or a case distinction.
     """
 
     row: float = 0.3
@@ -50,6 +72,10 @@ class RecombinationConfig:
     join: float = 0.5
     flatten: float = 0.4
     longest: int = 60
+    verbatim: float = 0.0
+    rare: float = 0.0
+    lines: float = 0.0
+    matrices: float = 0.0
 
 
 class Recombiner:
@@ -71,7 +97,7 @@ class Recombiner:
         known: Iterable[str] | None = None,
     ) -> None:
         self.config = config or RecombinationConfig()
-        allowed = None if known is None else {*known, "{", "}", "^", "_", r"\limits"}
+        allowed = None if known is None else {*known, *STRUCTURAL_TOKENS}
         self.rows: dict[str, list[Row]] = {}
         self.items: list[Row] = []
         counts: dict[str, int] = {}
@@ -90,21 +116,111 @@ class Recombiner:
         if not self.rows:
             raise ValueError("There is no caption to draw new ones from.")
         self.kinds: dict[str, tuple[list[str], NDArray[np.float64]]] = {}
-        for kind in _KINDS:
-            members = [token for token in kind.split() if token in counts]
-            weights = np.array([counts[token] for token in members]) ** self.config.flatten
+        is_wide = self.config.rare > 0
+        for kind in MORE_KINDS if is_wide else _KINDS:
+            members = [
+                token
+                for token in kind.split()
+                if token in counts or (is_wide and allowed is not None and token in allowed)
+            ]
+            weights = np.array([counts.get(t, 1) for t in members], dtype=float)
+            weights = weights**self.config.flatten
             for token in members:
                 self.kinds[token] = members, weights / weights.sum()
 
+        rare = [t for t in (*INKED, *WITHOUT_INK) if allowed is None or t in allowed]
+        weights = np.array([counts.get(token, 0) + 20.0 for token in rare]) ** -0.5
+        self.rare = rare, weights / weights.sum()
+
     def draw(self, rng: np.random.Generator) -> list[str]:
         """A new caption in canonical style."""
+        config = self.config
+        while True:
+            kind = rng.random()
+            if kind < config.lines:
+                changed = self._lines(rng)
+            elif kind < config.lines + config.matrices:
+                changed = self._matrix(rng)
+            else:
+                changed = self._line(rng, config.longest)
+            for _ in range(_RARE):
+                if rng.random() >= config.rare:
+                    break
+                tokens, weights = self.rare
+                token = tokens[int(rng.choice(len(tokens), p=weights))]
+                changed = with_token(changed, token, rng)
+            # What has changed places may want another style: limits, or none.
+            changed = normalize(" ".join(changed)) if config.rare else changed
+            if 0 < len(changed) <= config.longest:
+                return changed
+
+    def _lines(self, rng: np.random.Generator) -> list[str]:
+        """Some captions under one another, at times behind a brace."""
+        count = int(rng.choice([2, 2, 2, 3, 3, 4]))
+        out = [r"\{"] if rng.random() < 0.25 else []
+        out.append(MATRIX_BEGIN)
+        for number in range(count):
+            out += [LINE_END] * (number > 0) + self._line(rng, self.config.longest // count - 2)
+        return [*out, MATRIX_END]
+
+    def _matrix(self, rng: np.random.Generator) -> list[str]:
+        """A matrix in its brackets, or a case distinction, with something beside it."""
+        before = self._short(rng, 6)
+        if rng.random() < 0.25:
+            cells = []
+            for number in range(int(rng.integers(2, 4))):
+                word = ["i", "f"] if rng.random() < 0.7 else [*"otherwise"]
+                if rng.random() < 0.7:
+                    word = [r"\text", "{", *word, "}"]
+                condition = self._short(rng, 8) if len(word) < 8 else []
+                cells += [LINE_END] * (number > 0) + self._short(rng, 12) + [CELL_END]
+                cells += word + condition if rng.random() < 0.8 else condition or word
+            return [*before, "=", r"\{", MATRIX_BEGIN, *cells, MATRIX_END]
+        lines, columns = (int(rng.choice([1, 2, 2, 2, 3, 3, 4])) for _ in range(2))
+        if lines * columns == 1:
+            columns = 2
+        is_numeric = rng.random() < 0.5
+        cells = []
+        for place in range(lines * columns):
+            if place:
+                cells.append(CELL_END if place % columns else LINE_END)
+            if is_numeric:
+                digits = str(int(rng.integers(0, 10 if rng.random() < 0.8 else 100)))
+                cells += ["-"] * (rng.random() < 0.15) + [*digits]
+            elif min(lines, columns) > 2 and rng.random() < 0.2:
+                cells.append([r"\cdots", r"\vdots", r"\ddots"][int(rng.integers(3))])
+            else:
+                cells += self._short(rng, 7)
+        sides = [("(", ")"), ("[", "]"), ("|", "|"), (r"\{", r"\}"), ("", "")]
+        left, right = sides[int(rng.choice(5, p=[0.4, 0.3, 0.15, 0.05, 0.1]))]
+        out = [*([left] if left else []), MATRIX_BEGIN, *cells, MATRIX_END]
+        out += [right] if right else []
+        if rng.random() < 0.5:
+            out = [*before, "=", *out]
+        return [*out, *self._short(rng, 6)] if rng.random() < 0.3 else out
+
+    def _short(self, rng: np.random.Generator, longest: int) -> list[str]:
+        """A few items of known captions."""
+        for _ in range(20):
+            piece = self._piece(rng, whole=False)
+            if len(piece) <= longest and MATRIX_BEGIN not in piece and _balanced(piece):
+                changed = self._change(piece, rng, 1)
+                return changed if len(changed) <= longest else [*piece]
+        return ["x"]
+
+    def _line(self, rng: np.random.Generator, longest: int) -> list[str]:
+        if rng.random() < self.config.verbatim:
+            for _ in range(20):
+                known = _pick(self.rows["whole"], rng)
+                if len(known) <= longest:
+                    return [*known]
         while True:
             pieces = int(rng.integers(2, 4)) if rng.random() < self.config.join else 1
             row: list[str] = []
             for _ in range(pieces):
                 row.extend(self._piece(rng, whole=pieces == 1 and rng.random() < 0.5))
             changed = self._change(tuple(row), rng, 0)
-            if 0 < len(changed) <= self.config.longest:
+            if 0 < len(changed) <= longest:
                 return changed
 
     def _piece(self, rng: np.random.Generator, whole: bool) -> Row:
@@ -146,6 +262,8 @@ class Recombiner:
         rng: np.random.Generator,
         depth: int,
     ) -> list[str]:
+        if item[0] in _STYLES:  # letters that are a name
+            return [*item]
         out: list[str] = []
         done = 0
         for a, b in inner:
@@ -164,7 +282,19 @@ class Recombiner:
 
 
 _PAIRED: Final = frozenset({*DELIMITER_PAIRS, *DELIMITER_PAIRS.values()})
-_ROLES: Final[Mapping[str, str]] = {r"\frac": "fraction", r"\sqrt": "root"}
+_STYLES: Final = frozenset({r"\text", r"\mathbb"})
+_ROLES: Final[Mapping[str, str]] = {
+    r"\frac": "fraction",
+    r"\binom": "binomial",
+    r"\sqrt": "root",
+    r"\overset": "label",
+    r"\underset": "label",
+    r"\xrightarrow": "label",
+    r"\xleftarrow": "label",
+    r"\text": "word",
+    r"\mathbb": "double-struck",
+    MATRIX_BEGIN: "cell",
+}
 
 
 def _items(row: Row) -> list[tuple[int, int, list[tuple[int, int]]]]:
@@ -183,7 +313,7 @@ def _role(row: Row, start: int, inner: int) -> str:
     """What the row that begins at token `inner` is to the item that begins at `start`."""
     mark = row[inner - 2]
     if mark not in ("^", "_"):
-        return _ROLES.get(row[start], "fraction")
+        return _ROLES.get(row[start], "accent")
     base = row[start]
     return f"{mark} {base}" if base in (r"\sum", r"\int", r"\lim") else mark
 

@@ -5,9 +5,11 @@ are estimated from the symbols in it. In units of that size, ems, a symbol becom
 be written anywhere, and distances become habits that can be drawn from.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,12 @@ from numpy.typing import NDArray
 from inktex.examples import NONE, Example, items
 from inktex.tokenizer.vocabulary_inktex import BIG_OPERATORS
 
-from .layout import BRACKETS, HABITS, Habits, Strokes, gap_habit, script_habit
+if TYPE_CHECKING:
+    from inktex.data.fonts import FontGlyph
+
+from .box import Strokes
+from .derived import DERIVED, derive
+from .layout import BRACKETS, HABITS, Habits, gap_habit, script_habit
 
 Extent = tuple[float, float]
 """Top and bottom in ems, baseline at 0, y downwards; capitals and digits reach up to -1."""
@@ -40,6 +47,8 @@ _LARGEST: Final = 4.0
 """Ems from the origin; what reaches further has been taken for something that it is not."""
 _TALLEST: Final = 2.0
 """Ems; big operators alone are taller."""
+_SPREAD: Final = tuple(np.linspace(0.6, 1.5, 19).tolist())
+"""Factors on a printed book's habit, where the ink has no example of it."""
 _FEW: Final = 15
 """Glyphs; who left fewer is not asked to write a whole expression."""
 
@@ -159,18 +168,48 @@ class Hands:
         glyphs: writer (or expression, where he is not known) to token to the glyphs that he left.
         writers: token to the writers who left one.
         habits: name to observations `(observations, numbers)`, sorted by the first number.
+        derived: share of the symbols which a writer left no glyph of, and others did, that are
+            built from what he left (`inktex.synthesis.derived`) instead of taken from others.
     """
 
     glyphs: dict[str, dict[str, list[Strokes]]] = field(default_factory=dict)
     writers: dict[str, list[str]] = field(default_factory=dict)
     habits: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    derived: float = 0.5
     _chances: tuple[list[str], NDArray[np.float64]] | None = None
 
-    def tokens(self) -> list[str]:
-        """What can be written."""
+    def left(self) -> list[str]:
+        """What somebody left a glyph of."""
         return sorted(self.writers)
 
-    def hand(self, rng: np.random.Generator) -> "Hand":
+    def add_fonts(self, glyphs: Iterable[FontGlyph]) -> None:
+        """Let fonts write, each as one writer. Capitals of all are an em high.
+
+        Args:
+            glyphs: of `scripts/prepare_fonts.py`.
+        """
+        for glyph in glyphs:
+            strokes = tuple(stroke / np.float32(glyph.cap_height) for stroke in glyph.strokes)
+            own = self.glyphs.setdefault(f"font {glyph.font}", {})
+            own.setdefault(glyph.token, []).append(strokes)
+            writers = self.writers.setdefault(glyph.token, [])
+            if writers[-1:] != [f"font {glyph.font}"]:
+                writers.append(f"font {glyph.font}")
+        self._chances = None
+
+    def tokens(self) -> list[str]:
+        """What can be written: what somebody left, and what can be built from that."""
+        found = {*self.writers}
+        hand = self.hand(np.random.default_rng(0))
+        for token in (*DERIVED, r"\binom"):
+            try:
+                derive(token, hand.draw, hand.rng)
+            except KeyError:
+                continue
+            found.add(token)
+        return sorted(found)
+
+    def hand(self, rng: np.random.Generator) -> Hand:
         """A random writer, more often one who left much ink."""
         if self._chances is None:
             counts = {w: sum(map(len, found.values())) for w, found in self.glyphs.items()}
@@ -184,8 +223,8 @@ class Hands:
 class Hand:
     """One writer at work on one expression.
 
-    What he has not left a glyph of, another one writes for him, the same for the whole expression
-    if possible. His habits stay about the same throughout.
+    What he has not left a glyph of is built from what he left, or another one writes it for him,
+    the same for the whole expression if possible. His habits stay about the same throughout.
 
     Args:
         hands: glyphs and habits to choose from.
@@ -207,7 +246,12 @@ class Hand:
             found = self.hands.glyphs[writer].get(token)
             if found:
                 return found[int(self.rng.integers(len(found)))]
-        able = self.hands.writers[token]
+        able = self.hands.writers.get(token, [])
+        is_derived = token in DERIVED or token == r"\binom"
+        if is_derived and (not able or self.rng.random() < self.hands.derived):
+            return derive(token, self.draw, self.rng)
+        if not able:
+            raise KeyError(token)
         writer = able[int(self.rng.integers(len(able)))]
         self.writers.append(writer)
         return self.draw(token)
@@ -246,7 +290,9 @@ def collect(examples: Iterable[Example], habits: Habits) -> Hands:
         for token in hands.glyphs[name]:
             hands.writers.setdefault(token, []).append(name)
     for name, rows in observed.items():
-        table = np.array(rows if len(rows) >= _FEW else [habits(name)], dtype=np.float64)
+        if len(rows) < _FEW:  # nobody shows it: people differ in it as much as in the others
+            rows = [tuple(factor * n for n in habits(name)) for factor in _SPREAD]
+        table = np.array(rows, dtype=np.float64)
         low, high = np.percentile(table, [6, 97], axis=0)
         table = np.clip(table, low, high)
         hands.habits[name] = table[np.argsort(table[:, 0], kind="stable")]

@@ -1,12 +1,12 @@
 r"""A typesetter for ink: canonical tokens and glyphs of strokes in, a placed expression out.
 
-It knows what CROHME's grammar has: rows, scripts, limits, fractions, roots and growing brackets.
+It knows all structures of canonical LaTeX: rows, scripts, limits, fractions, roots, accents,
+arrows, braces, matrices, lines under one another, and growing brackets.
 How large and how far apart things are is a matter of habits: those of a printed book, or those of
 people, measured on their ink (`inktex.synthesis.hands`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -14,16 +14,25 @@ from numpy.typing import NDArray
 
 from inktex.ink import Expression, PlacedSymbol, bounding_box
 from inktex.tokenizer.vocabulary_inktex import (
+    ARGUMENT_COUNTS,
+    CELL_END,
     DELIMITER_PAIRS,
     LIMITS_OPERATORS,
+    LINE_END,
+    MATRIX_BEGIN,
+    MATRIX_END,
     STRUCTURAL_TOKENS,
 )
 
-Strokes = tuple[NDArray[np.float32], ...]
+from .box import Box, Strokes, boxed
+from .structures import accented, arrow, binomial, braced, fraction, matrix, root, stacked
+
 Draw = Callable[[str], Strokes]
 """Token to strokes in ems, baseline at y = 0, y downwards; called once for each written symbol.
 
-Of `\\frac` it gives the bar and of `\\sqrt` the sign, of any size: they are fitted."""
+Of `\\frac` it gives the bar, of `\\sqrt` the sign, of accents and labelled arrows these alone, of
+any size: they are fitted. Of `\\binom` it gives two strokes, the brackets; a letter in
+`\\mathbb { R }` is asked for as `\\mathbb{R}`."""
 
 Habits = Callable[[str], Sequence[float]]
 """Name of a habit to its numbers (see `HABITS`), in ems of the row unless said otherwise."""
@@ -33,6 +42,13 @@ HABITS: Final[Mapping[str, tuple[str, ...]]] = {
     "relation": ("distance",),
     "bracket": ("distance",),
     "comma": ("distance",),
+    "word": ("distance",),
+    "letter": ("distance",),
+    "matrix bracket": ("distance",),
+    "accent": ("distance", "shift", "width"),
+    "stack": ("size", "distance"),
+    "matrix": ("across", "between", "bracket"),
+    "lines": ("across", "between", "indent"),
     "fraction": ("size", "axis", "above", "below", "overhang", "shift"),
     "root": ("size", "left", "top", "right", "bottom"),
     "superscript": ("size", "distance", "rise"),
@@ -47,7 +63,9 @@ HABITS: Final[Mapping[str, tuple[str, ...]]] = {
 """What a writer has habits of, and the numbers of each.
 
 `size` is an em of the inner row in ems of the outer one, `distance` is between two boxes of ink,
-`rise` between two baselines, `overlap` is that of the outer edge of the base and the inner one of
+`rise` between two baselines, `across` between two columns, `between` two lines, `indent` of each
+line further than the one before, `width` of a line over symbols in widths of these,
+`overlap` is that of the outer edge of the base and the inner one of
 the script, `shift` between two centres; `limit` is of sums and the like, `bound` of integrals."""
 
 PRINTED: Final[Mapping[str, tuple[float, ...]]] = {
@@ -55,6 +73,13 @@ PRINTED: Final[Mapping[str, tuple[float, ...]]] = {
     "relation": (0.25,),
     "bracket": (0.12,),
     "comma": (0.2,),
+    "word": (0.5,),
+    "letter": (0.1,),
+    "matrix bracket": (0.25,),
+    "accent": (0.12, 0.05, 1.05),
+    "stack": (0.6, 0.15),
+    "matrix": (0.9, 0.5, 0.15),
+    "lines": (0.0, 0.6, 0.05),
     "fraction": (1.0, -0.45, 0.3, 0.3, 0.3, 0.0),
     "root": (1.0, 0.5, 0.2, 0.15, 0.05),
     "superscript": (0.65, 0.1, -0.55),
@@ -72,16 +97,37 @@ _SMALLEST = 0.35
 """Of an em of the outermost row: no row is written smaller."""
 _TALL = 1.4
 """Ems; a taller base has its scripts at its corners."""
+_GROWS = 1.5
+"""Ems; brackets grow round what is taller."""
 RELATIONS: Final = frozenset(
-    r"= < > \leq \geq \neq + - \pm \times \div \rightarrow \in \cdot".split()
+    (
+        r"= < > \leq \geq \neq + - \pm \times \div \rightarrow \in \cdot \mp \equiv \approx \sim "
+        r"\simeq \cong \propto \ll \gg \notin \ni \subset \supset \subseteq \supseteq \leftarrow "
+        r"\leftrightarrow \Rightarrow \Leftarrow \Leftrightarrow \mapsto \cup \cap \wedge \vee "
+        r"\oplus \otimes \prec \succ \preceq \succeq \vdash \models \doteq \hookrightarrow "
+        r"\rightleftharpoons \subsetneq \supsetneq \sqsubseteq \sqsupseteq \xrightarrow "
+        r"\xleftarrow \perp"
+    ).split()
 )
 """Signs with wide gaps around them; most of them tell nothing of their row's size."""
 BRACKETS: Final = frozenset({*DELIMITER_PAIRS, *DELIMITER_PAIRS.values(), "|"})
 """Signs that grow with what they stand around."""
 
 
+ACCENTS: Final = frozenset(
+    r"\overline \underline \hat \bar \vec \tilde \dot \ddot \overbrace \underbrace".split()
+)
+"""Tokens whose ink stands over or under their one argument."""
+_BRACES: Final = frozenset({r"\overbrace", r"\underbrace"})
+_ARROWS: Final = frozenset({r"\xrightarrow", r"\xleftarrow"})
+
+
 def gap_habit(left: str, right: str) -> str:
     """Which habit the gap between two neighbours in a row is."""
+    if r"\text" in (left, right):
+        return "word"
+    if (left in BRACKETS and right == MATRIX_BEGIN) or (left == MATRIX_BEGIN and right in BRACKETS):
+        return "matrix bracket"
     if "," in (left, right):
         return "comma"
     if left in RELATIONS or right in RELATIONS:
@@ -94,43 +140,10 @@ def script_habit(base: str, mark: str, height: float) -> str:
     upper = mark == "^"
     if base == r"\int":
         return "upper bound" if upper else "lower bound"
-    if base in LIMITS_OPERATORS:
+    if base in LIMITS_OPERATORS or base in _BRACES:
         return "upper limit" if upper else "lower limit"
     script = "superscript" if upper else "subscript"
     return f"tall {script}" if height > _TALL else script
-
-
-@dataclass
-class _Box:
-    """Symbols placed so far, as `(token index, strokes)`, and how far they reach, in ems."""
-
-    symbols: list[tuple[int, Strokes]] = field(default_factory=list)
-    left: float = np.inf
-    top: float = np.inf
-    right: float = -np.inf
-    bottom: float = -np.inf
-
-    @property
-    def width(self) -> float:
-        return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        return self.bottom - self.top
-
-    def add(self, other: "_Box", x: float, y: float, scale: float = 1.0) -> None:
-        """Place another box into this one, its origin at `(x, y)`."""
-        if not other.symbols:
-            return
-        shift = np.array([x, y], dtype=np.float32)
-        self.symbols.extend(
-            (index, tuple(stroke * np.float32(scale) + shift for stroke in strokes))
-            for index, strokes in other.symbols
-        )
-        self.left = min(self.left, x + scale * other.left)
-        self.top = min(self.top, y + scale * other.top)
-        self.right = max(self.right, x + scale * other.right)
-        self.bottom = max(self.bottom, y + scale * other.bottom)
 
 
 def lay_out(
@@ -167,7 +180,7 @@ def lay_out(
     traces: list[NDArray[np.float32]] = []
     symbols: list[PlacedSymbol] = []
     alignment = [-1] * len(tokens)
-    for index, strokes in sorted(box.symbols, key=lambda entry: entry[0]):
+    for index, strokes in sorted(box.ink(), key=lambda entry: entry[0]):
         alignment[index] = len(symbols)
         numbers = tuple(range(len(traces), len(traces) + len(strokes)))
         symbols.append(PlacedSymbol(tokens[index], numbers, bounding_box(strokes)))
@@ -188,72 +201,75 @@ def lay_out(
 class _Writer:
     def __init__(self, tokens: list[str], draw: Draw, habits: Habits) -> None:
         self.tokens, self.draw, self.habits = tokens, draw, habits
+        self.in_word = False
 
-    def row(self, start: int, stop: int, size: float) -> _Box:
+    def row(self, start: int, stop: int, size: float) -> Box:
         """Items of `tokens[start:stop]` side by side; `size` is only for the smallest script."""
-        box = _Box()
-        index = start
-        before = None
-        brackets = False
+        placed: list[tuple[str, Box]] = []
+        index, before, edge = start, None, 0.0
         while index < stop:
             token = self.tokens[index]
             item, index = self.item(index, stop, size)
-            brackets = brackets or token in BRACKETS
             if not item.symbols:
                 continue
             x = -item.left
-            if before is not None:
-                (distance,) = self.habits(gap_habit(before, token))
-                x += box.right + distance
+            if token == r"\not":  # it is struck through what comes next
+                x = edge + 0.1 - item.left
+            elif before == r"\not":
+                x = placed[-1][1].middle - item.middle
+            elif before is not None:
+                (distance,) = self.habits("letter" if self.in_word else gap_habit(before, token))
+                x += edge + distance
+            box = Box()
             box.add(item, x, 0.0)
+            placed.append((token, box))
+            edge = max(edge, box.right)
             before = token
-        return self._stretch(box) if brackets else box
+        self._stretch(placed)
+        row = Box()
+        for _, box in placed:
+            row.add(box, 0.0, 0.0)
+        return row
 
-    def _stretch(self, box: _Box) -> _Box:
-        """Make brackets as tall as what stands in their row."""
-        others = [s for i, s in box.symbols if self.tokens[i] not in BRACKETS]
-        if not others:
-            return box
-        _, top, _, bottom = bounding_box(stroke for strokes in others for stroke in strokes)
-        if bottom - top < 1.5:
-            return box
-        stretched = []
-        for index, strokes in box.symbols:
-            if self.tokens[index] in BRACKETS:
-                x0, y0, x1, y1 = bounding_box(strokes)
-                if y0 > -1.9 and y1 - y0 > 0.9:  # not already grown inside a script or fraction
-                    strokes = _fit(strokes, (x0, top, x1, bottom))
-            stretched.append((index, strokes))
-        box.symbols = stretched
-        box.top, box.bottom = min(box.top, top), max(box.bottom, bottom)
-        return box
+    def _stretch(self, placed: list[tuple[str, Box]]) -> None:
+        """Make brackets as tall as what stands between them, in place."""
+        open_: list[int] = []
+        for number, (token, _) in enumerate(placed):
+            opens = [i for i in open_ if DELIMITER_PAIRS.get(placed[i][0], "|") == token]
+            if opens:
+                self._grow(placed, opens[-1], number)
+                open_ = [i for i in open_ if i < opens[-1]]
+            elif token in DELIMITER_PAIRS or token == "|":
+                open_.append(number)
+        for first in open_:  # as the brace of a case distinction
+            if placed[first][0] != "|":
+                self._grow(placed, first, min(first + 2, len(placed)), closed=False)
 
-    def item(self, index: int, stop: int, size: float) -> tuple[_Box, int]:
+    def _grow(
+        self, placed: list[tuple[str, Box]], first: int, last: int, closed: bool = True
+    ) -> None:
+        inner = [box for _, box in placed[first + 1 : last]]
+        if not inner:
+            return
+        top, bottom = min(box.top for box in inner), max(box.bottom for box in inner)
+        if bottom - top < _GROWS:
+            return
+        for number in (first, last) if closed else (first,):
+            token, box = placed[number]
+            (index, strokes), *scripts = box.ink()
+            lower, upper = box.bottom, box.top
+            grown = boxed(index, braced(strokes, top, bottom))
+            for one, ink in scripts:  # scripts of a closing bracket stay at its ends
+                _, y0, _, y1 = bounding_box(ink)
+                shift = top - upper if (y0 + y1) / 2 < (lower + upper) / 2 else bottom - lower
+                grown.add(boxed(one, ink), 0.0, shift)
+            placed[number] = token, grown
+
+    def item(self, index: int, stop: int, size: float) -> tuple[Box, int]:
         """One symbol with its arguments and scripts, and the index behind it."""
         token = self.tokens[index]
-        base_index = index
-        index += 1
-        if token == r"\frac":
-            numbers = self.habits("fraction")
-            scale = max(numbers[0], _SMALLEST / size)
-            numerator, index = self.group(index, stop, size * scale)
-            denominator, index = self.group(index, stop, size * scale)
-            base = self._fraction(base_index, numerator, denominator, scale, numbers)
-        elif token == r"\sqrt":
-            numbers = self.habits("root")
-            scale = max(numbers[0], _SMALLEST / size)
-            degree = None
-            if index < stop and self.tokens[index] == "[":
-                close = self.tokens.index("]", index)
-                degree = self.row(index + 1, close, size * 0.5)
-                index = close + 1
-            inner, index = self.group(index, stop, size * scale)
-            base = self._root(base_index, inner, degree, scale, numbers)
-        elif token in STRUCTURAL_TOKENS:
-            raise ValueError(f"Token {base_index}, {token!r}, needs a symbol before it.")
-        else:
-            base = _boxed(base_index, self.draw(token))
-        box = _Box()
+        base, index = self._base(index, stop, size)
+        box = Box()
         box.add(base, 0.0, 0.0)
         while index < stop and self.tokens[index] in ("^", "_", r"\limits"):
             mark = self.tokens[index]
@@ -262,8 +278,86 @@ class _Writer:
                 index = self._script(box, base, token, mark, index, stop, size)
         return box, index
 
+    def _base(self, index: int, stop: int, size: float) -> tuple[Box, int]:
+        """A symbol with its arguments, without scripts."""
+        token, number = self.tokens[index], index
+        index += 1
+        if token == r"\frac":
+            numbers = self.habits("fraction")
+            scale = max(numbers[0], _SMALLEST / size)
+            parts, index = self._two(index, stop, size * scale)
+            return fraction(number, self.draw(token), parts, scale, numbers), index
+        if token == r"\sqrt":
+            return self._root(number, index, stop, size)
+        if token == r"\binom":
+            parts, index = self._two(index, stop, size)
+            return binomial(number, self.draw(token), parts, 0.9, self.habits("matrix")), index
+        if token in (r"\overset", r"\underset"):
+            small, distance = self.habits("stack")
+            scale = max(small, _SMALLEST / size)
+            over, index = self.group(index, stop, size * scale)
+            base, index = self.group(index, stop, size)
+            return stacked(base, over, scale, distance, token == r"\overset"), index
+        if token in _ARROWS:
+            small, distance = self.habits("stack")
+            scale = max(small, _SMALLEST / size)
+            label, index = self.group(index, stop, size * scale)
+            return arrow(number, self.draw(token), label, scale, distance), index
+        if token in ACCENTS:
+            inner, index = self.group(index, stop, size)
+            return accented(number, token, self.draw(token), inner, self.habits("accent")), index
+        if token == r"\mathbb":
+            letter = self.tokens[index + 1]
+            return boxed(index + 1, self.draw(rf"\mathbb{{{letter}}}")), index + 3
+        if token == MATRIX_BEGIN:
+            return self._matrix(index, stop, size)
+        if token == r"\text":
+            self.in_word = True
+            word, index = self.group(index, stop, size)
+            self.in_word = False
+            return word, index
+        if token in STRUCTURAL_TOKENS:
+            raise ValueError(f"Token {number}, {token!r}, needs a symbol before it.")
+        return boxed(number, self.draw(token)), index
+
+    def _two(self, index: int, stop: int, size: float) -> tuple[tuple[Box, Box], int]:
+        first, index = self.group(index, stop, size)
+        second, index = self.group(index, stop, size)
+        return (first, second), index
+
+    def _root(self, number: int, index: int, stop: int, size: float) -> tuple[Box, int]:
+        numbers = self.habits("root")
+        scale = max(numbers[0], _SMALLEST / size)
+        degree = None
+        if index < stop and self.tokens[index] == "[":
+            close = self.tokens.index("]", index)
+            degree = self.row(index + 1, close, size * 0.5)
+            index = close + 1
+        inner, index = self.group(index, stop, size * scale)
+        sign = self.draw(r"\sqrt")
+        return root(number, sign, inner, degree, scale, numbers, _SMALLEST), index
+
+    def _matrix(self, index: int, stop: int, size: float) -> tuple[Box, int]:
+        """The cells from `index` on, up to the end of their matrix."""
+        lines: list[list[Box]] = [[]]
+        depth, start = 0, index
+        while index < stop:
+            token = self.tokens[index]
+            depth += (token in ("{", MATRIX_BEGIN)) - (token == "}")
+            if not depth and token in (CELL_END, LINE_END, MATRIX_END):
+                lines[-1].append(self.row(start, index, size))
+                start = index + 1
+                if token == LINE_END:
+                    lines.append([])
+                if token == MATRIX_END:
+                    habit = "lines" if all(len(line) == 1 for line in lines) else "matrix"
+                    return matrix(lines, self.habits(habit)), index + 1
+            depth -= token == MATRIX_END
+            index += 1
+        raise ValueError(f"The matrix before token {start} is never ended.")
+
     def _script(
-        self, box: _Box, base: _Box, token: str, mark: str, index: int, stop: int, size: float
+        self, box: Box, base: Box, token: str, mark: str, index: int, stop: int, size: float
     ) -> int:
         habit = script_habit(token, mark, base.height)
         scale, across, up = self.habits(habit)
@@ -274,7 +368,7 @@ class _Writer:
         if habit.endswith("script"):
             x = base.right + across - scale * script.left
         else:
-            x = (base.left + base.right) / 2 + across - scale * (script.left + script.right) / 2
+            x = base.middle + across - scale * script.middle
         if habit in ("superscript", "subscript"):
             y = up
         elif mark == "^":
@@ -291,7 +385,8 @@ class _Writer:
         box.add(script, x, y, scale)
         return index
 
-    def group(self, index: int, stop: int, size: float) -> tuple[_Box, int]:
+    def group(self, index: int, stop: int, size: float) -> tuple[Box, int]:
+        """The row in the braces at `index`, and the index behind them."""
         if index >= stop or self.tokens[index] != "{":
             raise ValueError(f"Token {index} should be an opening brace.")
         depth, start = 1, index + 1
@@ -301,87 +396,3 @@ class _Writer:
                 raise ValueError(f"The brace at token {start - 1} is never closed.")
             depth += (self.tokens[index] == "{") - (self.tokens[index] == "}")
         return self.row(start, index, size), index + 1
-
-    def _fraction(
-        self,
-        index: int,
-        numerator: _Box,
-        denominator: _Box,
-        scale: float,
-        numbers: Sequence[float],
-    ) -> _Box:
-        _, axis, above, below, overhang, shift = numbers
-        parts = [part for part in (numerator, denominator) if part.symbols]
-        widest = max([scale * part.width for part in parts], default=0.3)
-        width = max(widest + overhang, 0.6 * widest, 0.3)
-        bar = self.draw(r"\frac")
-        x0, y0, x1, y1 = bounding_box(bar)
-        thickness = min((y1 - y0) * width / max(x1 - x0, 0.05), 0.2 * width, 0.5)
-        base = _boxed(index, _fit(bar, (0.0, axis - thickness / 2, width, axis + thickness / 2)))
-        middle = width / 2
-        for part, up in (
-            (numerator, base.top - above - scale * numerator.bottom),
-            (denominator, base.bottom + below - scale * denominator.top),
-        ):
-            if part.symbols:
-                base.add(part, middle + shift - scale * (part.left + part.right) / 2, up, scale)
-        return base
-
-    def _root(
-        self,
-        index: int,
-        inner: _Box,
-        degree: _Box | None,
-        scale: float,
-        numbers: Sequence[float],
-    ) -> _Box:
-        _, left, top, right, bottom = numbers
-        content = _Box()
-        content.add(inner, 0.0, 0.0, scale)
-        if not content.symbols:
-            content.left, content.top, content.right, content.bottom = 0.0, -0.8, 0.3, 0.0
-        target = (
-            content.left - left,
-            min(content.top, -0.4) - top,
-            max(content.right + right, content.left + 0.3),
-            max(content.bottom, -0.1) + bottom,
-        )
-        sign = self.draw(r"\sqrt")
-        x0, y0, x1, y1 = bounding_box(sign)
-        points = np.concatenate(sign)
-        high = points[points[:, 1] < y0 + 0.25 * (y1 - y0)]
-        # The hook in front keeps its shape as well as it may; the bar gets as long as needed.
-        knee = float(np.clip(high[:, 0].min(), x0 + 0.05 * (x1 - x0), x0 + 0.95 * (x1 - x0)))
-        sources = np.array([x0, knee, x1])
-        places = np.array([target[0], content.left - 0.25 * left, target[2]])
-        tall = (target[3] - target[1]) / max(y1 - y0, 0.05)
-        strokes = tuple(
-            np.stack(
-                [np.interp(s[:, 0], sources, places), target[1] + (s[:, 1] - y0) * tall], axis=1
-            ).astype(np.float32)
-            for s in sign
-        )
-        base = _boxed(index, strokes)
-        base.add(inner, 0.0, 0.0, scale)
-        if degree is not None and degree.symbols:
-            smaller = max(0.5, _SMALLEST)
-            x = target[0] + 0.4 * left - smaller * degree.right
-            y = target[1] + 0.45 * (target[3] - target[1]) - smaller * degree.bottom
-            base.add(degree, x, y, smaller)
-        return base
-
-
-def _boxed(index: int, strokes: Strokes) -> _Box:
-    return _Box([(index, strokes)], *bounding_box(strokes))
-
-
-def _fit(strokes: Strokes, target: tuple[float, float, float, float]) -> Strokes:
-    """Strokes stretched into a box; a direction in which they have no extent stays as it is."""
-    x0, y0, x1, y1 = bounding_box(strokes)
-    low, high = np.array([x0, y0]), np.array([x1, y1])
-    start, end = np.array(target[:2]), np.array(target[2:])
-    extent = high - low
-    flat = extent < 1e-6
-    factor = np.where(flat, 1.0, (end - start) / np.where(flat, 1.0, extent))
-    origin = np.where(flat, (start + end) / 2, start)
-    return tuple(((stroke - low) * factor + origin).astype(np.float32) for stroke in strokes)

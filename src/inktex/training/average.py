@@ -19,13 +19,16 @@ class WeightAverage:
     Args:
         model: whose weights to follow.
         decay: share of the old average that a step keeps.
+        start_share: share of the weights that the model has now in those of `applied`.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float, start_share: float = 0.0) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"The decay must lie in [0, 1), got {decay}.")
         self.model, self.decay, self.steps = model, decay, 0
         self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.start_share = start_share
+        self.start = {k: v.clone() for k, v in self.weights.items()} if start_share else None
 
     @torch.no_grad()
     def update(self) -> None:
@@ -43,13 +46,26 @@ class WeightAverage:
 
     @contextmanager
     def applied(self) -> Iterator[nn.Module]:
-        """The model with the averaged weights in it; its own come back afterwards."""
+        """The model with the averaged weights in it; its own come back afterwards.
+
+        With a `start_share` they are the mean of the averaged weights and of those at the start.
+        """
         own = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.model.load_state_dict(self.weights)
+        self.model.load_state_dict(self._with_start())
         try:
             yield self.model
         finally:
             self.model.load_state_dict(own)
+
+    def _with_start(self) -> dict[str, torch.Tensor]:
+        if self.start is None:
+            return self.weights
+        return {
+            key: value.lerp(self.start[key], self.start_share)
+            if value.is_floating_point()
+            else value
+            for key, value in self.weights.items()
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

@@ -218,7 +218,7 @@ class Planner:
                 kind = "synthetic"
             example = member_example(
                 self.examples, self.synthetic, int(index), kind,
-                member_rng(self.seed, epoch, int(index)),
+                member_rng(self.seed, epoch, int(index)), whole=False,
             )  # fmt: skip
             width, height = example.size
             lengths[index] = len(example.tokens)
@@ -281,8 +281,16 @@ def member_example(
     number: int,
     kind: Kind,
     rng: np.random.Generator,
+    whole: bool = True,
 ) -> AnyExample:
     """What a member of a batch is, before the whole of it is varied.
+
+    Args:
+        examples, synthetic: of the run.
+        number, kind: of the member.
+        rng: of `member_rng`.
+        whole: whether its symbols are moved towards other hands' as well, which changes its size
+            by little: plans do without.
 
     Raises:
         ValueError: if it is to be written and there is nobody to write it.
@@ -295,7 +303,7 @@ def member_example(
         example = examples[number]
         if kind == "cut" and isinstance(example, Example):  # a picture cannot be cut
             example = cut(example, rng)
-    if synthetic is not None and isinstance(example, Example):
+    if whole and synthetic is not None and isinstance(example, Example):
         example = synthetic.between_hands(example, rng)
     return example
 

@@ -1,4 +1,4 @@
-"""A deeper DenseNet that begins as the shallower one it grew out of.
+"""A deeper DenseNet that begins as the shallower one it grew out of, and a wider vocabulary.
 
 New dense layers append channels that nobody listens to yet: whoever reads them gets weights of zero
 for them (after Chen et al. 2016, "Net2Net"), so that the grown model reads as the old one did and
@@ -7,6 +7,7 @@ goes on learning from there.
 
 import copy
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from inktex.modeling.configuration_inktex import InktexConfig, InktexEncoderConfig
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 
-__all__ = ["can_grow", "grown"]
+__all__ = ["can_grow", "grown", "widened"]
 
 _ROOT = "encoder.densenet"
 _VECTORS = ("weight", "bias", "running_mean", "running_var")
@@ -48,6 +49,31 @@ def grown(
     )
     deeper.generation_config = copy.deepcopy(model.generation_config)
     return deeper
+
+
+def widened(
+    model: InktexForConditionalGeneration, tokens: int, grammar: Mapping[str, Any]
+) -> InktexForConditionalGeneration:
+    """The model with a larger vocabulary, whose first tokens are those that it has.
+
+    Args:
+        model: of fewer tokens.
+        tokens: how many there are to be.
+        grammar: what they are to `Grammar`.
+    """
+    config = copy.deepcopy(model.config)
+    config.decoder.vocab_size = config.encoder.num_symbol_labels = tokens
+    config.decoder.grammar = dict(grammar)
+    wider = InktexForConditionalGeneration(config)
+    weights, fresh = model.state_dict(), wider.state_dict()
+    for name, value in weights.items():
+        if value.shape == fresh[name].shape:
+            fresh[name].copy_(value)
+        else:  # embeddings and classifiers have a row for each token
+            fresh[name][: len(value)].copy_(value)
+    wider.load_state_dict(fresh)
+    wider.generation_config = copy.deepcopy(model.generation_config)
+    return wider
 
 
 def _grown_weights(

@@ -28,14 +28,15 @@ from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
 from inktex.recognizer import pretrained_path, shipped_thinner
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
-from inktex.tokenizer.vocabulary_inktex import GRAMMAR
+from inktex.tokenizer.vocabulary_inktex import GRAMMAR, VOCABULARY
 
 from .average import WeightAverage
 from .batches import IGNORE, PAD, image_processor
 from .checkpoints import BEFORE, CHECKPOINT, forget_checkpoints, load_checkpoint, save_checkpoint
 from .consistency import consistency_loss
+from .counts import TokenCounts, read_alphabet
 from .distillation import distillation_loss, plain, without_plain
-from .growth import can_grow, grown
+from .growth import can_grow, grown, widened
 from .guard import FiniteGuard
 from .joint import JointModel, joint_model
 from .pairs import JointBatches, write_record
@@ -43,7 +44,7 @@ from .recipe import SHIPPED, OptimizerConfig, Recipe, recipe_from_dict
 from .risk import expression_risk
 from .stream import planned_batches, recipe_batches
 from .thinner_net import folded
-from .validation import validate
+from .validation import validate_each
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,8 @@ def make_optimizer(model: torch.nn.Module, config: OptimizerConfig) -> torch.opt
 def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
     """A fresh model, or the one of `recipe.init` with the recipe's changes to its configuration.
 
-    An encoder may have more dense layers than that of the checkpoint: see `grown`.
+    An encoder may have more dense layers than that of the checkpoint (see `grown`), and there may
+    be more tokens by now than it knows (see `widened`).
 
     Raises:
         ValueError: if another change needs weights that the checkpoint does not have.
@@ -113,6 +115,9 @@ def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
         return InktexForConditionalGeneration(config)
     init = str(pretrained_path()) if recipe.init == SHIPPED else recipe.init
     config = InktexConfig.from_pretrained(init)
+    is_narrow = config.decoder.vocab_size < len(VOCABULARY)
+    if is_narrow:  # the grammar of all tokens comes with them
+        decoder["grammar"] = config.decoder.grammar
     shallow = copy.deepcopy(config)
     config.encoder.update(recipe.encoder)
     for one in (config, shallow):
@@ -126,7 +131,8 @@ def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
         raise ValueError(
             f"The weights in {recipe.init} do not fit the recipe's encoder and decoder: {error}"
         ) from error
-    return grown(model, config) if deepens else model
+    model = grown(model, config) if deepens else model
+    return widened(model, len(VOCABULARY), GRAMMAR) if is_narrow else model
 
 
 def train(
@@ -179,9 +185,11 @@ def train(
     bare = _reader(learning)
     _check_shapes(recipe, bare.encoder.backbone.stride)
     teacher = _teacher(recipe, accelerator)
-    average = WeightAverage(learning, recipe.optimizer.average)
+    average = WeightAverage(learning, recipe.optimizer.average, recipe.optimizer.start_share)
     progress = Progress()
-    accelerator.register_for_checkpointing(progress, average)
+    counts = TokenCounts()
+    known = _alphabet_of_start(recipe)
+    accelerator.register_for_checkpointing(progress, average, counts)
     check_recipe(recipe, output, resume, accelerator)
     if not resume:
         forget_checkpoints(accelerator, output)
@@ -212,6 +220,7 @@ def train(
             if progress.batch >= plans.length(progress.epoch):
                 progress.epoch, progress.batch = progress.epoch + 1, 0
             progress.batch += 1
+            counts.add(batch["labels"], 2 if recipe.batch.reverse else 1)
             is_whole = progress.batch % accumulate == 0
             with nullcontext() if is_whole else accelerator.no_sync(model):
                 losses = _backward(
@@ -234,15 +243,21 @@ def train(
             if progress.step % recipe.log_every == 0:
                 means = _mean(accelerator, sums, recipe.log_every)
                 sums = {}
+                counts.share(accelerator)
                 accelerator.log({**means, "learning_rate": rate}, step=progress.step)
                 append_record(output, accelerator, {"step": progress.step, **means, "lr": rate})
                 bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
             bar.update(1)
             done = progress.share(recipe) >= 1
             if progress.step % recipe.validate_every == 0 or done:
+                counts.share(accelerator)
                 _validate(
                     accelerator, learning, processor, average, development, recipe, output, progress
                 )
+                if accelerator.is_main_process:
+                    for folder in (output / AVERAGED, output / BEST):
+                        if folder.is_dir():
+                            counts.save(folder, known)
             # After the evaluation: a run that is killed in between must not take itself for done.
             if progress.step % recipe.save_every == 0 or done:
                 save_checkpoint(accelerator, output)
@@ -469,8 +484,10 @@ def _validate(
                 processor.image_processor.thinner = folded(learning.thinner)
             save_model(bare, processor, output / AVERAGED)
             if development:
-                scores = validate(bare, development, recipe.batch.at(progress.epoch))
+                batches = recipe.batch.at(progress.epoch)
+                scores, rates = validate_each(bare, development, batches)
                 rate = scores.exp_rate
+                named = {f"exp_rate_{k}": round(v, 4) for k, v in rates.items()}
                 append_record(
                     output,
                     accelerator,
@@ -479,10 +496,13 @@ def _validate(
                         "epoch": progress.epoch,
                         "minutes": round(progress.seconds / 60, 2),
                         **scores.as_dict(),
+                        **(named if len(rates) > 1 else {}),
                     },
                 )
                 accelerator.log({"exp_rate": rate}, step=progress.step)
                 tqdm.write(f"step {progress.step}, epoch {progress.epoch}: {scores}")
+                if len(rates) > 1:
+                    tqdm.write(", ".join(f"{k} {v:.1%}" for k, v in rates.items()))
                 if rate >= progress.best:
                     progress.best = rate
                     save_model(bare, processor, output / BEST)
@@ -502,6 +522,13 @@ def make_processor(recipe: Recipe) -> InktexProcessor:
             setattr(images, name, getattr(start, name))
         images.thinner = start.thinner or images.thinner
     return InktexProcessor(images, build_tokenizer())
+
+
+def _alphabet_of_start(recipe: Recipe) -> dict[str, int]:
+    """What the weights that a recipe starts from were trained on; empty if it is not known."""
+    if recipe.init is None:
+        return {}
+    return read_alphabet(Path(pretrained_path() if recipe.init == SHIPPED else recipe.init))
 
 
 def _processor_of_start(recipe: Recipe) -> InktexImageProcessor | None:

@@ -35,8 +35,10 @@ from inktex.tokenizer.vocabulary_inktex import IDS
 logger = logging.getLogger(__name__)
 
 DEVELOPMENT: Final = "dev"
-"""Folder whose examples are held out; without one a tenth is."""
-DEVELOPMENT_SHARE: Final = 0.1
+"""Folder whose examples checkpoints are chosen on; without one a tenth is held out for that."""
+TEST: Final = "test"
+"""Folder whose examples only the final score is of; without one another tenth is held out."""
+HELD_OUT_SHARE: Final = 0.1
 _LISTED: Final = 10
 """Faults of a kind that are named."""
 
@@ -50,12 +52,15 @@ class Own:
     """What a folder holds.
 
     Attributes:
-        train, dev: examples.
+        train: what to train on.
+        dev: what to choose checkpoints on.
+        test: what only the final score is of; it has no part in anything else.
         skipped: how many were left out, because the model lacks a token of theirs.
     """
 
     train: list[AnyExample] = field(default_factory=list)
     dev: list[AnyExample] = field(default_factory=list)
+    test: list[AnyExample] = field(default_factory=list)
     skipped: int = 0
 
 
@@ -71,8 +76,9 @@ def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False
 
     Pictures are named, with their LaTeX, in a file beside them: `captions.csv`, `.tsv` or `.jsonl`
     or `metadata.csv` or `.jsonl`, with columns `file_name` and `latex` (or `caption`, or `text`).
-    InkML files bring their LaTeX with them. Subfolders are searched too; what is in `dev` is held
-    out, otherwise a tenth of all, by the hashes of the names.
+    InkML files bring their LaTeX with them. Subfolders are searched too. What is in `dev` is held
+    out to choose by, and what is in `test` to score by; where one of these folders is missing, a
+    tenth of all is taken for it, by the hashes of the names.
 
     Args:
         folder: holds any number of both.
@@ -137,20 +143,25 @@ def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False
             f"captions.csv with the columns {NAME_COLUMNS[0]} and {CAPTION_COLUMNS[0]}; or InkML."
         )
     own = Own(skipped=skipped)
-    held = _held_out(list(found))
+    dev, test = _held_out(list(found))
     for name, example in found.items():
-        (own.dev if name in held else own.train).append(example)
+        (own.dev if name in dev else own.test if name in test else own.train).append(example)
     return own
 
 
-def _held_out(names: list[str]) -> set[str]:
-    inside = {name for name in names if name.split("/")[0] == DEVELOPMENT}
-    if inside:
-        return inside
-    ordered = sorted(names, key=lambda name: hashlib.sha1(name.encode()).hexdigest())
-    # Of a handful one: without any, nothing could be chosen by.
-    count = max(round(DEVELOPMENT_SHARE * len(ordered)), min(len(ordered) - 1, 1))
-    return set(ordered[:count])
+def _held_out(names: list[str]) -> tuple[set[str], set[str]]:
+    """Names to choose by, and names to score by."""
+    parts = {name: name.split("/")[0] for name in names}
+    dev = {name for name, part in parts.items() if part == DEVELOPMENT}
+    test = {name for name, part in parts.items() if part == TEST}
+    rest = sorted({*names} - dev - test, key=lambda name: hashlib.sha1(name.encode()).hexdigest())
+    # Of a handful one each: without any, nothing could be chosen by, or scored.
+    count = max(round(HELD_OUT_SHARE * len(rest)), 1)
+    if not dev and len(rest) > 1:
+        dev, rest = {*rest[:count]}, rest[count:]
+    if not test and len(rest) > 1:
+        test = {*rest[:count]}
+    return dev, test
 
 
 def _caption_files(folder: Path) -> Iterator[Path]:

@@ -36,6 +36,10 @@ class OptimizerConfig:
         accumulate: batches of each process whose gradients make one step.
         fixed_norms: whether the encoder's batch normalisations keep the statistics that they start
             with, as when it reads: it then changes no more than the losses ask for.
+        start_share: share of the weights that the run starts from in those that are saved, the
+            rest being the averaged ones; 0 to save these alone. Weights between two that lie so
+            near keep nearly all of what both can read (Wortsman et al. 2022, "Robust fine-tuning
+            of zero-shot models", https://arxiv.org/abs/2109.01903). Needs `init`.
     """
 
     learning_rate: float = 1e-3
@@ -47,8 +51,13 @@ class OptimizerConfig:
     average: float = 0.999
     accumulate: int = 1
     fixed_norms: bool = False
+    start_share: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.start_share < 1:
+            raise ValueError(
+                f"optimizer.start_share must be 0 or more and below 1, not {self.start_share}."
+            )
         if self.accumulate < 1:
             raise ValueError(f"optimizer.accumulate must be 1 or more, not {self.accumulate}.")
 
@@ -81,6 +90,24 @@ class LossConfig:
     chances: int = 2
     consistency: float = 0.0
     distillation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalConfig:
+    """Examples of what the weights can read already, mixed in so that they do not forget it.
+
+    Attributes:
+        share: of the examples of an epoch, 0 to do without.
+        data: as `Recipe.data`: `strokefont` for ink that inktex writes itself, or a folder of
+            `scripts/prepare_crohme.py`, of whose `train` split they are.
+    """
+
+    share: float = 0.0
+    data: str = "strokefont"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise ValueError(f"rehearsal.share must be 0 or more and below 1, not {self.share}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +183,7 @@ class Recipe:
     synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    rehearsal: RehearsalConfig = field(default_factory=RehearsalConfig)
     steps: int | None = None
     minutes: float | None = None
     validate_every: int = 1000
@@ -171,6 +199,8 @@ class Recipe:
             raise ValueError("loss.consistency compares variants: set batch.variants to 2 or more.")
         if self.loss.distillation and self.init is None:
             raise ValueError("loss.distillation needs a teacher: set init to a checkpoint.")
+        if self.optimizer.start_share and self.init is None:
+            raise ValueError("optimizer.start_share needs a start: set init to a checkpoint.")
         if self.is_joint and self.batch.variants > 1:
             raise ValueError("thinner.share goes with one variant: set batch.variants to 1.")
 
@@ -341,6 +371,7 @@ _PARTS = {
     "synthesis": SynthesisConfig,
     "optimizer": OptimizerConfig,
     "loss": LossConfig,
+    "rehearsal": RehearsalConfig,
     "thinner": ThinnerConfig,
 }
 

@@ -1,9 +1,11 @@
-"""What a recipe's `data` stands for."""
+"""What a recipe's `data` and `rehearsal` stand for."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from inktex.examples import AnyExample, from_expressions
+from inktex.examples import AnyExample, Example, from_expressions
 from inktex.synthesis.grammar import written_expressions
 
 from .recipe import Recipe
@@ -15,10 +17,25 @@ STROKEFONT = "strokefont"
 _COUNTS = {"train": 3000, "dev": 100}
 
 
+@dataclass(frozen=True, slots=True)
+class RecipeExamples:
+    """The examples of a run.
+
+    Attributes:
+        train: what to train on, rehearsal included.
+        dev: what to choose checkpoints on.
+        test: of a user's own data, what has no part in training and choosing; empty for other data.
+    """
+
+    train: list[AnyExample]
+    dev: list[AnyExample]
+    test: list[AnyExample] = field(default_factory=list)
+
+
 def recipe_examples(
     recipe: Recipe, skip_unknown: bool = False, skip_broken: bool = False
-) -> tuple[list[AnyExample], list[AnyExample]]:
-    """The examples to train on, and those to choose by.
+) -> RecipeExamples:
+    """The examples that a recipe names.
 
     Args:
         recipe: names its data.
@@ -30,8 +47,41 @@ def recipe_examples(
         ImportError: if ink is to be written and the package Hershey-Fonts is missing.
         ValueError: if the data have faults; the message lists them.
     """
+    found = _of_data(recipe, skip_unknown, skip_broken)
+    share = recipe.rehearsal.share
+    if not share or not found.train:
+        return found
+    if recipe.rehearsal.data == STROKEFONT:
+        known: list[AnyExample] = _written(recipe, "train")
+    else:
+        from .data import load_examples
+
+        known = [*load_examples(recipe.rehearsal.data, "train", skip_broken)]
+    return RecipeExamples(with_rehearsal(found.train, known, share), found.dev, found.test)
+
+
+def with_rehearsal(
+    examples: Sequence[AnyExample], known: Sequence[AnyExample], share: float
+) -> list[AnyExample]:
+    """Examples and those that the weights can read already, of which `share` are to be.
+
+    The fewer of the two are repeated as often as that takes; each time they are varied anew.
+
+    Args:
+        examples: what is to be learnt.
+        known: what is to be kept.
+        share: of `known` in the result, above 0 and below 1.
+    """
+    wanted = len(examples) * share / (1 - share)
+    repeats = max(round(wanted / len(known)), 1)
+    if wanted < len(known):
+        return [*examples] * round(len(known) / wanted) + [*known]
+    return [*examples, *[*known] * repeats]
+
+
+def _of_data(recipe: Recipe, skip_unknown: bool, skip_broken: bool) -> RecipeExamples:
     if recipe.data == STROKEFONT:
-        return _written(recipe, "train"), _written(recipe, "dev")
+        return RecipeExamples(_written(recipe, "train"), _written(recipe, "dev"))
     # Only here, so that a machine without what they need can still run the tiny recipe.
     from .own import is_own, load_own
 
@@ -43,13 +93,26 @@ def recipe_examples(
                 recipe.data,
                 own.skipped,
             )
-        return own.train, own.dev
+        return RecipeExamples(own.train, own.dev, own.test)
     from .data import load_examples
 
     train: list[AnyExample] = [
         one for split in recipe.splits for one in load_examples(recipe.data, split, skip_broken)
     ]
-    return train, list(load_examples(recipe.data, "dev", skip_broken))
+    dev = load_examples(recipe.data, "dev", skip_broken)
+    wide = _wide_development(recipe, dev) if recipe.synthesis.wide else []
+    return RecipeExamples(train, [*dev, *wide])
+
+
+def _wide_development(recipe: Recipe, dev: Sequence[Example]) -> list[Example]:
+    """Examples of the whole alphabet to choose by, of which there are about as many as of `dev`."""
+    from inktex.evaluation.wide import WIDE_SPLITS, wide_split
+
+    captions, fonts = recipe.synthesis.captions, recipe.synthesis.fonts
+    if fonts is None:
+        return []
+    count = -(-len(dev) // len(WIDE_SPLITS))
+    return [one for split in WIDE_SPLITS for one in wide_split(split, dev, captions, fonts, count)]
 
 
 def _written(recipe: Recipe, split: str) -> list[AnyExample]:

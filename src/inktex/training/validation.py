@@ -46,6 +46,27 @@ def read_examples(
     return readings
 
 
+def source(example: AnyExample) -> str:
+    """The split that an example of a mixed development split is from; `crohme` without a prefix."""
+    before, colon, _ = example.id.partition(":")
+    return before if colon else "crohme"
+
+
+def validate_each(
+    model: InktexForConditionalGeneration, examples: Sequence[AnyExample], config: BatchConfig
+) -> tuple[Scores, dict[str, float]]:
+    """Scores of the greedy readings of examples, and the rate of exact ones by split."""
+    readings = read_examples(model, examples, config)
+    captions = [example.caption for example in examples]
+    splits = [source(example) for example in examples]
+    rates = {}
+    for name in dict.fromkeys(splits):
+        rows = [i for i, one in enumerate(splits) if one == name]
+        scores = compute_scores([readings[i] for i in rows], [captions[i] for i in rows])
+        rates[name] = scores.exp_rate
+    return compute_scores(readings, captions), rates
+
+
 def validate(
     model: InktexForConditionalGeneration, examples: Sequence[AnyExample], config: BatchConfig
 ) -> Scores:

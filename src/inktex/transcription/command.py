@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from inktex.arguments import natural, positive
 from inktex.console import Output, say
 from inktex.recognizer import AUTO, ENGINES
 
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--beams",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="width of the beam search (default: that of the preset; 1 is greedy)",
     )
@@ -81,27 +82,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     speed = parser.add_argument_group("speed and memory")
     speed.add_argument(
         "--batch-size",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="pictures read together at most (default: what is cheapest on the device)",
     )
     speed.add_argument(
         "--window",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="pictures that are sorted by size together, and rows of a file (default: what takes "
         "some seconds)",
     )
     speed.add_argument(
         "--workers",
-        type=_count,
+        type=natural,
         metavar="N",
         help="processes that decode pictures, for each process that reads (default: 1 on a CPU, up "
         "to 8 beside a GPU)",
     )
     speed.add_argument(
         "--threads",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="threads of a process (default: 1 on a CPU with several processes, else the "
         "engine's choice)",
@@ -186,17 +187,3 @@ def run(options: argparse.Namespace) -> int:
             f"{summary.read} read now."
         )
     return 0
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 up")
-    return value

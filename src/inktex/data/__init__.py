@@ -1,0 +1,1 @@
+"""Sources of ink beside CROHME's."""

@@ -1,0 +1,264 @@
+r"""Rules by which glyphs of fonts are left out, with their thresholds.
+
+Each threshold was set on the fonts of `inktex.data.fonts.sources`, by looking at the glyphs on both
+sides of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.measure import label
+
+from .raster import draw_strokes
+
+__all__ = [
+    "BREAKAGES",
+    "MAX_BROKEN_SHARE",
+    "REASONS",
+    "Measures",
+    "has_other_form",
+    "holes",
+    "is_misplaced",
+    "measure",
+    "why_broken",
+]
+
+REASONS: Final[Mapping[str, str]] = {
+    "not drawn": "the list of fonts says that this range of the font is not drawn by hand",
+    "empty": "the glyph has no outline, or is the font's box for characters that it lacks",
+    "same": "its outline is that of a character which must look different",
+    "unicase": "a small letter of a font whose small letters are capitals",
+    "overlap": "strokes of the glyph's width do not cover it",
+    "left over": "a part of the glyph lies beside all strokes",
+    "filled": "an area of the glyph is wider than a stroke",
+    "pieces": "its strokes have other components or holes than the glyph",
+    "strokes": "more or fewer strokes than a hand would write",
+    "misplaced": "a low sign stands high, or a high one low",
+    "form": "it has another token's form: a closed \\varphi, a brace like a bracket",
+    "font": "the rules above leave out most of the font, so all of it",
+}
+"""Why a glyph is left out -> what that means."""
+
+BREAKAGES: Final = ("overlap", "left over", "filled", "pieces", "strokes")
+"""Reasons that tell of strokes that do not fit their glyph."""
+
+MIN_OVERLAP: Final = 0.78
+MAX_LEFT: Final = 3.0
+MAX_WIDTH: Final = 2.5
+MAX_STROKES: Final = 4
+MAX_BROKEN_SHARE: Final = 0.4
+_GAP: Final = 0.4
+
+_STROKES: Final[Mapping[str, tuple[int, int]]] = {
+    **dict.fromkeys(("-", ".", "/", "|", r"\setminus", r"\cdot", r"\circ", r"\dot"), (1, 1)),
+    **dict.fromkeys(("(", ")", r"\langle", r"\rangle", r"\prime", r"\sim", ","), (1, 1)),
+    **dict.fromkeys((r"\bullet", r"\tilde", r"\bar", r"\infty"), (1, 1)),
+    **dict.fromkeys(("<", ">", r"\hat"), (1, 2)),
+    **dict.fromkeys(("1", "I"), (1, 3)),
+    **dict.fromkeys(("=", ":", ";", "!", "x", "X", "+", r"\times", r"\odot"), (2, 2)),
+    **dict.fromkeys((r"\approx", r"\simeq", r"\parallel", r"\ddot"), (2, 2)),
+    **dict.fromkeys((r"\ll", r"\gg"), (2, 4)),
+    **dict.fromkeys(("i", "j", "?"), (2, 3)),
+    **dict.fromkeys((r"\div", r"\pm", r"\mp", r"\equiv", r"\cong", r"\neq"), (3, 3)),
+    **dict.fromkeys((r"\oplus", r"\otimes", r"\therefore", r"\because"), (3, 3)),
+    **dict.fromkeys((r"\ldots", r"\cdots", r"\vdots", r"\ddots"), (3, 3)),
+    **dict.fromkeys((r"\star", r"\leftrightarrow", r"\Leftrightarrow"), (1, 6)),
+    r"\%": (2, 4),
+    "*": (3, 4),
+    r"\#": (4, 4),
+}
+"""Tokens whose number of strokes is known -> the least and the most that its glyphs may have."""
+
+
+_HOLES: Final[Mapping[str, tuple[int, int]]] = {
+    r"\phi": (2, 2),
+    r"\varphi": (0, 1),
+    r"\theta": (2, 2),
+}
+"""Tokens that holes tell from another form -> the least and the most that their glyphs may have."""
+_NUB: Final = 0.04
+"""How far the point of a brace sticks out from its bows, in heights: less looks like a bracket."""
+_FLAT: Final = 0.35
+"""Height of a bar over its width, at the most."""
+
+_DOTTED: Final = frozenset(". , : ; -".split()) | {
+    *(r"\cdot \cdots \ldots \vdots \ddots \dot \ddot \bullet \prime".split()),
+    *(r"\therefore \because \bar".split()),
+}
+"""Tokens that may be dots alone; a bold minus is hardly longer than wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """How well strokes stand for a glyph. Dots, which are their own measure, are set aside.
+
+    Attributes:
+        overlap: intersection over union of the glyph and its strokes, drawn at its local width.
+        left: how far the glyph reaches beyond its strokes so drawn, in half stroke widths.
+        width: median stroke width, in pixels.
+        widest: largest stroke width over the median.
+        components: of the glyph and of its redrawing, each the least and the most that it has,
+            since gaps of a fraction of the stroke width are none for a reader.
+        holes: the same for areas of paper inside.
+        strokes: number of strokes, dots included.
+        dots: number of dots.
+    """
+
+    overlap: float
+    left: float
+    width: float
+    widest: float
+    components: tuple[tuple[int, int], tuple[int, int]]
+    holes: tuple[tuple[int, int], tuple[int, int]]
+    strokes: int
+    dots: int
+
+
+def measure(
+    raster: NDArray[np.bool_],
+    strokes: Sequence[NDArray[np.float64]],
+    radii: Sequence[NDArray[np.float64]],
+) -> Measures:
+    """Draw strokes anew and compare them with the glyph that they were taken from.
+
+    Args:
+        raster: the glyph, bool, shape (height, width).
+        strokes: each of shape (points, 2), in pixels, at least one.
+        radii: half the stroke width at each point, each of shape (points,), in pixels.
+    """
+    islands = label(raster, connectivity=2)
+    middles = [stroke[len(stroke) // 2].astype(int) for stroke in strokes]
+    places = [int(islands[y, x]) for x, y in middles]
+    line = raster
+    lines: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    for stroke, radius, place in zip(strokes, radii, places, strict=True):
+        short = float(np.ptp(stroke, axis=0).max()) < 2 * float(radius.max())
+        if short and place and places.count(place) == 1:
+            line = line & (islands != place)
+        else:
+            lines.append((stroke, radius))
+    count = len(strokes)
+    median = float(np.median(np.concatenate([r for _, r in lines] or list(radii))))
+    if not lines or not line.any():
+        dots = len(np.unique(islands)) - 1
+        none = (0, 0)
+        pieces = ((dots, dots), (count, count))
+        return Measures(1.0, 0.0, 2 * median, 1.0, pieces, (none, none), count, count)
+    paths, halves = [one for one, _ in lines], [one for _, one in lines]
+    drawn = draw_strokes(paths, halves, raster.shape)
+    away = ndimage.distance_transform_edt(~drawn)
+    return Measures(
+        overlap=float((line & drawn).sum() / (line | drawn).sum()),
+        left=float(away[line].max()) / median,
+        width=2 * median,
+        widest=max(float(one.max()) for one in halves) / median,
+        components=(_range(line, median, _components), _range(drawn, median, _components)),
+        holes=(_range(line, median, holes), _range(drawn, median, holes)),
+        strokes=count,
+        dots=count - len(lines),
+    )
+
+
+def _range(
+    raster: NDArray[np.bool_], radius: float, count: Callable[[NDArray[np.bool_], float], int]
+) -> tuple[int, int]:
+    """Least and most of a count, of the raster and of one a little bolder."""
+    bolder = ndimage.distance_transform_edt(~np.pad(raster, 8)) < _GAP * radius + 1
+    found = (count(raster, radius), count(bolder, radius))
+    return min(found), max(found)
+
+
+def holes(raster: NDArray[np.bool_], radius: float) -> int:
+    """Areas of paper inside a shape that are larger than a quarter square of its stroke width.
+
+    Args:
+        raster: the shape, bool, shape (height, width), with an empty margin.
+        radius: half its stroke width, in pixels.
+    """
+    sizes = np.bincount(label(~raster, connectivity=1).ravel())[1:]
+    return int((sizes > radius**2).sum()) - 1
+
+
+def _components(raster: NDArray[np.bool_], radius: float) -> int:
+    """Connected areas larger than a quarter square of the stroke width."""
+    sizes = np.bincount(label(raster, connectivity=2).ravel())[1:]
+    return int((sizes > radius**2).sum())
+
+
+def why_broken(token: str, found: Measures) -> str | None:
+    """Which rule a glyph breaks, a key of `REASONS`; None if it is sound.
+
+    Args:
+        token: that the glyph stands for.
+        found: measures of the glyph.
+    """
+    if found.dots == found.strokes and token not in _DOTTED:
+        return "filled"
+    if found.overlap < MIN_OVERLAP:
+        return "overlap"
+    if found.widest > MAX_WIDTH and token not in (",", r"\prime", ";"):
+        return "filled"
+    if found.left > MAX_LEFT:
+        return "left over"
+    for (low, high), (least, most) in (found.components, found.holes):
+        if low > most or high < least:
+            return "pieces"
+    least, most = _STROKES.get(token, (1, MAX_STROKES))
+    return None if least <= found.strokes <= most else "strokes"
+
+
+def is_misplaced(token: str, box: tuple[float, float, float, float], x_height: float) -> bool:
+    """Whether a sign whose height tells it from others stands at another height.
+
+    Args:
+        token: that the glyph stands for.
+        box: of its strokes: left, top, right, bottom in ems, y down, baseline at 0.
+        x_height: of the font, in ems.
+    """
+    middle = -(box[1] + box[3]) / 2 / x_height
+    if token in (",", ".", r"\ldots"):
+        return middle > 0.35
+    if token == r"\prime":
+        return middle < 0.6
+    return token in (r"\cdot", r"\cdots") and not 0.25 < middle < 1.0
+
+
+def has_other_form(token: str, strokes: Sequence[NDArray[np.float64]], found: Measures) -> bool:
+    """Whether a glyph is of a form that is another token's.
+
+    Fonts draw U+03C6 closed or open, and some put other accents where they should not be.
+
+    Args:
+        token: that the glyph stands for.
+        strokes: each of shape (points, 2), in ems, y down.
+        found: measures of the glyph.
+    """
+    least, most = _HOLES.get(token, (0, 99))
+    if not found.holes[0][1] >= least or not found.holes[0][0] <= most:
+        return True
+    points = np.concatenate(list(strokes))
+    low, high = points.min(axis=0), points.max(axis=0)
+    width, height = (high - low).tolist()
+    x, y = ((points - low) / max(width, height)).T
+    if token in (r"\{", r"\}"):
+        x = x if token == r"\{" else -x
+        level = y / max(float(y.max()), 1e-9)
+        middle = x[(level > 0.35) & (level < 0.65)]
+        beside = np.concatenate(
+            [x[(level > 0.12) & (level < 0.3)], x[(level > 0.7) & (level < 0.88)]]
+        )
+        return len(middle) == 0 or len(beside) == 0 or beside.min() - middle.min() < _NUB
+    if token == r"\bar":
+        return height > _FLAT * width
+    if token in (r"\tilde", r"\sim"):
+        return height > 0.7 * width or found.holes[0][1] > 0 or height < 0.08 * width
+    if token == r"\hat":
+        top = float(x[np.argmin(y)]) / max(float(x.max()), 1e-9)
+        return not 0.25 < top < 0.75 or height < 0.15 * width
+    return False

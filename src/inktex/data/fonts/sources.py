@@ -1,0 +1,273 @@
+"""The list of openly licensed handwriting fonts, and how they are fetched.
+
+Each font is one writer. Faces of a family that repeat the same drawing bolder or thinner are one
+writer too, so the list has one of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from ...files import new_folder, write_text
+from .symbols import GROUPS
+
+__all__ = ["RECORD", "SOURCES", "FontSource", "debian_licence", "fetch", "find_source"]
+
+RECORD: Final = "source.json"
+"""File in a font's folder that says where the font comes from, and its licence."""
+
+LATIN: Final = ("letters", "digits", "punctuation", "latin-1")
+GREEK: Final = (*LATIN, "greek", "greek capitals")
+SIGNS: Final = (*LATIN, "signs")
+FULL: Final = GROUPS
+
+_TIMEOUT: Final = 600.0
+"""Seconds for one package: the largest of the list has 64 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class FontSource:
+    """Where a font is to be had.
+
+    Attributes:
+        name: of the font, and of its folder; a writer's name.
+        registry: the client that fetches it, `npm` or `apt`.
+        package: that holds it.
+        files: pattern of the names of its files.
+        licence: that the package is expected to name; what it does name is recorded.
+        drawn: groups of characters (`inktex.data.fonts.symbols.GROUPS`) that are drawn by hand.
+        held_out: whether the writer is kept for evaluation.
+    """
+
+    name: str
+    registry: Literal["npm", "apt"]
+    package: str
+    files: str
+    licence: str
+    drawn: tuple[str, ...] = LATIN
+    held_out: bool = False
+
+
+def _npm(
+    name: str,
+    drawn: tuple[str, ...] = LATIN,
+    held_out: bool = False,
+    licence: str = "OFL-1.1",
+) -> FontSource:
+    package = f"@fontsource/{name}"
+    return FontSource(name, "npm", package, f"{name}-*-400-normal.woff2", licence, drawn, held_out)
+
+
+def _apt(
+    name: str,
+    package: str,
+    files: str,
+    licence: str,
+    drawn: tuple[str, ...] = LATIN,
+    held_out: bool = False,
+) -> FontSource:
+    return FontSource(name, "apt", package, files, licence, drawn, held_out)
+
+
+SOURCES: Final[tuple[FontSource, ...]] = (
+    # Greek and signs
+    _apt("kiloji", "fonts-kiloji", "kiloji_p.ttf", "BSD-3-Clause", FULL),
+    _apt("seto", "fonts-seto", "setofont.ttf", "OFL-1.1", FULL),
+    _apt("klee", "fonts-klee", "KleeOne-Regular.ttf", "OFL-1.1", FULL),
+    _apt("nanum-barunpen", "fonts-nanum-extra", "NanumBarunpenR.ttf", "OFL-1.1", FULL),
+    _apt("yozfont", "fonts-yozvox-yozfont-standard-kana", "YOzRS_.ttf", "OFL-1.1", FULL, True),
+    _npm("zen-kurenaido", FULL, held_out=True),
+    _npm("playpen-sans", FULL),
+    # Greek
+    _npm("mansalva", GREEK),
+    _npm("mynerve", GREEK, held_out=True),
+    # its capitals have serifs
+    _apt("gfs-gazis", "fonts-gfs-gazis", "GFSGazis.otf", "OFL-1.1", ("greek",)),
+    # signs
+    _npm("yomogi", SIGNS),
+    _npm("kiwi-maru", ("latin-1", "signs")),  # its letters have serifs
+    _npm("yusei-magic", SIGNS),
+    _apt("aoyagi-kouzan", "fonts-aoyagi-kouzan-t", "*.ttf", "public-domain", FULL),
+    # Latin; the Greek and the signs of the two Nanum faces are one drawing, and not theirs
+    _apt("nanum-pen", "fonts-nanum-extra", "NanumPen.ttf", "OFL-1.1"),
+    _apt("nanum-brush", "fonts-nanum-extra", "NanumBrush.ttf", "OFL-1.1"),
+    _npm("annie-use-your-telescope"),
+    _npm("architects-daughter"),
+    _npm("bad-script"),
+    _npm("caveat"),
+    _npm("cedarville-cursive"),
+    _npm("covered-by-your-grace"),
+    _npm("delius"),
+    _npm("gaegu"),
+    _npm("gloria-hallelujah"),
+    _npm("gochi-hand"),
+    _npm("handlee"),
+    _npm("homemade-apple", licence="Apache-2.0"),
+    _npm("indie-flower", held_out=True),
+    _npm("itim"),
+    _npm("kalam", held_out=True),
+    _npm("marck-script"),
+    _npm("neucha"),
+    _npm("patrick-hand"),
+    _npm("poor-story"),
+    _npm("reenie-beanie", held_out=True),
+    _npm("schoolbell", licence="Apache-2.0"),
+    _npm("shadows-into-light"),
+    _npm("shantell-sans"),
+    _npm("short-stack"),
+    _npm("sriracha"),
+    _npm("sue-ellen-francisco"),
+    _npm("swanky-and-moo-moo"),
+    _npm("the-girl-next-door"),
+    _apt("breip", "fonts-breip", "Breip.ttf", "OFL-1.0"),
+    *(
+        _apt(f"because-we-{word.lower()}", "fonts-bwht", f"BecauseWe{word}-Regular.otf", "SIL-1.1")
+        for word in ("Build", "Connect", "Create", "Mentor", "Organize")
+    ),
+    _apt("because-we-learn", "fonts-bwht", "BecauseWeLearn-Regular.otf", "SIL-1.1", LATIN, True),
+    _apt("dkg-handwriting", "fonts-dkg-handwriting", "dkg.ttf", "OFL-1.1", LATIN, True),
+    _apt("femkeklaver", "fonts-femkeklaver", "femkeklaver.ttf", "CC-BY-SA-3"),
+    _apt("humor-sans", "fonts-humor-sans", "Humor-Sans.ttf", "OFL-1.1"),
+    _apt("rufscript", "fonts-rufscript", "Rufscript010.ttf", "GPL-3+FontException"),
+    _apt("delphine", "fonts-sjfonts", "Delphine.ttf", "GPL-2+FontException"),
+    _apt("steve-hand", "fonts-sjfonts", "SteveHand.ttf", "GPL-2+FontException"),
+)
+"""All fonts, each one writer."""
+
+
+def find_source(name: str) -> FontSource | None:
+    """The entry of a font in the list; None for a font of one's own."""
+    return next((one for one in SOURCES if one.name == name), None)
+
+
+def fetch(
+    folder: Path,
+    sources: Iterable[FontSource] = SOURCES,
+    say: Callable[[str], None] = print,
+) -> list[str]:
+    """Fetch fonts into `folder/NAME`, each with its licence and a record of where it is from.
+
+    Fonts that are there already stay as they are. One that cannot be had is named, and the rest
+    goes on.
+
+    Args:
+        folder: to write to.
+        sources: what to fetch.
+        say: gets a line for each font.
+
+    Returns:
+        Names of the fonts that could not be had.
+    """
+    missing: list[str] = []
+    unpacked: dict[str, Path | str] = {}
+    wanted = list(sources)
+    with tempfile.TemporaryDirectory(prefix="inktex-fonts-") as temporary:
+        for number, source in enumerate(wanted, start=1):
+            place = f"[{number}/{len(wanted)}] {source.name}"
+            target = folder / source.name
+            if (target / RECORD).is_file():
+                say(f"{place}: is there")
+                continue
+            if source.package not in unpacked:
+                unpacked[source.package] = _unpack(source, Path(temporary) / str(number))
+            content = unpacked[source.package]
+            if isinstance(content, Path):
+                licence = _install(source, content, target)
+                if licence is not None:
+                    say(f"{place}: {source.package}, {licence}")
+                    continue
+                content = f"{source.package} has no file {source.files}"
+            say(f"{place}: is skipped: {content}")
+            missing.append(source.name)
+    return missing
+
+
+def _unpack(source: FontSource, folder: Path) -> Path | str:
+    """Download a package and unpack it; gives the folder of its content, or why there is none."""
+    folder.mkdir()
+    client = {"npm": ["npm", "pack", "--silent"], "apt": ["apt-get", "download", "-qq"]}
+    command = [*client[source.registry], source.package]
+    content = folder / "content"
+    content.mkdir()
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+        if done.returncode:
+            why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            return f"`{' '.join(command)}` failed: {why}"
+        (archive,) = (path for path in folder.iterdir() if path.is_file())
+        if source.registry == "npm":
+            with tarfile.open(archive) as packed:
+                packed.extractall(content, filter="data")
+        else:
+            subprocess.run(
+                ["dpkg-deb", "-x", archive, content], check=True, capture_output=True, text=True
+            )
+    except (OSError, ValueError, tarfile.TarError, subprocess.SubprocessError) as error:
+        return f"{source.package} cannot be had: {error}"
+    return content
+
+
+def _install(source: FontSource, content: Path, target: Path) -> str | None:
+    """Copy a font and its licence to its folder; gives the licence, None without a font."""
+    files = sorted(content.rglob(source.files))
+    if not files:
+        return None
+    if source.registry == "npm":
+        package = json.loads((content / "package" / "package.json").read_text(encoding="utf-8"))
+        licence, version = str(package["license"]), str(package["version"])
+        notice = content / "package" / "LICENSE"
+    else:
+        (notice,) = content.glob(f"usr/share/doc/{source.package}/copyright")
+        licence, version = debian_licence(notice.read_text(encoding="utf-8")), ""
+    with new_folder(target) as partial:
+        for path in files:
+            shutil.copyfile(path, partial / path.name)
+        shutil.copyfile(notice, partial / "LICENCE.txt")
+        record = {
+            "name": source.name,
+            "registry": source.registry,
+            "package": source.package,
+            "version": version,
+            "licence": licence,
+        }
+        write_text(partial / RECORD, json.dumps(record, indent=2) + "\n")
+    return licence
+
+
+def debian_licence(text: str) -> str:
+    """The licence of the fonts in a Debian package.
+
+    Args:
+        text: of its file `copyright`, in the machine-readable format or in prose.
+
+    Returns:
+        Short names of the licences of what is not `debian/*`, joined with ` AND `; where the file
+        is prose, the licence that it speaks of.
+    """
+    found: list[str] = []
+    for paragraph in re.split(r"\n\s*\n", text):
+        files = re.search(r"^Files:\s*(.+)$", paragraph, re.MULTILINE)
+        licence = re.search(r"^License:\s*(\S.*)$", paragraph, re.MULTILINE)
+        if files and licence and not files[1].startswith("debian/"):
+            found.append(licence[1].strip())
+    if found:
+        return " AND ".join(dict.fromkeys(found))
+    if "SIL OPEN FONT LICENSE" in text.upper():
+        version = re.search(r"SIL OPEN FONT LICENSE,? Version (\d\.\d)", text, re.IGNORECASE)
+        return f"OFL-{version[1] if version else '1.1'}"
+    if "GNU General Public License" in text:
+        version = re.search(r"common-licenses/GPL-(\d)", text)
+        exception = "+FontException" if "embed this font" in " ".join(text.split()) else ""
+        return f"GPL-{version[1] if version else '2'}{exception}"
+    return "unknown"

@@ -1,0 +1,90 @@
+"""Development splits of the whole alphabet, in the hands of writers that training does not see.
+
+`wide-letters` are single lines in which every symbol of the alphabet occurs, `wide-structures` have
+matrices, lines under one another, accents and the like. Captions are those that
+`scripts/prepare_captions.py` held out; they are written by the held-out fonts of
+`scripts/prepare_fonts.py` and with the symbols of CROHME's development ink. The same files give the
+same splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
+
+import numpy as np
+
+from inktex.data.captions import load_captions
+from inktex.data.fonts import load_glyphs
+from inktex.examples import Example, from_expression
+from inktex.synthesis.captions import RecombinationConfig, Recombiner
+from inktex.synthesis.hands import Hands, collect
+from inktex.synthesis.layout import PRINTED, lay_out
+from inktex.synthesis.rare import INKED, with_token
+from inktex.tokenizer.latex_inktex import normalize
+
+__all__ = ["WIDE_SPLITS", "wide_split"]
+
+WideSplit = Literal["wide-letters", "wide-structures"]
+WIDE_SPLITS: Final[tuple[WideSplit, ...]] = ("wide-letters", "wide-structures")
+_SEEDS: Final = {"wide-letters": 101, "wide-structures": 202}
+_LONGEST: Final = 60
+_STRUCTURES: Final = tuple(
+    r"\hat \bar \vec \tilde \dot \ddot \overline \underline \overbrace \underbrace \binom \overset "
+    r"\underset \xrightarrow \xleftarrow \mathbb \text".split()
+)
+
+
+def wide_split(
+    split: WideSplit, development: Sequence[Example], captions: str, fonts: str, count: int = 600
+) -> list[Example]:
+    """The examples of a wide development split.
+
+    Args:
+        split: which one.
+        development: CROHME's development ink.
+        captions: folder of `scripts/prepare_captions.py`.
+        fonts: file of `scripts/prepare_fonts.py`.
+        count: how many; a smaller number gives the first ones of a larger.
+
+    Raises:
+        FileNotFoundError: if captions or fonts are missing.
+        ValueError: if no font is held out.
+    """
+    hands = _writers(development, fonts)
+    known = set(hands.tokens())
+    config = RecombinationConfig(
+        row=0.1, item=0.05, symbol=0.05, join=0.2, verbatim=0.6, rare=1e-9, longest=_LONGEST,
+        lines=0.35 if split == "wide-structures" else 0.0,
+        matrices=0.35 if split == "wide-structures" else 0.0,
+    )  # fmt: skip
+    recombiner = Recombiner(load_captions(captions, "dev"), config, known=known)
+    wanted = [t for t in INKED if t in known] if split == "wide-letters" else [*_STRUCTURES]
+    rng = np.random.default_rng(_SEEDS[split])
+    found: list[Example] = []
+    while len(found) < count:
+        tokens = recombiner.draw(rng)
+        # In turn, so that all of them occur about as often.
+        if split == "wide-letters" or rng.random() < 0.5:
+            tokens = normalize(" ".join(with_token(tokens, wanted[len(found) % len(wanted)], rng)))
+        name = f"{split}:{len(found)}"
+        hand = hands.hand(rng)
+        try:
+            ink = lay_out(tokens, hand.draw, name, split, hand.habit)
+        except KeyError:  # nobody left a glyph of a token
+            continue
+        if len(tokens) <= _LONGEST:
+            found.append(from_expression(ink))
+    return found
+
+
+def _writers(development: Iterable[Example], fonts: str) -> Hands:
+    hands = collect(development, PRINTED.__getitem__)
+    held_out = [glyph for glyph in load_glyphs(fonts) if glyph.held_out]
+    if not held_out:
+        raise ValueError(
+            f"No font of {fonts} is held out: there is nobody to write for development."
+        )
+    hands.add_fonts(held_out)
+    hands.derived = 0.2
+    return hands

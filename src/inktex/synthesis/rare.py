@@ -1,0 +1,204 @@
+r"""Captions that hold a given token, so that none of the alphabet is left unwritten.
+
+The token takes the place of a symbol of its kind, or is put where people write it: an accent over a
+letter, a label over an arrow, a word between two items.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from inktex.tokenizer.vocabulary_inktex import (
+    ARGUMENT_COUNTS,
+    BIG_OPERATORS,
+    DELIMITER_PAIRS,
+    FOLDED,
+    FUNCTIONS,
+    SPECIAL_TOKENS,
+    STRUCTURAL_TOKENS,
+    UNKNOWN_MARK,
+    VOCABULARY,
+    WORDS,
+)
+
+from .layout import ACCENTS, RELATIONS
+
+__all__ = ["INKED", "MORE_KINDS", "with_token"]
+
+INKED: Final = tuple(
+    token
+    for token in VOCABULARY
+    if token not in {*SPECIAL_TOKENS, *STRUCTURAL_TOKENS, *FOLDED, UNKNOWN_MARK}
+)
+"""The tokens that are written symbols."""
+DOUBLE_STRUCK: Final = ("R", "N", "Z", "Q", "C", "P", "E", "F", "H")
+
+_LOWER = (
+    "a b c d e f g h i j k l m n o p q r s t u v w x y z "
+    r"\alpha \beta \gamma \delta \epsilon \zeta \eta \theta \iota \kappa \lambda \mu \nu \xi \pi "
+    r"\rho \sigma \varsigma \tau \upsilon \phi \chi \psi \omega \ell \hbar \partial \nabla"
+)
+_UPPER = (
+    "A B C D E F G H I J K L M N O P Q R S T U V W X Y Z "
+    r"\Gamma \Delta \Theta \Lambda \Xi \Pi \Sigma \Upsilon \Phi \Psi \Omega \aleph \emptyset "
+    r"\infty \square \diamond \triangle \top \ldots \cdots"
+)
+_BINARY = (
+    r"+ - \pm \mp \times \div \cdot * \circ \bullet \star \oplus \otimes \odot \ominus \cup \cap "
+    r"\setminus \wedge \vee \dagger / ,"
+)
+_RELATIONAL = (
+    r"= < > \leq \geq \neq \equiv \approx \sim \simeq \cong \propto \perp \ll \gg \in \notin \ni "
+    r"\subset \supset \subseteq \supseteq \rightarrow \leftarrow \leftrightarrow \Rightarrow "
+    r"\Leftarrow \Leftrightarrow \mapsto \prec \succ \preceq \succeq \subsetneq \supsetneq "
+    r"\sqsubseteq \sqsupseteq \vdash \Vdash \models \doteq \hookrightarrow \rightleftharpoons "
+    r"\nearrow \searrow \uparrow \downarrow : ; | \therefore \because"
+)
+_PREFIX = r"\neg \forall \exists \angle \Re \Im \# \& \$"
+_SUFFIX = r"! ? . \% \prime \dagger"
+MORE_KINDS: Final[tuple[str, ...]] = (
+    "0 1 2 3 4 5 6 7 8 9",
+    _LOWER,
+    _UPPER,
+    _BINARY,
+    _RELATIONAL,
+    " ".join(sorted(BIG_OPERATORS)),
+    " ".join(sorted(FUNCTIONS - {r"\bmod"})),
+    r"\ldots \cdots",
+)
+"""Symbols that may stand for one another, of the whole alphabet."""
+_KIND: Final = {token: kind.split() for kind in reversed(MORE_KINDS) for token in kind.split()}
+_CLOSING: Final = {close: open_ for open_, close in DELIMITER_PAIRS.items()}
+_RELATION_TOKENS: Final = frozenset(_RELATIONAL.split()) | RELATIONS
+
+
+def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> list[str]:
+    r"""A caption that holds a token.
+
+    Args:
+        tokens: a caption in canonical style.
+        token: of `INKED`, or a word of `\text`, or `\mathbb`, or the unknown mark.
+        rng: source of all randomness.
+    """
+    out = [*tokens]
+    if token in out and token != r"\text":
+        return out
+    if token == r"\mathbb":
+        letter = DOUBLE_STRUCK[int(rng.integers(len(DOUBLE_STRUCK)))]
+        return _replace(out, _UPPER.split(), [token, "{", letter, "}"], rng)
+    if token == r"\text":
+        word = [*WORDS][int(rng.integers(len(WORDS)))]
+        return _insert(out, [token, "{", *word, "}"], rng)
+    if token == r"\frac":
+        return _insert(out, [token, "{", _letter(rng), "}", "{", _letter(rng), "}"], rng)
+    if token == r"\binom":
+        if r"\frac" in out:
+            return [token if one == r"\frac" else one for one in out]
+        return _insert(out, [token, "{", "n", "}", "{", "k", "}"], rng)
+    if token in (r"\overset", r"\underset"):
+        over = ["?", "!", "*", r"\prime", _letter(rng)][int(rng.integers(5))]
+        base = ["=", r"\rightarrow", r"\sim", r"\leq", _letter(rng)][int(rng.integers(5))]
+        return _replace(out, sorted(_RELATION_TOKENS), [token, "{", over, "}", "{", base, "}"], rng)
+    if token in (r"\xrightarrow", r"\xleftarrow"):
+        label = [[_letter(rng)], ["n", r"\rightarrow", r"\infty"], ["f"]][int(rng.integers(3))]
+        return _replace(out, sorted(_RELATION_TOKENS), [token, "{", *label, "}"], rng)
+    if token in (r"\overbrace", r"\underbrace"):
+        mark = "^" if token == r"\overbrace" else "_"
+        inner = [_letter(rng), "+", r"\cdots", "+", _letter(rng)]
+        return _insert(out, [token, "{", *inner, "}", mark, "{", _letter(rng), "}"], rng)
+    if token in ACCENTS:
+        places = [
+            i for i, one in enumerate(out) if one in _KIND[_letter(rng)] or one in _UPPER.split()
+        ]
+        places = [
+            i for i in places if out[i - 1 : i] != ["{"] or out[i - 2 : i - 1] != [r"\mathbb"]
+        ]
+        if not places:
+            return _insert(out, [token, "{", _letter(rng), "}"], rng)
+        place = places[int(rng.integers(len(places)))]
+        return [*out[:place], token, "{", out[place], "}", *out[place + 1 :]]
+    if ARGUMENT_COUNTS.get(token):
+        return _insert(out, [token, "{", _letter(rng), "}"], rng)
+    if token in DELIMITER_PAIRS or token in _CLOSING:
+        opening = _CLOSING.get(token, token)
+        inner = [_letter(rng), *([] if rng.random() < 0.4 else [",", _letter(rng)])]
+        return _insert(out, [opening, *inner, DELIMITER_PAIRS[opening]], rng)
+    if token == r"\not":
+        # `\not =` and `\not \in` are symbols of their own.
+        places = [i for i, t in enumerate(out) if t in _RELATION_TOKENS - {"=", r"\in"}]
+        if places:
+            place = places[int(rng.integers(len(places)))]
+            return [*out[:place], token, *out[place:]]
+        return [*out, token, r"\subset", _letter(rng)]
+    if token in _PREFIX.split():
+        return _insert(out, [token, _letter(rng)], rng)
+    if token in _SUFFIX.split():
+        return _insert(
+            out,
+            [
+                _letter(rng),
+                *(["^", "{", token, "}"] if token in (r"\prime", r"\dagger") else [token]),
+            ],
+            rng,
+        )
+    if token == r"\bmod":
+        return _insert(out, ["(", token, _letter(rng), ")"], rng)
+    if token in FUNCTIONS:
+        return _replace(out, sorted(FUNCTIONS), [token], rng, [token, _letter(rng)])
+    if token in BIG_OPERATORS:
+        return _replace(
+            out, sorted(BIG_OPERATORS), [token], rng, [token, "_", "{", "i", "}", _letter(rng)]
+        )
+    if token == UNKNOWN_MARK:
+        return _replace(out, _LOWER.split() + _UPPER.split(), [token], rng)
+    kind = _KIND.get(token, _LOWER.split())
+    is_between = token in _BINARY.split() or token in _RELATION_TOKENS
+    return _replace(
+        out, kind, [token], rng, [_letter(rng), token, _letter(rng)] if is_between else None
+    )
+
+
+def _letter(rng: np.random.Generator) -> str:
+    letters = "a b c f i k m n p t u v x y z A B X \\alpha \\lambda \\theta".split()
+    return letters[int(rng.integers(len(letters)))]
+
+
+def _replace(
+    tokens: list[str],
+    kind: Sequence[str],
+    new: list[str],
+    rng: np.random.Generator,
+    otherwise: list[str] | None = None,
+) -> list[str]:
+    """With one symbol of a kind exchanged; where there is none, `otherwise` put between items."""
+    known = frozenset(kind)
+    places = [
+        i for i, one in enumerate(tokens)
+        if one in known and not _in_word(tokens, i)
+    ]  # fmt: skip
+    if not places:
+        return _insert(tokens, otherwise or new, rng)
+    place = places[int(rng.integers(len(places)))]
+    return [*tokens[:place], *new, *tokens[place + 1 :]]
+
+
+def _in_word(tokens: Sequence[str], place: int) -> bool:
+    """Whether a token stands in the braces of a word or of a double-struck letter."""
+    for before in range(place - 1, -1, -1):
+        if tokens[before] == "}":
+            return False
+        if tokens[before] == "{":
+            return tokens[max(before - 1, 0)] in (r"\text", r"\mathbb")
+    return False
+
+
+def _insert(tokens: list[str], new: list[str], rng: np.random.Generator) -> list[str]:
+    """With some tokens put in front, behind, or before a relation of the outermost row."""
+    depth, places = 0, [0, len(tokens)]
+    for i, one in enumerate(tokens):
+        if not depth and (one in _RELATION_TOKENS or one in ("+", "-")):
+            places.append(i)
+        depth += (one in ("{", r"\begin{matrix}")) - (one in ("}", r"\end{matrix}"))
+    place = places[int(rng.integers(len(places)))]
+    return [*tokens[:place], *new, *tokens[place:]]

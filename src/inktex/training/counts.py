@@ -1,0 +1,76 @@
+"""How many training examples held each token: what weights were trained on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import reduce
+
+from inktex.files import write_text
+from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
+
+__all__ = ["ALPHABET", "TokenCounts", "read_alphabet"]
+
+ALPHABET: Final = "alphabet.json"
+"""Beside weights: tokens, and how many training examples had them."""
+
+
+class TokenCounts:
+    """Counts the training examples that have each token, over a run and all its processes."""
+
+    def __init__(self) -> None:
+        self.total = torch.zeros(len(VOCABULARY), dtype=torch.float64)
+        self._new = torch.zeros(len(VOCABULARY), dtype=torch.float64)
+
+    def add(self, labels: torch.Tensor, directions: int) -> None:
+        """Count a batch.
+
+        Args:
+            labels: `(sequences, tokens)`, -100 where nothing is to be read.
+            directions: sequences of each example.
+        """
+        rows = labels[::directions].clamp(min=0).cpu()
+        found = torch.zeros(len(rows), len(VOCABULARY)).scatter_(1, rows, 1.0)
+        self._new += found.sum(dim=0)
+
+    def share(self, accelerator: Accelerator) -> None:
+        """Bring the counts of all processes together; all of them call it at the same step."""
+        new = self._new.to(accelerator.device, torch.float32)
+        self.total += reduce(new, reduction="sum").cpu().to(torch.float64)
+        self._new.zero_()
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """What a checkpoint keeps."""
+        return {"total": self.total}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Go back to what `state_dict` gave."""
+        self.total.copy_(state["total"])
+
+    def save(self, folder: Path, before: dict[str, int]) -> None:
+        """Write `ALPHABET` into a folder of weights.
+
+        Args:
+            folder: of the weights.
+            before: counts of the weights that the run started from.
+        """
+        counts = {
+            token: before.get(token, 0) + int(self.total[number])
+            for number, token in enumerate(VOCABULARY)
+            if token not in SPECIAL_TOKENS
+        }
+        known = {token: count for token, count in counts.items() if count}
+        write_text(folder / ALPHABET, json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_alphabet(folder: Path) -> dict[str, int]:
+    """Tokens that weights were trained on, and with how many examples; empty if not known."""
+    path = folder / ALPHABET
+    if not path.is_file():
+        return {}
+    found: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
+    return found
