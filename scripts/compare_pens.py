@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--limit", type=positive, default=4200, help="training expressions, as written"
     )
-    parser.add_argument("--hands", type=positive, default=1, help="other hands for each of them")
+    parser.add_argument("--hands", type=natural, default=1, help="other hands for each of them")
     parser.add_argument("--passes", type=positive, default=3, help="over all that (default: 3)")
     parser.add_argument("--seed", type=natural, default=0)
     options = parser.parse_args(arguments)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from inktex import Recognizer
+from inktex.alphabet import ALPHABET
 from inktex.card import model_card, score_table
 from inktex.evaluation.reading import write_json
 from inktex.hub import code_files, export
@@ -79,6 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         record["parameters"] = recognizer.model.num_parameters()
         export(recognizer.model, options.output, recognizer.processor)
+        if (folder / ALPHABET).is_file():
+            shutil.copyfile(folder / ALPHABET, options.output / ALPHABET)
         if options.output == PRETRAINED:
             update_shipped(options.output)
     except (OSError, ValueError, KeyError, ImportError) as error:

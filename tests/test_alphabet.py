@@ -1,5 +1,6 @@
 """The whole alphabet: captions, symbols built from others, layout, unknown marks."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -7,10 +8,13 @@ import numpy as np
 import pytest
 from script_loading import load_script
 
+from inktex.alphabet import ALPHABET, read_alphabet
+from inktex.cli import main
 from inktex.data.captions import held_out, load_captions, prepare_captions
 from inktex.examples import from_expression, items
 from inktex.ink import bounding_box
 from inktex.modeling.grammar_inktex import Grammar, is_formula
+from inktex.recognizer import pretrained_path
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.derived import DERIVED, derive
 from inktex.synthesis.layout import lay_out
@@ -26,9 +30,11 @@ from inktex.tokenizer.vocabulary_inktex import (
     VOCABULARY,
     WORDS,
 )
+from inktex.training.counts import count_examples
 from inktex.training.growth import widened
-from inktex.training.loop import make_model
+from inktex.training.loop import make_model, train
 from inktex.training.recipe import load_recipe, recipe_path
+from inktex.training.sources import recipe_examples
 
 RULES = Grammar(len(VOCABULARY), GRAMMAR)
 CORPUS = [
@@ -319,3 +325,55 @@ def test_the_shipped_weights_take_the_whole_vocabulary() -> None:
     model = make_model(load_recipe(recipe_path("finetune")))
     assert model.config.decoder.vocab_size == len(VOCABULARY)
     assert model.config.decoder.grammar == GRAMMAR
+
+
+# --- what weights were trained on ---------------------------------------------------------
+
+
+def test_the_command_lists_what_can_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["alphabet"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert {"x", r"\frac", r"\alpha", r"\to", "{"} <= set(shown)
+    assert r"\partial" not in shown
+    assert len(set(shown)) == len(shown)
+    assert set(read_alphabet(pretrained_path())) <= set(VOCABULARY)
+    (tmp_path / ALPHABET).write_text(json.dumps({"*": 3, r"\begin{matrix}": 2, r"\phi": 1}))
+    assert main(["alphabet", "--json", "--model", str(tmp_path)]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == {"token": "*", "examples": 3}
+    read_as = {row["token"]: row["read_as"] for row in rows[3:]}
+    assert read_as[r"\ast"] == "*"
+    assert read_as[r"\varphi"] == r"\phi"
+    assert read_as[r"\begin{pmatrix}"] == r"\begin{matrix}"
+    assert r"\to" not in read_as
+    assert main(["alphabet", "--model", str(tmp_path / "none")]) == 2
+    assert "There is no folder" in capsys.readouterr().err
+    (tmp_path / ALPHABET).write_text("{")
+    assert main(["alphabet", "--model", str(tmp_path)]) == 2
+    assert "is damaged" in capsys.readouterr().err
+    (tmp_path / ALPHABET).unlink()
+    assert main(["alphabet", "--model", str(tmp_path)]) == 2
+    assert "does not say what it was trained on" in capsys.readouterr().err
+
+
+def test_a_run_counts_its_examples(tmp_path: Path) -> None:
+    recipe = load_recipe(recipe_path("tiny"), ["steps=4", "log_every=2", "validate_every=4"])
+    examples = recipe_examples(recipe).train[:200]
+    train(recipe, examples, examples[:2], tmp_path / "run")
+    found = read_alphabet(tmp_path / "run" / "averaged")
+    held = count_examples(examples)
+    assert set(found) <= set(held)
+    assert found == read_alphabet(tmp_path / "run" / "best")
+    assert max(found.values()) <= sum(found.values())
+    assert all(isinstance(count, int) and count > 0 for count in found.values())
+    # A run that starts from these weights adds to what they know.
+    again = load_recipe(
+        recipe_path("tiny"),
+        ["steps=2", "log_every=2", "validate_every=2", f"init={tmp_path / 'run' / 'averaged'}"],
+    )
+    train(again, examples, examples[:2], tmp_path / "again")
+    more = read_alphabet(tmp_path / "again" / "averaged")
+    assert all(more[token] >= count for token, count in found.items())
+    assert sum(more.values()) > sum(found.values())

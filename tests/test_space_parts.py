@@ -25,7 +25,13 @@ from inktex import __version__
 from inktex.ink import Ink
 from inktex.recognizer import Alternative, Reading, ReadSymbol
 from inktex.render import render
-from inktex.tokenizer.vocabulary_inktex import VOCABULARY
+from inktex.tokenizer.compact_inktex import compact
+from inktex.tokenizer.vocabulary_inktex import (
+    ARGUMENT_COUNTS,
+    SPECIAL_TOKENS,
+    STRUCTURAL_TOKENS,
+    VOCABULARY,
+)
 
 pytest.importorskip("gradio", reason="needs the extra demo")
 
@@ -185,13 +191,18 @@ def test_mathml_is_markup_or_nothing() -> None:
 
 
 def test_all_symbols_of_the_vocabulary_have_mathml() -> None:
-    with_arguments = {r"\frac", r"\binom", r"\sqrt", r"\overline", r"\underline", r"\mathbb"}
-    with_arguments |= {r"\hat", r"\bar", r"\vec", r"\tilde", r"\dot", r"\ddot"}
-    for token in VOCABULARY[5:]:
-        if token in {"{", "}", "^", "_", r"\limits"}:
+    for token in VOCABULARY:
+        if token in {*SPECIAL_TOKENS, *STRUCTURAL_TOKENS} - {r"\mathbb", r"\overset", r"\underset"}:
             continue
-        latex = token + "{x}{y}" if token in with_arguments else token
-        assert "<math" in mathml(latex), token
+        arguments = ["{", "x", "}"] * ARGUMENT_COUNTS.get(token, 0)
+        assert "<math" in mathml(compact([token, *arguments])), token
+    for tokens in (
+        r"( \begin{matrix} 1 & 2 \\ 3 & 4 \end{matrix} )",
+        r"f = \{ \begin{matrix} x & \text { i f } y \\ 1 \end{matrix}",
+        r"\begin{matrix} x = 1 \\ y = 2 \end{matrix}",
+    ):
+        found = mathml(compact(tokens.split()))
+        assert "<mtable" in found or 'linebreak="newline"' in found, tokens
 
 
 def test_comparisons_are_no_markup() -> None:

@@ -107,6 +107,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     command.add_arguments(transcribe)
     transcribe.set_defaults(run=command.run)
+    alphabet = commands.add_parser(
+        "alphabet",
+        help="list the tokens that a model can read",
+        description="List the LaTeX tokens that a model was trained on, one a line, and behind "
+        "them the other spellings that are read as these. What is not listed is read as something "
+        "else.",
+    )
+    alphabet.add_argument(
+        "--model", help="folder or Hub repository of a model (default: the one inktex ships)"
+    )
+    alphabet.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object a line: token and examples, how many training examples had "
+        "it; or token and read_as",
+    )
+    alphabet.set_defaults(run=_alphabet)
     accept_any_text()
     options = parser.parse_args(arguments)
     try:
@@ -116,6 +133,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _alphabet(options: argparse.Namespace) -> int:
+    from .alphabet import ALPHABET, alphabet_of, spellings
+    from .recognizer import pretrained_path
+
+    try:
+        name = options.model or str(pretrained_path())
+        counts = alphabet_of(name)
+    except (OSError, ValueError, ImportError) as error:
+        return _fail(str(error))
+    if not counts:
+        return _fail(f"{name} does not say what it was trained on: it has no {ALPHABET}.")
+    others = spellings(counts)
+    output = Output()
+    if options.json:
+        for token, count in counts.items():
+            output.write_json({"token": token, "examples": count})
+        for token, read_as in others.items():
+            output.write_json({"token": token, "read_as": read_as})
+    else:
+        for token in (*counts, *others):
+            output.write(token)
+    return 0 if output.fault is None else 1
 
 
 def _recognize(options: argparse.Namespace) -> int:

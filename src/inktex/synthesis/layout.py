@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from inktex.ink import Expression, PlacedSymbol, bounding_box
 from inktex.tokenizer.vocabulary_inktex import (
-    ARGUMENT_COUNTS,
     CELL_END,
     DELIMITER_PAIRS,
     LIMITS_OPERATORS,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import reduce
 
+from inktex.alphabet import ALPHABET
+from inktex.examples import AnyExample
 from inktex.files import write_text
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 
-__all__ = ["ALPHABET", "TokenCounts", "read_alphabet"]
-
-ALPHABET: Final = "alphabet.json"
-"""Beside weights: tokens, and how many training examples had them."""
+__all__ = ["TokenCounts", "count_examples"]
 
 
 class TokenCounts:
@@ -67,10 +67,7 @@ class TokenCounts:
         write_text(folder / ALPHABET, json.dumps(known, indent=1, ensure_ascii=False) + "\n")
 
 
-def read_alphabet(folder: Path) -> dict[str, int]:
-    """Tokens that weights were trained on, and with how many examples; empty if not known."""
-    path = folder / ALPHABET
-    if not path.is_file():
-        return {}
-    found: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+def count_examples(examples: Iterable[AnyExample]) -> dict[str, int]:
+    """How many of some examples have each token, in the order of the vocabulary."""
+    counts = Counter(token for example in examples for token in set(example.caption))
+    return {token: counts[token] for token in VOCABULARY if counts[token]}

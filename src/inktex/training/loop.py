@@ -17,6 +17,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast, parse_flag_from_env, reduce, set_seed
 from tqdm.auto import tqdm
 
+from inktex.alphabet import read_alphabet
 from inktex.examples import AnyExample
 from inktex.files import new_file, new_folder, write_text
 from inktex.modeling.configuration_inktex import InktexConfig
@@ -34,7 +35,7 @@ from .average import WeightAverage
 from .batches import IGNORE, PAD, image_processor
 from .checkpoints import BEFORE, CHECKPOINT, forget_checkpoints, load_checkpoint, save_checkpoint
 from .consistency import consistency_loss
-from .counts import TokenCounts, read_alphabet
+from .counts import TokenCounts
 from .distillation import distillation_loss, plain, without_plain
 from .growth import can_grow, grown, widened
 from .guard import FiniteGuard
