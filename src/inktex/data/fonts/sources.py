@@ -25,9 +25,8 @@ __all__ = ["RECORD", "SOURCES", "FontSource", "debian_licence", "fetch", "find_s
 RECORD: Final = "source.json"
 """File in a font's folder that says where the font comes from, and its licence."""
 
-LATIN: Final = ("letters", "digits", "punctuation", "latin-1")
-GREEK: Final = (*LATIN, "greek", "greek capitals")
-SIGNS: Final = (*LATIN, "signs")
+LETTERS: Final = ("letters", "digits", "punctuation", "latin-1")
+LATIN: Final = (*LETTERS, "signs")
 FULL: Final = GROUPS
 
 _TIMEOUT: Final = 600.0
@@ -88,18 +87,18 @@ SOURCES: Final[tuple[FontSource, ...]] = (
     _npm("zen-kurenaido", FULL, held_out=True),
     _npm("playpen-sans", FULL),
     # Greek
-    _npm("mansalva", GREEK),
-    _npm("mynerve", GREEK, held_out=True),
+    _npm("mansalva", FULL),
+    _npm("mynerve", FULL, held_out=True),
     # its capitals have serifs
     _apt("gfs-gazis", "fonts-gfs-gazis", "GFSGazis.otf", "OFL-1.1", ("greek",)),
     # signs
-    _npm("yomogi", SIGNS),
+    _npm("yomogi"),
     _npm("kiwi-maru", ("latin-1", "signs")),  # its letters have serifs
-    _npm("yusei-magic", SIGNS),
+    _npm("yusei-magic"),
     _apt("aoyagi-kouzan", "fonts-aoyagi-kouzan-t", "*.ttf", "public-domain", FULL),
     # Latin; the Greek and the signs of the two Nanum faces are one drawing, and not theirs
-    _apt("nanum-pen", "fonts-nanum-extra", "NanumPen.ttf", "OFL-1.1"),
-    _apt("nanum-brush", "fonts-nanum-extra", "NanumBrush.ttf", "OFL-1.1"),
+    _apt("nanum-pen", "fonts-nanum-extra", "NanumPen.ttf", "OFL-1.1", LETTERS),
+    _apt("nanum-brush", "fonts-nanum-extra", "NanumBrush.ttf", "OFL-1.1", LETTERS),
     _npm("annie-use-your-telescope"),
     _npm("architects-daughter"),
     _npm("bad-script"),
