@@ -193,7 +193,7 @@ def fetch(
 def _unpack(source: FontSource, folder: Path) -> Path | str:
     """Download a package and unpack it; gives the folder of its content, or why there is none."""
     folder.mkdir()
-    client = {"npm": ["npm", "pack", "--silent"], "apt": ["apt-get", "download", "-qq"]}
+    client = {"npm": ["npm", "pack", "--loglevel=error"], "apt": ["apt-get", "download", "-qq"]}
     command = [*client[source.registry], source.package]
     content = folder / "content"
     content.mkdir()
@@ -202,7 +202,7 @@ def _unpack(source: FontSource, folder: Path) -> Path | str:
             command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT, check=False
         )
         if done.returncode:
-            why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            why = (done.stderr.strip().splitlines() or ["no reason given"])[0]
             return f"`{' '.join(command)}` failed: {why}"
         (archive,) = (path for path in folder.iterdir() if path.is_file())
         if source.registry == "npm":
@@ -224,15 +224,19 @@ def _install(source: FontSource, content: Path, target: Path) -> str | None:
         return None
     if source.registry == "npm":
         package = json.loads((content / "package" / "package.json").read_text(encoding="utf-8"))
-        licence, version = str(package["license"]), str(package["version"])
+        licence = str(package.get("license", "unknown"))
+        version = str(package.get("version", ""))
         notice = content / "package" / "LICENSE"
     else:
-        (notice,) = content.glob(f"usr/share/doc/{source.package}/copyright")
-        licence, version = debian_licence(notice.read_text(encoding="utf-8")), ""
+        notice = content / "usr/share/doc" / source.package / "copyright"
+        text = notice.read_text(encoding="utf-8", errors="replace") if notice.is_file() else ""
+        (archive,) = content.parent.glob("*.deb")  # NAME_VERSION_ARCHITECTURE.deb
+        licence, version = debian_licence(text), archive.name.split("_")[1].replace("%3a", ":")
     with new_folder(target) as partial:
         for path in files:
             shutil.copyfile(path, partial / path.name)
-        shutil.copyfile(notice, partial / "LICENCE.txt")
+        if notice.is_file():
+            shutil.copyfile(notice, partial / "LICENCE.txt")
         record = {
             "name": source.name,
             "registry": source.registry,
