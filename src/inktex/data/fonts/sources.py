@@ -25,7 +25,7 @@ __all__ = ["RECORD", "SOURCES", "FontSource", "debian_licence", "fetch", "find_s
 RECORD: Final = "source.json"
 """File in a font's folder that says where the font comes from, and its licence."""
 
-LETTERS: Final = ("letters", "digits", "punctuation", "latin-1")
+LETTERS: Final = ("letters", "capitals", "digits", "punctuation", "latin-1")
 LATIN: Final = (*LETTERS, "signs")
 FULL: Final = GROUPS
 
@@ -133,7 +133,15 @@ SOURCES: Final[tuple[FontSource, ...]] = (
         for word in ("Build", "Connect", "Create", "Mentor", "Organize")
     ),
     _apt("because-we-learn", "fonts-bwht", "BecauseWeLearn-Regular.otf", "SIL-1.1", LATIN, True),
-    _apt("dkg-handwriting", "fonts-dkg-handwriting", "dkg.ttf", "OFL-1.1", LATIN, True),
+    # its capitals are hollow
+    _apt(
+        "dkg-handwriting",
+        "fonts-dkg-handwriting",
+        "dkg.ttf",
+        "OFL-1.1",
+        ("letters", "digits", "punctuation", "latin-1", "signs"),
+        held_out=True,
+    ),
     _apt("femkeklaver", "fonts-femkeklaver", "femkeklaver.ttf", "CC-BY-SA-3"),
     _apt("humor-sans", "fonts-humor-sans", "Humor-Sans.ttf", "OFL-1.1"),
     _apt("rufscript", "fonts-rufscript", "Rufscript010.ttf", "GPL-3+FontException"),
