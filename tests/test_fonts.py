@@ -28,6 +28,7 @@ from inktex.data.fonts import (
     scarce_tokens,
 )
 from inktex.data.fonts.extraction import Extraction, extract, extract_font
+from inktex.data.fonts.rules import measure, why_broken
 from inktex.data.fonts.sheet import draw_sheet
 from inktex.data.fonts.sources import (
     RECORD,
@@ -264,6 +265,25 @@ def test_only_what_is_drawn_by_hand_is_kept(tmp_path: Path) -> None:
     tokens = {one.token for one in extract_font(source.name, [path]).glyphs}
     assert r"\alpha" not in tokens
     assert "X" in tokens
+
+
+def test_a_ring_that_came_out_open_is_broken() -> None:
+    y, x = np.mgrid[:140, :140]
+    distance = np.hypot(x - 70, y - 70)
+    ring = (distance > 50) & (distance < 60)
+    for gap, reason in ((0.0, None), (0.4, "pieces")):
+        angles = np.linspace(0, 2 * np.pi - gap, 100)
+        stroke = 70.5 + 55 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        found = measure(ring, [stroke], [np.full(100, 5.0)])
+        assert why_broken("o", found) == reason
+
+
+def test_tildes_in_the_place_of_bars_are_left_out(tmp_path: Path) -> None:
+    wave = [bar(60, 600, 160, 660), bar(150, 660, 260, 600), bar(250, 600, 350, 660)]
+    flat = [bar(60, 650, 340, 650)]
+    for polygons, kept in ((wave, False), (flat, True)):
+        found, _ = extracted(build_font(tmp_path / "a.ttf", glyphs={**GLYPHS, "¯": polygons}))
+        assert (r"\bar" in found) is kept
 
 
 # --- folders and files --------------------------------------------------------------------

@@ -24,7 +24,7 @@ PACKAGE_FOLDERS = {"modeling": "inktex/modeling", "tokenizer": "inktex/tokenizer
 """Folders at the top that are mapped into the package."""
 
 FOREIGN = re.compile(
-    r"crohme.*\.(zip|tsv|inkml|bmp)|captions_|(^|/)(runs|(?<!inktex/)data|checkpoints)/|tfevents"
+    r"crohme.*\.(zip|tsv|inkml|bmp)|captions_|(^|/)(runs|checkpoints)/|^data/|tfevents"
     r"|\.py[co]$|__pycache__|\.ckpt$|\.pt$|\.bin$",
     re.IGNORECASE,
 )

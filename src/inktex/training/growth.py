@@ -56,6 +56,9 @@ def widened(
 ) -> InktexForConditionalGeneration:
     """The model with a larger vocabulary, whose first tokens are those that it has.
 
+    The new ones begin at the mean of the others: what all logits have in common says nothing to
+    them, and tokens that begin at 0 where others have learnt to lie at -30 would drown these.
+
     Args:
         model: of fewer tokens.
         tokens: how many there are to be.
@@ -71,6 +74,7 @@ def widened(
             fresh[name].copy_(value)
         else:  # embeddings and classifiers have a row for each token
             fresh[name][: len(value)].copy_(value)
+            fresh[name][len(value) :] += value.mean(dim=0)
     wider.load_state_dict(fresh)
     wider.generation_config = copy.deepcopy(model.generation_config)
     return wider

@@ -21,7 +21,7 @@ from scipy import ndimage  # noqa: E402
 
 from .files import SUFFIXES, Font, Outline, find_fonts  # noqa: E402
 from .glyphs import FontGlyph  # noqa: E402
-from .pen import as_written, smooth  # noqa: E402
+from .pen import as_written, scribble, smooth  # noqa: E402
 from .raster import Canvas, fill  # noqa: E402
 from .rules import (  # noqa: E402
     BREAKAGES,
@@ -52,6 +52,8 @@ CAPITAL_PIXELS: Final = 160
 """Height of a capital in the raster, in pixels; thin pens are then 8 pixels wide."""
 _STEP: Final = CAPITAL_PIXELS / 24
 """Distance of the points of a stroke, in pixels."""
+_BULLET_PITCH: Final = 0.06
+"""Distance of the turns of a scribbled bullet, in capitals: less than the pen that draws it."""
 _LARGEST: Final = 12
 """Width and height in capitals above which a glyph is an ornament."""
 _HOLES: Final = {"b": (2, 9), "e": (0, 0), "g": (0, 0), "r": (1, 9)}
@@ -180,9 +182,11 @@ def extract_font(name: str, paths: list[Path]) -> Extraction:
                 result.left_out[reason] += 1
             elif ink is not None:
                 lift = axis - ink.middle if character in CENTRED_CHARACTERS else 0.0
-                strokes = tuple(
-                    (one + np.array([0.0, lift])).astype(np.float32) for one in ink.strokes
-                )
+                lines = ink.strokes
+                if token == r"\bullet":
+                    pitch = _BULLET_PITCH * heights["cap_height"]
+                    lines = [scribble(lines[0].mean(axis=0), ink.width / 2, pitch)]
+                strokes = tuple((one + np.array([0.0, lift])).astype(np.float32) for one in lines)
                 result.glyphs.append(
                     FontGlyph(
                         name, token, character, strokes, outline.advance, ink.width, **heights

@@ -47,7 +47,7 @@ class FontGlyph:
         strokes: float32 arrays of shape (points, 2), in the order and direction of a right-handed
             writer, each with two points or more.
         advance: width of the glyph's place in a line.
-        width: median width of the font's own stroke.
+        width: median width of the glyph's strokes in the font.
         x_height: height of a small x in this font.
         cap_height: height of a capital.
         ascender: height of b, d, h, k, l.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["as_written", "smooth"]
+__all__ = ["as_written", "scribble", "smooth"]
 
 Points = NDArray[np.float64]
 
@@ -66,6 +66,23 @@ def as_written(strokes: Sequence[Points], capital: float) -> list[Points]:
         return extent < _DOT * capital, float(x + 0.5 * y)
 
     return sorted(turned, key=place)
+
+
+def scribble(middle: Points, radius: float, pitch: float) -> Points:
+    """A stroke that fills a disc, from its middle outwards.
+
+    Args:
+        middle: x and y of the disc, shape (2,).
+        radius: of the disc.
+        pitch: distance of one turn to the next: the width of the pen that will draw it.
+
+    Returns:
+        Shape (points, 2), in the same unit.
+    """
+    turns = max(radius / pitch, 0.5)
+    part = np.linspace(0, 1, int(12 * turns) + 2)
+    angle, reach = 2 * np.pi * turns * part, radius * part
+    return middle + np.stack([reach * np.cos(angle), -reach * np.sin(angle)], axis=1)
 
 
 def _directed(stroke: Points) -> Points:

@@ -27,6 +27,8 @@ _WIDEST_FOLD: Final = 120.0
 """Degrees between two branches up to which they turn in a corner, and not in an arc."""
 _SHARPEST_Y: Final = 65.0
 """Degrees between the arms of a V at the most; those of a Y are wider apart, or its stem longer."""
+_AWAY: Final = 110.0
+"""Degrees between the tip of a V and its arms at the least; barbs of an arrow are nearer."""
 _LONGEST_APEX: Final = 3.5
 """Length of the tip of a V at the most, in radii of the junction where its strokes part."""
 _BLOB: Final = 1.15
@@ -63,6 +65,9 @@ def _is_apex(skeleton: Skeleton, spur: Edge, junction: int) -> bool:
     if len(legs) != 2 or spur.length > _LONGEST_APEX * radius:
         return False
     if _fold(skeleton, junction, legs) > _SHARPEST_Y:
+        return False
+    side = spur.nodes.index(junction)
+    if any(_fold(skeleton, junction, [leg, (spur, side)]) < _AWAY for leg in legs):
         return False
     points = spur.points if spur.nodes[0] == junction else spur.points[::-1]
     first_half = local_radius(skeleton.distance, points[: len(points) // 2 + 1])

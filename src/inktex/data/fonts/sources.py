@@ -25,9 +25,8 @@ __all__ = ["RECORD", "SOURCES", "FontSource", "debian_licence", "fetch", "find_s
 RECORD: Final = "source.json"
 """File in a font's folder that says where the font comes from, and its licence."""
 
-LATIN: Final = ("letters", "digits", "punctuation", "latin-1")
-GREEK: Final = (*LATIN, "greek", "greek capitals")
-SIGNS: Final = (*LATIN, "signs")
+LETTERS: Final = ("letters", "capitals", "digits", "punctuation", "latin-1")
+LATIN: Final = (*LETTERS, "signs")
 FULL: Final = GROUPS
 
 _TIMEOUT: Final = 600.0
@@ -88,18 +87,18 @@ SOURCES: Final[tuple[FontSource, ...]] = (
     _npm("zen-kurenaido", FULL, held_out=True),
     _npm("playpen-sans", FULL),
     # Greek
-    _npm("mansalva", GREEK),
-    _npm("mynerve", GREEK, held_out=True),
+    _npm("mansalva", FULL),
+    _npm("mynerve", FULL, held_out=True),
     # its capitals have serifs
     _apt("gfs-gazis", "fonts-gfs-gazis", "GFSGazis.otf", "OFL-1.1", ("greek",)),
     # signs
-    _npm("yomogi", SIGNS),
+    _npm("yomogi"),
     _npm("kiwi-maru", ("latin-1", "signs")),  # its letters have serifs
-    _npm("yusei-magic", SIGNS),
+    _npm("yusei-magic"),
     _apt("aoyagi-kouzan", "fonts-aoyagi-kouzan-t", "*.ttf", "public-domain", FULL),
     # Latin; the Greek and the signs of the two Nanum faces are one drawing, and not theirs
-    _apt("nanum-pen", "fonts-nanum-extra", "NanumPen.ttf", "OFL-1.1"),
-    _apt("nanum-brush", "fonts-nanum-extra", "NanumBrush.ttf", "OFL-1.1"),
+    _apt("nanum-pen", "fonts-nanum-extra", "NanumPen.ttf", "OFL-1.1", LETTERS),
+    _apt("nanum-brush", "fonts-nanum-extra", "NanumBrush.ttf", "OFL-1.1", LETTERS),
     _npm("annie-use-your-telescope"),
     _npm("architects-daughter"),
     _npm("bad-script"),
@@ -134,7 +133,15 @@ SOURCES: Final[tuple[FontSource, ...]] = (
         for word in ("Build", "Connect", "Create", "Mentor", "Organize")
     ),
     _apt("because-we-learn", "fonts-bwht", "BecauseWeLearn-Regular.otf", "SIL-1.1", LATIN, True),
-    _apt("dkg-handwriting", "fonts-dkg-handwriting", "dkg.ttf", "OFL-1.1", LATIN, True),
+    # its capitals are hollow
+    _apt(
+        "dkg-handwriting",
+        "fonts-dkg-handwriting",
+        "dkg.ttf",
+        "OFL-1.1",
+        ("letters", "digits", "punctuation", "latin-1", "signs"),
+        held_out=True,
+    ),
     _apt("femkeklaver", "fonts-femkeklaver", "femkeklaver.ttf", "CC-BY-SA-3"),
     _apt("humor-sans", "fonts-humor-sans", "Humor-Sans.ttf", "OFL-1.1"),
     _apt("rufscript", "fonts-rufscript", "Rufscript010.ttf", "GPL-3+FontException"),
@@ -194,7 +201,7 @@ def fetch(
 def _unpack(source: FontSource, folder: Path) -> Path | str:
     """Download a package and unpack it; gives the folder of its content, or why there is none."""
     folder.mkdir()
-    client = {"npm": ["npm", "pack", "--silent"], "apt": ["apt-get", "download", "-qq"]}
+    client = {"npm": ["npm", "pack", "--loglevel=error"], "apt": ["apt-get", "download", "-qq"]}
     command = [*client[source.registry], source.package]
     content = folder / "content"
     content.mkdir()
@@ -203,7 +210,7 @@ def _unpack(source: FontSource, folder: Path) -> Path | str:
             command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT, check=False
         )
         if done.returncode:
-            why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            why = (done.stderr.strip().splitlines() or ["no reason given"])[0]
             return f"`{' '.join(command)}` failed: {why}"
         (archive,) = (path for path in folder.iterdir() if path.is_file())
         if source.registry == "npm":
@@ -225,15 +232,19 @@ def _install(source: FontSource, content: Path, target: Path) -> str | None:
         return None
     if source.registry == "npm":
         package = json.loads((content / "package" / "package.json").read_text(encoding="utf-8"))
-        licence, version = str(package["license"]), str(package["version"])
+        licence = str(package.get("license", "unknown"))
+        version = str(package.get("version", ""))
         notice = content / "package" / "LICENSE"
     else:
-        (notice,) = content.glob(f"usr/share/doc/{source.package}/copyright")
-        licence, version = debian_licence(notice.read_text(encoding="utf-8")), ""
+        notice = content / "usr/share/doc" / source.package / "copyright"
+        text = notice.read_text(encoding="utf-8", errors="replace") if notice.is_file() else ""
+        (archive,) = content.parent.glob("*.deb")  # NAME_VERSION_ARCHITECTURE.deb
+        licence, version = debian_licence(text), archive.name.split("_")[1].replace("%3a", ":")
     with new_folder(target) as partial:
         for path in files:
             shutil.copyfile(path, partial / path.name)
-        shutil.copyfile(notice, partial / "LICENCE.txt")
+        if notice.is_file():
+            shutil.copyfile(notice, partial / "LICENCE.txt")
         record = {
             "name": source.name,
             "registry": source.registry,

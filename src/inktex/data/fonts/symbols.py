@@ -237,6 +237,7 @@ _ALIKE: Final[tuple[str, ...]] = (
 
 GROUPS: Final[tuple[str, ...]] = (
     "letters",
+    "capitals",
     "digits",
     "punctuation",
     "greek",
@@ -255,9 +256,9 @@ def character_group(character: str) -> str:
     """
     if character.isascii():
         if character.isalpha():
-            return "letters"
+            return "capitals" if character.isupper() else "letters"
         return "digits" if character.isdigit() else "punctuation"
-    if "\u0370" <= character <= "\u03ff" or character in "∆\u2126µ":
+    if "\u0370" <= character <= "\u03ff" or character in "∆\u2126":
         return "greek capitals" if character.isupper() or character in "∆" else "greek"
     return "latin-1" if ord(character) <= 0xFF else "signs"
 

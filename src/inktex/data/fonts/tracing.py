@@ -33,8 +33,10 @@ _ROUND: Final = 1.7
 """Islands with axes less unequal than this are dots."""
 _SOLID: Final = 0.85
 """Dots fill at least this share of their convex hull; a + or a tick does not."""
-_DOT_LENGTH: Final = 0.5
-"""Length of the stroke of a dot, in widths of the dot."""
+_NO_DIRECTION: Final = 1.35
+"""Islands with axes less unequal than this have no direction: their stroke goes down and right."""
+_DOT_LENGTH: Final = 0.4
+"""Length of the stroke of such an island, in widths of it."""
 
 
 def trace_strokes(raster: NDArray[np.bool_]) -> tuple[list[Points], list[NDArray[np.float64]]]:
@@ -82,9 +84,12 @@ def _is_dot(region: Any) -> bool:
 
 def _dot(region: Any) -> Points:
     """A short stroke along an island's longer axis, shape (3, 2)."""
-    major, minor = region.axis_major_length, region.axis_minor_length
-    half = max(major - minor, _DOT_LENGTH * minor) / 2
-    step = half * np.array([np.sin(region.orientation), np.cos(region.orientation)])
+    major, minor = region.axis_major_length, max(region.axis_minor_length, 1.0)
+    if major < _NO_DIRECTION * minor:
+        step = np.full(2, _DOT_LENGTH * minor / np.sqrt(8))
+    else:
+        half = max(major - minor, _DOT_LENGTH * minor) / 2
+        step = half * np.array([np.sin(region.orientation), np.cos(region.orientation)])
     y, x = region.centroid
     centre = np.array([x + 0.5, y + 0.5])
     return np.array([centre - step, centre, centre + step])
