@@ -319,6 +319,11 @@ def test_weights_take_more_tokens() -> None:
     with torch.no_grad():
         before, after = model(**batch).logits, wider(**batch).logits
     torch.testing.assert_close(after[..., : len(VOCABULARY)], before)
+    with torch.no_grad():
+        bias = model.encoder.symbol_head.bias
+        bias -= 30  # what all logits have in common means nothing
+    drifted = widened(model, len(VOCABULARY) + 3, GRAMMAR)
+    assert drifted.encoder.symbol_head.bias[-1] < -25
 
 
 def test_the_shipped_weights_take_the_whole_vocabulary() -> None:
