@@ -34,7 +34,7 @@ from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 from inktex.transcription.run import transcribe
-from inktex.transcription.shards import COLUMNS, Shards, _differences, schema
+from inktex.transcription.shards import COLUMNS, LISTING, Shards, _differences, schema
 from inktex.transcription.sources import PATHS, SETTINGS, URLS, FolderSource, Source, open_source
 
 INKML = b"""<ink xmlns="http://www.w3.org/2003/InkML">
@@ -464,8 +464,9 @@ def test_a_run_goes_on_where_it_was_stopped(
     cut_after(2, monkeypatch, recognizer, source, output, window=2)
     kept = {path: path.stat().st_mtime_ns for path in output.glob("part-*")}
     assert len(kept) == 2
+    noted = Shards(output).noted_rows()
     summary = transcribe(recognizer, source, output, workers=0)
-    assert (summary.rows, summary.read) == (len(files), len(files) - 4)
+    assert (summary.rows, summary.read) == (len(files), len(files) - 4 - noted)
     assert sorted(row["id"] for row in read(output)) == sorted(files)
     assert all(path.stat().st_mtime_ns == moment for path, moment in kept.items())
     assert not list(output.glob(".*partial"))
@@ -529,7 +530,9 @@ def test_a_run_that_was_killed_before_it_began_can_begin(
     (output / f".{SETTINGS}.77.partial").write_text("{")
     source = opened(as_folder, files, tmp_path / "source")
     assert transcribe(recognizer, source, output, workers=0).rows == len(files)
-    assert sorted(path.name for path in output.iterdir()) == [SETTINGS, "part-000000.jsonl"]
+    assert sorted(path.name for path in output.iterdir()) == sorted(
+        [LISTING, SETTINGS, "part-000000.jsonl"]
+    )
 
 
 def test_other_settings_are_refused_and_overwrite_begins_anew(
@@ -607,11 +610,71 @@ def test_a_run_ends_when_another_one_takes_its_place(
 def test_a_source_that_changed_is_refused(
     recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
 ) -> None:
-    output = tmp_path / "out.jsonl"
-    transcribe(recognizer, opened(as_folder, files, tmp_path / "source"), output, workers=0)
-    (tmp_path / "source" / "new.png").write_bytes(files["1.png"])
-    with pytest.raises(ValueError, match="SOURCE had 10 pictures and has 11"):
-        transcribe(recognizer, FolderSource(tmp_path / "source"), output, workers=0)
+    output, folder = tmp_path / "out.jsonl", tmp_path / "source"
+    transcribe(recognizer, opened(as_folder, files, folder), output, workers=0)
+    content = (folder / "1.png").read_bytes()
+    (folder / "1.png").write_bytes(content + b" ")
+    with pytest.raises(ValueError, match="files in SOURCE have been renamed or changed"):
+        transcribe(recognizer, FolderSource(folder), output, workers=0)
+    (folder / "1.png").unlink()
+    with pytest.raises(ValueError, match="SOURCE had 10 pictures and has 9"):
+        transcribe(recognizer, FolderSource(folder), output, workers=0)
+    (folder / "1.png").write_bytes(content)
+    assert transcribe(recognizer, FolderSource(folder), output, workers=0).read == 0
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet", "out.csv"])
+def test_pictures_that_come_later_are_added(
+    name: str, recognizer: Recognizer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    output, folder = tmp_path / name, tmp_path / "source"
+    few = {name: files[name] for name in [*files][2:]}
+    transcribe(recognizer, opened(as_folder, few, folder), output, workers=0, window=3)
+    before = read(output)
+    as_folder({"0.png": files["0.png"]}, folder)  # in front of all others by its name
+    summary = transcribe(recognizer, FolderSource(folder), output, workers=0)
+    assert (summary.rows, summary.read) == (len(few) + 1, 1)
+    as_folder({"1.png": files["1.png"], "z/a.png": files["2.png"]}, folder)
+    summary = transcribe(recognizer, FolderSource(folder), output, workers=2)
+    assert (summary.rows, summary.read) == (len(few) + 3, 2)
+    rows = read(output)
+    assert rows[: len(before)] == before
+    assert [row["id"] for row in rows[len(before) :]] == ["0.png", "1.png", "z/a.png"]
+    assert transcribe(recognizer, FolderSource(folder), output, workers=0).read == 0
+    as_folder({"3b.png": files["1.png"]}, folder)
+    with pytest.raises(ValueError, match="--preset was fast and is accurate"):
+        transcribe(recognizer, FolderSource(folder), output, preset="accurate", workers=0)
+    if name.endswith(".csv"):
+        output.write_text("corrected")
+        with pytest.raises(ValueError, match=r"out\.csv has been changed since it was written"):
+            transcribe(recognizer, FolderSource(folder), output, workers=0)
+        assert output.read_text() == "corrected"
+
+
+def test_a_kill_while_pictures_are_added_costs_nothing(
+    recognizer: Recognizer,
+    files: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    output, folder = tmp_path / "out.jsonl", tmp_path / "source"
+    few = {name: files[name] for name in [*files][1:]}
+    transcribe(recognizer, opened(as_folder, few, folder), output, workers=0, window=4)
+    for lost in ("_write_settings", "write"):
+        as_folder({f"0{lost}.png": files["0.png"]}, folder)
+
+        def fail(*_: Any, **__: Any) -> None:
+            raise PowerCutError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Shards, lost, fail)
+            with pytest.raises(PowerCutError):
+                transcribe(recognizer, FolderSource(folder), output, workers=0)
+        summary = transcribe(recognizer, FolderSource(folder), output, workers=0)
+        assert summary.read <= 1
+        ids = [row["id"] for row in read(output)]
+        assert len(set(ids)) == len(ids) == summary.rows
+    assert summary.rows == len(few) + 2
 
 
 def test_names_that_are_no_text_are_written_as_text(
@@ -828,7 +891,7 @@ def test_a_killed_run_goes_on(
         assert process.stderr is not None
         messages = process.stderr.read()
     assert process.returncode == -signal.SIGKILL, messages
-    done = len(read(output))
+    done = len(read(output)) + Shards(output).noted_rows()
     summary = transcribe(recognizer, source, output)
     assert (summary.rows, summary.read) == (90, 90 - done)
     assert [row["id"] for row in read(output)] == [f"{number:03}.png" for number in range(90)]
@@ -844,6 +907,7 @@ def test_two_processes_share_the_work_of_one(
 ) -> None:
     source, output = many(files, 21, tmp_path / "source"), tmp_path / "out.parquet"
     cut_after(2, monkeypatch, recognizer, source, output, window=2)
+    new = 17 - Shards(output).noted_rows()
     result = subprocess.run(
         command(repository, 2, tmp_path / "source", "--output", output, "--model", model),
         capture_output=True,
@@ -853,7 +917,7 @@ def test_two_processes_share_the_work_of_one(
         timeout=120,
     )
     assert result.returncode == 0, result.stderr[-3000:]
-    assert result.stdout.count("21 rows, 4 of them with an error; 17 read now.") == 1
+    assert result.stdout.count(f"21 rows, 4 of them with an error; {new} read now.") == 1
     assert "21/21" in result.stderr
     assert [row["id"] for row in read(output)] == [f"{number:03}.png" for number in range(21)]
     alone = tmp_path / "alone.parquet"

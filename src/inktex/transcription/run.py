@@ -112,6 +112,8 @@ def transcribe(
     if batch_size is not None:
         limits = replace(limits, pictures=batch_size)
     state, shards = find_processes(), Shards(output)
+    listing = None if overwrite else shards.listing()
+    was = source.go_on_from(listing) if listing is not None else None
     settings: dict[str, Any] = {
         "inktex": __version__,
         "model": model_name,
@@ -122,8 +124,9 @@ def transcribe(
         "source": source.identity(),
     }
     others = _Others(state)
-    done, before = _begin(
-        others, shards, settings, overwrite, window, _window(source, state, limits.pictures, preset)
+    default_window = _window(source, state, limits.pictures, preset)
+    done, before, noted = _begin(
+        others, shards, settings, overwrite, window, default_window, source, was
     )
     window = settings["window"]
     assert window is not None
@@ -183,7 +186,7 @@ def transcribe(
         )
     if state.is_main_process:
         shards.finish()
-    return Summary(rows_in_all, errors, rows_in_all - before)
+    return Summary(rows_in_all, errors, rows_in_all - before - noted)
 
 
 class _Others:
@@ -222,11 +225,20 @@ def _begin(
     overwrite: bool,
     window: int | None,
     default_window: int,
-) -> tuple[frozenset[int], int]:
+    source: Source,
+    was: Mapping[str, Any] | None,
+) -> tuple[frozenset[int], int, int]:
     """Begin or go on, the same in all processes; completes the settings.
 
+    Args:
+        others, shards, settings, overwrite, window: of the run.
+        default_window: the window if none is given and nothing was begun.
+        source: of the run.
+        was: identity of the source before files came to it; None if none have come.
+
     Returns:
-        Numbers of the shards that are done, and how many rows they have.
+        Numbers of the shards that are done, how many rows they have, and how many rows of other
+        shards have been read.
     """
     state = others.state
     answer: Any = None
@@ -236,22 +248,25 @@ def _begin(
             if window is None:
                 window = default_window if known is None else known.get("window")
             settings["window"] = window
-            shards.begin(settings, overwrite)
+            has_grown = was is not None and was != settings["source"]
+            if has_grown and shards.has_begun({**settings, "source": was}):
+                shards.extend(settings, source.listing() or [], was["files"] if was else 0)
+            shards.begin(settings, overwrite, source.listing())
             done = frozenset(shards.finished())
-            answer = settings, done, shards.count(done)[0]
+            answer = settings, done, shards.count(done)[0], shards.noted_rows()
         except (ValueError, OSError) as error:
             answer = error
     answer = others.told(answer)
     if isinstance(answer, Exception):
         raise answer
-    everyones, done, rows = answer
+    everyones, done, rows, noted = answer
     for name in ("weights", "source"):
         if settings[name] != everyones[name]:
             raise ValueError(
                 f"Process {state.process_index} does not see the same {name} as the first process."
             )
     settings.update(everyones)
-    return done, rows
+    return done, rows, noted
 
 
 class _Windows:

@@ -35,6 +35,8 @@ _TABLES: Final = {".csv": ",", ".tsv": "\t"}
 """Endings of outputs that are one file, and what is between its cells."""
 ENDINGS: Final = (*_FOLDERS, *_TABLES)
 """Of the names of outputs."""
+LISTING: Final = ".transcription-files.json"
+"""Name and size of each file of a folder that is read, in the order of the rows."""
 _JOURNAL: Final = re.compile(r"\.part-(\d{6,})\.journal")
 
 
@@ -114,6 +116,14 @@ class Shards:
                 found[index] = row
         return found
 
+    def noted_rows(self) -> int:
+        """How many rows of shards that are not done are kept."""
+        if not self.folder.is_dir():
+            return 0
+        found = (_JOURNAL.fullmatch(path.name) for path in self.folder.iterdir())
+        numbers = {int(one[1]) for one in found if one is not None} - self.finished()
+        return sum(len(self.noted(number)) for number in numbers)
+
     def finished(self) -> set[int]:
         """Numbers of the shards that are there."""
         if not self.folder.is_dir():
@@ -148,7 +158,63 @@ class Shards:
         known = self.settings()
         return known is not None and not _differences(known, settings)
 
-    def begin(self, settings: Mapping[str, Any], overwrite: bool = False) -> None:
+    def listing(self) -> list[tuple[str, int]] | None:
+        """The files of the transcription that is there, as `extend` or `begin` wrote them."""
+        try:
+            found = json.loads((self.folder / LISTING).read_text(encoding="ascii"))
+            return [(str(name), int(size)) for name, size in found]
+        except (OSError, ValueError, TypeError):  # of an earlier version, or damaged: not needed
+            return None
+
+    def extend(
+        self, settings: Mapping[str, Any], listing: Sequence[tuple[str, int]], rows: int
+    ) -> None:
+        """Make room for files that have come since, behind those that there were.
+
+        The last shard becomes one that is not done, whose rows are kept. Call it in one process,
+        instead of `begin`, when all other settings are as they were.
+
+        Args:
+            settings: of `begin`, with the longer source.
+            listing: name and size of all files, in their order.
+            rows: how many files there were.
+
+        Raises:
+            ValueError: if the output is one file that somebody has changed.
+        """
+        if self._separator is not None and self.output.exists():
+            with new_file(self.output.with_name(f".{self.output.name}.before")) as partial:
+                self._write_table(partial)
+                is_same = partial.read_bytes() == self.output.read_bytes()
+            self.output.with_name(f".{self.output.name}.before").unlink()
+            if not is_same:
+                raise ValueError(
+                    f"{self.output} has been changed since it was written, and would be written "
+                    "anew with the pictures that have come. Move it away, or name another --output."
+                )
+            self.output.unlink()
+        window = int(settings["window"])
+        last = (rows - 1) // window
+        if rows % window and last in self.finished():
+            self.note(last, dict(enumerate(self.read(last))))
+            self.path(last).unlink()
+        self._write_settings(settings, listing)
+
+    def _write_settings(
+        self, settings: Mapping[str, Any], listing: Sequence[tuple[str, int]] | None
+    ) -> None:
+        write_text(self.folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
+        if listing is None:
+            (self.folder / LISTING).unlink(missing_ok=True)
+        else:  # in ASCII, so that names may be any bytes
+            write_text(self.folder / LISTING, json.dumps(listing) + "\n")
+
+    def begin(
+        self,
+        settings: Mapping[str, Any],
+        overwrite: bool = False,
+        listing: Sequence[tuple[str, int]] | None = None,
+    ) -> None:
         """Begin a transcription, or go on with one that was begun with the same settings.
 
         Call it in one process, before any shard is written.
@@ -157,6 +223,7 @@ class Shards:
             settings: all that the rows depend on (`preset`, `beams`, `weights`, `source`) and
                 `window`; whatever else is there is for people, and may change. JSON.
             overwrite: whether to delete what is there and begin anew.
+            listing: name and size of all files, if the source is a folder.
 
         Raises:
             ValueError: if the folder holds a transcription with other settings, or other things.
@@ -189,13 +256,16 @@ class Shards:
             if journal is not None and not (goes_on and int(journal[1]) not in finished):
                 path.unlink(missing_ok=True)
         if goes_on:
+            if listing is not None and self.listing() != [*map(tuple, listing)]:
+                write_text(self.folder / LISTING, json.dumps(listing) + "\n")  # after a kill
             return
         # Table and shards first: whoever is killed in between leaves an old run that can go on.
         if self._separator is not None:
             self.output.unlink(missing_ok=True)
         for number in finished:
             self.path(number).unlink()
-        write_text(self.folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._write_settings(settings, listing)
 
     def write(self, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a shard.
@@ -238,10 +308,13 @@ class Shards:
         """
         if self._separator is None or self.output.exists():
             return
-        with (
-            new_file(self.output) as partial,
-            partial.open("w", encoding="utf-8", newline="") as file,
-        ):
+        with new_file(self.output) as partial:
+            self._write_table(partial)
+
+    def _write_table(self, path: Path) -> None:
+        """All rows as one table."""
+        assert self._separator is not None
+        with path.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, delimiter=self._separator, lineterminator="\n")
             table.writerow(COLUMNS)
             for number in sorted(self.finished()):

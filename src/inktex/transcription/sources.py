@@ -73,6 +73,21 @@ class Source(ABC):
     is_streamed = False
     skipped: Counter[str] = Counter()
 
+    def listing(self) -> list[tuple[str, int]] | None:
+        """Name and size of all files, in their order; None for what is no folder of files."""
+        return None
+
+    def go_on_from(self, before: Sequence[tuple[str, int]]) -> dict[str, Any] | None:
+        """Put files that have come since behind those that there were.
+
+        Args:
+            before: what `listing` gave then.
+
+        Returns:
+            What `identity` gave then; None if files are gone or have changed, or this is no folder.
+        """
+        return None
+
     @abstractmethod
     def identity(self) -> dict[str, Any]:
         """What tells this source from another one, and from itself after a change; JSON."""
@@ -99,11 +114,15 @@ class _Files(Source):
                 f"{place}: no picture in this {kind}. Endings looked for: "
                 f"{' '.join(sorted(SUFFIXES))}."
             )
+        self.place, self.total = place, len(files)
+        self._identity = self._identity_of(kind, files)
+
+    @staticmethod
+    def _identity_of(kind: str, files: Sequence[tuple[str, int]]) -> dict[str, Any]:
         digest = hashlib.sha256()
         for name, size in files:
             digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
-        self.place, self.total = place, len(files)
-        self._identity = {"kind": kind, "files": len(files), "sha256": digest.hexdigest()}
+        return {"kind": kind, "files": len(files), "sha256": digest.hexdigest()}
 
     def identity(self) -> dict[str, Any]:
         return self._identity
@@ -120,10 +139,22 @@ class FolderSource(_Files):
         self.skipped = Counter[str]()
         files = [(name, _size(folder / name)) for name in _walk(folder, SUFFIXES, self.skipped)]
         super().__init__("folder", folder, files)
-        self._names = [name for name, _ in files]
+        self._files = files
+
+    def listing(self) -> list[tuple[str, int]]:
+        return self._files
+
+    def go_on_from(self, before: Sequence[tuple[str, int]]) -> dict[str, Any] | None:
+        known = dict.fromkeys(before)
+        if not known.keys() <= set(self._files):
+            return None
+        self._files = [*before, *(one for one in self._files if one not in known)]
+        self._identity = self._identity_of("folder", self._files)
+        return self._identity_of("folder", before)
 
     def rows(self, ranges: Iterable[range]) -> Iterator[tuple[int, Row]]:
-        for number, name in _listed(self._names, ranges):
+        names = [name for name, _ in self._files]
+        for number, name in _listed(names, ranges):
             yield number, Row(name, partial(Path, self.place / name))
 
 
