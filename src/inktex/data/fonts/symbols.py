@@ -78,6 +78,8 @@ CHARACTERS: Final[Mapping[str, str]] = {
     r"\rceil": "⌉",
     r"\%": "%",
     r"\#": "#",
+    r"\&": "&",
+    r"\$": "$",
     r"\prime": "′'",
     r"\cdots": "⋯…",
     r"\ldots": "…",
@@ -97,6 +99,7 @@ CHARACTERS: Final[Mapping[str, str]] = {
     r"\oplus": "⊕",
     r"\otimes": "⊗",
     r"\odot": "⊙",
+    r"\ominus": "⊖",
     r"\cup": "∪",
     r"\cap": "∩",
     r"\setminus": "∖\\",
@@ -126,6 +129,14 @@ CHARACTERS: Final[Mapping[str, str]] = {
     r"\subseteq": "⊆",
     r"\supseteq": "⊇",
     r"\sqsubseteq": "⊑",
+    r"\sqsupseteq": "⊒",
+    r"\subsetneq": "⊊",
+    r"\supsetneq": "⊋",
+    r"\prec": "≺",
+    r"\succ": "≻",
+    r"\preceq": "≼⪯",
+    r"\succeq": "≽⪰",
+    r"\doteq": "≐",
     r"\models": "⊨",
     r"\vdash": "⊢",
     r"\Vdash": "⊩",
@@ -138,6 +149,10 @@ CHARACTERS: Final[Mapping[str, str]] = {
     r"\Leftarrow": "⇐",
     r"\Leftrightarrow": "⇔",
     r"\mapsto": "↦",
+    r"\hookrightarrow": "↪",
+    r"\rightleftharpoons": "⇌⇄",
+    r"\nearrow": "↗",
+    r"\searrow": "↘",
     r"\uparrow": "↑",
     r"\downarrow": "↓",
     # letterlike
@@ -149,6 +164,9 @@ CHARACTERS: Final[Mapping[str, str]] = {
     r"\emptyset": "∅Ø",
     r"\angle": "∠",
     r"\triangle": "△",
+    r"\square": "□",
+    r"\diamond": "◇⋄",
+    r"\varsigma": "ς",
     r"\hbar": "ℏħ",
     r"\ell": "ℓ",
     r"\aleph": "ℵא",
@@ -169,6 +187,10 @@ CHARACTERS: Final[Mapping[str, str]] = {
     r"\coprod": "∐",
     r"\int": "∫",
     r"\oint": "∮",
+    r"\bigoplus": "⨁⊕",
+    r"\bigotimes": "⨂⊗",
+    r"\bigwedge": "⋀∧",
+    r"\bigvee": "⋁∨",
     r"\bigcup": "⋃∪",
     r"\bigcap": "⋂∩",
     r"\sqrt": "√",
@@ -183,9 +205,12 @@ CHARACTERS: Final[Mapping[str, str]] = {
 """Token -> its characters, the likeliest form first; each is one Unicode character."""
 
 DRAWN_WITH_LENGTH: Final[frozenset[str]] = frozenset(
-    {r"\frac", r"\binom", r"\overline", r"\underline"}
+    {
+        *(r"\frac", r"\binom", r"\overline", r"\underline", r"\overbrace", r"\underbrace"),
+        *(r"\xrightarrow", r"\xleftarrow", r"\not"),
+    }
 )
-"""Tokens whose ink is a bar, or parentheses, of a length that the layout gives."""
+"""Tokens whose ink is a bar, parentheses, a brace or an arrow of a length that the layout gives."""
 
 CENTRED_CHARACTERS: Final[frozenset[str]] = frozenset("*＊°~")
 """Characters that fonts raise, while the token stands on the axis, at the height of a minus."""
@@ -223,6 +248,12 @@ _ALIKE: Final[tuple[str, ...]] = (
     "ωw",
     "▽∇",
     "*∗＊⋆",
+    "ςc",
+    "≺<",
+    "≻>",
+    "⊕⨁",
+    "⊗⨂",
+    "◇⋄",
     "∖\\",
     "¬￢",
     "⊥⊤",
