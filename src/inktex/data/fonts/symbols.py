@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ...tokenizer.vocabulary_inktex import ALIASES, FUNCTIONS, SPECIAL_TOKENS, VOCABULARY
+from ...tokenizer.vocabulary_inktex import (
+    ALIASES,
+    FUNCTIONS,
+    SPECIAL_TOKENS,
+    STRUCTURAL_TOKENS,
+    UNKNOWN_MARK,
+    VOCABULARY,
+)
 
 __all__ = [
     "CENTRED_CHARACTERS",
@@ -313,7 +320,7 @@ def visible_tokens() -> tuple[str, ...]:
         Those of the vocabulary in its order, less marks of structure, function names, bars of any
         length and `\mathbb`, then those of `CHARACTERS` that the vocabulary lacks.
     """
-    without = {"{", "}", "^", "_", r"\limits", r"\mathbb", *SPECIAL_TOKENS, *FUNCTIONS}
+    without = {*STRUCTURAL_TOKENS, *SPECIAL_TOKENS, *FUNCTIONS, UNKNOWN_MARK}
     known = [one for one in VOCABULARY if one not in without and one not in DRAWN_WITH_LENGTH]
     return (*known, *(one for one in CHARACTERS if one not in VOCABULARY))
 
