@@ -203,3 +203,14 @@ def test_the_oldest_versions_are_those_that_are_tested(repository: Path) -> None
         lowest, oldest = (tuple(map(int, one.split("."))) for one in (bound[1], version))
         assert oldest[: len(lowest)] == lowest, package
         assert not any(oldest[len(lowest) :]), f"{package} {version} is not the oldest"
+
+
+def test_what_an_index_shows_needs_no_checkout(distributions: Path) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(f"inktex-{__version__}.dist-info/METADATA").decode()
+    text = metadata.partition("\n\n")[2]
+    assert text.startswith("# inktex")
+    assert "CC BY-NC-SA" in text
+    targets = re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)\"", text)
+    assert [one for pair in targets for one in pair if one and "://" not in one] == []
