@@ -15,7 +15,16 @@ import pytest
 
 from inktex import __version__
 
-SOURCE_FOLDERS = ("src", "modeling", "tokenizer", "tests", "scripts", "spaces_app", "requirements")
+SOURCE_FOLDERS = (
+    "src",
+    "modeling",
+    "tokenizer",
+    "tests",
+    "scripts",
+    "spaces_app",
+    "requirements",
+    "docs",
+)
 SOURCE_FILES = (
     "setup.cfg", "pyproject.toml", "MANIFEST.in", "Makefile", "constraints.txt",
     "README.md", "LICENSE", "NOTICE", "CITATION.cff",
