@@ -77,7 +77,11 @@ def generate_with_probabilities(
 
 @torch.no_grad()
 def generate_with_details(
-    model: Any, inputs: dict[str, torch.Tensor], preset: str = "fast", **generate_kwargs: Any
+    model: Any,
+    inputs: dict[str, torch.Tensor],
+    preset: str = "fast",
+    allowed_tokens: torch.Tensor | None = None,
+    **generate_kwargs: Any,
 ) -> Generated:
     """Read pictures.
 
@@ -91,6 +95,9 @@ def generate_with_details(
             Unless what comes first is far ahead, there is a search from right to left, too, and
             both directions judge, at all sizes, what was found (Zhao et al. 2021 train both
             directions; the judging is that of Liu et al. 2016).
+        allowed_tokens: `(vocabulary,)` bool, true for the tokens that may be written; None for all.
+            The structure of formulas has to be among them. Probabilities are those among the
+            allowed tokens.
         generate_kwargs: of `generate`: `num_beams`, `num_return_sequences`, `max_new_tokens` ...,
             and `bidirectional` and `scales`, factors on the size; they override the preset.
 
@@ -122,7 +129,17 @@ def generate_with_details(
         )
     pixel_values = inputs["pixel_values"].to(model.device, model.dtype)
     pixel_mask = inputs["pixel_mask"].to(model.device)
-    memory = model.get_encoder()(pixel_values, pixel_mask)
+    allowed = None
+    if allowed_tokens is not None:
+        allowed = allowed_tokens.to(model.device).expand(len(pixel_values), -1)
+
+    def encoded(pixels: torch.Tensor, mask: torch.Tensor) -> Any:
+        memory = model.get_encoder()(pixels, mask)
+        if allowed is not None:
+            memory["allowed_tokens"] = allowed
+        return memory
+
+    memory = encoded(pixel_values, pixel_mask)
     longest = generate_kwargs.get("max_length") or model.generation_config.max_length
 
     def laid_out(attention: torch.Tensor | None) -> torch.Tensor | None:
@@ -142,7 +159,7 @@ def generate_with_details(
     if is_plain:
         memories = [memory]
         for scale in scales:
-            memories.append(model.get_encoder()(*rescale(pixel_values, pixel_mask, scale)))
+            memories.append(encoded(*rescale(pixel_values, pixel_mask, scale)))
         sequences, probabilities = _search(model, memories, beams, wanted, longest, bidirectional)
     else:
         # A copy, since beam search multiplies the one that it gets.

@@ -27,7 +27,7 @@ from .decoder_inktex import (
     place_locations,
 )
 from .densenet_inktex import is_exporting
-from .encoder_inktex import sinusoid_rates, sinusoids
+from .encoder_inktex import allow, sinusoid_rates, sinusoids
 
 
 @dataclass
@@ -317,6 +317,7 @@ class TransformerSteps:
         positions = torch.arange(longest, device=hidden.device)
         self.places = sinusoids(positions, self.decoder.config.hidden_size).to(hidden.dtype)
         self.inkless = self.decoder.inkless(hidden.device)[:, None]
+        self.allowed = memory.allowed_tokens
         self.past: list[torch.Tensor] | None = None
         self.position = 0
         self.look: torch.Tensor | None = None
@@ -346,7 +347,7 @@ class TransformerSteps:
         self.past = output.past
         self.position += 1
         self.look = output.look
-        return output.logits, output.look
+        return allow(output.logits, self.allowed), output.look
 
     def reorder(self, beams: torch.Tensor) -> None:
         """Sequence `i` goes on from what sequence `beams[i]` has read.
@@ -363,6 +364,7 @@ class TransformerSteps:
                 keys, values = self.memory
                 self.memory = [one[pictures] for one in keys], [one[pictures] for one in values]
                 self.bias = None if self.bias is None else self.bias[pictures]
+                self.allowed = None if self.allowed is None else self.allowed[pictures]
         if self.look is not None:
             self.look = self.look[beams]
         if self.covered is not None:

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from script_loading import load_script
 
-from inktex.alphabet import ALPHABET, read_alphabet
+import inktex
+from inktex.alphabet import ALPHABET, find_alphabet, read_alphabet
 from inktex.cli import main
 from inktex.data.captions import held_out, load_captions, prepare_captions
 from inktex.examples import from_expression, items
 from inktex.ink import bounding_box
+from inktex.modeling.alphabets_inktex import ALPHABETS, allowed_tokens
 from inktex.modeling.grammar_inktex import Grammar, is_formula
+from inktex.modeling.pipeline_inktex import InktexPipeline
 from inktex.recognizer import pretrained_path
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.derived import DERIVED, derive
@@ -382,3 +385,73 @@ def test_a_run_counts_its_examples(tmp_path: Path) -> None:
     more = read_alphabet(tmp_path / "again" / "averaged")
     assert all(more[token] >= count for token, count in found.items())
     assert sum(more.values()) > sum(found.values())
+
+
+# --- alphabets at reading time ------------------------------------------------------------
+
+EXAMPLE = "spaces_app/examples/integral_limit.png"
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_only_an_alphabets_tokens_are_read(repository: Path, engine: str) -> None:
+    reader = inktex.load(engine=engine)
+    picture = repository / EXAMPLE
+    whole, narrow = reader(picture), reader(picture, alphabet="crohme")
+    assert narrow.tokens == whole.tokens
+    assert whole.score < narrow.score <= 1, "what was left to others is shared out"
+    few = reader(picture, alphabet=["x", r"\frac", "1"])
+    assert {*few.tokens.split()} <= {"x", r"\frac", "1", "{", "}", "^", "_", r"\limits"}
+    assert few.score < 1e-3
+    (each,) = reader.read_each([picture], alphabet=["x", r"\frac", "1"])
+    assert isinstance(each, inktex.Reading)
+    assert each.tokens == few.tokens
+    assert reader(picture).tokens == whole.tokens, "a call's alphabet is that call's alone"
+
+
+def test_an_alphabet_holds_for_all_searches(repository: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text("1 2\n\\frac x \\to")
+    reader = inktex.load(engine="torch", alphabet=path)
+    assert reader.alphabet == frozenset({"1", "2", r"\frac", "x", r"\rightarrow"})
+    allowed = {*reader.alphabet, "{", "}", "^", "_"}
+    for preset in ("fast", "accurate"):
+        found = reader(repository / EXAMPLE, preset=preset, alternatives=2)
+        for one in (found, *found.alternatives):
+            assert {*one.tokens.split()} <= allowed
+    assert r"\int" in reader(repository / EXAMPLE, alphabet="all").tokens
+    pipe = InktexPipeline(model=reader.model, processor=reader.processor)
+    (row,) = pipe(str(repository / EXAMPLE), alphabet=["x", "1"])
+    assert {*normalize(row["generated_text"])} <= {"x", "1", "{", "}", "^", "_"}
+    with pytest.raises(ValueError, match="no alphabet 'latin'"):
+        pipe(str(repository / EXAMPLE), alphabet="latin")
+    with pytest.raises(ValueError, match=r"lacks: \\foo"):
+        pipe(str(repository / EXAMPLE), alphabet=[r"\foo"])
+
+
+def test_alphabets_are_found_or_refused(tmp_path: Path) -> None:
+    assert find_alphabet(None) is find_alphabet("all") is None
+    assert find_alphabet("crohme") == ALPHABETS["crohme"]
+    assert all(ALPHABETS[name] <= IDS.keys() for name in ALPHABETS)
+    assert find_alphabet([r"\ast", r"\varphi", r"\parallel"]) == frozenset({"*", r"\phi", "|"})
+    for wrong, message in (
+        ("latin", "no alphabet 'latin': give all, crohme, school"),
+        ([r"\foo", "x"], r"lacks: \\foo"),
+        ([], "is empty"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            find_alphabet(wrong)
+    structure = {"{", "}", "^", "_", r"\limits"}
+    assert read_alphabet(pretrained_path()).keys() - structure == ALPHABETS["crohme"]
+    mask = allowed_tokens(ALPHABETS["crohme"], VOCABULARY)
+    assert not mask[IDS[UNKNOWN_MARK]]
+    assert allowed_tokens(ALPHABETS["school"], VOCABULARY)[IDS[UNKNOWN_MARK]]
+
+
+def test_the_command_takes_an_alphabet(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = str(repository / EXAMPLE)
+    assert main(["recognize", picture, "--alphabet", "school"]) == 0
+    assert r"\int" in capsys.readouterr().out
+    assert main(["recognize", picture, "--alphabet", "latin"]) == 2
+    assert "no alphabet 'latin'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What a model was trained to read: the tokens, and how they may be spelled."""
+"""Alphabets: what a model was trained to read, and what a caller lets it write."""
 
 from __future__ import annotations
 
@@ -7,13 +7,31 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from .modeling.alphabets_inktex import ALPHABETS
 from .network import hub_address, hub_answers
-from .tokenizer.vocabulary_inktex import ALIASES, EXPANSIONS, FOLDED
+from .tokenizer.latex_inktex import LatexError, normalize
+from .tokenizer.vocabulary_inktex import (
+    ALIASES,
+    EXPANSIONS,
+    FOLDED,
+    IDS,
+)
 
-__all__ = ["ALPHABET", "alphabet_of", "read_alphabet", "spellings"]
+__all__ = [
+    "ALPHABET",
+    "ALPHABETS",
+    "Alphabet",
+    "alphabet_of",
+    "find_alphabet",
+    "read_alphabet",
+    "spellings",
+]
 
 ALPHABET: Final = "alphabet.json"
 """Beside weights: tokens, and how many training examples had them."""
+Alphabet = str | Path | Iterable[str]
+"""A name of `ALPHABETS`, `all`, a text file of tokens, or tokens."""
+
 _ENVIRONMENTS: Final = ("array", "pmatrix", "bmatrix", "vmatrix", "cases", "aligned")
 
 
@@ -93,3 +111,60 @@ def spellings(tokens: Iterable[str]) -> Mapping[str, str]:
         if rf"\{kind}{{matrix}}" in known:
             found |= {rf"\{kind}{{{name}}}": rf"\{kind}{{matrix}}" for name in _ENVIRONMENTS}
     return found
+
+
+def find_alphabet(alphabet: Alphabet | None) -> frozenset[str] | None:
+    """The tokens that a caller lets a model write.
+
+    Args:
+        alphabet: `all` or None for all of them; a name of `ALPHABETS`; a text file with tokens
+            between white space; or tokens. Other spellings are taken for the token that they are
+            read as.
+
+    Returns:
+        Canonical tokens, or None for all.
+
+    Raises:
+        ValueError: if a token or a name is not known, or there is no token.
+        OSError: if the file cannot be read.
+    """
+    if alphabet is None or alphabet == "all":
+        return None
+    if isinstance(alphabet, str) and alphabet in ALPHABETS:
+        return ALPHABETS[alphabet]
+    if isinstance(alphabet, str | Path):
+        if not Path(alphabet).is_file():
+            raise ValueError(
+                f"There is no alphabet {str(alphabet)!r}: give all, {', '.join(ALPHABETS)}, a text "
+                "file of tokens, or a list of them."
+            )
+        given = Path(alphabet).read_text(encoding="utf-8").split()
+    else:
+        given = [*alphabet]
+    found: set[str] = set()
+    for token in given:
+        found.update(_canonical(token))
+    strange = sorted(str(token) for token in given if not _canonical(token) <= IDS.keys())
+    if strange:
+        raise ValueError(
+            f"The alphabet has what the vocabulary lacks: {' '.join(strange[:10])}. "
+            "`inktex alphabet` lists what a model knows."
+        )
+    if not found:
+        raise ValueError("The alphabet is empty: name the tokens that may be written.")
+    return frozenset(found)
+
+
+def _canonical(token: object) -> set[str]:
+    """The tokens that a spelling stands for; of commands with arguments the command alone."""
+    if not isinstance(token, str):
+        return {str(token)}
+    name = ALIASES.get(token) or FOLDED.get(token) or token
+    if name in EXPANSIONS:
+        return {*EXPANSIONS[name]}
+    if name in IDS:
+        return {name}
+    try:
+        return {*normalize(name)}
+    except LatexError:
+        return {name}

@@ -77,6 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="also give the N next best readings, each on a line of its own or in the JSON object",
     )
     recognize.add_argument(
+        "--alphabet",
+        metavar="NAME",
+        help="which symbols may be read: all (the default), crohme, school, or a text file of "
+        "LaTeX tokens; no other is written",
+    )
+    recognize.add_argument(
         "--symbols",
         action="store_true",
         help="with --json: also give each symbol's token, probability and box in the picture",
@@ -184,7 +190,7 @@ def _recognize(options: argparse.Namespace) -> int:
 
             import_lightly()
             quiet_torch()
-        recognizer = load(options.model, options.device, engine=engine)
+        recognizer = load(options.model, options.device, engine=engine, alphabet=options.alphabet)
         recognizer.check(options.preset, options.alternatives, options.beams)
     except (OSError, ValueError, ImportError) as error:
         return _fail(str(error))

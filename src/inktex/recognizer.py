@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from .alphabet import Alphabet, find_alphabet
 from .batches import ACCELERATOR, CPU, BatchLimits, plan_batches
 from .ink import Ink
 from .inkml import read_inkml
@@ -152,10 +153,12 @@ class BaseRecognizer(ABC):
     Attributes:
         image_processor: brings pictures to the model's form, and stacks them.
         limits: of the batches in which pictures are read; may be set.
+        alphabet: the tokens that may be read where a call says nothing else; None for all.
     """
 
     image_processor: Any
     limits: BatchLimits = CPU
+    alphabet: frozenset[str] | None = None
 
     @abstractmethod
     def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
@@ -172,8 +175,14 @@ class BaseRecognizer(ABC):
         preset: str,
         alternatives: int,
         num_beams: int | None,
+        alphabet: frozenset[str] | None = None,
     ) -> Found:
-        """Read the model's pictures of several pictures; see `__call__`."""
+        """Read the model's pictures of several pictures; see `__call__`.
+
+        Args:
+            drawn, preset, alternatives, num_beams: see there.
+            alphabet: the tokens that may be written beside the structure of formulas; None for all.
+        """
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -187,6 +196,7 @@ class BaseRecognizer(ABC):
         alternatives: int = 0,
         num_beams: int | None = None,
         symbols: bool = True,
+        alphabet: Alphabet | None = None,
     ) -> Reading:
         """Read one picture.
 
@@ -198,6 +208,9 @@ class BaseRecognizer(ABC):
             alternatives: how many other readings to give beside the best one.
             num_beams: width of the beam search, if it is not to be that of the preset.
             symbols: whether to look for each symbol's place, which takes a little time.
+            alphabet: which symbols may be read: `all`, `crohme`, `school`, a text file of tokens,
+                or tokens; None for what the recogniser was loaded with. Others get a probability of
+                0, and the rest share theirs.
 
         Raises:
             ValueError: if it cannot be read as a picture or has no ink in it, or if there is no
@@ -210,8 +223,12 @@ class BaseRecognizer(ABC):
             alternatives=alternatives,
             num_beams=num_beams,
             symbols=symbols,
+            alphabet=alphabet,
         )
         return reading
+
+    def _alphabet(self, alphabet: Alphabet | None) -> frozenset[str] | None:
+        return self.alphabet if alphabet is None else find_alphabet(alphabet)
 
     def read(
         self,
@@ -221,6 +238,7 @@ class BaseRecognizer(ABC):
         alternatives: int = 0,
         num_beams: int | None = None,
         symbols: bool = True,
+        alphabet: Alphabet | None = None,
     ) -> list[Reading]:
         """Read several pictures, in batches within `limits`; see `__call__`.
 
@@ -229,6 +247,7 @@ class BaseRecognizer(ABC):
         from inktex.modeling.pictures_inktex import NoFormulaError
 
         self.check(preset, alternatives, num_beams)
+        allowed = self._alphabet(alphabet)
         placed = []
         for number, picture in enumerate(pictures, start=1):
             try:
@@ -241,7 +260,9 @@ class BaseRecognizer(ABC):
         readings: dict[int, Reading] = {}
         for batch in plan_batches([one.picture.shape for one in placed], self.limits):
             together = [placed[i] for i in batch]
-            found = self.search([one.picture for one in together], preset, alternatives, num_beams)
+            found = self.search(
+                [one.picture for one in together], preset, alternatives, num_beams, allowed
+            )
             readings.update(zip(batch, _readings(together, found, symbols), strict=True))
         return [readings[i] for i in range(len(placed))]
 
@@ -253,6 +274,7 @@ class BaseRecognizer(ABC):
         alternatives: int = 0,
         num_beams: int | None = None,
         symbols: bool = True,
+        alphabet: Alphabet | None = None,
         batch_size: int = 16,
     ) -> Iterator[Reading | Exception]:
         """Read any number of pictures, in order, some at a time.
@@ -268,6 +290,7 @@ class BaseRecognizer(ABC):
         """
         self.check(preset, alternatives, num_beams)
         options = {
+            "alphabet": self._alphabet(alphabet) or "all",
             "preset": preset,
             "alternatives": alternatives,
             "num_beams": num_beams,
@@ -377,6 +400,7 @@ class Recognizer(BaseRecognizer):
         preset: str,
         alternatives: int,
         num_beams: int | None,
+        alphabet: frozenset[str] | None = None,
     ) -> Found:
         """See `BaseRecognizer`."""
         from inktex.modeling.densenet_inktex import STRIDE
@@ -389,6 +413,7 @@ class Recognizer(BaseRecognizer):
             do_sample=False,
             max_new_tokens=MAX_TOKENS,
             num_return_sequences=alternatives + 1,
+            allowed_tokens=None if alphabet is None else self._allowed(alphabet),
             **({} if num_beams is None else {"num_beams": num_beams}),
         )
         return Found(
@@ -398,6 +423,16 @@ class Recognizer(BaseRecognizer):
             None if found.attention is None else found.attention.cpu().numpy(),
             STRIDE,
         )
+
+    def _allowed(self, alphabet: frozenset[str]) -> Any:
+        """`(vocabulary,)` bool tensor."""
+        import torch
+
+        from inktex.modeling.alphabets_inktex import allowed_tokens
+
+        numbers = range(self.model.config.decoder.vocab_size)
+        words = self.processor.tokenizer.convert_ids_to_tokens([*numbers])
+        return torch.tensor(allowed_tokens(alphabet, words))
 
     def fingerprint(self) -> str:
         """See `BaseRecognizer`."""
@@ -613,11 +648,12 @@ class AutoRecognizer(BaseRecognizer):
         preset: str,
         alternatives: int,
         num_beams: int | None,
+        alphabet: frozenset[str] | None = None,
     ) -> Found:
         """See `BaseRecognizer`."""
         is_quick = is_greedy(preset, alternatives, num_beams)
         reader = self._reader() if is_quick else self._whole()
-        return reader.search(drawn, preset, alternatives, num_beams)
+        return reader.search(drawn, preset, alternatives, num_beams, alphabet)
 
     def fingerprint(self) -> str:
         """See `BaseRecognizer`."""
@@ -639,24 +675,41 @@ def load(
     name: str | Path | None = None,
     device: str = "cpu",
     engine: Literal["auto"] = "auto",
+    *,
+    alphabet: Alphabet | None = None,
     **kwargs: Any,
 ) -> AutoRecognizer | Recognizer: ...
 
 
 @overload
 def load(
-    name: str | Path | None = None, device: str = "cpu", *, engine: Literal["torch"], **kwargs: Any
+    name: str | Path | None = None,
+    device: str = "cpu",
+    *,
+    engine: Literal["torch"],
+    alphabet: Alphabet | None = None,
+    **kwargs: Any,
 ) -> Recognizer: ...
 
 
 @overload
 def load(
-    name: str | Path | None = None, device: str = "cpu", *, engine: str, **kwargs: Any
+    name: str | Path | None = None,
+    device: str = "cpu",
+    *,
+    engine: str,
+    alphabet: Alphabet | None = None,
+    **kwargs: Any,
 ) -> BaseRecognizer: ...
 
 
 def load(
-    name: str | Path | None = None, device: str = "cpu", engine: str = AUTO, **kwargs: Any
+    name: str | Path | None = None,
+    device: str = "cpu",
+    engine: str = AUTO,
+    *,
+    alphabet: Alphabet | None = None,
+    **kwargs: Any,
 ) -> BaseRecognizer:
     """The recogniser of a model.
 
@@ -667,13 +720,24 @@ def load(
             greedily; `onnx-int8`, and models of another architecture than the shipped one, need an
             export, which `python -m inktex.onnx.export` writes. `auto` reads what can be read so,
             on the CPU, with ONNX in float32, which reads as torch does, and the rest with torch.
+        alphabet: which symbols may be read where a call says nothing else; see
+            `BaseRecognizer.__call__`.
         kwargs: of `Recognizer.from_pretrained`, or `threads` of `OnnxRecognizer.from_pretrained`.
 
     Raises:
-        ValueError: if there is no such engine.
+        ValueError: if there is no such engine or alphabet.
         OSError: if there is no such model, or it was not exported.
         ImportError: if ONNX Runtime is not installed.
     """
+    allowed = find_alphabet(alphabet)
+    found = _load(name, device, engine, **kwargs)
+    found.alphabet = allowed
+    return found
+
+
+def _load(
+    name: str | Path | None, device: str, engine: str, **kwargs: Any
+) -> Recognizer | AutoRecognizer | OnnxRecognizer:
     is_auto = engine == AUTO
     if is_auto:
         engine = "torch" if kwargs.keys() - {"threads"} else fastest_engine(name, device)

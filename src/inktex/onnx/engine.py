@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from inktex.modeling.alphabets_inktex import allowed_tokens
 from inktex.modeling.placing_inktex import PlacedPicture, place_picture
 from inktex.modeling.placing_inktex import stack_pictures as stack
 from inktex.modeling.thinning_inktex import Thinner
@@ -93,10 +94,16 @@ class OnnxRecognizer(BaseRecognizer):
         preset: str,
         alternatives: int,
         num_beams: int | None,
+        alphabet: frozenset[str] | None = None,
     ) -> Found:
         """See `BaseRecognizer`."""
         pixels, mask = stack(drawn, self.settings.multiple)
-        found = self.graphs.read(pixels, mask, MAX_TOKENS + 1)
+        allowed = None
+        if alphabet is not None:
+            words = [self.words.get(number, "") for number in range(self.settings.vocabulary)]
+            allowed = np.array(allowed_tokens(alphabet, words))
+            allowed[self.settings.end] = True
+        found = self.graphs.read(pixels, mask, MAX_TOKENS + 1, allowed=allowed)
         return Found(
             [self._text(sequence) for sequence in found.sequences],
             [math.exp(sum(row)) for row in found.log_probabilities],

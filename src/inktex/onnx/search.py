@@ -74,6 +74,7 @@ class Graphs:
         mask: Floats,
         longest: int,
         given: NDArray[np.int64] | None = None,
+        allowed: NDArray[np.bool_] | None = None,
     ) -> GreedyReadings:
         """The likeliest token after the likeliest token, by the grammar.
 
@@ -82,6 +83,7 @@ class Graphs:
             mask: `(batch, height, width)`, 0 for padding.
             longest: tokens at most, start and end included.
             given: `(batch, tokens)` to be read instead of the likeliest, and judged.
+            allowed: `(vocabulary,)`, the tokens that may be written; None for all.
         """
         known, batch = self.settings, len(pixels)
         # Plain arrays: they are not copied on their way in, its own values take longer.
@@ -114,6 +116,8 @@ class Graphs:
             fed |= {name: one for name, one in now.items() if name in self._wanted}
             found = self.decoder.run(self._decoded, fed)
             logits: Floats = found[0]
+            if allowed is not None:
+                logits = np.where(allowed, logits, np.float32(-np.inf))
             fed |= {f"past_{number}": found[1 + number] for number in range(known.layers)}
             likely = logits if formulas is None else np.where(formulas.allowed(), logits, -np.inf)
             tokens = likely.argmax(axis=1) if given is None else given[:, len(every_token)]

@@ -29,12 +29,29 @@ class InktexEncoderOutput(ModelOutput):
         grid_shape: `(batch, 2)` int64, each `(rows, columns)`; `cells = rows * columns`.
         symbol_logits: `(batch, cells, labels)`, which symbol's ink lies in a cell; only where
             asked for.
+        allowed_tokens: `(batch, vocabulary)` bool, set by whoever reads by an alphabet: the decoder
+            gives all other tokens a probability of 0; None to allow all.
     """
 
     last_hidden_state: torch.Tensor | None = None
     attention_mask: torch.Tensor | None = None
     grid_shape: torch.Tensor | None = None
     symbol_logits: torch.Tensor | None = None
+    allowed_tokens: torch.Tensor | None = None
+
+
+def allow(logits: torch.Tensor, allowed: torch.Tensor | None) -> torch.Tensor:
+    """Logits with those of tokens that are not allowed at minus infinity.
+
+    Args:
+        logits: `(sequences, ..., vocabulary)`; neighbouring sequences share a picture.
+        allowed: `(pictures, vocabulary)` bool; None to allow all.
+    """
+    if allowed is None:
+        return logits
+    rows = allowed.repeat_interleave(len(logits) // len(allowed), dim=0)
+    shape = (len(logits), *[1] * (logits.ndim - 2), logits.shape[-1])
+    return logits.masked_fill(~rows.view(shape), -torch.inf)
 
 
 def sinusoid_rates(size: int, device: torch.device | None = None) -> torch.Tensor:
@@ -141,4 +158,6 @@ class InktexEncoder(nn.Module):
         return self.norm(self.projection(features)) + place.to(features.dtype)
 
 
-__all__ = ["STRIDE", "InktexEncoder", "InktexEncoderOutput", "sinusoid_rates", "sinusoids"]
+__all__ = [
+    "STRIDE", "InktexEncoder", "InktexEncoderOutput", "allow", "sinusoid_rates", "sinusoids",
+]  # fmt: skip

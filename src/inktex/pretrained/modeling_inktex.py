@@ -29,7 +29,7 @@ from .decoder_inktex import (
     coverage,
 )
 from .densenet_inktex import DenseLayer
-from .encoder_inktex import InktexEncoder, InktexEncoderOutput
+from .encoder_inktex import InktexEncoder, InktexEncoderOutput, allow
 from .grammar_inktex import Grammar
 from .recurrent_inktex import InktexRecurrentDecoder
 from .repository_inktex import save_with_code
@@ -284,7 +284,7 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             columns=columns,
             covered=covered,
         )
-        logits = self.lm_head(decoded.last_hidden_state)
+        logits = allow(self.lm_head(decoded.last_hidden_state), memory.allowed_tokens)
         output = InktexOutput(
             logits=logits,
             **{CACHE: decoded.get(CACHE)},

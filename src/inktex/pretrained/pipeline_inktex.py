@@ -1,11 +1,13 @@
 """`pipeline("image-to-text")` for handwritten mathematics."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from transformers import Pipeline
 
+from .alphabets_inktex import ALPHABETS, allowed_tokens
 from .generation_inktex import generate_with_probabilities
 from .pictures_inktex import picture_list
 
@@ -19,7 +21,8 @@ class InktexPipeline(Pipeline):
     `num_return_sequences` asks for more: `generated_text`, compact LaTeX, and `score`, the
     probability in 0..1 that the model gives to the whole expression (not normalised by length).
 
-    `preset="accurate"` searches longer. Parameters of `generate` are taken as they are or in
+    `preset="accurate"` searches longer. `alphabet` says which symbols may be read: `all`, `crohme`,
+    `school`, or a list of canonical tokens. Parameters of `generate` are taken as they are or in
     `generate_kwargs`, when the pipeline is made or called.
 
     As `pipeline("image-text-to-text")` it takes `images=` and `text=` as well; it needs no text,
@@ -74,6 +77,9 @@ class InktexPipeline(Pipeline):
     def _forward(self, input_tensors: dict[str, Any], **generate_kwargs: Any) -> dict[str, Any]:
         pictures = picture_list(input_tensors["picture"])
         inputs = self.processor.image_processor.stack(pictures, return_tensors="pt")
+        alphabet = generate_kwargs.pop("alphabet", None)
+        if alphabet is not None and alphabet != "all":
+            generate_kwargs["allowed_tokens"] = self._allowed(alphabet)
         sequences, scores = generate_with_probabilities(self.model, inputs, **generate_kwargs)
         # One row a picture, so that the readings can be handed out again.
         count = len(pictures)
@@ -81,6 +87,28 @@ class InktexPipeline(Pipeline):
             "sequences": sequences.view(count, -1, sequences.shape[-1]),
             "scores": scores.view(count, -1),
         }
+
+    def _allowed(self, alphabet: str | Iterable[str]) -> torch.Tensor:
+        """`(vocabulary,)` bool: what may be written by an alphabet."""
+        tokenizer = self.processor.tokenizer
+        numbers = [*range(self.model.config.decoder.vocab_size)]
+        if isinstance(alphabet, str):
+            if alphabet not in ALPHABETS:
+                raise ValueError(
+                    f"There is no alphabet {alphabet!r}: give all, {', '.join(ALPHABETS)}, or a "
+                    "list of canonical tokens."
+                )
+            tokens = ALPHABETS[alphabet]
+        else:
+            tokens = frozenset(alphabet)
+        strange = sorted(tokens - tokenizer.get_vocab().keys())
+        if strange or not tokens:
+            raise ValueError(
+                f"The alphabet has what the vocabulary lacks: {' '.join(strange[:10])}."
+                if strange
+                else "The alphabet is empty: name the tokens that may be written."
+            )
+        return torch.tensor(allowed_tokens(tokens, tokenizer.convert_ids_to_tokens(numbers)))
 
     def postprocess(self, model_outputs: dict[str, torch.Tensor], **_: Any) -> list[dict[str, Any]]:
         """Readings of one picture."""
