@@ -455,3 +455,14 @@ def test_the_command_takes_an_alphabet(
     assert r"\int" in capsys.readouterr().out
     assert main(["recognize", picture, "--alphabet", "latin"]) == 2
     assert "no alphabet 'latin'" in capsys.readouterr().err
+
+
+def test_unknown_marks_are_told_from_symbols() -> None:
+    box = (1.0, 2.0, 3.0, 4.0)
+    symbols = (
+        inktex.recognizer.ReadSymbol(0, "x", 0.9, None),
+        inktex.recognizer.ReadSymbol(2, UNKNOWN_MARK, 0.4, box),
+    )
+    reading = inktex.Reading(r"x+\boxtimes", "x + <mark>", 0.3, (0.9, 0.8, 0.4), symbols)
+    assert [one.box for one in reading.unknown] == [box]
+    assert reading.to_dict()["symbols"][1]["token"] == UNKNOWN_MARK

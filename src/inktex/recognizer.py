@@ -25,6 +25,7 @@ from .ink import Ink
 from .inkml import read_inkml
 from .network import hub_address, hub_answers
 from .render import render
+from .tokenizer.vocabulary_inktex import UNKNOWN_MARK
 
 if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
@@ -87,6 +88,11 @@ class Alternative:
     score: float
     token_scores: tuple[float, ...] = ()
     symbols: tuple[ReadSymbol, ...] = ()
+
+    @property
+    def unknown(self) -> tuple[ReadSymbol, ...]:
+        """Marks that are no symbols of the alphabet, of those in `symbols`."""
+        return tuple(one for one in self.symbols if one.token == UNKNOWN_MARK)
 
 
 @dataclass(frozen=True, slots=True)
