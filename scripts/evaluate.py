@@ -85,6 +85,11 @@ def main(arguments: list[str] | None = None) -> int:
         default=AUTO,
         help="what reads (default: auto, which is onnx where that can, and torch elsewhere)",
     )
+    parser.add_argument(
+        "--alphabet",
+        metavar="NAME",
+        help="which symbols may be read: all (the default), crohme, school, or a text file of tokens",
+    )
     parser.add_argument("--device", default="cpu", help="where torch computes (default: cpu)")
     parser.add_argument(
         "--batch-size",
@@ -114,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
         samples = load_samples(options)
         if options.limit is not None:
             samples = spread(samples, options.limit)
-        recognizer = load(options.model, options.device, options.engine)
+        recognizer = load(options.model, options.device, options.engine, alphabet=options.alphabet)
         recognizer.check(options.preset)
         if options.resolution is not None:
             if not 0.2 <= options.resolution <= 4:
@@ -132,6 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
         "test_set": name_of_test_set(options),
         "preset": options.preset,
         "engine": options.engine,
+        "alphabet": options.alphabet or "all",
         "resolution": recognizer.image_processor.resolution,
         "machine": platform.processor() or platform.machine(),
     }
