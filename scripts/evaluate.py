@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--alphabet",
         metavar="NAME",
-        help="which symbols may be read: all (the default), crohme, school, or a text file of tokens",
+        help="which symbols may be read: all (the default), crohme, school, or a file of tokens",
     )
     parser.add_argument("--device", default="cpu", help="where torch computes (default: cpu)")
     parser.add_argument(
