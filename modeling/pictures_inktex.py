@@ -92,8 +92,8 @@ def load_picture(source: Any) -> Any:
             "a URL, bytes, a PIL image, an array or a tensor."
         )
     name = os.fspath(source)
-    if name.startswith(("http://", "https://")):
-        return _open(io.BytesIO(_download(name)), name)
+    if is_url(name):
+        return _open(io.BytesIO(download(name)), name)
     if _is_file(name):
         return _open(name, name)
     if name.startswith("data:image/"):
@@ -105,6 +105,11 @@ def load_picture(source: Any) -> Any:
     raise ValueError(f"There is no picture {name[:200]!r}. Give the path of a file, or a URL.")
 
 
+def is_url(name: str) -> bool:
+    """Whether a name is an `http(s)` URL."""
+    return name.startswith(("http://", "https://"))
+
+
 def _is_file(name: str) -> bool:
     try:
         return Path(name).is_file()
@@ -112,7 +117,7 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def _download(url: str) -> bytes:
+def download(url: str) -> bytes:
     """The content of an `http(s)` URL, redirects within these schemes followed.
 
     Raises:

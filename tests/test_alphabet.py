@@ -329,8 +329,11 @@ def test_weights_take_more_tokens() -> None:
     assert drifted.encoder.symbol_head.bias[-1] < -25
 
 
-def test_the_shipped_weights_take_the_whole_vocabulary() -> None:
-    model = make_model(load_recipe(recipe_path("finetune")))
+def test_the_shipped_weights_take_the_whole_vocabulary_where_it_is_needed() -> None:
+    recipe = load_recipe(recipe_path("finetune"))
+    start = make_model(recipe).config.decoder.vocab_size
+    assert make_model(recipe, start).config.decoder.vocab_size == start
+    model = make_model(recipe, len(VOCABULARY))
     assert model.config.decoder.vocab_size == len(VOCABULARY)
     assert model.config.decoder.grammar == GRAMMAR
 

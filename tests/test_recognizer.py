@@ -33,6 +33,7 @@ from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
+from inktex.turns import find_turn
 
 INKML = """<ink xmlns="http://www.w3.org/2003/InkML">
 <trace id="0">10 10, 30 50, 60 90</trace><trace id="1">60 10, 30 50, 10 90</trace></ink>"""
@@ -677,3 +678,53 @@ def test_wrong_captions_are_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "captions.tsv").write_text(content)
     with pytest.raises(ValueError, match=r"captions\.tsv:"):
         read_captions(tmp_path / "captions.tsv")
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_counts_are_whole_numbers(repository: Path, engine: str) -> None:
+    reader = inktex.load(engine=engine)
+    picture = repository / "spaces_app/examples/root.png"
+    for wrong in (-1, 1.5, "3", True):
+        with pytest.raises(ValueError, match="alternatives is a whole number from 0 up"):
+            reader(picture, alternatives=wrong)  # type: ignore[arg-type]
+    for wrong in (0, -2, 2.0, "2"):
+        with pytest.raises(ValueError, match="num_beams is a whole number from 1 up"):
+            list(reader.read_each([picture], num_beams=wrong))  # type: ignore[arg-type]
+
+
+def test_a_picture_on_its_side_is_told(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upright = repository / "spaces_app/examples/mean.png"
+    reader = inktex.load()
+    expected = reader(upright).latex
+    assert find_turn(reader, upright, reader(upright)) is None
+    for degrees in (90, 180, 270):
+        with Image.open(upright) as picture:
+            turned = picture.convert("L").rotate(degrees, expand=True)
+        path = tmp_path / f"{degrees}.png"
+        turned.save(path)
+        found = find_turn(reader, path, reader(path))
+        if reader(path).score < 0.2:
+            assert found is not None
+            assert found.degrees == degrees, "PIL turns counterclockwise"
+            assert found.reading.latex == expected
+            assert main(["recognize", str(path)]) == 0
+            assert f"Turned clockwise by {degrees} degrees it is read as" in capsys.readouterr().err
+    assert reader(tmp_path / "90.png").score < 0.2
+
+
+def test_ink_is_read_from_urls(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = next((repository / "spaces_app/examples").glob("*.inkml"))
+    asked: list[str] = []
+
+    def download(url: str) -> bytes:
+        asked.append(url)
+        return path.read_bytes()
+
+    monkeypatch.setattr("inktex.modeling.pictures_inktex.download", download)
+    assert main(["recognize", "http://127.0.0.1/root.inkml"]) == 0
+    assert capsys.readouterr().out.strip() == inktex.load()(path).latex
+    assert asked

@@ -739,6 +739,10 @@ def test_what_is_saved_may_lie_between_the_start_and_the_average() -> None:
         ("optimizer.start_share=1", "below 1, not 1"),
         ("rehearsal.share=1", "rehearsal.share must be 0 or more and below 1"),
         ("rehearsal.share=-0.1", "rehearsal.share must be 0 or more and below 1"),
+        ("steps=two", "steps is a number, not 'two'"),
+        ("steps=-2", "steps must be above 0, not -2"),
+        ("optimizer.learning_rate=fast", "optimizer.learning_rate is a number, not 'fast'"),
+        ("batch.max_size=many", "batch.max_size is a number, not 'many'"),
     ],
 )
 def test_shares_that_are_none_are_refused(change: str, message: str) -> None:

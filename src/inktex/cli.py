@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "pictures",
         nargs="+",
         metavar="PICTURE",
-        help="picture or InkML files, folders of them, http(s) URLs of pictures, or - for one "
-        "picture on standard input",
+        help="picture or InkML files, folders of them, http(s) URLs, or - for one picture on "
+        "standard input",
     )
     recognize.add_argument(
         "--json",
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=natural,
         default=0,
         metavar="N",
-        help="also give the N next best readings, each on a line of its own or in the JSON object",
+        help="also give at most N other readings, each on a line of its own or in the JSON object",
     )
     recognize.add_argument(
         "--alphabet",
@@ -173,6 +173,7 @@ def _recognize(options: argparse.Namespace) -> int:
     from tqdm.auto import tqdm
 
     from .recognizer import load
+    from .turns import find_turn
 
     engine = options.engine
     if engine == AUTO:
@@ -256,6 +257,15 @@ def _recognize(options: argparse.Namespace) -> int:
             output.write(f"{file}\t{reading.latex}" if len(files) > 1 else reading.latex)
             for one in reading.alternatives:
                 output.write(f"{file}\t{one.latex}" if len(files) > 1 else one.latex)
+        if not isinstance(reading, Exception) and file != STANDARD_INPUT:
+            turn = find_turn(recognizer, file, reading)
+            if turn is not None:
+                bar.clear()
+                say(
+                    f"{file}: does it lie on its side? Turned clockwise by {turn.degrees} degrees "
+                    f"it is read as {turn.reading.latex}, with a score of "
+                    f"{turn.reading.score:.2f}."
+                )
     bar.close()
     return 1 if failed or output.fault is not None else 0
 

@@ -252,6 +252,7 @@ class BaseRecognizer(ABC):
         """
         from inktex.modeling.pictures_inktex import NoFormulaError
 
+        check_counts(alternatives, num_beams)
         self.check(preset, alternatives, num_beams)
         allowed = self._alphabet(alphabet)
         placed = []
@@ -294,6 +295,7 @@ class BaseRecognizer(ABC):
         Raises:
             ValueError: if there is no such preset, or this engine cannot do what is asked for.
         """
+        check_counts(alternatives, num_beams)
         self.check(preset, alternatives, num_beams)
         options = {
             "alphabet": self._alphabet(alphabet) or "all",
@@ -458,6 +460,18 @@ class Recognizer(BaseRecognizer):
         return digest.hexdigest()
 
 
+def check_counts(alternatives: int, num_beams: int | None) -> None:
+    """Make sure that counts are counts.
+
+    Raises:
+        ValueError: if one is not a whole number, or too small.
+    """
+    for name, value, least in (("alternatives", alternatives, 0), ("num_beams", num_beams, 1)):
+        is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if value is not None and not (is_whole and value >= least):
+            raise ValueError(f"{name} is a whole number from {least} up, not {value!r}.")
+
+
 def _readings(placed: Sequence[PlacedPicture], found: Found, symbols: bool) -> Iterator[Reading]:
     """The readings of the pictures of a batch."""
     from inktex.tokenizer.compact_inktex import compact
@@ -550,6 +564,8 @@ def as_picture(source: Any) -> Any:
     """
     from PIL import Image
 
+    from inktex.modeling.pictures_inktex import download, is_url
+
     if isinstance(source, list | tuple):
         source = strokes_to_ink(source)
 
@@ -557,6 +573,8 @@ def as_picture(source: Any) -> Any:
         source = bytes(source)
     if isinstance(source, bytes) and source[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         source = read_inkml(io.BytesIO(source))
+    elif isinstance(source, str) and is_url(source) and source.lower().endswith(".inkml"):
+        source = read_inkml(io.BytesIO(download(source)))
     elif isinstance(source, str | Path) and str(source).lower().endswith(".inkml"):
         source = read_inkml(Path(source))
     if isinstance(source, Ink):

@@ -101,11 +101,15 @@ def make_optimizer(model: torch.nn.Module, config: OptimizerConfig) -> torch.opt
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True)
 
 
-def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
+def make_model(recipe: Recipe, tokens: int = 0) -> InktexForConditionalGeneration:
     """A fresh model, or the one of `recipe.init` with the recipe's changes to its configuration.
 
-    An encoder may have more dense layers than that of the checkpoint (see `grown`), and there may
-    be more tokens by now than it knows (see `widened`).
+    An encoder may have more dense layers than that of the checkpoint: see `grown`.
+
+    Args:
+        recipe: the run.
+        tokens: of the vocabulary that have to be known; where the checkpoint has fewer, it gets all
+            (see `widened`). Otherwise it keeps those that it has, and with them its ONNX graphs.
 
     Raises:
         ValueError: if another change needs weights that the checkpoint does not have.
@@ -116,8 +120,7 @@ def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
         return InktexForConditionalGeneration(config)
     init = str(pretrained_path()) if recipe.init == SHIPPED else recipe.init
     config = InktexConfig.from_pretrained(init)
-    is_narrow = config.decoder.vocab_size < len(VOCABULARY)
-    if is_narrow:  # the grammar of all tokens comes with them
+    if config.decoder.vocab_size < len(VOCABULARY):  # the grammar of all tokens comes with them
         decoder["grammar"] = config.decoder.grammar
     shallow = copy.deepcopy(config)
     config.encoder.update(recipe.encoder)
@@ -133,7 +136,15 @@ def make_model(recipe: Recipe) -> InktexForConditionalGeneration:
             f"The weights in {recipe.init} do not fit the recipe's encoder and decoder: {error}"
         ) from error
     model = grown(model, config) if deepens else model
+    is_narrow = model.config.decoder.vocab_size < tokens
     return widened(model, len(VOCABULARY), GRAMMAR) if is_narrow else model
+
+
+def _tokens(recipe: Recipe, examples: Sequence[AnyExample]) -> int:
+    """How many tokens of the vocabulary a run needs: all up to the last one that occurs."""
+    if recipe.synthesis.wide:
+        return len(VOCABULARY)
+    return 1 + max(int(example.tokens.max(initial=0)) for example in examples)
 
 
 def train(
@@ -172,7 +183,8 @@ def train(
     )
     set_seed(recipe.seed + accelerator.process_index)
     batches = planned_batches(recipe, examples)
-    model: Any = make_model(recipe)
+    tokens = _tokens(recipe, examples)
+    model: Any = make_model(recipe, tokens)
     if isinstance(batches, JointBatches):
         model = joint_model(recipe, model, batches)
     if recipe.optimizer.fixed_norms:
@@ -185,7 +197,7 @@ def train(
     learning = accelerator.unwrap_model(model)
     bare = _reader(learning)
     _check_shapes(recipe, bare.encoder.backbone.stride)
-    teacher = _teacher(recipe, accelerator)
+    teacher = _teacher(recipe, accelerator, tokens)
     average = WeightAverage(learning, recipe.optimizer.average, recipe.optimizer.start_share)
     progress = Progress()
     counts = TokenCounts()
@@ -390,11 +402,13 @@ def _fix_norms(model: torch.nn.Module) -> None:
             module.train(False)
 
 
-def _teacher(recipe: Recipe, accelerator: Accelerator) -> InktexForConditionalGeneration | None:
+def _teacher(
+    recipe: Recipe, accelerator: Accelerator, tokens: int
+) -> InktexForConditionalGeneration | None:
     """What the run starts from, which stays as it is; None if the recipe wants no teacher."""
     if not recipe.loss.distillation:
         return None
-    teacher = make_model(recipe).to(memory_format=torch.channels_last)
+    teacher = make_model(recipe, tokens).to(memory_format=torch.channels_last)
     return teacher.to(accelerator.device).eval().requires_grad_(False)
 
 

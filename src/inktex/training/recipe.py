@@ -195,6 +195,10 @@ class Recipe:
     thinner: ThinnerConfig | None = None
 
     def __post_init__(self) -> None:
+        for name in ("steps", "minutes"):
+            length = getattr(self, name)
+            if length is not None and length <= 0:
+                raise ValueError(f"{name} must be above 0, not {length}.")
         if self.loss.consistency and self.batch.variants < 2:
             raise ValueError("loss.consistency compares variants: set batch.variants to 2 or more.")
         if self.loss.distillation and self.init is None:
@@ -391,9 +395,18 @@ def _build(kind: Any, content: Mapping[str, Any], where: str) -> Any:
         elif isinstance(value, list):
             value = tuple(value)
         elif hints[name] is float and isinstance(value, int | str):
-            value = float(value)  # YAML reads 1e-3 as text
+            value = _number(value, f"{where}{name}")  # YAML reads 1e-3 as text
+        elif hints[name] in (int, int | None, float | None) and isinstance(value, str):
+            raise ValueError(f"{where}{name} is a number, not {value!r}.")
         values[name] = value
     return kind(**values)
+
+
+def _number(value: int | str, name: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"{name} is a number, not {value!r}.") from None
 
 
 def _plain(value: Any) -> Any:

@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
     # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024 thrashes.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     from inktex.processes import join_processes
-    from inktex.recognizer import fastest_engine, load, quiet_torch
+    from inktex.recognizer import fastest_engine, is_greedy, load, quiet_torch
 
     from .run import transcribe
     from .shards import Shards
@@ -144,6 +144,8 @@ def run(options: argparse.Namespace) -> int:
         if engine == AUTO:
             # Each engine has weights of its own: a run goes on with the one that it was begun with.
             engine = None if options.overwrite else shards.engine()
+            if not is_greedy(options.preset, 0, options.beams):
+                engine = "torch"
         if engine is None:
             engine = fastest_engine(
                 options.model,
