@@ -200,6 +200,15 @@ def test_wide_captions_are_canonical_and_hold_all_tokens() -> None:
     assert captions.draw(np.random.default_rng(1)) == words
 
 
+def test_captions_with_braces_of_their_own_are_not_drawn() -> None:
+    """A prime where there is a superscript makes `{ x ^ { 2 } } ^ { \\prime }`."""
+    config = RecombinationConfig(longest=80, verbatim=1.0, rare=1.0)
+    captions = Recombiner([["x", "^", "{", "2", "}"]], config, known=["x", "2", r"\prime"])
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        assert is_formula(RULES, [IDS[one] for one in captions.draw(rng)])
+
+
 def test_words_stay_words() -> None:
     config = RecombinationConfig(row=1.0, item=0.9, symbol=1.0, rare=1e-9, longest=80)
     captions = Recombiner([normalize(r"x \text{if} y > \mathbb{R}")] * 3, config)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["Turn", "find_turn"]
 
 _DOUBTFUL: Final = 0.2
-"""Scores below this say that something may be wrong with the picture. Of 87 upright photos 20 of the
-37 readings that are wrong have a lower one, and none that is right."""
+"""Scores below this say that something may be wrong with the picture. Of 87 upright photos 20 of
+the 37 readings that are wrong have a lower one, and none that is right."""
 _BETTER: Final = 3.0
-"""How many times as likely the reading of the turned picture has to be. Of 24 photos 20 are found so
-when they are turned; of 19 that are misread upright none is taken for turned."""
+"""How many times as likely the reading of the turned picture has to be. Of 24 photos 20 are found
+so when they are turned; of 19 that are misread upright none is taken for turned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.examples import items
+from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import (
     CELL_END,
     DELIMITER_PAIRS,
+    GRAMMAR,
     IDS,
     LINE_END,
     MATRIX_BEGIN,
@@ -40,6 +42,7 @@ _KINDS: Final[tuple[str, ...]] = (
 )
 """Symbols that may stand for one another."""
 
+_GRAMMAR: Final = Grammar(len(IDS), GRAMMAR)
 _RARE: Final = 3
 """Tokens that a caption is made to hold, at most."""
 WITHOUT_INK: Final = (r"\text", r"\mathbb", r"\overset", r"\underset", UNKNOWN_MARK)
@@ -149,8 +152,12 @@ class Recombiner:
                 tokens, weights = self.rare
                 token = tokens[int(rng.choice(len(tokens), p=weights))]
                 changed = with_token(changed, token, rng)
-            # What has changed places may want another style: limits, or none.
-            changed = normalize(" ".join(changed)) if config.rare else changed
+            if config.rare:
+                # What has changed places may want another style: limits, or none. And a second
+                # script on a base asks for braces, which no formula has by themselves.
+                changed = normalize(" ".join(changed))
+                if not is_formula(_GRAMMAR, [IDS[token] for token in changed]):
+                    continue
             if 0 < len(changed) <= config.longest:
                 return changed
 
