@@ -8,6 +8,7 @@ import torch
 from transformers import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
+from .alphabets_inktex import allowed_tokens
 from .repository_inktex import save_with_code
 from .thinning_inktex import save_thinner
 
@@ -81,6 +82,16 @@ class InktexProcessor(ProcessorMixin):
         save_thinner(self.image_processor.thinner, save_directory)
         save = super().save_pretrained
         return save_with_code(save, self.push_to_hub, save_directory, push_to_hub, **kwargs)
+
+    def allowed_tokens(self, alphabet: frozenset[str], size: int) -> torch.Tensor:
+        """`(size,)` bool: the tokens of an alphabet, and the structure of formulas.
+
+        Args:
+            alphabet: canonical tokens.
+            size: of the model's vocabulary.
+        """
+        words = self.tokenizer.convert_ids_to_tokens([*range(size)])
+        return torch.tensor(allowed_tokens(alphabet, words))
 
     @property
     def model_input_names(self) -> list[str]:

@@ -18,20 +18,18 @@ from pathlib import Path
 from statistics import mean
 from typing import Final
 
-import numpy as np
 from PIL import Image
 
 from inktex.arguments import positive
 from inktex.crohme_split import writer
 from inktex.examples import AnyExample, PictureExample
 from inktex.ink import Expression
-from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.recognizer import shipped_thinner
 from inktex.render import render
 from inktex.tokenizer.vocabulary_inktex import IDS
 from inktex.training.data import load_examples, load_expressions
 from inktex.training.loop import make_model, train
+from inktex.training.own import picture_example, published_processor
 from inktex.training.recipe import Recipe, load_recipe, recipe_path
 from inktex.training.sources import with_rehearsal
 from inktex.training.validation import validate
@@ -83,7 +81,11 @@ def main(arguments: list[str] | None = None) -> int:
     first = next(iter(recipes.values()))
     start = make_model(first)
     elsewhere = validate(start, development, first.batch).exp_rate
-    pictures = [[picture(one) for one in group] for group in groups]
+    processor = published_processor()
+    pictures = [
+        [picture_example(one.id, drawn(one), one.tokens, processor) for one in group]
+        for group in groups
+    ]
     scored = [group[TRAINED + CHOSEN :] for group in pictures]
     before = [validate(start, group, first.batch).exp_rate for group in scored]
     heading = f"{sum(map(len, scored))} pictures of these writers"
@@ -121,14 +123,9 @@ def groups_of_writers(expressions: list[Expression], count: int) -> list[list[Ex
     return groups
 
 
-def picture(expression: Expression) -> PictureExample:
+def drawn(expression: Expression) -> Image.Image:
     """An expression as a picture, as the folder of a user would give it."""
-    processor = InktexImageProcessor(
-        resolution=1.0, max_height=412, max_width=1702, thinner=shipped_thinner()
-    )
-    drawn = processor.draw(Image.fromarray(255 - render(expression.traces)))
-    tokens = np.array([IDS[token] for token in expression.tokens], dtype=np.int64)
-    return PictureExample(expression.id, drawn, tokens)
+    return Image.fromarray(255 - render(expression.traces))
 
 
 def fine_tune(

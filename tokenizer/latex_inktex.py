@@ -18,15 +18,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from .vocabulary_inktex import ALIASES as SPELLINGS
 from .vocabulary_inktex import (
     CELL_END,
     EXPANSIONS,
-    FOLDED,
     LINE_END,
     MATRIX_BEGIN,
     MATRIX_END,
     NOTHING_TOKEN,
+    RENAMED,
     STRUCTURAL_TOKENS,
     UNKNOWN_MARK,
     WORDS,
@@ -109,8 +108,7 @@ ARITIES = {
 # Other spellings of the same sign: what people write, and what MathML's entities are called.
 # Handwriting has no bold, upright or display style. A prime is no alias, since it is a script.
 ALIASES = {
-    **{alias: token for alias, token in SPELLINGS.items() if alias != "'"},
-    **FOLDED,
+    **{alias: token for alias, token in RENAMED.items() if alias != "'"},
     **_pairs(r"\lte \leq  \gte \geq  \cdotp \cdot  \infin \infty  \exist \exists"),
 }
 NEGATED = {"=": "\\neq", "\\in": "\\notin"}

@@ -34,6 +34,7 @@ __all__ = [
     "OPTIONAL_ARGUMENT_TOKENS",
     "PAD_TOKEN",
     "R2L_TOKEN",
+    "RENAMED",
     "SPECIAL_TOKENS",
     "STRUCTURAL_TOKENS",
     "SUBSCRIPT_LIMITS_OPERATORS",
@@ -334,6 +335,9 @@ ALIASES: Final[dict[str, str]] = {
     r"\omicron": "o",
 }
 """Other spelling -> the one canonical token."""
+
+RENAMED: Final[dict[str, str]] = {**ALIASES, **FOLDED}
+"""Whatever else one token may be called -> the canonical token."""
 
 EXPANSIONS: Final[dict[str, tuple[str, ...]]] = {
     r"\parallel": ("|", "|"),

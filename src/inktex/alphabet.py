@@ -10,12 +10,7 @@ from typing import Final
 from .modeling.alphabets_inktex import ALPHABETS
 from .network import hub_address, hub_answers
 from .tokenizer.latex_inktex import LatexError, normalize
-from .tokenizer.vocabulary_inktex import (
-    ALIASES,
-    EXPANSIONS,
-    FOLDED,
-    IDS,
-)
+from .tokenizer.vocabulary_inktex import EXPANSIONS, IDS, RENAMED
 
 __all__ = [
     "ALPHABET",
@@ -100,8 +95,7 @@ def spellings(tokens: Iterable[str]) -> Mapping[str, str]:
     known = set(tokens)
     found = {
         spelling: token
-        for table in (ALIASES, FOLDED)
-        for spelling, token in table.items()
+        for spelling, token in RENAMED.items()
         if token in known and spelling not in known
     }
     for spelling, parts in EXPANSIONS.items():
@@ -141,25 +135,23 @@ def find_alphabet(alphabet: Alphabet | None) -> frozenset[str] | None:
         given = Path(alphabet).read_text(encoding="utf-8").split()
     else:
         given = [*alphabet]
-    found: set[str] = set()
-    for token in given:
-        found.update(_canonical(token))
-    strange = sorted(str(token) for token in given if not _canonical(token) <= IDS.keys())
+    meant = [(str(token), _canonical(token)) for token in given]
+    strange = sorted(token for token, found in meant if not found <= IDS.keys())
     if strange:
         raise ValueError(
             f"The alphabet has what the vocabulary lacks: {' '.join(strange[:10])}. "
             "`inktex alphabet` lists what a model knows."
         )
-    if not found:
+    if not any(found for _, found in meant):
         raise ValueError("The alphabet is empty: name the tokens that may be written.")
-    return frozenset(found)
+    return frozenset().union(*(found for _, found in meant))
 
 
 def _canonical(token: object) -> set[str]:
     """The tokens that a spelling stands for; of commands with arguments the command alone."""
     if not isinstance(token, str):
         return {str(token)}
-    name = ALIASES.get(token) or FOLDED.get(token) or token
+    name = RENAMED.get(token, token)
     if name in EXPANSIONS:
         return {*EXPANSIONS[name]}
     if name in IDS:

@@ -414,6 +414,10 @@ class Recognizer(BaseRecognizer):
         from inktex.modeling.densenet_inktex import STRIDE
         from inktex.modeling.generation_inktex import generate_with_details
 
+        allowed = None
+        if alphabet is not None:
+            size = self.model.config.decoder.vocab_size
+            allowed = self.processor.allowed_tokens(alphabet, size)
         found = generate_with_details(
             self.model,
             self.image_processor.stack(drawn, return_tensors="pt"),
@@ -421,7 +425,7 @@ class Recognizer(BaseRecognizer):
             do_sample=False,
             max_new_tokens=MAX_TOKENS,
             num_return_sequences=alternatives + 1,
-            allowed_tokens=None if alphabet is None else self._allowed(alphabet),
+            allowed_tokens=allowed,
             **({} if num_beams is None else {"num_beams": num_beams}),
         )
         return Found(
@@ -431,16 +435,6 @@ class Recognizer(BaseRecognizer):
             None if found.attention is None else found.attention.cpu().numpy(),
             STRIDE,
         )
-
-    def _allowed(self, alphabet: frozenset[str]) -> Any:
-        """`(vocabulary,)` bool tensor."""
-        import torch
-
-        from inktex.modeling.alphabets_inktex import allowed_tokens
-
-        numbers = range(self.model.config.decoder.vocab_size)
-        words = self.processor.tokenizer.convert_ids_to_tokens([*numbers])
-        return torch.tensor(allowed_tokens(alphabet, words))
 
     def fingerprint(self) -> str:
         """See `BaseRecognizer`."""

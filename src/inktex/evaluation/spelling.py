@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from inktex.tokenizer.vocabulary_inktex import (
-    ALIASES,
     ARGUMENT_COUNTS,
     EXPANSIONS,
-    FOLDED,
     OPTIONAL_ARGUMENT_TOKENS,
+    RENAMED,
 )
 
 __all__ = ["normalize_spelling"]
@@ -103,7 +102,7 @@ class _Group:
 
 
 def _rename(token: str) -> Iterable[str]:
-    return EXPANSIONS.get(token) or (ALIASES.get(token) or FOLDED.get(token, token),)
+    return EXPANSIONS.get(token) or (RENAMED.get(token, token),)
 
 
 def _has_matching_braces(tokens: Sequence[str]) -> bool:

@@ -54,11 +54,11 @@ def wide_split(
     hands = _writers(development, fonts)
     known = set(hands.tokens())
     config = RecombinationConfig(
-        row=0.1, item=0.05, symbol=0.05, join=0.2, verbatim=0.6, rare=1e-9, longest=_LONGEST,
+        row=0.1, item=0.05, symbol=0.05, join=0.2, verbatim=0.6, longest=_LONGEST,
         lines=0.35 if split == "wide-structures" else 0.0,
         matrices=0.35 if split == "wide-structures" else 0.0,
     )  # fmt: skip
-    recombiner = Recombiner(load_captions(captions, "dev"), config, known=known)
+    recombiner = Recombiner(load_captions(captions, "dev"), config, known=known, whole=True)
     wanted = [t for t in INKED if t in known] if split == "wide-letters" else [*_STRUCTURES]
     rng = np.random.default_rng(_SEEDS[split])
     found: list[Example] = []

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import Pipeline
 
-from .alphabets_inktex import ALPHABETS, allowed_tokens
+from .alphabets_inktex import ALPHABETS
 from .generation_inktex import generate_with_probabilities
 from .pictures_inktex import picture_list
 
@@ -90,8 +90,6 @@ class InktexPipeline(Pipeline):
 
     def _allowed(self, alphabet: str | Iterable[str]) -> torch.Tensor:
         """`(vocabulary,)` bool: what may be written by an alphabet."""
-        tokenizer = self.processor.tokenizer
-        numbers = [*range(self.model.config.decoder.vocab_size)]
         if isinstance(alphabet, str):
             if alphabet not in ALPHABETS:
                 raise ValueError(
@@ -101,14 +99,17 @@ class InktexPipeline(Pipeline):
             tokens = ALPHABETS[alphabet]
         else:
             tokens = frozenset(alphabet)
-        strange = sorted(tokens - tokenizer.get_vocab().keys())
+        strange = sorted(tokens - self.processor.tokenizer.get_vocab().keys())
         if strange or not tokens:
             raise ValueError(
                 f"The alphabet has what the vocabulary lacks: {' '.join(strange[:10])}."
                 if strange
                 else "The alphabet is empty: name the tokens that may be written."
             )
-        return torch.tensor(allowed_tokens(tokens, tokenizer.convert_ids_to_tokens(numbers)))
+        mask: torch.Tensor = self.processor.allowed_tokens(
+            tokens, self.model.config.decoder.vocab_size
+        )
+        return mask
 
     def postprocess(self, model_outputs: dict[str, torch.Tensor], **_: Any) -> list[dict[str, Any]]:
         """Readings of one picture."""

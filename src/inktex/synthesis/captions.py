@@ -88,6 +88,8 @@ class Recombiner:
         captions: known captions in canonical style.
         config: how far to change them.
         known: tokens that can be written; others do not occur in what is drawn.
+        whole: whether symbols of the whole alphabet stand for one another, those among them that no
+            caption has, and what is drawn is brought to canonical style.
 
     Raises:
         ValueError: if there is no caption to start from.
@@ -98,8 +100,9 @@ class Recombiner:
         captions: Iterable[Sequence[str]],
         config: RecombinationConfig | None = None,
         known: Iterable[str] | None = None,
+        whole: bool = False,
     ) -> None:
-        self.config = config or RecombinationConfig()
+        self.config, self.whole = config or RecombinationConfig(), whole
         allowed = None if known is None else {*known, *STRUCTURAL_TOKENS}
         self.rows: dict[str, list[Row]] = {}
         self.items: list[Row] = []
@@ -119,12 +122,11 @@ class Recombiner:
         if not self.rows:
             raise ValueError("There is no caption to draw new ones from.")
         self.kinds: dict[str, tuple[list[str], NDArray[np.float64]]] = {}
-        is_wide = self.config.rare > 0
-        for kind in MORE_KINDS if is_wide else _KINDS:
+        for kind in MORE_KINDS if whole else _KINDS:
             members = [
                 token
                 for token in kind.split()
-                if token in counts or (is_wide and allowed is not None and token in allowed)
+                if token in counts or (whole and allowed is not None and token in allowed)
             ]
             weights = np.array([counts.get(t, 1) for t in members], dtype=float)
             weights = weights**self.config.flatten
@@ -152,7 +154,7 @@ class Recombiner:
                 tokens, weights = self.rare
                 token = tokens[int(rng.choice(len(tokens), p=weights))]
                 changed = with_token(changed, token, rng)
-            if config.rare:
+            if self.whole:
                 # What has changed places may want another style: limits, or none. And a second
                 # script on a base asks for braces, which no formula has by themselves.
                 changed = normalize(" ".join(changed))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.ink import bounding_box
-from inktex.tokenizer.vocabulary_inktex import UNKNOWN_MARK
+from inktex.tokenizer.vocabulary_inktex import FUNCTIONS, UNKNOWN_MARK
 
 from .box import Strokes, fit
 from .marks import mark
@@ -202,13 +202,7 @@ def _grown(token: str, factor: float) -> Maker:
 
 
 FUNCTION_LETTERS: Final[Mapping[str, str]] = {
-    **{
-        "\\" + name: name
-        for name in (
-            "cot sec csc arcsin arccos arctan sinh cosh tanh coth ln lg exp max min sup inf det "
-            "gcd dim ker arg deg sin cos tan log lim"
-        ).split()
-    },
+    **{token: token[1:] for token in sorted(FUNCTIONS)},
     r"\bmod": "mod",
     r"\Re": "Re",
     r"\Im": "Im",
@@ -226,6 +220,7 @@ DERIVED: Final[Mapping[str, Maker]] = {
     **{token: _letters(word) for token, word in FUNCTION_LETTERS.items()},
     **{rf"\mathbb{{{letter}}}": _double_struck(letter) for letter in ascii_uppercase},
     UNKNOWN_MARK: mark,
+    r"\binom": lambda draw, _: draw("(")[:1] + draw(")")[:1],  # of any size
     # capitals
     "O": _any(_tall("o", -1.0, 0.0), _tall("0", -1.0, 0.0)),
     "U": _tall("u", -1.0, 0.0),
@@ -423,13 +418,11 @@ def derive(token: str, draw: Draw, rng: Random) -> Strokes:
     r"""A symbol built from others.
 
     Args:
-        token: which one; of `DERIVED`, or `\binom` for a pair of brackets, one stroke each.
+        token: which one, of `DERIVED`.
         draw: gives the strokes of a token that the writer left.
         rng: source of all randomness.
 
     Raises:
         KeyError: if it cannot be built, or `draw` lacks what it takes.
     """
-    if token == r"\binom":
-        return draw("(")[:1] + draw(")")[:1]
     return DERIVED[token](draw, rng)

@@ -201,7 +201,7 @@ class Hands:
         """What can be written: what somebody left, and what can be built from that."""
         found = {*self.writers}
         hand = self.hand(np.random.default_rng(0))
-        for token in (*DERIVED, r"\binom"):
+        for token in DERIVED:
             try:
                 derive(token, hand.draw, hand.rng)
             except KeyError:
@@ -247,8 +247,7 @@ class Hand:
             if found:
                 return found[int(self.rng.integers(len(found)))]
         able = self.hands.writers.get(token, [])
-        is_derived = token in DERIVED or token == r"\binom"
-        if is_derived and (not able or self.rng.random() < self.hands.derived):
+        if token in DERIVED and (not able or self.rng.random() < self.hands.derived):
             return derive(token, self.draw, self.rng)
         if not able:
             raise KeyError(token)

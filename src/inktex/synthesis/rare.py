@@ -68,7 +68,16 @@ MORE_KINDS: Final[tuple[str, ...]] = (
     r"\ldots \cdots",
 )
 """Symbols that may stand for one another, of the whole alphabet."""
-_KIND: Final = {token: kind.split() for kind in reversed(MORE_KINDS) for token in kind.split()}
+_LETTERS: Final = tuple(r"a b c f i k m n p t u v x y z A B X \alpha \lambda \theta".split())
+_WORDS: Final = tuple(WORDS)
+_LOWER_TOKENS: Final = frozenset(_LOWER.split())
+_UPPER_TOKENS: Final = frozenset(_UPPER.split())
+_BINARY_TOKENS: Final = frozenset(_BINARY.split())
+_PREFIX_TOKENS: Final = frozenset(_PREFIX.split())
+_SUFFIX_TOKENS: Final = frozenset(_SUFFIX.split())
+_KIND: Final = {
+    token: frozenset(kind.split()) for kind in reversed(MORE_KINDS) for token in kind.split()
+}
 _CLOSING: Final = {close: open_ for open_, close in DELIMITER_PAIRS.items()}
 _RELATION_TOKENS: Final = frozenset(_RELATIONAL.split()) | RELATIONS
 
@@ -86,9 +95,9 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
         return out
     if token == r"\mathbb":
         letter = DOUBLE_STRUCK[int(rng.integers(len(DOUBLE_STRUCK)))]
-        return _replace(out, _UPPER.split(), [token, "{", letter, "}"], rng)
+        return _replace(out, _UPPER_TOKENS, [token, "{", letter, "}"], rng)
     if token == r"\text":
-        word = [*WORDS][int(rng.integers(len(WORDS)))]
+        word = _WORDS[int(rng.integers(len(_WORDS)))]
         return _insert(out, [token, "{", *word, "}"], rng)
     if token == r"\frac":
         return _insert(out, [token, "{", _letter(rng), "}", "{", _letter(rng), "}"], rng)
@@ -99,17 +108,17 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
     if token in (r"\overset", r"\underset"):
         over = ["?", "!", "*", r"\prime", _letter(rng)][int(rng.integers(5))]
         base = ["=", r"\rightarrow", r"\sim", r"\leq", _letter(rng)][int(rng.integers(5))]
-        return _replace(out, sorted(_RELATION_TOKENS), [token, "{", over, "}", "{", base, "}"], rng)
+        return _replace(out, _RELATION_TOKENS, [token, "{", over, "}", "{", base, "}"], rng)
     if token in (r"\xrightarrow", r"\xleftarrow"):
         label = [[_letter(rng)], ["n", r"\rightarrow", r"\infty"], ["f"]][int(rng.integers(3))]
-        return _replace(out, sorted(_RELATION_TOKENS), [token, "{", *label, "}"], rng)
+        return _replace(out, _RELATION_TOKENS, [token, "{", *label, "}"], rng)
     if token in (r"\overbrace", r"\underbrace"):
         mark = "^" if token == r"\overbrace" else "_"
         inner = [_letter(rng), "+", r"\cdots", "+", _letter(rng)]
         return _insert(out, [token, "{", *inner, "}", mark, "{", _letter(rng), "}"], rng)
     if token in ACCENTS:
         places = [
-            i for i, one in enumerate(out) if one in _KIND[_letter(rng)] or one in _UPPER.split()
+            i for i, one in enumerate(out) if one in _KIND[_letter(rng)] or one in _UPPER_TOKENS
         ]
         places = [
             i for i in places if out[i - 1 : i] != ["{"] or out[i - 2 : i - 1] != [r"\mathbb"]
@@ -131,9 +140,9 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
             place = places[int(rng.integers(len(places)))]
             return [*out[:place], token, *out[place:]]
         return [*out, token, r"\subset", _letter(rng)]
-    if token in _PREFIX.split():
+    if token in _PREFIX_TOKENS:
         return _insert(out, [token, _letter(rng)], rng)
-    if token in _SUFFIX.split():
+    if token in _SUFFIX_TOKENS:
         return _insert(
             out,
             [
@@ -145,38 +154,31 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
     if token == r"\bmod":
         return _insert(out, ["(", token, _letter(rng), ")"], rng)
     if token in FUNCTIONS:
-        return _replace(out, sorted(FUNCTIONS), [token], rng, [token, _letter(rng)])
+        return _replace(out, FUNCTIONS, [token], rng, [token, _letter(rng)])
     if token in BIG_OPERATORS:
-        return _replace(
-            out, sorted(BIG_OPERATORS), [token], rng, [token, "_", "{", "i", "}", _letter(rng)]
-        )
+        return _replace(out, BIG_OPERATORS, [token], rng, [token, "_", "{", "i", "}", _letter(rng)])
     if token == UNKNOWN_MARK:
-        return _replace(out, _LOWER.split() + _UPPER.split(), [token], rng)
-    kind = _KIND.get(token, _LOWER.split())
-    is_between = token in _BINARY.split() or token in _RELATION_TOKENS
+        return _replace(out, _LOWER_TOKENS | _UPPER_TOKENS, [token], rng)
+    kind = _KIND.get(token, _LOWER_TOKENS)
+    is_between = token in _BINARY_TOKENS or token in _RELATION_TOKENS
     return _replace(
         out, kind, [token], rng, [_letter(rng), token, _letter(rng)] if is_between else None
     )
 
 
 def _letter(rng: np.random.Generator) -> str:
-    letters = "a b c f i k m n p t u v x y z A B X \\alpha \\lambda \\theta".split()
-    return letters[int(rng.integers(len(letters)))]
+    return _LETTERS[int(rng.integers(len(_LETTERS)))]
 
 
 def _replace(
     tokens: list[str],
-    kind: Sequence[str],
+    kind: frozenset[str],
     new: list[str],
     rng: np.random.Generator,
     otherwise: list[str] | None = None,
 ) -> list[str]:
     """With one symbol of a kind exchanged; where there is none, `otherwise` put between items."""
-    known = frozenset(kind)
-    places = [
-        i for i, one in enumerate(tokens)
-        if one in known and not _in_word(tokens, i)
-    ]  # fmt: skip
+    places = [i for i, one in enumerate(tokens) if one in kind and not _in_word(tokens, i)]
     if not places:
         return _insert(tokens, otherwise or new, rng)
     place = places[int(rng.integers(len(places)))]

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from tqdm import tqdm
@@ -94,9 +94,7 @@ def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
     captions, faults = _captions(folder)
-    processor = InktexImageProcessor(
-        resolution=1.0, max_height=412, max_width=1702, thinner=shipped_thinner()
-    )
+    processor = published_processor()
     found: dict[str, AnyExample] = {}
     unknown: dict[str, list[str]] = defaultdict(list)
     skipped = 0
@@ -125,8 +123,7 @@ def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False
             elif path.suffix.lower() == ".inkml":
                 found[name] = from_expression(one)
             else:
-                numbers = np.array([IDS[token] for token in tokens], dtype=np.int64)
-                found[name] = PictureExample(name, processor.draw(str(path)), numbers)
+                found[name] = picture_example(name, str(path), tokens, processor)
         except LatexError as error:
             faults["whose caption is no LaTeX that can be parsed"].append(f"{name}: {error}")
         except (ValueError, OSError) as error:
@@ -147,6 +144,28 @@ def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False
     for name, example in found.items():
         (own.dev if name in dev else own.test if name in test else own.train).append(example)
     return own
+
+
+def published_processor() -> InktexImageProcessor:
+    """What brings pictures to the published scale, as `PictureExample` has them."""
+    return InktexImageProcessor(
+        resolution=1.0, max_height=412, max_width=1702, thinner=shipped_thinner()
+    )
+
+
+def picture_example(
+    name: str, picture: Any, tokens: Sequence[str], processor: InktexImageProcessor
+) -> PictureExample:
+    """A picture and its caption as an example.
+
+    Args:
+        name: of the example.
+        picture: whatever image processors take.
+        tokens: of the vocabulary.
+        processor: of `published_processor`.
+    """
+    numbers = np.array([IDS[token] for token in tokens], dtype=np.int64)
+    return PictureExample(name, processor.draw(picture), numbers)
 
 
 def _held_out(names: list[str]) -> tuple[set[str], set[str]]:

@@ -63,7 +63,7 @@ class SyntheticInk:
             from inktex.data.captions import load_captions
 
             self.wide_captions = Recombiner(
-                load_captions(config.captions), config, known=self.hands.tokens()
+                load_captions(config.captions), config, known=self.hands.tokens(), whole=True
             )
         self.morphing = Morphing(examples, config.morphing) if config.morphing else None
 
