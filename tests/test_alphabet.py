@@ -196,6 +196,7 @@ def test_wide_captions_are_canonical_and_hold_all_tokens() -> None:
     assert {t for t in INKED if not counts[t]} == set()
     assert counts[MATRIX_BEGIN] > 600
     assert counts[r"\text"] > 5
+    assert 20 < counts[UNKNOWN_MARK] < 300
     words = captions.draw(np.random.default_rng(1))
     assert captions.draw(np.random.default_rng(1)) == words
 

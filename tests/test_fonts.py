@@ -40,7 +40,7 @@ from inktex.data.fonts.sources import (
 )
 from inktex.data.fonts.symbols import CHARACTERS, GROUPS, character_group, visible_tokens
 from inktex.data.fonts.tracing import trace_strokes
-from inktex.tokenizer.vocabulary_inktex import ALIASES
+from inktex.tokenizer.vocabulary_inktex import ALIASES, UNKNOWN_MARK
 
 Polygon = list[tuple[int, int]]
 
@@ -230,6 +230,15 @@ def test_glyphs_of_another_character_are_left_out(tmp_path: Path) -> None:
     assert {"O", "0"} <= set(found), "these two may look the same"
 
 
+def test_characters_of_other_scripts_are_unknown_marks(tmp_path: Path) -> None:
+    blot = [box(0, 0, 600, 600)]
+    changed = {**GLYPHS, "あ": GLYPHS["E"][1:], "火": GLYPHS["X"], "水": blot}
+    _, result = extracted(build_font(tmp_path / "a.ttf", glyphs=changed))
+    marks = [one.character for one in result.glyphs if one.token == UNKNOWN_MARK]
+    assert marks == ["あ", "水"], "whatever they look like, but for the outline of an X"
+    assert result.left_out["same"] == 2
+
+
 def test_signs_at_the_wrong_height_are_left_out(tmp_path: Path) -> None:
     high = [bar(120, 640, 60, 480)]
     found, result = extracted(build_font(tmp_path / "a.ttf", glyphs={**GLYPHS, ",": high}))
@@ -347,7 +356,7 @@ def test_what_is_no_file_of_glyphs_is_said(tmp_path: Path) -> None:
 
 
 def test_every_visible_token_has_characters() -> None:
-    assert set(visible_tokens()) == set(CHARACTERS)
+    assert {*visible_tokens(), UNKNOWN_MARK} == set(CHARACTERS)
     assert not set(CHARACTERS) & set(ALIASES)
     for token, characters in CHARACTERS.items():
         assert len(set(characters)) == len(characters) > 0, token

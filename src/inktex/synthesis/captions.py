@@ -135,6 +135,8 @@ class Recombiner:
 
         rare = [t for t in (*INKED, *WITHOUT_INK) if allowed is None or t in allowed]
         weights = np.array([counts.get(token, 0) + 20.0 for token in rare]) ** -0.5
+        # A mark may look like anything, so that it takes more examples than a symbol.
+        weights *= np.where(np.array(rare) == UNKNOWN_MARK, 3.0, 1.0)
         self.rare = rare, weights / weights.sum()
 
     def draw(self, rng: np.random.Generator) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.examples import NONE, Example, items
-from inktex.tokenizer.vocabulary_inktex import BIG_OPERATORS
+from inktex.tokenizer.vocabulary_inktex import BIG_OPERATORS, UNKNOWN_MARK
 
 if TYPE_CHECKING:
     from inktex.data.fonts import FontGlyph
@@ -212,7 +212,10 @@ class Hands:
     def hand(self, rng: np.random.Generator) -> Hand:
         """A random writer, more often one who left much ink."""
         if self._chances is None:
-            counts = {w: sum(map(len, found.values())) for w, found in self.glyphs.items()}
+            counts = {
+                writer: sum(len(glyphs) for token, glyphs in found.items() if token != UNKNOWN_MARK)
+                for writer, found in self.glyphs.items()
+            }
             able = sorted(w for w, count in counts.items() if count >= _FEW) or sorted(counts)
             weights = np.sqrt([counts[w] for w in able])
             self._chances = able, weights / weights.sum()

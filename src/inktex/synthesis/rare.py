@@ -32,6 +32,8 @@ INKED: Final = tuple(
     if token not in {*SPECIAL_TOKENS, *STRUCTURAL_TOKENS, *FOLDED, UNKNOWN_MARK}
 )
 """The tokens that are written symbols."""
+_ALONE: Final = 0.3
+"""Share of the captions with an unknown mark that are nothing else."""
 DOUBLE_STRUCK: Final = ("R", "N", "Z", "Q", "C", "P", "E", "F", "H")
 
 _LOWER = (
@@ -158,6 +160,8 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
     if token in BIG_OPERATORS:
         return _replace(out, BIG_OPERATORS, [token], rng, [token, "_", "{", "i", "}", _letter(rng)])
     if token == UNKNOWN_MARK:
+        if rng.random() < _ALONE:
+            return [token]
         return _replace(out, _LOWER_TOKENS | _UPPER_TOKENS, [token], rng)
     kind = _KIND.get(token, _LOWER_TOKENS)
     is_between = token in _BINARY_TOKENS or token in _RELATION_TOKENS

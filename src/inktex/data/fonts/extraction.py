@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...extras import require
+from ...tokenizer.vocabulary_inktex import UNKNOWN_MARK
 
 require("train", "Reading fonts", "fontTools", "brotli", "skimage")
 
@@ -177,7 +178,10 @@ def extract_font(name: str, paths: list[Path]) -> Extraction:
                 if character not in traced:
                     traced[character] = _trace(outline, heights["cap_height"])
                 ink = traced[character]
-                reason = "empty" if ink is None else ink.why_left_out(token, heights["x_height"])
+                if ink is None:
+                    reason = "empty"
+                elif token != UNKNOWN_MARK:  # which may look like anything
+                    reason = ink.why_left_out(token, heights["x_height"])
             if reason is not None:
                 result.left_out[reason] += 1
             elif ink is not None:

@@ -25,7 +25,7 @@ __all__ = ["RECORD", "SOURCES", "FontSource", "debian_licence", "fetch", "find_s
 RECORD: Final = "source.json"
 """File in a font's folder that says where the font comes from, and its licence."""
 
-LETTERS: Final = ("letters", "capitals", "digits", "punctuation", "latin-1")
+LETTERS: Final = ("letters", "capitals", "digits", "punctuation", "latin-1", "other scripts")
 LATIN: Final = (*LETTERS, "signs")
 FULL: Final = GROUPS
 

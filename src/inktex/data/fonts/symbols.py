@@ -33,6 +33,15 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS = "0123456789"
 _ITSELF = _LETTERS + _DIGITS + "()[]/+=<>,.!:;?"
 
+_OTHER_SCRIPTS = (
+    "あおかきけさすたなにぬねはふほまみむめもやゆよれわを"
+    "アオキケサセタネホモヲ"
+    "水火金花車道国愛雨学手赤青空竹糸耳虫足村男町見貝森草音気年早"
+    "가나다라마바자차카타파한글말물밥집길눈봄별꽃"
+    "ЖжЮюЯяДЪ"
+)
+"""Characters of Japanese, Korean and Russian that no symbol of mathematics looks like."""
+
 CHARACTERS: Final[Mapping[str, str]] = {
     **{sign: sign for sign in _ITSELF},
     # Greek
@@ -208,6 +217,8 @@ CHARACTERS: Final[Mapping[str, str]] = {
     r"\tilde": "˜~",
     r"\dot": "˙",
     r"\ddot": "¨",
+    # what is no symbol
+    UNKNOWN_MARK: _OTHER_SCRIPTS,
 }
 """Token -> its characters, the likeliest form first; each is one Unicode character."""
 
@@ -282,6 +293,7 @@ GROUPS: Final[tuple[str, ...]] = (
     "greek capitals",
     "latin-1",
     "signs",
+    "other scripts",
 )
 """Classes of characters, as a font has them drawn by hand or not."""
 
@@ -292,6 +304,8 @@ def character_group(character: str) -> str:
     Args:
         character: one Unicode character.
     """
+    if character in _OTHER_SCRIPTS:
+        return "other scripts"
     if character.isascii():
         if character.isalpha():
             return "capitals" if character.isupper() else "letters"
