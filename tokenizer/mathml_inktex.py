@@ -80,7 +80,8 @@ def mathml_tree(
         display: as for `mathml`.
         marks: whether each element that is drawn has the number of its token as its `mathcolor`
             (`mark_number` reads it), and none stands for several.
-        signs: characters that are to be written for tokens instead of the usual ones.
+        signs: characters that are to be written for tokens instead of the usual ones; a letter for
+            itself stands upright.
 
     Raises:
         ValueError: with `marks`, if the tokens are not canonical, so that they have no numbers.
@@ -191,7 +192,7 @@ class _Writer:
             return self.leaf("mi", token[1:] if token != r"\bmod" else "mod")
         if token.isdigit():
             return self.leaf("mn", sign)
-        if token in UPRIGHT:
+        if token in UPRIGHT or self.signs.get(token) == token:
             return self.leaf("mi", sign, mathvariant="normal")
         if token in OPERATORS or (token not in IDENTIFIERS and not sign.isalpha()):
             return self.leaf("mo", sign)
