@@ -72,6 +72,7 @@ def mathml_tree(
     display: bool = True,
     marks: bool = False,
     signs: Mapping[str, str] | None = None,
+    stretch: bool = True,
 ) -> Element:
     """The MathML of tokens as a tree of elements, without namespace.
 
@@ -82,6 +83,7 @@ def mathml_tree(
             (`mark_number` reads it), and none stands for several.
         signs: characters that are to be written for tokens instead of the usual ones; a letter for
             itself stands upright.
+        stretch: whether delimiters stretch; round a matrix they always do.
 
     Raises:
         ValueError: with `marks`, if the tokens are not canonical, so that they have no numbers.
@@ -90,7 +92,7 @@ def mathml_tree(
     if marks and emit(tree) != [*tokens]:
         raise ValueError(f"{' '.join(tokens)} is not in canonical style.")
     root = Element("math", display="block" if display else "inline")
-    root.append(_Writer(display, marks, signs or {}).node(tree))
+    root.append(_Writer(display, marks, signs or {}, stretch).node(tree))
     return root
 
 
@@ -132,8 +134,10 @@ class _Item:
 class _Writer:
     """Walks the tree in the order of its tokens, and counts them."""
 
-    def __init__(self, display: bool, marks: bool, signs: Mapping[str, str]) -> None:
-        self.display, self.marks, self.signs = display, marks, signs
+    def __init__(
+        self, display: bool, marks: bool, signs: Mapping[str, str], stretch: bool
+    ) -> None:
+        self.display, self.marks, self.signs, self.stretch = display, marks, signs, stretch
         self.at = 0
         """Number of the next token."""
 
@@ -142,7 +146,8 @@ class _Writer:
 
     def row(self, row: Row) -> Element:
         items = [self.item(child) for child in row.children]
-        elements = [one.joined(self.display) for one in _fenced(self._merged(items), self.display)]
+        fenced = _fenced(self._merged(items), self.display, self.stretch)
+        elements = [one.joined(self.display) for one in fenced]
         return elements[0] if len(elements) == 1 else _element("mrow", *elements)
 
     def braced(self, row: Row) -> Element:
@@ -339,7 +344,7 @@ def _begins_term(last: _Item | None) -> bool:
     return last.token in RELATIONS | _SIGNED | {*DELIMITER_PAIRS, ",", ";", "*", r"\times", r"\cdot"}
 
 
-def _fenced(items: Iterable[_Item], display: bool) -> list[_Item]:
+def _fenced(items: Iterable[_Item], display: bool, stretch: bool) -> list[_Item]:
     """Items with each pair of delimiters, and what is between them, as one item."""
     out: list[_Item] = []
     open_: list[int] = []
@@ -355,8 +360,10 @@ def _fenced(items: Iterable[_Item], display: bool) -> list[_Item]:
                 out[number].element.set("stretchy", "false")
             open_ = [i for i in open_ if i < start]
             inner = [one.joined(display) for one in out[start + 1 :]]
-            out[start].element.attrib.update(form="prefix", stretchy="true")
-            item.element.attrib.update(form="postfix", stretchy="true")
+            stretches = stretch or any(one.token == "matrix" for one in out[start + 1 :])
+            stretchy = "true" if stretches else "false"
+            out[start].element.attrib.update(form="prefix", stretchy=stretchy)
+            item.element.attrib.update(form="postfix", stretchy=stretchy)
             whole = _element("mrow", out[start].element, *inner, item.element)
             out[start:] = [_Item("", whole, item.sub, item.sup)]
             continue

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from inktex.crohme_split import writer
 from inktex.ink import Expression
+from inktex.printed import PrintExample
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
 from inktex.tokenizer.vocabulary_inktex import (
     ARGUMENT_COUNTS,
@@ -107,7 +108,7 @@ class PictureExample:
         return np.full(len(self.tokens), NONE, dtype=np.int64)
 
 
-AnyExample = Example | PictureExample
+AnyExample = Example | PictureExample | PrintExample
 
 
 def from_expression(expression: Expression) -> Example:

@@ -31,7 +31,7 @@ def fill(
         count: of pictures.
 
     Returns:
-        `(count, height, width)`; 1 where it is filled, and above where filled twice.
+        `(count, height, width)`; 1 where it is filled, also where it is filled several times.
     """
     lengths = np.diff(offsets)
     following = np.arange(1, len(points) + 1)
@@ -74,7 +74,9 @@ def fill(
     total = count * height * (width + 2)
     sums = np.bincount(place, tall * (1 - beyond), total)
     sums += np.bincount(place + 1, tall * beyond, total)
-    return sums.reshape(count, height, width + 2).cumsum(axis=2)[:, :, :width]
+    filled = sums.reshape(count, height, width + 2).cumsum(axis=2)[:, :, :width]
+    # Some fonts have a polygon that runs the other way than the rest.
+    return np.minimum(np.abs(filled), 1.0)
 
 
 def _pieces(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,10 +1,11 @@
-"""Development splits of the whole alphabet, in the hands of writers that training does not see.
+"""Development splits of the whole alphabet, by writers and in type that training does not see.
 
 `wide-letters` are single lines in which every symbol of the alphabet occurs, `wide-structures` have
 matrices, lines under one another, accents and the like. Captions are those that
 `scripts/prepare_captions.py` held out; they are written by the held-out fonts of
-`scripts/prepare_fonts.py` and with the symbols of CROHME's development ink. The same files give the
-same splits.
+`scripts/prepare_fonts.py` and with the symbols of CROHME's development ink. `print` are the pictures
+of typeset formulas that `scripts/prepare_print.py` drew of them, in held-out faces and by another
+typesetter. The same files give the same splits.
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ import numpy as np
 
 from inktex.data.captions import load_captions
 from inktex.data.fonts import load_glyphs
-from inktex.examples import Example, from_expression
+from inktex.data.print import load_pictures
+from inktex.examples import Example, PictureExample, from_expression
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.hands import Hands, collect
 from inktex.synthesis.layout import PRINTED, lay_out
 from inktex.synthesis.rare import INKED, with_token
 from inktex.tokenizer.latex_inktex import normalize
+from inktex.tokenizer.vocabulary_inktex import IDS
 
-__all__ = ["WIDE_SPLITS", "wide_split"]
+__all__ = ["PRINT_SPLIT", "WIDE_SPLITS", "print_split", "wide_split"]
 
 WideSplit = Literal["wide-letters", "wide-structures"]
 WIDE_SPLITS: Final[tuple[WideSplit, ...]] = ("wide-letters", "wide-structures")
+PRINT_SPLIT: Final = "print"
 _SEEDS: Final = {"wide-letters": 101, "wide-structures": 202}
 _LONGEST: Final = 60
 _STRUCTURES: Final = tuple(
@@ -75,6 +81,39 @@ def wide_split(
             continue
         if len(tokens) <= _LONGEST:
             found.append(from_expression(ink))
+    return found
+
+
+def print_split(
+    printed: str, processor: InktexImageProcessor, count: int = 300
+) -> list[PictureExample]:
+    """The examples of the split `print`: grey pictures of several sizes, by the image processor.
+
+    A picture in which it finds no formula stays in the split, as an empty one.
+
+    Args:
+        printed: file of `scripts/prepare_print.py`.
+        processor: of `inktex.training.own.published_processor`.
+        count: how many, at most; they are taken evenly from all.
+
+    Raises:
+        FileNotFoundError: if the file is missing.
+        ValueError: if it is no such file, or has no pictures.
+    """
+    given = load_pictures(printed)
+    if not given:
+        raise ValueError(f"{printed} has no pictures for evaluation: make it anew with some.")
+    count = min(count, len(given))
+    found = []
+    for number in np.linspace(0, len(given), count, endpoint=False).astype(int).tolist():
+        one = given[number]
+        try:
+            picture = processor.draw(one.picture)
+        except ValueError:
+            side = PEN_WIDTH + MARGIN_BEFORE + MARGIN_AFTER
+            picture = np.zeros((side, side), dtype=np.uint8)
+        tokens = np.array([IDS[token] for token in one.tokens], dtype=np.int64)
+        found.append(PictureExample(f"{PRINT_SPLIT}:{number} {one.face}", picture, tokens))
     return found
 
 

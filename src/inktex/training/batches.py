@@ -20,6 +20,7 @@ from inktex.modeling.densenet_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.placing_inktex import place_picture
 from inktex.modeling.strokes_inktex import STROKE_RANGE, centre_lines
+from inktex.printed import PrintExample
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, dilate, draw
 from inktex.tokenizer.vocabulary_inktex import (
     EOS_TOKEN,
@@ -40,6 +41,7 @@ from .augmentation import (
     vary,
     vary_picture,
 )
+from .print_pictures import rasterize_print, vary_print
 from .synthetic import SyntheticInk
 
 PAD, EOS = IDS[PAD_TOKEN], IDS[EOS_TOKEN]
@@ -373,6 +375,9 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         if isinstance(example, PictureExample):
             example = vary_picture(example, augmentation, rng)
             raster = reduce_picture(example, factor, shape, config)
+        elif isinstance(example, PrintExample):
+            example = vary_print(example, augmentation, rng)
+            raster = Raster(*rasterize_print(example, factor, image_processor(config, shape), rng))
         else:
             example = vary(example, augmentation, rng)
             pen, given = draw_pen(augmentation, rng), draw_given(augmentation, rng)
@@ -387,6 +392,8 @@ def _plain(example: AnyExample, factor: float, shape: Shape, config: BatchConfig
     """The picture of an example as it is, drawn by the protocol."""
     if isinstance(example, PictureExample):
         return reduce_picture(example, factor, shape, config)
+    if isinstance(example, PrintExample):
+        return Raster(*rasterize_print(example, factor, image_processor(config, shape)))
     return rasterize(example, factor, PEN_WIDTH, shape, config)
 
 

@@ -205,6 +205,8 @@ class Recipe:
             raise ValueError("loss.distillation needs a teacher: set init to a checkpoint.")
         if self.optimizer.start_share and self.init is None:
             raise ValueError("optimizer.start_share needs a start: set init to a checkpoint.")
+        if self.thinner is not None and self.synthesis.print_share:
+            raise ValueError("A thinner learns of pens: set synthesis.print_share to 0.")
         if self.is_joint and self.batch.variants > 1:
             raise ValueError("thinner.share goes with one variant: set batch.variants to 1.")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inktex.examples import AnyExample, Example, from_expressions
+from inktex.examples import AnyExample, Example, PictureExample, from_expressions
 from inktex.synthesis.grammar import written_expressions
 
 from .recipe import Recipe
@@ -101,7 +101,7 @@ def _of_data(recipe: Recipe, skip_unknown: bool, skip_broken: bool) -> RecipeExa
     ]
     dev = load_examples(recipe.data, "dev", skip_broken)
     wide = _wide_development(recipe, dev) if recipe.synthesis.wide else []
-    return RecipeExamples(train, [*dev, *wide])
+    return RecipeExamples(train, [*dev, *wide, *_print_development(recipe)])
 
 
 def _wide_development(recipe: Recipe, dev: Sequence[Example]) -> list[Example]:
@@ -113,6 +113,17 @@ def _wide_development(recipe: Recipe, dev: Sequence[Example]) -> list[Example]:
         return []
     count = -(-len(dev) // len(WIDE_SPLITS))
     return [one for split in WIDE_SPLITS for one in wide_split(split, dev, captions, fonts, count)]
+
+
+def _print_development(recipe: Recipe) -> list[PictureExample]:
+    """Typeset formulas to choose by, if there are such among the examples."""
+    if recipe.synthesis.print is None or not recipe.synthesis.print_share:
+        return []
+    from inktex.evaluation.wide import print_split
+
+    from .own import published_processor
+
+    return print_split(recipe.synthesis.print, published_processor())
 
 
 def _written(recipe: Recipe, split: str) -> list[AnyExample]:

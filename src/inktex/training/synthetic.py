@@ -1,4 +1,4 @@
-"""Synthetic training examples: new captions, in the hands of training ink and of fonts."""
+"""Synthetic training examples: new captions in the hands of training ink and of fonts, and print."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inktex.examples import Example, from_expression
+from inktex.printed import PrintExample
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.hands import collect
 from inktex.synthesis.layout import PRINTED, lay_out
 from inktex.synthesis.morphing import Morphing
+
+from .print_pictures import draw_given_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,9 @@ class SynthesisConfig(RecombinationConfig):
         fonts: file of `scripts/prepare_fonts.py`, whose fonts are further writers; None for none.
         derived: of the symbols that a writer left no glyph of, and others did, the share that is
             built from what he left.
+        print: file of `scripts/prepare_print.py` with typeset formulas; None for none.
+        print_share: of all examples of an epoch that are typeset; they take the place of synthetic
+            ink, of which there is so much less.
     """
 
     share: float = 0.0
@@ -34,6 +40,8 @@ class SynthesisConfig(RecombinationConfig):
     captions: str = "data/captions"
     fonts: str | None = None
     derived: float = 0.5
+    print: str | None = None
+    print_share: float = 0.0
 
 
 class SyntheticInk:
@@ -44,7 +52,8 @@ class SyntheticInk:
         config: what is written.
 
     Raises:
-        FileNotFoundError: if captions or fonts are not where the configuration says.
+        FileNotFoundError: if captions, fonts or print are not where the configuration says.
+        ValueError: if there is to be more print than synthetic examples.
     """
 
     def __init__(self, examples: Sequence[Example], config: SynthesisConfig) -> None:
@@ -67,8 +76,22 @@ class SyntheticInk:
             )
         self.morphing = Morphing(examples, config.morphing) if config.morphing else None
 
-    def draw(self, rng: np.random.Generator, name: str = "synthetic") -> Example:
+        self.printed: Sequence[PrintExample] | None = None
+        self.print_share = 0.0
+        if config.print is not None and config.print_share and config.share:
+            from inktex.data.print import PrintedFormulas
+
+            if config.print_share > config.share:
+                raise ValueError("synthesis.print_share must not be above synthesis.share.")
+            self.printed = PrintedFormulas(config.print)
+            self.print_share = config.print_share / config.share
+
+    def draw(self, rng: np.random.Generator, name: str = "synthetic") -> Example | PrintExample:
         """A new example; the same random numbers give the same one."""
+        # Nothing is drawn from `rng` without print, so that runs of before stay as they were.
+        if self.printed is not None and rng.random() < self.print_share:
+            example = self.printed[int(rng.integers(len(self.printed)))]
+            return replace(example, id=name, given=draw_given_size(rng))
         is_wide = self.wide_share > 0 and rng.random() < self.wide_share
         while True:
             tokens = (self.wide_captions if is_wide else self.captions).draw(rng)

@@ -14,11 +14,10 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy import ndimage
 from tqdm import tqdm
 
 from inktex.filling import fill
+from inktex.printed import as_given
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.rare import INKED, with_token
 from inktex.tokenizer.latex_inktex import normalize
@@ -51,6 +50,8 @@ _STYLED: Final = 0.25
 """Share of the formulas in which some letters are bold, upright or calligraphic."""
 _INLINE: Final = 0.2
 """Share of the formulas that are set as within a line of text."""
+_SMALL: Final = 0.15
+"""Share of the formulas whose delimiters do not stretch, as where an author did not ask for it."""
 _SCRIPT: Final = {
     **{chr(ord("A") + i): chr(0x1D49C + i) for i in range(26)},
     **dict(zip("BEFHILMR", "ℬℰℱℋℐℒℳℛ", strict=True)),
@@ -150,14 +151,14 @@ def prepare_pictures(
         if drawn is None:
             out.left_out["not for mathtext"] += 1
             continue
-        picture = _as_given(drawn, rng)
+        picture = as_given(1.0 - drawn / 255, rng)
         out.pictures.append(PrintPicture(tokens, "mathtext cm", picture))
         progress.update()
     settled = _settled(_held_out(captions, rng), faces, rng, out.left_out)
     while len(out.pictures) < count:
         tokens, face, glyphs = next(settled)
         em = float(np.exp(rng.uniform(*np.log(_EMS))))
-        out.pictures.append(PrintPicture(tokens, face, _as_given(_drawn(glyphs, em), rng)))
+        out.pictures.append(PrintPicture(tokens, face, as_given(_drawn(glyphs, em), rng)))
         progress.update()
     progress.close()
 
@@ -187,11 +188,12 @@ def _settled(
     weights = np.array([weight for _, weight in faces])
     failures = 0
     for tokens in captions:
-        display, signs = bool(rng.random() >= _INLINE), _forms(tokens, rng)
+        display, stretch = bool(rng.random() >= _INLINE), bool(rng.random() >= _SMALL)
+        signs = _forms(tokens, rng)
         for number in rng.choice(len(faces), len(faces), replace=False, p=weights / weights.sum()):
             face = faces[number][0]
             try:
-                glyphs = typeset(tokens, face, display, signs)
+                glyphs = typeset(tokens, face, display, signs, stretch)
             except MissingGlyphError as error:
                 left_out[str(error)] += 1
                 continue
@@ -225,8 +227,8 @@ def _forms(tokens: Sequence[str], rng: np.random.Generator) -> dict[str, str]:
     return signs
 
 
-def _drawn(glyphs: Sequence[PlacedGlyph], em: float) -> NDArray[np.uint8]:
-    """A formula black on white, with a margin."""
+def _drawn(glyphs: Sequence[PlacedGlyph], em: float) -> NDArray[np.float64]:
+    """How much of each pixel a formula fills, with a margin."""
     points = np.concatenate(
         [one.outline.points * np.array(one.place[2:]) + np.array(one.place[:2]) for one in glyphs]
     )
@@ -234,17 +236,4 @@ def _drawn(glyphs: Sequence[PlacedGlyph], em: float) -> NDArray[np.uint8]:
     margin = 4.0
     points = (points - points.min(axis=0)) * em + margin
     width, height = np.ceil(points.max(axis=0) + margin).astype(int).tolist()
-    filled = fill(points, np.concatenate([[0], np.cumsum(lengths)]), width, height)[0]
-    return np.rint(255 * (1 - filled.clip(0, 1))).astype(np.uint8)
-
-
-def _as_given(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A black and white picture as a screenshot or a scan has it."""
-    grey = picture.astype(np.float64) / 255
-    if rng.random() < 0.5:
-        grey = ndimage.gaussian_filter(grey, rng.uniform(0.2, 0.6))
-    paper, ink = rng.uniform(0.85, 1.0), rng.uniform(0.0, 0.35)
-    if rng.random() < 0.1:
-        paper, ink = 1 - paper, 1 - ink
-    levels = np.rint(255 * (ink + (paper - ink) * grey)).astype(np.uint8)
-    return np.asarray(Image.fromarray(levels))
+    return fill(points, np.concatenate([[0], np.cumsum(lengths)]), width, height)[0]

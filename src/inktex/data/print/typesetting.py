@@ -120,20 +120,20 @@ def typeset(
     face: Face,
     display: bool = True,
     signs: Mapping[str, str] | None = None,
+    stretch: bool = True,
 ) -> list[PlacedGlyph]:
     """Glyphs and rules of a formula.
 
     Args:
         tokens: in canonical style.
         face: to set them in.
-        display: as for `mathml_tree`.
-        signs: as for `mathml_tree`.
+        display, signs, stretch: as for `mathml_tree`.
 
     Raises:
         MissingGlyphError: if the face lacks a glyph, so that a box or nothing would stand there.
         ValueError: if the tokens are not canonical, or cannot be set.
     """
-    tree = _adapted(mathml_tree(tokens, display, marks=True, signs=signs))
+    tree = _adapted(mathml_tree(tokens, display, True, signs, stretch))
     try:
         root = Math(tree, size=_SIZE, font=face.path).node
     except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError) as error:
