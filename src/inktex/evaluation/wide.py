@@ -3,9 +3,9 @@
 `wide-letters` are single lines in which every symbol of the alphabet occurs, `wide-structures` have
 matrices, lines under one another, accents and the like. Captions are those that
 `scripts/prepare_captions.py` held out; they are written by the held-out fonts of
-`scripts/prepare_fonts.py` and with the symbols of CROHME's development ink. `print` are the pictures
-of typeset formulas that `scripts/prepare_print.py` drew of them, in held-out faces and by another
-typesetter. The same files give the same splits.
+`scripts/prepare_fonts.py` and with the symbols of CROHME's development ink. `print` are the
+pictures of typeset formulas that `scripts/prepare_print.py` drew of them, in held-out faces and by
+another typesetter. The same files give the same splits.
 """
 
 from __future__ import annotations

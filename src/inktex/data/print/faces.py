@@ -64,7 +64,7 @@ FACES: Final[tuple[FaceSource, ...]] = (
 
 
 def fetch_faces(folder: Path, say: Callable[[str], None] = print) -> list[str]:
-    """Fetch the faces of the list; arguments and result as for `inktex.data.fonts.sources.fetch`."""
+    """Fetch the faces of the list; arguments, result as of `inktex.data.fonts.sources.fetch`."""
     missing = fetch(folder, [one.source for one in FACES if one.source is not None], say)
     for packed in sorted(folder.glob("*/*.woff2")):
         _unpack(packed)

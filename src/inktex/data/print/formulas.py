@@ -102,9 +102,9 @@ def save_formulas(
             tokens=np.array([IDS[t] for one in formulas for t in one.tokens], dtype=np.int16),
             glyph_outline=np.array(used, dtype=np.int32),
             glyph_token=_joined([np.array(one.glyph_tokens) for one in formulas], np.int16),
-            glyph_place=np.concatenate([np.zeros((0, 4)), *(one.places for one in formulas)]).astype(
-                np.float32
-            ),
+            glyph_place=np.concatenate(
+                [np.zeros((0, 4)), *(one.places for one in formulas)]
+            ).astype(np.float32),
             picture_face=np.array([faces.index(one.face) for one in pictures], dtype=np.int8),
             picture_tokens=_counts([one.tokens for one in pictures], np.int16),
             picture_token=np.array([IDS[t] for one in pictures for t in one.tokens], np.int16),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -39,7 +40,7 @@ def outline_of(operators: Sequence[Any], em: float) -> Outline:
     """
     polygons: list[list[NDArray[np.float64]]] = []
     for operator in operators:
-        points, is_control = operator.points()
+        points, _ = operator.points()
         given = [np.array([one.x, -one.y], dtype=np.float64) / em for one in points]
         if len(given) == 1 and type(operator).__name__ == "Moveto":
             polygons.append([given[0]])
@@ -68,7 +69,7 @@ def _flattened(curve: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
     for number in range(1, pieces + 1):
         share, points = number / pieces, curve
         while len(points) > 1:
-            points = [a + (b - a) * share for a, b in zip(points, points[1:], strict=False)]
+            points = [a + (b - a) * share for a, b in pairwise(points)]
         found.append(points[0])
     return found
 
