@@ -23,7 +23,7 @@ STRUCTURES = {
     r"\binom n k": '<mfrac linethickness="0"><mi>n</mi><mi>k</mi></mfrac>',
     r"\sqrt x": "<msqrt><mi>x</mi></msqrt>",
     r"\sqrt[3]{x}": "<mroot><mi>x</mi><mn>3</mn></mroot>",
-    r"\sqrt[\left]\right]{x}": "<mroot><mi>x</mi>",
+    r"\sqrt[{[a]}]{x}": "<mroot><mi>x</mi><mrow>",
     r"x_i^2": "<msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup>",
     r"f'": "<msup><mi>f</mi><mo>′</mo></msup>",
     r"{}_n C": "<msub><mrow /><mi>n</mi></msub>",
@@ -51,13 +51,25 @@ STRUCTURES = {
     r"(x": '<mo stretchy="false">(</mo>',
     r"\not \subset": '<mo lspace="0.278em" rspace="0.278em">⊄</mo>',
     r"\begin{pmatrix}a&b\\c&d\end{pmatrix}": "<mtd><mi>a</mi></mtd><mtd><mi>b</mi></mtd>",
-    r"\begin{cases}a&b\\c\end{cases}": 'stretchy="true">{</mo><mtable columnspacing="1em" columnalign="left">',
+    r"\begin{cases}a&b\\c\end{cases}": '<mtable columnspacing="1em" columnalign="left">',
     r"x=1\\y=-2": '<mtable columnalign="right left" columnspacing="0em">',
     r"x\\y=2": '<mtable columnalign="left">',
     r"3.14": "<mn>3.14</mn>",
     r"a=-b": '<mo form="prefix">−</mo>',
     r"\Gamma": '<mi mathvariant="normal">Γ</mi>',
 }  # fmt: skip
+
+
+def index_brackets(tokens: list[str]) -> set[int]:
+    """The tokens around the index of a root, which have no ink."""
+    if r"\sqrt" not in tokens or tokens[tokens.index(r"\sqrt") + 1] != "[":
+        return set()
+    start = depth = tokens.index(r"\sqrt") + 1
+    for place in range(start + 1, len(tokens)):
+        depth += (tokens[place] == "{") - (tokens[place] == "}")
+        if tokens[place] == "]" and depth == start:
+            return {start, place}
+    return set()
 
 
 @pytest.mark.parametrize("latex", STRUCTURES)
@@ -77,10 +89,7 @@ def test_marks_name_the_token_of_each_element(latex: str) -> None:
         if number >= 0:
             marked.setdefault(number, set()).add((element.text or element.tag)[:1])
     inked = {i for i, one in enumerate(tokens) if one not in STRUCTURAL_TOKENS}
-    brackets = {i for i, one in enumerate(tokens[:-1], 1) if one == r"\sqrt" and tokens[i] == "["}
-    inked -= {j for i in brackets for j in (i, tokens.index("]", i))} if "left" not in latex else {
-        *brackets, 4
-    }  # fmt: skip
+    inked -= index_brackets(tokens)
     slashes = {i for i, one in enumerate(tokens) if one == r"\not"}
     assert marked.keys() == inked - slashes
     for number, texts in marked.items():

@@ -1,4 +1,4 @@
-"""Synthetic training examples: new captions in the hands of training ink and of fonts, and print."""
+"""Synthetic training examples: new captions by the writers of training ink and fonts, and print."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

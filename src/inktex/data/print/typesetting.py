@@ -151,8 +151,13 @@ def typeset(
 
 
 def _adapted(tree: Element) -> Element:
-    """The tree with what ziamath writes in another way."""
-    for element in tree.iter():
+    """The tree with what ziamath writes in another way.
+
+    Each row is laid out twice, and so is all within it: a row that is alone in another one goes.
+    """
+    for element in [*tree.iter()]:
+        if element.tag in ("math", "mtd") and [one.tag for one in element] == ["mrow"]:
+            element[:] = element[0][:]
         if element.tag in ("mover", "munder"):
             base, beside = element
             if element.get("accent") == "true" and beside.tag == "mo":
