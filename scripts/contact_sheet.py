@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         moved = rng.choice(len(real), half, replace=False)
         shown = [(pen.between_hands(real[index], rng), "moved") for index in moved]
     else:
-        shown = [(pen.draw(rng), "synthetic") for _ in range(half)]
+        shown = [(pen.write(rng), "synthetic") for _ in range(half)]
     chosen = rng.choice(len(real), options.count - half, replace=False)
     shown += [(real[index], "real") for index in chosen]
     order = rng.permutation(len(shown))

@@ -167,7 +167,7 @@ def test_synthetic_ink_is_what_its_caption_says(ink: list[Example]) -> None:
     """The structure is read again from where the symbols stand."""
     writer_of = SyntheticInk(ink, SynthesisConfig(share=0.5))
     for seed in range(150):
-        example = writer_of.draw(np.random.default_rng(seed))
+        example = writer_of.write(np.random.default_rng(seed))
         tokens = example.caption
         inked = [i for i, token in enumerate(tokens) if token not in STRUCTURAL_TOKENS]
         degrees = {

@@ -92,6 +92,10 @@ class SyntheticInk:
         if self.printed is not None and rng.random() < self.print_share:
             example = self.printed[int(rng.integers(len(self.printed)))]
             return replace(example, id=name, given=draw_given_size(rng))
+        return self.write(rng, name)
+
+    def write(self, rng: np.random.Generator, name: str = "synthetic") -> Example:
+        """A new example in ink; the same random numbers give the same one."""
         is_wide = self.wide_share > 0 and rng.random() < self.wide_share
         while True:
             tokens = (self.wide_captions if is_wide else self.captions).draw(rng)

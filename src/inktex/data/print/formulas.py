@@ -86,7 +86,7 @@ def save_formulas(
     points = np.concatenate([np.zeros((0, 2)), *(one.points for one in outlines)]) / _UNIT
     if np.abs(points).max(initial=0) > np.iinfo(np.int16).max:
         raise ValueError("An outline is larger than 16 ems.")
-    faces = sorted({one.face for one in [*formulas, *pictures]})
+    faces = sorted({*(one.face for one in formulas), *(one.face for one in pictures)})
     lengths = [np.diff(one.offsets) for one in outlines]
     with new_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(

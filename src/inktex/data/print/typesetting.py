@@ -7,6 +7,7 @@ and rules are taken from the tree that ziamath lays out, not from its SVG.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from ziamath.drawable import Glyph as DrawnGlyph
 from ziamath.drawable import HLine
 from ziamath.mathfont import MathFont
 from ziamath.mathtable import AssembledGlyph
-from ziamath.nodes import Mnode
+from ziamath.nodes.mnode import Mnode
 from ziamath.nodes.munderover import Mover
 from ziamath.zmath import Math, loadedfonts
 
@@ -47,7 +48,7 @@ class MissingGlyphError(ValueError):
     """A face lacks a glyph."""
 
 
-class _LabelledArrow(Mover, tag=_ARROW):  # type: ignore[call-arg, misc]
+class _LabelledArrow(Mover, tag=_ARROW):
     """An arrow as long as the label over it; ziamath stretches the label's side alone."""
 
     def __init__(self, element: Element, parent: Any, **kwargs: Any) -> None:
@@ -90,7 +91,7 @@ class Face:
         self.name, self.path = name, None if path is None else str(path)
         try:
             self.font: Any = loadedfonts["default"] if path is None else MathFont(path, _SIZE)
-        except (OSError, ValueError, KeyError, IndexError) as error:
+        except (OSError, ValueError, LookupError, struct.error) as error:
             raise ValueError(f"{path} is no font to typeset formulas with: {error}") from error
         if self.path is not None:
             loadedfonts[self.path] = self.font
