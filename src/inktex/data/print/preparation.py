@@ -171,8 +171,7 @@ def _held_out(captions: Sequence[Sequence[str]], rng: np.random.Generator) -> It
     while True:
         tokens = recombiner.draw(rng)
         if rng.random() < 0.5:
-            token = wanted[int(rng.permutation(len(wanted))[turn % len(wanted)])]
-            tokens = normalize(" ".join(with_token(tokens, token, rng)))
+            tokens = normalize(" ".join(with_token(tokens, wanted[turn % len(wanted)], rng)))
             turn += 1
         if len(tokens) <= _EVALUATED.longest and PRINTABLE.issuperset(tokens):
             yield tokens
