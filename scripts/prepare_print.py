@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def report(left_out: Counter[str], count: int) -> None:
     """Print why formulas were left out for a face."""
-    print(f"Left out of {count} formulas for a face, {left_out.total()} times, mostly:")
+    print(f"Left out for a face, of {count} formulas: {left_out.total() or 'none'}.")
     for reason, number in left_out.most_common(12):
         print(f"  {number:5} {reason}")
 
