@@ -24,11 +24,12 @@ from typing import Any
 
 from inktex import Recognizer
 from inktex.alphabet import ALPHABET
-from inktex.card import model_card, score_table
 from inktex.evaluation.reading import write_json
-from inktex.hub import code_files, export
+from inktex.modeling.repository_inktex import code_files
 from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner, save_thinner
 from inktex.onnx.export import update_shipped
+from inktex.release.card import model_card, score_table
+from inktex.release.export import export
 from inktex.training.average import AVERAGE
 from inktex.training.loop import BEST, CURVE, MACHINE, RECIPE
 from inktex.training.pairs import RECORD as THINNER_RECORD

@@ -10,8 +10,8 @@ from typing import Any
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError
 
-from inktex.card import LIMITS, score_table
 from inktex.recognizer import pretrained_path
+from inktex.release.card import LIMITS, score_table
 
 RECORD = "training.json"
 

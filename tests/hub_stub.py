@@ -139,9 +139,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._missing("RepoNotFound")
             return
         if match := re.fullmatch(r"/preupload/(.+)", rest):
+            there = self._files(repository, match[1]) or {}
             files = [
                 {
                     "path": one["path"],
+                    # As the Hub says it, so that the client does not send what is there.
+                    "oid": self._content_id(repository, there, one["path"]),
                     "uploadMode": "lfs" if one["path"].endswith(".safetensors") else "regular",
                     "shouldIgnore": False,
                 }
@@ -150,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, {"files": files})
         elif match := re.fullmatch(r"/commit/(.+)", rest):
             self._commit(repository, name, match[1], bool(query.get("create_pr")), body)
-        elif match := re.fullmatch(r"/tree/([^/]+)(?:/(.*))?", rest):
+        elif match := re.fullmatch(r"/tree/(refs/pr/\d+|[^/]+)(?:/(.*))?", rest):
             files_ = self._files(repository, match[1])
             if files_ is None:
                 self._missing("RevisionNotFound")
@@ -273,6 +276,12 @@ class _Handler(BaseHTTPRequestHandler):
             digest = hashlib.sha256(content).hexdigest()
             entry["lfs"] = {"oid": digest, "size": len(content), "pointerSize": 134}
         return entry
+
+    def _content_id(self, repository: Repository, files: dict[str, bytes], path: str) -> str | None:
+        if path not in files:
+            return None
+        is_large = path in repository.large
+        return hashlib.sha256(files[path]).hexdigest() if is_large else oid(files[path])
 
     def _sha(self, repository: Repository) -> str:
         return hashlib.sha1(str(len(repository.commits)).encode()).hexdigest()

@@ -12,8 +12,8 @@ import yaml
 from safetensors.torch import load_file, save_file
 from script_loading import load_script
 
-from inktex.card import model_card, score_table, training_minutes
 from inktex.modeling.thinning_inktex import Thinner
+from inktex.release.card import model_card, score_table, training_minutes
 from inktex.training.thinner_net import ThinnerNet, folded
 
 SCORES = {

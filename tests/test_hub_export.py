@@ -16,8 +16,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from inktex.hub import code_files, export
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.modeling.repository_inktex import code_files
+from inktex.release.export import export
 from inktex.render import render
 
 LIBRARIES = {

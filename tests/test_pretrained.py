@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import inktex
-from inktex.card import model_card, score_table
 from inktex.evaluation.spelling import normalize_spelling
-from inktex.hub import code_files
+from inktex.modeling.repository_inktex import code_files
+from inktex.release.card import model_card, score_table
 
 EXAMPLE = "spaces_app/examples/integral_limit.png"
 CAPTION = r"\int g = \lim \limits _ { n \rightarrow \infty } \int g _ { n }"

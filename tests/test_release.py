@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,25 +18,19 @@ import yaml
 from huggingface_hub import HfApi
 from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
-from script_loading import load_script
 
 import inktex
 from hub_stub import READER, TOKEN, Hub, serve
-from inktex.card import training_minutes
 from inktex.dataset_cards import build_crohme_card, build_ink
-from inktex.hub import code_files, export
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.modeling.repository_inktex import code_files
 from inktex.recognizer import Recognizer
-from inktex.release import (
-    CARD,
-    MANIFEST,
-    ReleaseError,
-    build_model,
-    build_space,
-    publish,
-    verify_files,
-    verify_model,
-)
+from inktex.release import command
+from inktex.release.card import training_minutes
+from inktex.release.export import export
+from inktex.release.publish import MANIFEST, publish
+from inktex.release.repository import CARD, build_model, build_space
+from inktex.release.verification import ReleaseError, verify_files, verify_model
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import make_model, make_processor, save_model
@@ -261,8 +254,8 @@ def test_large_files_that_have_arrived_are_not_sent_again(
     original = HfApi.create_commit
     whole = original
 
-    def only_large(self: HfApi, repository: str, operations: Any, **kwargs: Any) -> Any:
-        self.preupload_lfs_files(repository, operations, repo_type="model", revision="main")
+    def only_large(self: HfApi, repo_id: str, operations: Any, **_: Any) -> Any:
+        self.preupload_lfs_files(repo_id, operations, repo_type="model", revision="main")
         return interrupted()
 
     monkeypatch.setattr(HfApi, "create_commit", only_large)
@@ -359,7 +352,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("inktex.release.write_json", full)
+    monkeypatch.setattr("inktex.release.repository.write_json", full)
     with pytest.raises(OSError, match="No space left"):
         build_model(recognizer, RECORD, tmp_path / "model", NAME)
     assert list(tmp_path.iterdir()) == []
@@ -476,14 +469,9 @@ for number, part in enumerate((reader.model, reader.processor)):
             assert "auto_map" in json.loads(files[settings])
 
 
-@pytest.fixture
-def script(repository: Path) -> ModuleType:
-    return load_script(repository, "push_to_hub")
-
-
 def test_one_command_verifies_and_publishes_all(
-    script: ModuleType,
     recognizer: Recognizer,
+    repository: Path,
     hub: Hub,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -491,17 +479,20 @@ def test_one_command_verifies_and_publishes_all(
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    monkeypatch.setattr(script, "EXAMPLES", tmp_path)  # an untrained model reads without end
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(
+        repository / "spaces_app", "spaces_app", ignore=shutil.ignore_patterns("*.png")
+    )  # an untrained model reads without end
     source = export(recognizer.model, tmp_path / "source", recognizer.processor)
     common = ["--source", str(source), "--output", str(tmp_path / "out"), "--pictures", "2"]
     names = [
         "--model-repository", NAME, "--space", "me/space", "--crohme-card", "me/crohme",
         "--ink", "me/ink", "--count", "20",
     ]  # fmt: skip
-    assert script.main([*common, *names]) == 2
+    assert command.main([*common, *names]) == 2
     assert "has no training.json" in capsys.readouterr().err
     (source / "training.json").write_text(json.dumps(RECORD))
-    assert script.main([*common, *names]) == 0
+    assert command.main([*common, *names]) == 0
     assert {name for _, name in hub.repositories} == {NAME, "me/space", "me/crohme", "me/ink"}
     assert hub.repositories["spaces", "me/space"].variables == {"INKTEX_MODEL": NAME}
     told = capsys.readouterr()
@@ -510,16 +501,19 @@ def test_one_command_verifies_and_publishes_all(
 
 
 def test_a_dry_run_sends_nothing(
-    script: ModuleType,
     recognizer: Recognizer,
+    repository: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("inktex.release._reading_faults", lambda *_: [])  # verified above
-    monkeypatch.setattr(script, "EXAMPLES", tmp_path)
+    monkeypatch.setattr(
+        "inktex.release.verification._reading_faults", lambda *_: []
+    )  # verified above
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(repository / "spaces_app", "spaces_app", ignore=shutil.ignore_patterns("*.png"))
     source = export(recognizer.model, tmp_path / "source", recognizer.processor)
     (source / "training.json").write_text(json.dumps(RECORD))
     common = ["--source", str(source), "--output", str(tmp_path / "out"), "--pictures", "1"]
-    assert script.main([*common, "--dry-run"]) == 0
+    assert command.main([*common, "--dry-run"]) == 0
     for name in ("model", "space", "crohme"):
         assert (tmp_path / "out" / name / CARD).is_file()

@@ -6,16 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inktex.modeling.repository_inktex import code_files, update
-
-from .files import new_folder
+from ..files import new_folder
+from ..modeling.repository_inktex import update
 
 if TYPE_CHECKING:
     import torch
 
-    from inktex.modeling import InktexForConditionalGeneration, InktexProcessor
+    from ..modeling import InktexForConditionalGeneration, InktexProcessor
 
-__all__ = ["code_files", "export"]
+__all__ = ["export", "write_model"]
 
 
 def export(
@@ -39,24 +38,29 @@ def export(
     """
     folder = Path(folder)
     with new_folder(folder) as partial:
-        _write_model(model, partial)
-        (processor or _default_processor()).save_pretrained(partial)
+        write_model(model, partial, processor)
     return folder
 
 
-def _default_processor() -> InktexProcessor:
-    from inktex.modeling import InktexImageProcessor, InktexProcessor
-    from inktex.tokenizer.tokenization_inktex import build_tokenizer
-
-    return InktexProcessor(InktexImageProcessor(), build_tokenizer())
-
-
-def _write_model(model: InktexForConditionalGeneration, folder: Path) -> None:
+def write_model(
+    model: InktexForConditionalGeneration,
+    folder: Path,
+    processor: InktexProcessor | None = None,
+) -> None:
+    """Write the files of `export` into a folder that is there."""
     model.save_pretrained(folder, state_dict=_small_weights(model))
     update(folder / "config.json", dtype="float32")
     generation = folder / "generation_config.json"
     if json.loads(generation.read_text(encoding="utf-8")).get("max_length") in (None, 20):
         update(generation, max_length=model.config.decoder.max_position_embeddings)
+    (processor or _default_processor()).save_pretrained(folder)
+
+
+def _default_processor() -> InktexProcessor:
+    from ..modeling import InktexImageProcessor, InktexProcessor
+    from ..tokenizer.tokenization_inktex import build_tokenizer
+
+    return InktexProcessor(InktexImageProcessor(), build_tokenizer())
 
 
 def _small_weights(model: InktexForConditionalGeneration) -> dict[str, torch.Tensor]:

@@ -1,0 +1,94 @@
+"""Folders that become repositories on the Hub: of a model, and of the Space."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+
+from ..evaluation.reading import write_json
+from ..files import new_folder
+from .card import model_card
+from .export import write_model
+
+if TYPE_CHECKING:
+    from ..recognizer import Recognizer
+
+__all__ = ["CARD", "RECORD", "build_model", "build_space"]
+
+CARD: Final = "README.md"
+RECORD: Final = "training.json"
+
+
+def build_model(
+    recognizer: Recognizer,
+    record: Mapping[str, Any],
+    folder: Path,
+    repository: str,
+    examples: Sequence[Path] = (),
+) -> Path:
+    """Write the repository of a model.
+
+    Args:
+        recognizer: the source checkpoint.
+        record: its `training.json`.
+        folder: is replaced, in one step at the end.
+        repository: its name on the Hub, `owner/name`.
+        examples: pictures for the card, which shows them with what was read.
+
+    Returns:
+        The folder.
+    """
+    readings = [(path.name, recognizer(path)) for path in examples]
+    with new_folder(folder) as partial:
+        write_model(recognizer.model, partial, recognizer.processor)
+        write_json(partial / RECORD, dict(record))
+        card = model_card(record, repository, [(n, r.latex, r.score) for n, r in readings])
+        (partial / CARD).write_text(card, encoding="utf-8")
+        for path in examples:
+            (partial / "examples").mkdir(exist_ok=True)
+            shutil.copyfile(path, partial / "examples" / path.name)
+        results = partial / ".eval_results"
+        results.mkdir()
+        (results / "crohme.yaml").write_text(_eval_results(record, repository), encoding="utf-8")
+    return folder
+
+
+def _eval_results(record: Mapping[str, Any], repository: str) -> str:
+    owner = repository.partition("/")[0]
+    entries = [
+        EvalResultEntry(
+            dataset_id=f"{owner}/crohme",
+            task_id=name.partition("-")[0],
+            value=round(100 * scores["exp_rate"], 2),
+            notes=f"ExpRate in per cent, preset {scores['preset']}, official pictures",
+        )
+        for name, scores in record["scores"].items()
+        if not name.startswith("dev")
+    ]
+    return str(yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False))
+
+
+def build_space(source: Path, folder: Path, model: str) -> Path:
+    """Copy the Space, and name the model in its front matter.
+
+    Args:
+        source: the folder `spaces_app`.
+        folder: is replaced.
+        model: repository of the model that the Space reads with.
+
+    Returns:
+        The folder.
+    """
+    with new_folder(folder) as partial:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, partial, ignore=ignored, dirs_exist_ok=True)
+        _, front, text = (partial / CARD).read_text(encoding="utf-8").split("---\n", 2)
+        fields = yaml.safe_load(front) | {"models": [model]}
+        front = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
+        (partial / CARD).write_text(f"---\n{front}---\n{text}", encoding="utf-8")
+    return folder

@@ -1,0 +1,176 @@
+"""Checks of a repository's folder before it is published."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from ..modeling.repository_inktex import code_files
+from ..recognizer import MAX_TOKENS
+from .repository import CARD, RECORD
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ..recognizer import Recognizer
+
+__all__ = ["MAX_BYTES", "ReleaseError", "file_names", "verify_files", "verify_model"]
+
+MAX_BYTES: Final = 20_000_000
+"""Of a model repository."""
+_SECRETS: Final = re.compile(
+    rb"hf_[A-Za-z0-9]{30,}|-----BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|"
+    rb"gh[pousr]_[A-Za-z0-9]{30,}|(?<![\w.])/(?:home|root|Users)/\w"
+)
+"""Tokens, keys, and paths of the machine that built the release."""
+_READ = """
+import json, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "inktex":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from transformers import AutoModelForImageTextToText, AutoProcessor, pipeline
+
+folder, *pictures = sys.argv[1:]
+model = AutoModelForImageTextToText.from_pretrained(folder, trust_remote_code=True).eval()
+processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
+found = []
+for picture in pictures:
+    ids = model.generate(**processor(images=picture, return_tensors="pt"), max_length=LENGTH)
+    found.append(processor.batch_decode(ids, skip_special_tokens=True)[0])
+read = pipeline("image-to-text", model=folder, trust_remote_code=True)
+answers = [read(picture, max_length=LENGTH)[0]["generated_text"] for picture in pictures]
+print(json.dumps({"tokens": found, "pipeline": answers}))
+""".replace("LENGTH", str(MAX_TOKENS + 1))
+
+
+class ReleaseError(RuntimeError):
+    """A release that cannot be built, verified or published; the message says why."""
+
+
+def verify_model(folder: Path, recognizer: Recognizer, pictures: Mapping[str, Image.Image]) -> int:
+    """Make sure that a repository is what it says.
+
+    It is loaded in another process, where inktex is absent, by remote code and by `pipeline`, and
+    has to read as the source does, token for token. The card has to tell the recorded scores and
+    licence, the code has to be the package's, and no secret and no large file may be in it.
+
+    Args:
+        folder: of `build_model`.
+        recognizer: the source checkpoint.
+        pictures: to read, by name.
+
+    Returns:
+        How many pictures were read alike.
+
+    Raises:
+        ReleaseError: naming all that is wrong.
+    """
+    faults = [*_content_faults(folder), *_reading_faults(folder, recognizer, pictures)]
+    if faults:
+        raise ReleaseError(f"{folder} must not be published: " + " ".join(faults))
+    return len(pictures)
+
+
+def verify_files(folder: Path, limit: int = MAX_BYTES) -> None:
+    """Make sure that a folder has no secret in it and is not too large.
+
+    Raises:
+        ReleaseError: naming all that is wrong.
+    """
+    faults = list(_file_faults(folder, limit))
+    if faults:
+        raise ReleaseError(f"{folder} must not be published: " + " ".join(faults))
+
+
+def _file_faults(folder: Path, limit: int) -> Iterator[str]:
+    size = 0
+    for name in file_names(folder):
+        content = (folder / name).read_bytes()
+        size += len(content)
+        if name.endswith((".safetensors", ".parquet", ".png")):
+            continue
+        if found := _SECRETS.search(content):
+            hint = found[0][:6].decode(errors="replace")
+            yield f"{name} has what looks like a secret or a private path ({hint}...)."
+        if name.endswith((".pt", ".bin", ".pkl", ".ckpt")):
+            yield f"{name} is no safetensors."
+    if size > limit:
+        yield f"It has {size / 1e6:.1f} MB, more than {limit / 1e6:.0f}."
+
+
+def _content_faults(folder: Path) -> Iterator[str]:
+    yield from _file_faults(folder, MAX_BYTES)
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        card = (folder / CARD).read_text(encoding="utf-8")
+    except OSError as error:
+        yield f"{Path(str(error.filename)).name} is missing."
+        return
+    front = yaml.safe_load(card.split("---\n", 2)[1])
+    if not front.get("license") or record["weights_licence"] not in card:
+        yield "The card does not tell the licence."
+    told = {
+        (result["dataset"]["config"], metric["value"])
+        for entry in front.get("model-index", [])
+        for result in entry["results"]
+        for metric in result["metrics"]
+        if metric["type"] == "exprate"
+    }
+    measured = {
+        (name, round(100 * scores["exp_rate"], 2)) for name, scores in record["scores"].items()
+    }
+    if told != measured:
+        yield f"The card's scores {sorted(told)} are not those measured, {sorted(measured)}."
+    for path in code_files():
+        copy = folder / path.name
+        if not copy.is_file() or copy.read_bytes() != path.read_bytes():
+            yield f"{path.name} is not the package's."
+
+
+def _reading_faults(
+    folder: Path, recognizer: Recognizer, pictures: Mapping[str, Image.Image]
+) -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="inktex-verify-") as place:
+        paths = []
+        for number, picture in enumerate(pictures.values()):
+            paths.append(Path(place) / f"{number}.png")
+            picture.save(paths[-1])
+        expected = [recognizer(path) for path in paths]
+        done = subprocess.run(
+            [sys.executable, "-c", _READ, str(folder.resolve()), *map(str, paths)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=place,
+        )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        yield f"It does not load without inktex: {last}"
+        return
+    found = json.loads(done.stdout.splitlines()[-1])
+    for name, reading, tokens, latex in zip(
+        pictures, expected, found["tokens"], found["pipeline"], strict=True
+    ):
+        if tokens != reading.tokens:
+            yield f"{name} is read as {tokens!r}, not as {reading.tokens!r}."
+        elif latex != reading.latex:
+            yield f"The pipeline reads {name} as {latex!r}, not as {reading.latex!r}."
+
+
+def file_names(folder: Path) -> list[str]:
+    """Paths of all files in a folder, relative to it, with `/`, sorted."""
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
