@@ -25,7 +25,6 @@ from typing import Any
 from inktex import Recognizer
 from inktex.alphabet import ALPHABET
 from inktex.evaluation.reading import write_json
-from inktex.modeling.repository_inktex import code_files
 from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner, save_thinner
 from inktex.onnx.export import update_shipped
 from inktex.release.card import model_card, score_table
@@ -50,12 +49,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, help=f"the model (default: RUN/{BEST})")
     parser.add_argument("--evaluations", type=Path, nargs="+", default=[], metavar="JSON")
     parser.add_argument(
-        "--code-only",
-        action="store_true",
-        help="only bring the code beside the weights up to date, after a change of it (and after "
-        "one of the step or the encoder: python -m inktex.onnx.export --graphs)",
-    )
-    parser.add_argument(
         "--thinner",
         type=Path,
         metavar="RUN",
@@ -63,14 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, default=PRETRAINED)
     options = parser.parse_args(arguments)
-    if options.code_only:
-        for path in code_files():
-            shutil.copyfile(path, options.output / path.name)
-        return 0
     if options.thinner is not None:
         return exchange_thinner(options.thinner, options.output)
     if options.run is None or not options.evaluations:
-        parser.error("RUN and --evaluations are needed, unless it is --code-only or --thinner")
+        parser.error("RUN and --evaluations are needed, unless it is --thinner")
     folder = options.model or options.run / BEST
     try:
         record = training_record(options.run, folder, options.evaluations)

@@ -13,16 +13,15 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from inktex._version import __version__
-from inktex.registration import register as _register
+from inktex.registration import register
 
 if TYPE_CHECKING:
     from inktex.recognizer import Reading, Recognizer, load, pretrained_path
 
-__all__ = ["Reading", "Recognizer", "__version__", "load", "pretrained_path"]
+__all__ = ["Reading", "Recognizer", "__version__", "load", "pretrained_path", "register"]
 
 # Before anything imports it: ONNX Runtime queues reports of its use in the user's cache otherwise.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-_register()
 
 
 def __dir__() -> list[str]:

@@ -187,9 +187,6 @@ def _recognize(options: argparse.Namespace) -> int:
     try:
         if engine == "torch":
             check_torch()
-            from .starting import import_lightly
-
-            import_lightly()
             quiet_torch()
         recognizer = load(options.model, options.device, engine=engine, alphabet=options.alphabet)
         recognizer.check(options.preset, options.alternatives, options.beams)

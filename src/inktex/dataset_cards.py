@@ -169,7 +169,7 @@ train = load_dataset("{repository}", split="train")
 |---|---:|
 {rows}
 
-Made by inktex: `scripts/push_to_hub.py --ink {repository} --count {count}` (seed {seed}) writes
+Made by inktex: `inktex release --ink {repository} --count {count}` (seed {seed}) writes
 the same files again. In the public domain (CC0).
 
 ## Columns
