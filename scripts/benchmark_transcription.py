@@ -98,7 +98,7 @@ def save_tiny_model(folder: Path) -> None:
     """A small untrained model: it reads nonsense of some tokens."""
     import torch
 
-    from inktex.training.loop import make_model, make_processor, save_model
+    from inktex.training.models import make_model, make_processor, save_model
     from inktex.training.recipe import load_recipe, recipe_path
 
     torch.manual_seed(0)

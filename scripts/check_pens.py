@@ -27,7 +27,7 @@ from inktex.evaluation.scores import compute_scores
 from inktex.recognizer import shipped_thinner
 from inktex.render import PEN_WIDTH, draw, place
 from inktex.training.data import load_expressions, load_unseen
-from inktex.training.pairs import draw_pair
+from inktex.training.stroke_restoration import draw_pair
 
 
 @dataclass(frozen=True)

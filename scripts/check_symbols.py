@@ -27,8 +27,9 @@ from inktex.evaluation.reading import spread
 from inktex.examples import Example
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.tokenizer.vocabulary_inktex import VOCABULARY
-from inktex.training.batches import BatchConfig, PlannedBatches, Planner
+from inktex.training.batches import PlannedBatches
 from inktex.training.data import load_examples
+from inktex.training.plans import BatchConfig, Planner
 
 SIZES = (14, 20, 28, 40)
 

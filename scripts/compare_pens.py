@@ -31,7 +31,7 @@ from inktex.evaluation.reading import spread
 from inktex.ink import Expression
 from inktex.render import PEN_WIDTH, draw, place
 from inktex.training.data import load_expressions
-from inktex.training.pairs import draw_pair
+from inktex.training.stroke_restoration import draw_pair
 
 SIDE = 48
 """Pixels; of what the network sees. Larger symbols are reduced to fit."""

@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         real = load_examples(options.data, "train")
-        pen = SyntheticInk(real, SynthesisConfig(morphing=float(options.morphing)))
+        pen = SyntheticInk(real, SynthesisConfig(shape_interpolation=float(options.morphing)))
     except (ValueError, OSError) as error:
         print(f"contact_sheet: {error}", file=sys.stderr)
         return 2
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     half = options.count // 2
     if options.morphing:
         moved = rng.choice(len(real), half, replace=False)
-        shown = [(pen.between_hands(real[index], rng), "moved") for index in moved]
+        shown = [(pen.interpolate(real[index], rng), "moved") for index in moved]
     else:
         shown = [(pen.write(rng), "synthetic") for _ in range(half)]
     chosen = rng.choice(len(real), options.count - half, replace=False)

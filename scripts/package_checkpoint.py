@@ -30,9 +30,9 @@ from inktex.onnx.export import update_shipped
 from inktex.release.card import model_card, score_table
 from inktex.release.export import export
 from inktex.training.average import AVERAGE
-from inktex.training.loop import BEST, CURVE, MACHINE, RECIPE
-from inktex.training.pairs import RECORD as THINNER_RECORD
-from inktex.training.recipe import SHIPPED
+from inktex.training.recipe_config import SHIPPED
+from inktex.training.run_folder import BEST, CURVE, MACHINE, RECIPE
+from inktex.training.stroke_restoration import RECORD as THINNER_RECORD
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
 RECORD = "training.json"

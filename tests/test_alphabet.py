@@ -34,8 +34,8 @@ from inktex.tokenizer.vocabulary_inktex import (
     WORDS,
 )
 from inktex.training.counts import count_examples
-from inktex.training.growth import widened
-from inktex.training.loop import make_model, train
+from inktex.training.loop import train
+from inktex.training.models import make_model, widen_vocabulary
 from inktex.training.recipe import load_recipe, recipe_path
 from inktex.training.sources import recipe_examples
 
@@ -324,7 +324,7 @@ def test_weights_take_more_tokens() -> None:
     recipe = load_recipe(recipe_path("tiny"))
     model = make_model(recipe).eval()
     narrow = model.config
-    wider = widened(model, len(VOCABULARY) + 3, GRAMMAR).eval()
+    wider = widen_vocabulary(model, len(VOCABULARY) + 3, GRAMMAR).eval()
     assert wider.config.decoder.vocab_size == len(VOCABULARY) + 3
     assert narrow.decoder.vocab_size == len(VOCABULARY)
     batch = {
@@ -337,7 +337,7 @@ def test_weights_take_more_tokens() -> None:
     with torch.no_grad():
         bias = model.encoder.symbol_head.bias
         bias -= 30  # what all logits have in common means nothing
-    drifted = widened(model, len(VOCABULARY) + 3, GRAMMAR)
+    drifted = widen_vocabulary(model, len(VOCABULARY) + 3, GRAMMAR)
     assert drifted.encoder.symbol_head.bias[-1] < -25
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from inktex.benchmark.measure import exponent
 from inktex.benchmark.report import markdown, plot, put_into, summary
-from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 
 
@@ -128,18 +128,6 @@ def test_a_small_run_measures_every_picture(repository: Path, tmp_path: Path) ->
     assert content["growth"]["encoder_flops"] > content["growth"]["token_flops"] > 0
     assert (tmp_path / "out" / "benchmark.md").read_text() in result.stdout
     assert (tmp_path / "out" / "benchmark.png").is_file()
-
-
-def test_training_is_measured(repository: Path) -> None:
-    script = repository / "scripts" / "benchmark_training.py"
-    options = ["tiny", "--processes", "1", "--seconds", "0.1"]
-    result = subprocess.run(
-        [sys.executable, str(script), *options], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    row = result.stdout.splitlines()[2].split(" | ")
-    assert (row[0], row[2]) == ("| tiny", "1")
-    assert all(float(value.strip(" |")) > 0 for value in row[3:])
 
 
 def test_a_folder_without_pictures_is_an_error(repository: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from inktex.evaluation.fuzzing import KINDS, FaultError, case, check
 from inktex.inkml import MAX_TAGS, MAX_TRACE_LENGTH, InkMLError, read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.recognizer import as_picture, prepare
-from inktex.training.own import DataError, load_own
+from inktex.training.custom_data import DataError, load_custom
 
 PROCESSOR = InktexImageProcessor()
 FEW = settings(
@@ -175,7 +175,7 @@ def test_archives_that_climb_out_are_refused(name: str, tmp_path: Path) -> None:
     [
         ('{"file_name": "../outside.png", "latex": "x"}', "lie outside"),
         ('{"file_name": "/etc/passwd", "latex": "x"}', "lie outside"),
-        ('{"file_name": "a\\u0000b.png", "latex": "x"}', "whose name is none"),
+        ('{"file_name": "a\\u0000b.png", "latex": "x"}', "with a name that is no path"),
         ('{"file_name": ["a.png"], "latex": "x"}', "without a file name"),
         ('{"file_name": "a.png", "latex": {"x": 1}}', "without a file name or a caption"),
         ('{"file_name": "<script>.png", "latex": "x"}', "missing"),
@@ -184,4 +184,4 @@ def test_archives_that_climb_out_are_refused(name: str, tmp_path: Path) -> None:
 def test_path_tricks_in_captions_are_refused(line: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "captions.jsonl").write_text(line + "\n", encoding="utf-8")
     with pytest.raises(DataError, match=words):
-        load_own(tmp_path)
+        load_custom(tmp_path)

@@ -33,7 +33,7 @@ from inktex.recognizer import AutoRecognizer, Recognizer, fastest_engine, pretra
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, VOCABULARY
-from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 
 pytest.importorskip("onnxscript", reason="needs pip install 'inktex[export]'")

@@ -31,7 +31,7 @@ from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.recognizer import Found, Reading, Recognizer
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
-from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 from inktex.turns import find_turn
 

@@ -33,7 +33,7 @@ from inktex.release.repository import CARD, build_model, build_space
 from inktex.release.verification import ReleaseError, verify_files, verify_model
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
-from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 
 NAME = "me/inktex-small"

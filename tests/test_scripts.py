@@ -9,17 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-import yaml
 from PIL import Image
 from script_loading import load_script
 
 from inktex import recognizer
 from inktex.crohme import FEATURES, row
 from inktex.ink import Expression
-from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.synthesis.grammar import written_expressions
-from inktex.training.loop import make_model, make_processor, save_model
-from inktex.training.recipe import load_recipe, load_variants, recipe_path
+from inktex.training.models import make_model, make_processor, save_model
+from inktex.training.recipe import load_recipe, recipe_path
 
 
 def write(path: Path, expressions: list[Expression]) -> None:
@@ -110,65 +108,6 @@ def test_an_evaluation_writes_scores_and_a_report(
     assert "expected_calibration_error" in content["calibration"]
     assert (report / "README.md").is_file()
     assert (report / "misreads.png").is_file()
-
-
-def test_stages_start_from_one_another(repository: Path, data: Path, tmp_path: Path) -> None:
-    content = yaml.safe_load(recipe_path("tiny").read_text())
-    content |= {"name": "two", "batch": content["batch"] | {"pixels": 12_000}}
-    content["stages"] = [{"steps": 2}, {"steps": 1, "encoder": {"block_layers": [1, 2, 3]}}]
-    path = tmp_path / "two.yaml"
-    path.write_text(yaml.safe_dump(content))
-    output = tmp_path / "run"
-    script = load_script(repository, "train")
-    arguments = [str(path), "--data", str(data), "--output", str(output)]
-    assert script.main(arguments) == 0
-    last = InktexForConditionalGeneration.from_pretrained(output / "stage-2" / "averaged")
-    assert last.config.encoder.block_layers == [1, 2, 3]
-    recipe = json.loads((output / "stage-2" / "recipe.json").read_text())
-    assert recipe["init"] == str(output / "stage-1" / "averaged")
-    written = (output / "stage-2" / "curve.jsonl").read_text()
-    assert script.main(arguments) == 0, "what is done is not done again"
-    assert (output / "stage-2" / "curve.jsonl").read_text() == written
-
-
-def test_an_ablation_compares_variants_and_goes_on(
-    repository: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    content = yaml.safe_load(recipe_path("tiny").read_text())
-    content |= {"name": "parts", "steps": 1, "data": str(data)}
-    content["batch"] |= {"pixels": 12_000}
-    content["variants"] = {"all of it": {}, "One direction (alone)": {"batch": {"reverse": False}}}
-    path = tmp_path / "parts.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-    script = load_script(repository, "ablate")
-    arguments = ["--recipe", str(path), "--output", str(tmp_path / "run")]
-    assert script.main([*arguments, "--only", "all of it"]) == 0
-    first = (tmp_path / "run" / "all-of-it" / "result.json").read_bytes()
-    assert script.main(arguments) == 0
-    assert (tmp_path / "run" / "all-of-it" / "result.json").read_bytes() == first
-    printed = capsys.readouterr().out.splitlines()
-    assert [line.split(" | ")[0] for line in printed[-2:]] == [
-        "| all of it",
-        "| One direction (alone)",
-    ]
-    result = json.loads((tmp_path / "run" / "one-direction-alone" / "result.json").read_text())
-    assert result["dev"]["expressions"] == 8
-    assert result["steps"] == 1
-    assert script.main([*arguments, "--only", "nothing"]) == 2
-    assert "all of it" in capsys.readouterr().err
-
-
-def test_the_ablation_has_every_part_it_should(repository: Path) -> None:
-    variants = load_variants(recipe_path("ablation"))
-    whole = variants["all of it"]
-    others = [recipe for name, recipe in variants.items() if name != "all of it"]
-    assert all(recipe != whole for recipe in others)
-    # Other encoders and decoders take as many steps as cost the same.
-    assert {recipe.steps for recipe in others if recipe.steps != whole.steps} == {2150, 1030}
-    for recipe in variants.values():
-        make_model(recipe)
-    with pytest.raises(ValueError, match="no `variants`"):
-        load_variants(recipe_path("tiny"))
 
 
 @pytest.fixture
@@ -292,14 +231,6 @@ def test_fuzzing_counts_what_was_read_and_refused(
         patch.setattr(script, "limit_memory", lambda: None)  # the test run goes on afterwards
         assert script.main(["--cases", "8", "--kind", "caption", "--save", str(tmp_path)]) == 0
     assert "8 cases, seed 0: 0 failed" in capsys.readouterr().out
-
-
-def test_killed_runs_end_as_unbroken_ones(
-    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    script = load_script(repository, "kill_training")
-    assert script.main(["--kills", "2", "--folder", str(tmp_path)]) == 0
-    assert "bit-equal to an unbroken run, 0 did not" in capsys.readouterr().out
 
 
 def test_symbols_are_counted_right_and_wrong(

@@ -31,7 +31,7 @@ from inktex.onnx.engine import OnnxRecognizer
 from inktex.recognizer import Recognizer
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
-from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 from inktex.transcription.run import transcribe
 from inktex.transcription.shards import COLUMNS, LISTING, Shards, _differences, schema

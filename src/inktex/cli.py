@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,11 @@ from .transcription.sources import SUFFIXES
 
 STANDARD_INPUT = "-"
 URLS = ("http://", "https://")
+TRAINING_COMMANDS = {
+    "train": ("inktex.training.command", "train a model by a recipe"),
+    "average": ("inktex.training.average", "average the weights of checkpoints"),
+}
+"""Subcommands by name: the module with `add_arguments` and `run`, and a line of help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,6 +136,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "it; or token and read_as",
     )
     alphabet.set_defaults(run=_alphabet)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    for name, (module, text) in TRAINING_COMMANDS.items():
+        training = commands.add_parser(name, help=text)
+        if name in arguments[:1]:  # what training needs is an extra, and is imported when asked for
+            try:
+                command_module = importlib.import_module(module)
+            except ImportError as error:
+                return _fail(str(error))
+            command_module.add_arguments(training)
+            training.set_defaults(run=command_module.run)
     accept_any_text()
     options = parser.parse_args(arguments)
     try:

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from inktex.augmentation import AugmentationConfig, vary
 from inktex.examples import from_expression
 from inktex.ink import Expression
-from inktex.training.augmentation import AugmentationConfig, vary
 
 __all__ = ["OTHER_HANDS", "in_other_hands"]
 

@@ -93,7 +93,7 @@ def print_split(
 
     Args:
         printed: file of `scripts/prepare_print.py`.
-        processor: of `inktex.training.own.published_processor`.
+        processor: of `inktex.training.custom_data.published_processor`.
         count: how many, at most; they are taken evenly from all.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The risk of reading wrongly: what the model reads by chance against what is written there."""
+"""Minimum-risk training: sampled candidates, and the loss over them."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from test_locations import heeding, small_model
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.tokenizer.vocabulary_inktex import IDS
 from inktex.training.batches import IGNORE, PAD
-from inktex.training.risk import Readings, expression_risk, read_by_chance
+from inktex.training.mrt import Candidates, mrt_loss, sample_candidates
 
 END = IDS["</s>"]
 
@@ -38,55 +38,55 @@ def encoded(model: InktexForConditionalGeneration, batch: dict[str, torch.Tensor
     return model.get_encoder()(batch["pixel_values"], batch["pixel_mask"])
 
 
-def test_the_first_reading_is_what_is_written_there(
+def test_the_first_candidate_is_the_reference(
     model: InktexForConditionalGeneration, batch: dict[str, torch.Tensor]
 ) -> None:
     references = batch["labels"][::2]
-    found = read_by_chance(model, encoded(model, batch), references, chances=3)
+    found = sample_candidates(model, encoded(model, batch), references, samples=3)
     assert found.tokens.shape[:2] == (3, 5)
     assert (found.tokens[:, :, 0] == model.config.decoder_start_token_id).all()
     written = references.masked_fill(references == IGNORE, PAD)
     assert torch.equal(found.tokens[:, 0, 1:], written[:, : found.tokens.shape[2] - 1])
     ended = (found.tokens == END).cumsum(dim=-1)[..., :-1] > 0
-    assert (found.tokens[..., 1:][ended] == PAD).all(), "nothing is read behind the end"
+    assert (found.tokens[..., 1:][ended] == PAD).all(), "tokens after the end"
 
 
-def test_the_same_reading_counts_once() -> None:
+def test_equal_candidates_count_once() -> None:
     tokens = torch.tensor([[[1, 5], [1, 6], [1, 5], [1, 6], [1, 7]]])
-    readings = Readings(tokens, None, None)
-    assert readings.new().tolist() == [[True, True, False, False, True]]
-    some = readings.of(torch.tensor([0]), torch.tensor([[0, 1, 4]]))
+    candidates = Candidates(tokens, None, None)
+    assert candidates.distinct().tolist() == [[True, True, False, False, True]]
+    some = candidates.select(torch.tensor([0]), torch.tensor([[0, 1, 4]]))
     assert some.tokens.tolist() == [[[1, 5], [1, 6], [1, 7]]]
 
 
-def test_a_step_against_the_risk_lowers_it(batch: dict[str, torch.Tensor]) -> None:
+def test_a_gradient_step_lowers_the_loss(batch: dict[str, torch.Tensor]) -> None:
     model = small_model(location_feedback=True, initializer_range=0.02)  # sure of nothing
 
-    def risk() -> torch.Tensor:
-        torch.manual_seed(4)  # the same readings
-        return expression_risk(model, encoded(model, batch).last_hidden_state, batch, chances=3)
+    def loss() -> torch.Tensor:
+        torch.manual_seed(4)  # the same samples
+        return mrt_loss(model, encoded(model, batch).last_hidden_state, batch, samples=3)
 
-    before = risk()
+    before = loss()
     assert 0.1 < before.item() < 1
     before.backward()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.grad is not None:
                 parameter -= 0.01 * parameter.grad
-    assert risk() < before
+    assert loss() < before
 
 
-def test_where_all_is_right_there_is_no_risk(
+def test_without_wrong_candidates_the_loss_is_zero(
     model: InktexForConditionalGeneration,
     batch: dict[str, torch.Tensor],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def certain(*arguments: Any) -> Readings:
-        found = read_by_chance(*arguments)
-        return Readings(found.tokens[:, :1].expand(-1, 5, -1), found.locations, found.covered)
+    def certain(*arguments: Any) -> Candidates:
+        found = sample_candidates(*arguments)
+        return Candidates(found.tokens[:, :1].expand(-1, 5, -1), found.locations, found.covered)
 
-    monkeypatch.setattr("inktex.training.risk.read_by_chance", certain)
+    monkeypatch.setattr("inktex.training.mrt.sample_candidates", certain)
     hidden = encoded(model, batch).last_hidden_state
-    risk = expression_risk(model, hidden, batch, chances=3)
-    assert risk.item() == 0
-    risk.backward()  # all processes have something to share
+    loss = mrt_loss(model, hidden, batch, samples=3)
+    assert loss.item() == 0
+    loss.backward()  # all processes have gradients to share

@@ -1,10 +1,9 @@
-"""The risk of reading an expression wrongly, which is what counts in the end.
+"""Minimum-risk training (MRT): the expected error of the whole expression as a loss.
 
-The cross-entropy of the tokens asks for probability everywhere, though an expression is lost by the
-one token where something else is a little likelier. Here the model reads by itself, greedily and by
-chance, and what it read competes with what is written there: the loss is the probability, among
-these, of all that is wrong (minimum risk training, Shen et al. 2016, with the error of the whole
-expression for a loss).
+The cross-entropy of the tokens asks for probability everywhere, though an expression is wrong by a
+single token. MRT (Shen et al. 2016, https://aclanthology.org/P16-1159) decodes a picture greedily
+and by sampling. The loss is the probability of all wrong sequences, normalized over these sequences
+and the reference.
 """
 
 from typing import Any
@@ -19,25 +18,25 @@ from inktex.tokenizer.vocabulary_inktex import IDS
 
 from .batches import IGNORE, PAD
 
-__all__ = ["Readings", "expression_risk", "read_by_chance"]
+__all__ = ["Candidates", "mrt_loss", "sample_candidates"]
 
 _END = IDS["</s>"]
 _LENGTHS = 8
-"""Readings are padded to a multiple of this."""
+"""Candidates are padded to a multiple of this many tokens."""
 _UNLIKELY = 0.03
-"""Of the likeliest token's probability; what is less likely is not drawn. Label smoothing leaves
-something to all tokens, which together would be drawn all the time."""
+"""Tokens below this share of the most probable token's probability are not sampled. Label smoothing
+leaves a little to every token, which would together be sampled all the time."""
 
 
-class Readings:
-    """What was read in a batch of pictures, the reference among it.
+class Candidates:
+    """Token sequences of a batch of pictures, the reference first.
 
     Attributes:
-        tokens: `(pictures, readings, tokens)`, from the start token on, padded behind the end; the
-            first reading is the reference.
-        locations: `(pictures * readings, tokens - 1, 2)`, what the decoder was told with each
-            token that it read; None without location feedback.
-        covered: `(pictures * readings, tokens - 1, cells)`; None without coverage feedback.
+        tokens: `(pictures, candidates, tokens)`, from the start token on, padded after the end.
+        locations: `(pictures * candidates, tokens - 1, 2)`, location feedback at each token; None
+            without location feedback.
+        covered: `(pictures * candidates, tokens - 1, cells)`, coverage feedback at each token; None
+            without coverage feedback.
     """
 
     def __init__(
@@ -48,59 +47,59 @@ class Readings:
     ) -> None:
         self.tokens, self.locations, self.covered = tokens, locations, covered
 
-    def new(self) -> torch.Tensor:
-        """`(pictures, readings)` bool: those that no earlier one of the picture is equal to."""
+    def distinct(self) -> torch.Tensor:
+        """`(pictures, candidates)` bool: those that differ from all earlier ones of the picture."""
         same = (self.tokens[:, :, None] == self.tokens[:, None]).all(dim=-1)
         return ~same.tril(diagonal=-1).any(dim=-1)
 
-    def of(self, pictures: torch.Tensor, numbers: torch.Tensor) -> "Readings":
-        """Some readings of some pictures.
+    def select(self, pictures: torch.Tensor, numbers: torch.Tensor) -> "Candidates":
+        """Some candidates of some pictures.
 
         Args:
             pictures: `(pictures,)`, their numbers.
-            numbers: `(pictures, readings)`, the readings of each.
+            numbers: `(pictures, candidates)`, the candidates of each.
         """
         rows = (pictures[:, None] * self.tokens.shape[1] + numbers).flatten()
-        return Readings(
+        return Candidates(
             self.tokens[pictures[:, None], numbers],
             None if self.locations is None else self.locations[rows],
             None if self.covered is None else self.covered[rows],
         )
 
-    def padded(self, multiple: int) -> "Readings":
-        """The same with as many tokens to be read as a multiple of a number."""
+    def padded(self, multiple: int) -> "Candidates":
+        """The same with a multiple of `multiple` tokens after the start token."""
         more = -(self.tokens.shape[2] - 1) % multiple
-        told = self.locations, self.covered
+        feedback = self.locations, self.covered
         locations, covered = (
             None if one is None else functional.pad(one, (0, 0, 0, more), value=value)
-            for one, value in zip(told, (UNKNOWN, 0.0), strict=True)
+            for one, value in zip(feedback, (UNKNOWN, 0.0), strict=True)
         )
-        return Readings(functional.pad(self.tokens, (0, more), value=PAD), locations, covered)
+        return Candidates(functional.pad(self.tokens, (0, more), value=PAD), locations, covered)
 
 
 @torch.no_grad()
-def read_by_chance(
-    model: Any, memory: InktexEncoderOutput, references: torch.Tensor, chances: int
-) -> Readings:
-    """Read pictures several times: as is written there, greedily, and by chance.
+def sample_candidates(
+    model: Any, memory: InktexEncoderOutput, references: torch.Tensor, samples: int
+) -> Candidates:
+    """Decode pictures along the reference, greedily and by sampling, without dropout.
 
     Args:
-        model: with a Transformer decoder, which reads without dropout here.
-        memory: what its encoder gave.
-        references: `(pictures, tokens)`, what is written there, the end included, `IGNORE` behind.
-        chances: readings by chance of each picture.
+        model: with a Transformer decoder.
+        memory: output of its encoder.
+        references: `(pictures, tokens)`, the end included, `IGNORE` after it.
+        samples: sampled sequences of each picture.
     """
     kind = references.device.type
     if torch.is_autocast_enabled(kind):
-        # Autocast would convert all weights again for every token; and places, which are sums over
-        # cells, would lose their fractions.
+        # Autocast would convert all weights again for every token, and locations, which are sums
+        # over cells, would lose their fractions.
         assert memory.last_hidden_state is not None
         hidden = memory.last_hidden_state.to(torch.get_autocast_dtype(kind))
         memory = InktexEncoderOutput(hidden, memory.attention_mask, memory.grid_shape)
         with torch.autocast(kind, enabled=False):
-            return read_by_chance(model, memory, references, chances)
+            return sample_candidates(model, memory, references, samples)
     pictures, longest = references.shape
-    count = 2 + chances
+    count = 2 + samples
     steps = TransformerSteps(model, memory, longest, beams=count)
     start = references.new_full((pictures * count,), model.config.decoder_start_token_id)
     tokens, over = start, torch.zeros_like(start, dtype=torch.bool)
@@ -121,23 +120,26 @@ def read_by_chance(
         written.append(tokens)
         if bool(over.all()):
             break
-    return Readings(
+    return Candidates(
         torch.stack(written, dim=1).view(pictures, count, -1),
         torch.stack(locations, dim=1) if locations else None,
         torch.stack(covered, dim=1) if covered else None,
     )
 
 
-def expression_risk(
-    model: Any, hidden: torch.Tensor, batch: dict[str, torch.Tensor], chances: int
+def mrt_loss(
+    model: Any, hidden: torch.Tensor, batch: dict[str, torch.Tensor], samples: int
 ) -> torch.Tensor:
-    """The mean probability of what is wrong, among what the model reads and the reference.
+    """Mean probability of the wrong candidates among all candidates of a picture.
 
     Args:
         model: with a Transformer decoder.
-        hidden: `(pictures, cells, hidden)`, what its encoder made of the batch, with its gradient.
+        hidden: `(pictures, cells, hidden)`, the encoder's output for the batch, with its gradient.
         batch: of `collate`.
-        chances: readings by chance of each picture, beside the greedy one.
+        samples: sampled sequences of each picture, beside the greedy one.
+
+    Returns:
+        A scalar from 0 to 1.
     """
     pictures = len(hidden)
     height, width = batch["pixel_mask"].shape[1:]
@@ -145,32 +147,32 @@ def expression_risk(
     grid = torch.tensor([[height // STRIDE, width // STRIDE]] * pictures, device=hidden.device)
     memory = InktexEncoderOutput(hidden.detach(), cells, grid)
     references = batch["labels"].view(pictures, -1, batch["labels"].shape[1])[:, 0]
-    readings = read_by_chance(model, memory, references, chances)
-    new = readings.new()
-    missed = (new.sum(dim=1) > 1).nonzero()[:, 0]  # elsewhere nothing wrong was read
+    candidates = sample_candidates(model, memory, references, samples)
+    new = candidates.distinct()
+    missed = (new.sum(dim=1) > 1).nonzero()[:, 0]  # the others have no wrong candidate
     if not len(missed):
         return hidden.sum() * 0.0
-    # Kernels are compiled for each new shape: the first picture fills up to a power of two.
+    # Kernels are compiled for each new shape: padded to a power of two with the first picture.
     asked, wanted = len(missed), 1 << (len(missed) - 1).bit_length()
     missed = torch.cat([missed, missed[:1].expand(wanted - asked)])
-    # What was read twice is computed once: different readings first, as many as any picture has.
+    # Distinct candidates first, as many as any picture has: each is computed only once.
     count = int(new[missed].sum(dim=1).max())
     numbers = new[missed].int().argsort(dim=1, descending=True, stable=True)[:, :count]
-    readings = readings.of(missed, numbers).padded(_LENGTHS)
+    candidates = candidates.select(missed, numbers).padded(_LENGTHS)
     hidden, cells = hidden[missed], cells[missed]
-    sequences = readings.tokens.flatten(0, 1)
+    sequences = candidates.tokens.flatten(0, 1)
     decoder: InktexDecoder = model.decoder
     decoded = decoder(
         sequences[:, :-1],
         memory=hidden,
         memory_mask=cells,
-        locations=readings.locations,
+        locations=candidates.locations,
         columns=width // STRIDE,
-        covered=readings.covered,
+        covered=candidates.covered,
     )
     likely = model.lm_head(decoded.last_hidden_state).float().log_softmax(dim=-1)
     following = sequences[:, 1:]
     chosen = likely.gather(2, following[..., None])[..., 0].masked_fill(following == PAD, 0.0)
     scores = chosen.sum(dim=1).view(len(missed), -1)
-    scores = scores.masked_fill(~readings.new(), -torch.inf)
+    scores = scores.masked_fill(~candidates.distinct(), -torch.inf)
     return (1 - scores.softmax(dim=1)[:asked, 0]).sum() / pictures

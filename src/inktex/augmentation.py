@@ -1,4 +1,4 @@
-"""Variation of ink and pictures: the same expression by another hand, pen, pad or camera."""
+"""Data augmentation of ink and pictures: geometry, strokes, sampling, image noise."""
 
 from dataclasses import dataclass, replace
 
@@ -10,10 +10,10 @@ from scipy import ndimage
 from inktex.examples import NONE, Example, PictureExample
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
 
-_WIDE_PENS = (5, 6, 7)
+_WIDE_STROKES = (5, 6, 7)
 """Pixels at the published scale."""
-_GIVEN_SIZES = (0.4, 1.3)
-_GIVEN_RESAMPLING = (
+_DEGRADED_SIZES = (0.4, 1.3)
+_DEGRADED_RESAMPLING = (
     Image.Resampling.BOX,
     Image.Resampling.BILINEAR,
     Image.Resampling.BICUBIC,
@@ -35,12 +35,12 @@ class AugmentationConfig:
         jitter: standard deviation of each symbol's own shift, as a share of its size.
         symbol_scale: standard deviation of the logarithm of each symbol's own size.
         symbol_shape: standard deviation of each symbol's own aspect (logarithm), slant and rotation
-            (radians), as another hand would have it; less for what is larger than a letter.
+            (radians); less for symbols larger than a letter.
         symbol_elastic: standard deviation of a wave about as long as the symbol, as a share of its
             size.
         stroke_shift, stroke_shape: standard deviations of the shift of each trace of a symbol of
-            several (as a share of the trace's size), and of its own aspect, slant and rotation, as
-            hands differ in where they cross a t and how they close an x.
+            several (as a share of the trace's size), and of its own aspect, slant and rotation:
+            where the bar of a t crosses, how an x is closed.
         elastic: standard deviation of a smooth displacement, in pixels.
         smoothing: share of the expressions whose traces are smoothed, as some pads do.
         sampling: share of the expressions of which only every second or third point is kept.
@@ -55,13 +55,13 @@ class AugmentationConfig:
         speckle: share of the pictures with specks of the size of a dot.
         ruling: share of the pictures with remains of ruled lines.
         leftovers: share of the pictures with pieces of a shadow or of a sheet's edge at the side.
-        tokens: share of the tokens that the decoder is told it read, of which another is told.
-        pens: pen widths to choose from, in pixels at the published scale.
-        wide_pens: share of the expressions written with a pen of 5 to 7 pixels instead, whose lines
-            the image processor draws anew.
-        given: share of the expressions that are given as a picture of another size, drawn with
-            another pen, which the image processor brings to what the model reads.
-        given_pens: their pen widths to choose from, in pixels before the size changes.
+        token_noise: share of the decoder's input tokens that are replaced by others of the batch.
+        stroke_widths: to choose from, in pixels at the published scale.
+        wide_strokes: share of the expressions drawn 5 to 7 pixels wide instead, and restroked as
+            the image processor does it.
+        degraded: share of the expressions that are drawn at another size or stroke width and then
+            normalized by the image processor.
+        degraded_stroke_widths: of these, to choose from, in pixels before the size changes.
     """
 
     scale: tuple[float, float] = (0.7, 1.4)
@@ -88,11 +88,11 @@ class AugmentationConfig:
     speckle: float = 0.0
     ruling: float = 0.0
     leftovers: float = 0.0
-    tokens: float = 0.0
-    pens: tuple[int, ...] = (2, 3, 3, 3, 4)
-    wide_pens: float = 0.0
-    given: float = 0.0
-    given_pens: tuple[int, ...] = (1, 2, 3, 3, 4, 5, 6, 6, 7, 8)
+    token_noise: float = 0.0
+    stroke_widths: tuple[int, ...] = (2, 3, 3, 3, 4)
+    wide_strokes: float = 0.0
+    degraded: float = 0.0
+    degraded_stroke_widths: tuple[int, ...] = (1, 2, 3, 3, 4, 5, 6, 6, 7, 8)
 
 
 _ROUGHNESS = (10.0, 80.0)
@@ -112,45 +112,46 @@ def _draw_factor(bounds: tuple[float, float], rng: np.random.Generator) -> float
     return float(np.exp(rng.uniform(low, high)))
 
 
-def draw_pen(config: AugmentationConfig, rng: np.random.Generator) -> int:
-    """A pen width, in pixels at the published scale."""
-    if config.wide_pens and rng.random() < config.wide_pens:
-        return int(rng.choice(_WIDE_PENS))
-    return int(rng.choice(config.pens))
+def draw_stroke_width(config: AugmentationConfig, rng: np.random.Generator) -> int:
+    """A stroke width, in pixels at the published scale."""
+    if config.wide_strokes and rng.random() < config.wide_strokes:
+        return int(rng.choice(_WIDE_STROKES))
+    return int(rng.choice(config.stroke_widths))
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """How a picture that is not drawn by the published protocol differs from one that is.
+class Degradation:
+    """How a picture differs from one drawn by the published protocol.
 
     Attributes:
-        pen: width, in pixels of the protocol.
+        stroke_width: in pixels of the protocol.
         size: pixels for each of the protocol.
-        resampling: how it came to that size.
+        resampling: filter by which it was resized.
     """
 
-    pen: int
+    stroke_width: int
     size: float
     resampling: Image.Resampling
 
 
-def draw_given(config: AugmentationConfig, rng: np.random.Generator) -> Given | None:
-    """Another size and pen for `config.given` of the expressions: one or the other, or both."""
-    if not config.given or rng.random() >= config.given:
+def draw_degradation(config: AugmentationConfig, rng: np.random.Generator) -> Degradation | None:
+    """Another size, stroke width or both for `config.degraded` of the expressions, else None."""
+    if not config.degraded or rng.random() >= config.degraded:
         return None
-    pen, size = int(rng.choice(config.given_pens)), _draw_factor(_GIVEN_SIZES, rng)
+    stroke_width = int(rng.choice(config.degraded_stroke_widths))
+    size = _draw_factor(_DEGRADED_SIZES, rng)
     which = rng.integers(3)
-    return Given(
-        PEN_WIDTH if which == 0 else pen,
+    return Degradation(
+        PEN_WIDTH if which == 0 else stroke_width,
         1.0 if which == 1 else size,
-        _GIVEN_RESAMPLING[int(rng.integers(len(_GIVEN_RESAMPLING)))],
+        _DEGRADED_RESAMPLING[int(rng.integers(len(_DEGRADED_RESAMPLING)))],
     )
 
 
 def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator) -> Example:
     """A variant of the example with the same labels. The size factor is not applied here."""
     if config.sampling and rng.random() < config.sampling:
-        example = _thin_out(example, int(rng.integers(2, 4)))
+        example = _subsample(example, int(rng.integers(2, 4)))
     points = example.points.astype(np.float64)
     if config.smoothing and rng.random() < config.smoothing:
         points = _smooth(points, example.offsets)
@@ -160,43 +161,48 @@ def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator)
         points = _vary_symbols(points, example.point_symbols, config, rng)
     if config.elastic:
         points = points + _smooth_displacement(points, config.elastic, rng)
-    angle = np.deg2rad(rng.normal(0.0, config.rotation))
-    stretch = np.exp(rng.normal(0.0, config.aspect) / 2)
-    shear = rng.normal(0.0, config.slant)
+    matrix = draw_affine(config, rng)
+    points = points @ matrix.T
+    return replace(example, points=(points - points.min(axis=0)).astype(np.float32))
+
+
+def draw_affine(
+    config: AugmentationConfig, rng: np.random.Generator, factor: float = 1.0
+) -> NDArray[np.float64]:
+    """`(2, 2)` matrix that stretches, then shears, then rotates.
+
+    Args:
+        config: standard deviations.
+        rng: of the example.
+        factor: on the standard deviations.
+    """
+    angle = np.deg2rad(rng.normal(0.0, config.rotation * factor))
+    stretch = np.exp(rng.normal(0.0, config.aspect * factor) / 2)
+    shear = rng.normal(0.0, config.slant * factor)
     cosine, sine = np.cos(angle), np.sin(angle)
-    matrix = (
+    return (
         np.array([[cosine, -sine], [sine, cosine]])
         @ np.array([[1.0, -shear], [0.0, 1.0]])
         @ np.diag([stretch, 1.0 / stretch])
     )
-    points = points @ matrix.T
-    return replace(example, points=(points - points.min(axis=0)).astype(np.float32))
 
 
 def vary_picture(
     example: PictureExample, config: AugmentationConfig, rng: np.random.Generator
 ) -> PictureExample:
-    """A variant of a picture: turned, sheared, stretched, and with a wider or a narrower pen.
+    """A rotated, sheared and stretched picture with wider or narrower strokes.
 
-    What needs to know the strokes is left out. The size factor is not applied here.
+    Augmentations that need the traces are left out. The size factor is not applied here.
     """
     picture = example.picture
-    pen = int(rng.choice(config.pens)) - PEN_WIDTH
-    if pen > 0:
-        picture = ndimage.grey_dilation(picture, size=(1 + pen, 1 + pen))
-    elif pen < 0:
-        thinner = ndimage.grey_erosion(picture, size=(1 - pen, 1 - pen))
-        picture = np.maximum(thinner, picture // 2)  # a line of one pixel must not go
+    excess = int(rng.choice(config.stroke_widths)) - PEN_WIDTH
+    if excess > 0:
+        picture = ndimage.grey_dilation(picture, size=(1 + excess, 1 + excess))
+    elif excess < 0:
+        eroded = ndimage.grey_erosion(picture, size=(1 - excess, 1 - excess))
+        picture = np.maximum(eroded, picture // 2)  # a line of one pixel must not vanish
     height, width = picture.shape
-    angle = np.deg2rad(rng.normal(0.0, config.rotation))
-    stretch = np.exp(rng.normal(0.0, config.aspect) / 2)
-    shear = rng.normal(0.0, config.slant)
-    cosine, sine = np.cos(angle), np.sin(angle)
-    matrix = (
-        np.array([[cosine, -sine], [sine, cosine]])
-        @ np.array([[1.0, -shear], [0.0, 1.0]])
-        @ np.diag([stretch, 1.0 / stretch])
-    )
+    matrix = draw_affine(config, rng)
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ matrix.T
     low, high = corners.min(axis=0), corners.max(axis=0)
     size = (int(np.ceil(high[0] - low[0])), int(np.ceil(high[1] - low[1])))
@@ -223,7 +229,7 @@ def _trimmed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def degrade(
     picture: NDArray[np.uint8], config: AugmentationConfig, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """A picture as another camera, scanner or program would have it; `(height, width)` uint8."""
+    """The picture `(height, width)` uint8 with image noise: blur, gaps, specks and so on."""
     if config.occlusion and rng.random() < config.occlusion:
         rows, columns = np.nonzero(picture > 127)
         if len(rows):
@@ -247,7 +253,7 @@ def degrade(
 def _roughened(
     picture: NDArray[np.uint8], roughness: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """A picture with noise of a standard deviation, in levels, where ink and paper meet."""
+    """The picture with noise of a standard deviation, in grey levels, along the strokes' edges."""
     highest, lowest = (
         one(picture, size=3).astype(np.int16)
         for one in (ndimage.maximum_filter, ndimage.minimum_filter)
@@ -262,9 +268,10 @@ def _roughened(
 def _photographed(
     picture: NDArray[np.uint8], config: AugmentationConfig, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """What the image processor leaves of a photo, where it does not find all that is to find.
+    """The picture with the faults that binarization of a photo leaves.
 
-    Nothing is drawn from `rng` for a field that is 0, so that runs of before stay as they were.
+    Nothing is drawn from `rng` for a field that is 0, so that adding a field does not change
+    recipes that lack it.
     """
     height, width = picture.shape
     if min(height, width) < 8:
@@ -276,7 +283,7 @@ def _photographed(
     if config.wearing and rng.random() < config.wearing:
         part = _part(picture.shape, rng)
         picture = picture.copy()
-        # Half the level stays: a line of one pixel must not go.
+        # Half the level stays: a line of one pixel must not vanish.
         worn = ndimage.minimum_filter(picture[part], size=2)
         picture[part] = np.maximum(worn, picture[part] // 2)
     if config.breaks and rng.random() < config.breaks:
@@ -317,14 +324,14 @@ def _photographed(
 
 
 def _part(shape: tuple[int, ...], rng: np.random.Generator) -> tuple[slice, slice]:
-    """A part of a picture, from a third of its width up; all of its height."""
+    """A random part of at least a third of the width and all of the height."""
     width = int(rng.integers(shape[1] // 3, shape[1] + 1))
     start = int(rng.integers(shape[1] - width + 1))
     return slice(None), slice(start, start + width)
 
 
-def _thin_out(example: Example, step: int) -> Example:
-    """Every `step`-th point of each trace, and its last one."""
+def _subsample(example: Example, step: int) -> Example:
+    """The example with every `step`-th point of each trace, and its last one."""
     ordinal = np.arange(len(example.points)) - np.repeat(
         example.offsets[:-1], np.diff(example.offsets)
     )

@@ -1,6 +1,6 @@
-"""Examples of a user's own: pictures with a captions file, or InkML, in one folder.
+"""Custom data: pictures with a captions file, or InkML, in one folder.
 
-Everything is read and checked before training begins, and all that is wrong is said at once.
+All of it is read and checked before training begins, and all faults are reported at once.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ from inktex.tokenizer.vocabulary_inktex import IDS
 logger = logging.getLogger(__name__)
 
 DEVELOPMENT: Final = "dev"
-"""Folder whose examples checkpoints are chosen on; without one a tenth is held out for that."""
+"""Folder of the examples that checkpoints are chosen by; without one a tenth is held out."""
 TEST: Final = "test"
-"""Folder whose examples only the final score is of; without one another tenth is held out."""
+"""Folder of the examples that only the final score is of; without one another tenth is held out."""
 HELD_OUT_SHARE: Final = 0.1
 _LISTED: Final = 10
-"""Faults of a kind that are named."""
+"""How many faults of a kind are listed."""
 
 
 class DataError(ValueError):
-    """A folder that cannot be trained on; the message lists what is wrong, and what to do."""
+    """A folder that cannot be trained on; the message lists the faults, and what to do."""
 
 
 @dataclass
-class Own:
-    """What a folder holds.
+class CustomData:
+    """The examples of a folder.
 
     Attributes:
         train: what to train on.
         dev: what to choose checkpoints on.
-        test: what only the final score is of; it has no part in anything else.
-        skipped: how many were left out, because the model lacks a token of theirs.
+        test: what only the final score is of.
+        skipped: how many were left out for tokens outside the vocabulary.
     """
 
     train: list[AnyExample] = field(default_factory=list)
@@ -64,14 +64,14 @@ class Own:
     skipped: int = 0
 
 
-def is_own(folder: Path) -> bool:
+def is_custom(folder: Path) -> bool:
     """Whether a folder holds pictures with captions, or InkML, and no prepared parquet files."""
     if not folder.is_dir() or any(folder.glob("*.parquet")):
         return False
     return next(_caption_files(folder), None) is not None or any(folder.rglob("*.inkml"))
 
 
-def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False) -> Own:
+def load_custom(folder: Path, skip_unknown: bool = False, skip_broken: bool = False) -> CustomData:
     """Read a folder.
 
     Pictures are named, with their LaTeX, in a file beside them: `captions.csv`, `.tsv` or `.jsonl`
@@ -82,7 +82,7 @@ def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False
 
     Args:
         folder: holds any number of both.
-        skip_unknown: leave out expressions with tokens that the model does not know.
+        skip_unknown: leave out expressions with tokens outside the vocabulary.
         skip_broken: leave out files that are missing or cannot be read, with a warning that names
             them.
 
@@ -139,15 +139,16 @@ def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False
             f"There is nothing to train on in {folder}. Put pictures there, and beside them "
             f"captions.csv with the columns {NAME_COLUMNS[0]} and {CAPTION_COLUMNS[0]}; or InkML."
         )
-    own = Own(skipped=skipped)
+    custom = CustomData(skipped=skipped)
     dev, test = _held_out(list(found))
     for name, example in found.items():
-        (own.dev if name in dev else own.test if name in test else own.train).append(example)
-    return own
+        part = custom.dev if name in dev else custom.test if name in test else custom.train
+        part.append(example)
+    return custom
 
 
 def published_processor() -> InktexImageProcessor:
-    """What brings pictures to the published scale, as `PictureExample` has them."""
+    """The image processor that normalizes pictures to the published scale."""
     return InktexImageProcessor(
         resolution=1.0, max_height=412, max_width=1702, thinner=shipped_thinner()
     )
@@ -160,7 +161,7 @@ def picture_example(
 
     Args:
         name: of the example.
-        picture: whatever image processors take.
+        picture: anything that the image processor takes.
         tokens: of the vocabulary.
         processor: of `published_processor`.
     """
@@ -169,12 +170,12 @@ def picture_example(
 
 
 def _held_out(names: list[str]) -> tuple[set[str], set[str]]:
-    """Names to choose by, and names to score by."""
+    """Names of the development examples, and of the test examples."""
     parts = {name: name.split("/")[0] for name in names}
     dev = {name for name, part in parts.items() if part == DEVELOPMENT}
     test = {name for name, part in parts.items() if part == TEST}
     rest = sorted({*names} - dev - test, key=lambda name: hashlib.sha1(name.encode()).hexdigest())
-    # Of a handful one each: without any, nothing could be chosen by, or scored.
+    # At least one each, without which nothing could be chosen by, or scored.
     count = max(round(HELD_OUT_SHARE * len(rest)), 1)
     if not dev and len(rest) > 1:
         dev, rest = {*rest[:count]}, rest[count:]
@@ -190,7 +191,7 @@ def _caption_files(folder: Path) -> Iterator[Path]:
 
 
 def _captions(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Captions by the path inside the folder, and what is wrong with them."""
+    """Captions by the path inside the folder, and faults by kind."""
     captions: dict[str, str] = {}
     faults: dict[str, list[str]] = defaultdict(list)
     for path in _caption_files(folder):
@@ -206,8 +207,8 @@ def _captions(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
                 continue
             try:
                 place = (path.parent / name).resolve()
-            except (OSError, ValueError) as error:  # a null or a loop of links in it
-                faults["whose name is none"].append(f"{where}: {error}")
+            except (OSError, ValueError) as error:  # a null character, or a loop of links
+                faults["with a name that is no path"].append(f"{where}: {error}")
                 continue
             if not place.is_relative_to(folder.resolve()):
                 faults["that lie outside the folder"].append(f"{where}: {name}")
