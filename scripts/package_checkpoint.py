@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path, nargs="?", help="output folder of scripts/train.py")
+    parser.add_argument("run", type=Path, nargs="?", help="output folder of inktex train")
     parser.add_argument("--model", type=Path, help=f"the model (default: RUN/{BEST})")
     parser.add_argument("--evaluations", type=Path, nargs="+", default=[], metavar="JSON")
     parser.add_argument(

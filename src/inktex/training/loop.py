@@ -106,6 +106,7 @@ class Trainer:
             )
         self.guard = FiniteGuard(accelerator, output)
         self.sums: dict[str, float] = {}
+        self.pictures, self.logged = 0, time.monotonic()
 
     def run(self) -> Path:
         """Train to the end of the recipe; gives where the best weights are."""
@@ -143,6 +144,7 @@ class Trainer:
     def _backward(self, batch: dict[str, torch.Tensor]) -> dict[str, float]:
         """Add a batch's gradients to those that there are; gives its losses."""
         self.task.count(batch)
+        self.pictures += len(next(iter(batch.values())))
         device = self.accelerator.device
         batch = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
         share = self.progress.share(self.recipe)
@@ -183,6 +185,7 @@ class Trainer:
             rate = self.optimizer.param_groups[0]["lr"]
             self.accelerator.log({**means, "learning_rate": rate}, step=progress.step)
             record = {"step": progress.step, **means, "lr": rate}
+            record["pictures_per_second"] = self._speed()
             append_to_curve(self.output, self.accelerator, record)
             bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
         bar.update(1)
@@ -201,6 +204,13 @@ class Trainer:
         self.sums = {}
         means = reduce(torch.tensor(own, device=self.accelerator.device), reduction="mean").tolist()
         return {name: value for name, value in zip(names, means, strict=True) if value}
+
+    def _speed(self) -> float:
+        """Pictures a second of all processes since the last log, validations included."""
+        now = time.monotonic()
+        speed = self.pictures * self.accelerator.num_processes / (now - self.logged)
+        self.pictures, self.logged = 0, now
+        return round(speed, 1)
 
     def _validate(self) -> None:
         """Save and score the averaged weights, in the main process."""
