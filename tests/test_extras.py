@@ -70,6 +70,7 @@ def test_without_torch_the_preset_fast_is_read(picture: str) -> None:
         ("torch", ["recognize", "--preset", "accurate"], "torch is not installed"),
         ("torch", ["recognize", "--alternatives", "2"], "torch is not installed"),
         ("transformers", ["recognize", "--beams", "2"], "transformers is not installed"),
+        ("accelerate", ["train"], "pip install 'inktex[train]'"),
         ("pyarrow", ["transcribe", "--output", "x.parquet"], "pip install 'inktex[transcribe]'"),
     ],
 )

@@ -21,7 +21,7 @@ from inktex.training.batches import (
     rasterize_degraded,
     reduce_picture,
 )
-from inktex.training.plans import BatchConfig, Planner, batch_size
+from inktex.training.plans import BatchConfig, Planner
 from inktex.training.stream import PlanStream, batch_loader
 
 CONFIG = BatchConfig(
@@ -244,6 +244,8 @@ def test_first_epochs_have_coarser_pictures() -> None:
         plan = planner.epoch(number)[0]
         drawn = PlannedBatches(examples, other.config, STILL)[plan]
         assert torch.equal(batches[plan]["pixel_values"], drawn["pixel_values"])
+        # As validation does after that epoch, in an epoch of its own.
+        assert config.at(number).at(0).resolution == other.config.resolution
 
 
 def test_coarse_resolution_and_epochs_go_together() -> None:
@@ -259,17 +261,3 @@ def test_accumulated_batches_are_of_any_size_and_whole_steps() -> None:
     assert len(plans) % 8 == 0
     areas = [plan.shape[0] * plan.shape[1] for plan in plans]
     assert any(len({*areas[i : i + 8]}) > 2 for i in range(0, len(areas), 8))
-
-
-def test_batches_that_are_not_full_hold_a_multiple() -> None:
-    examples = list(from_expressions(written_expressions(24, seed=5, depth=1)))
-    config = replace(CONFIG, max_size=8, multiple=3)
-    plans = Planner(examples, config, None).epoch(0)
-    full = [batch_size(plan.shape, config) for plan in plans]
-    sizes = [len(plan.members) for plan in plans]
-    assert all(size in (whole, size // 3 * 3) for size, whole in zip(sizes, full, strict=True))
-    assert any(size < whole for size, whole in zip(sizes, full, strict=True))
-    members = [number for plan in plans for number, *_ in plan.members]
-    assert len(members) == len(set(members)) > 0
-    with pytest.raises(ValueError, match=r"batch\.multiple must be 1 or more"):
-        replace(config, multiple=0)

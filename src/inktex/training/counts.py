@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -12,11 +10,10 @@ from accelerate import Accelerator
 from accelerate.utils import reduce
 
 from inktex.alphabet import ALPHABET
-from inktex.examples import AnyExample
 from inktex.files import write_text
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 
-__all__ = ["TokenCounts", "count_examples"]
+__all__ = ["TokenCounts"]
 
 
 class TokenCounts:
@@ -65,9 +62,3 @@ class TokenCounts:
         }
         known = {token: count for token, count in counts.items() if count}
         write_text(folder / ALPHABET, json.dumps(known, indent=1, ensure_ascii=False) + "\n")
-
-
-def count_examples(examples: Iterable[AnyExample]) -> dict[str, int]:
-    """How many of some examples have each token, in the order of the vocabulary."""
-    counts = Counter(token for example in examples for token in set(example.caption))
-    return {token: counts[token] for token in VOCABULARY if counts[token]}

@@ -97,41 +97,27 @@ def load_custom(folder: Path, skip_unknown: bool = False, skip_broken: bool = Fa
     processor = published_processor()
     found: dict[str, AnyExample] = {}
     unknown: dict[str, list[str]] = defaultdict(list)
-    skipped = 0
-    inks = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.inkml"))
+    skipped: set[str] = set()
+    inks = {path.relative_to(folder).as_posix() for path in folder.rglob("*.inkml")}
     names = sorted({*captions, *inks})
     for name in tqdm(names, desc=f"reading {folder}", unit="file", disable=None, leave=False):
-        path = folder / name
         try:
-            if path.suffix.lower() == ".inkml":
-                ink = read_inkml(path)
-                if not (ink.truth or ink.mathml or name in captions):
-                    faults["without a caption"].append(name)
-                    continue
-                one = expression(ink)
-                tokens = one.tokens
-            else:
-                tokens = normalize(bare(captions[name]))
-            if not tokens:
-                faults["with an empty caption"].append(name)
-                continue
-            strange = sorted({token for token in tokens if token not in IDS})
-            for token in strange:
+            found[name] = _read_example(folder, name, captions.get(name), processor)
+        except _FaultError as error:
+            faults[str(error)].append(name)
+        except _UnknownTokensError as error:
+            skipped.add(name)
+            for token in error.args:
                 unknown[token].append(name)
-            if strange:
-                skipped += 1
-            elif path.suffix.lower() == ".inkml":
-                found[name] = from_expression(one)
-            else:
-                found[name] = picture_example(name, str(path), tokens, processor)
         except LatexError as error:
             faults["whose caption is no LaTeX that can be parsed"].append(f"{name}: {error}")
         except (ValueError, OSError) as error:
             if skip_broken:
                 logger.warning("%s is left out: %s", name, error)
-                continue
-            kind = "that are missing" if not path.is_file() else "that cannot be read"
-            faults[kind].append(name if not path.is_file() else f"{name}: {error}")
+            elif (folder / name).is_file():
+                faults["that cannot be read"].append(f"{name}: {error}")
+            else:
+                faults["that are missing"].append(name)
     if faults or (unknown and not skip_unknown):
         raise DataError(_report(folder, faults, {} if skip_unknown else unknown))
     if not found:
@@ -139,12 +125,40 @@ def load_custom(folder: Path, skip_unknown: bool = False, skip_broken: bool = Fa
             f"There is nothing to train on in {folder}. Put pictures there, and beside them "
             f"captions.csv with the columns {NAME_COLUMNS[0]} and {CAPTION_COLUMNS[0]}; or InkML."
         )
-    custom = CustomData(skipped=skipped)
+    custom = CustomData(skipped=len(skipped))
     dev, test = _held_out(list(found))
     for name, example in found.items():
         part = custom.dev if name in dev else custom.test if name in test else custom.train
         part.append(example)
     return custom
+
+
+class _FaultError(Exception):
+    """A fault of a file, in words that follow "3 files"."""
+
+
+class _UnknownTokensError(Exception):
+    """Tokens of a caption that the vocabulary lacks; its arguments."""
+
+
+def _read_example(
+    folder: Path, name: str, caption: str | None, processor: InktexImageProcessor
+) -> AnyExample:
+    """The example of a file. `caption`: from a captions file; InkML has its own as well."""
+    path = folder / name
+    one = None
+    if path.suffix.lower() == ".inkml":
+        ink = read_inkml(path)
+        if not (ink.truth or ink.mathml or caption is not None):
+            raise _FaultError("without a caption")
+        one = expression(ink)
+    tokens = normalize(bare(caption or "")) if one is None else one.tokens
+    if not tokens:
+        raise _FaultError("with an empty caption")
+    unknown = sorted({token for token in tokens if token not in IDS})
+    if unknown:
+        raise _UnknownTokensError(*unknown)
+    return from_expression(one) if one else picture_example(name, str(path), tokens, processor)
 
 
 def published_processor() -> InktexImageProcessor:

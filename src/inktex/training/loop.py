@@ -119,8 +119,9 @@ class Trainer:
         started = time.monotonic() - progress.seconds
         self.model.train()
         step_losses: dict[str, float] = {}
+        is_done = progress.share(recipe) >= 1
         with self._progress_bar() as bar:
-            for batch in loader if progress.share(recipe) < 1 else ():
+            for batch in () if is_done else loader:
                 if progress.batch >= plans.length(progress.epoch):
                     progress.epoch, progress.batch = progress.epoch + 1, 0
                 progress.batch += 1

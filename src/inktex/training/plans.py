@@ -42,8 +42,6 @@ class BatchConfig:
             the published protocol, which has the defaults.
         passes: how often an epoch has each example, each time augmented anew; more than once so
             that large batches of many shapes are full.
-        multiple: batches that are not full have a multiple of this many pictures; the rest is left
-            out of the epoch. A GPU chooses its kernels anew for each number of pictures.
     """
 
     resolution: float = 0.62
@@ -62,24 +60,20 @@ class BatchConfig:
     margin_before: int = MARGIN_BEFORE
     margin_after: int = MARGIN_AFTER
     passes: int = 1
-    multiple: int = 1
 
     def __post_init__(self) -> None:
         if self.passes < 1:
             raise ValueError(f"batch.passes must be 1 or more, not {self.passes}.")
-        if self.multiple < 1:
-            raise ValueError(f"batch.multiple must be 1 or more, not {self.multiple}.")
         if min(self.margin_before, self.margin_after) < 0:
             raise ValueError("batch.margin_before and batch.margin_after must not be negative.")
         if (self.coarse_resolution is None) != (self.coarse_epochs == 0):
             raise ValueError("batch.coarse_resolution and batch.coarse_epochs go together.")
 
     def at(self, epoch: int) -> "BatchConfig":
-        """The settings of one epoch: the same but for the resolution."""
-        if self.coarse_resolution is None or epoch >= self.coarse_epochs:
-            return self
+        """The settings of one epoch, with the one resolution that it has."""
+        coarse = self.coarse_resolution if epoch < self.coarse_epochs else None
         return replace(
-            self, resolution=self.coarse_resolution, coarse_resolution=None, coarse_epochs=0
+            self, resolution=coarse or self.resolution, coarse_resolution=None, coarse_epochs=0
         )
 
 
@@ -165,7 +159,7 @@ class Planner:
         about the same size, so that no process waits long for another. Where gradients are
         accumulated, a step has batches of any size, the same ones for any number of processes, so
         that each step has short and long expressions. The last batches that do not fill a step are
-        left out, as is what is left over by `multiple`.
+        left out.
         """
         config = self.config.at(epoch)
         rng = np.random.default_rng((self.seed, epoch))
@@ -223,8 +217,6 @@ class Planner:
     ) -> Iterator[tuple[Member, ...]]:
         """Cut a queue into batches of expressions of about the same number of tokens."""
         size = batch_size(shape, self.config)
-        # The queue is in random order, so leaving out its end is no bias.
-        queue = queue[: len(queue) - len(queue) % size % self.config.multiple]
         order = np.argsort([lengths[index] for index, *_ in queue], kind="stable")
         for start in range(0, len(queue), size):
             yield tuple(queue[i] for i in order[start : start + size])

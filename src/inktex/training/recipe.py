@@ -49,6 +49,7 @@ _RENAMED = {
 """Names of fields in version 0.1, and what they are called now."""
 _REMOVED = {
     "batch.variants": 1,
+    "batch.multiple": 1,
     "loss.tokens": 1.0,
     "loss.consistency": 0.0,
     "loss.distillation": 0.0,

@@ -38,8 +38,7 @@ def read_examples(
     Returns:
         Canonical tokens of each example.
     """
-    # All expressions are scored, and none is cut.
-    config = replace(config, cut_share=0.0, multiple=1)
+    config = replace(config, cut_share=0.0)  # whole expressions are scored
     was_training = model.training
     model.eval()
     plans = Planner(examples, config, augmentation=None).epoch(0)
@@ -83,8 +82,7 @@ def validate(
     model: InktexForConditionalGeneration, examples: Sequence[AnyExample], config: BatchConfig
 ) -> Scores:
     """Scores of the greedy readings of examples."""
-    readings = read_examples(model, examples, config)
-    return compute_scores(readings, [example.caption for example in examples])
+    return validate_each(model, examples, config)[0]
 
 
 def score_held_out(recipe: Recipe, best: Path, examples: RecipeExamples, folder: Path) -> str:
@@ -101,7 +99,8 @@ def score_held_out(recipe: Recipe, best: Path, examples: RecipeExamples, folder:
     """
     after = InktexForConditionalGeneration.from_pretrained(str(best), dtype=torch.float32)
     before = make_model(recipe)
-    rates = [validate(one, examples.test, recipe.batch).exp_rate for one in (before, after)]
+    config = recipe.batch.at(recipe.batch.coarse_epochs)
+    rates = [validate(one, examples.test, config).exp_rate for one in (before, after)]
     record = {
         "before": rates[0],
         "after": rates[1],
