@@ -177,13 +177,14 @@ def test_print_is_batched_with_ink(ink: list[Example], rings: Path) -> None:
     writer = SyntheticInk(ink, synthesis)
     drawn = [writer.draw(np.random.default_rng(i)) for i in range(60)]
     assert 18 < sum(isinstance(one, PrintExample) for one in drawn) < 42
-    augmentation = AugmentationConfig(given=0.2)
+    augmentation = AugmentationConfig(degraded=0.2)
     planner = Planner(ink, CONFIG, augmentation, synthetic=writer, share=synthesis.share)
-    batches = PlannedBatches(ink, CONFIG, augmentation, synthetic=writer, with_plain=True)
-    for plan in planner.epoch(0):
-        batch, again = batches[plan], batches[plan]
-        assert batch["pixel_values"].shape[2:] == plan.shape
-        assert all((batch[name] == again[name]).all() for name in batch)
+    for varied in (augmentation, None):
+        batches = PlannedBatches(ink, CONFIG, varied, synthetic=writer)
+        for plan in planner.epoch(0):
+            batch, again = batches[plan], batches[plan]
+            assert batch["pixel_values"].shape[2:] == plan.shape
+            assert all((batch[name] == again[name]).all() for name in batch)
 
 
 def test_without_print_nothing_changes(ink: list[Example], rings: Path) -> None:
