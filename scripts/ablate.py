@@ -24,8 +24,8 @@ os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7000")
 
 from accelerate import PartialState
 
+from inktex.data.examples import AnyExample
 from inktex.evaluation.scores import compute_scores
-from inktex.examples import AnyExample
 from inktex.files import write_text
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.processes import start_processes

@@ -21,9 +21,9 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from inktex.alignment import LEVELS, align, caption
-from inktex.inkml import InkMLError, read_inkml
-from inktex.mathml import mathml_marked
+from inktex.ink.alignment import LEVELS, align, caption
+from inktex.ink.inkml import InkMLError, read_inkml
+from inktex.ink.mathml import mathml_marked
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from inktex.crohme import locate
-from inktex.inkml import read_inkml
-from inktex.render import render
+from inktex.data.crohme.builder import locate
+from inktex.ink.inkml import read_inkml
+from inktex.ink.render import render
 
 SIZE_BAR, OVERLAP_BAR = 0.97, 0.8
 """Least share of pictures within 2 % of the official size; least median overlap of ink."""

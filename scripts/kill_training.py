@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from inktex.arguments import natural
-from inktex.examples import Example, from_expressions
+from inktex.data.examples import Example, from_expressions
 from inktex.files import partial_folder
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.checkpoints import CHECKPOINT

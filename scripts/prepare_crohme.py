@@ -19,7 +19,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from inktex.crohme_files import PARTS
+from inktex.data.crohme.files import PARTS
 from inktex.extras import require
 
 
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("name the folder of the CROHME files with --data or INKTEX_CROHME")
     try:
         require("train", "Preparing data", "datasets", *(["matplotlib"] if options.report else []))
-        from inktex.crohme_export import export
+        from inktex.data.crohme.export import export
 
         by_year = export(Path(options.data), options.output, list(dict.fromkeys(options.years)))
         for year, splits in by_year.items():
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Written to {options.output}.")
         if options.report:
             # Only here: matplotlib is not needed for the data.
-            from inktex.crohme_report import write_report
+            from inktex.data.crohme.report import write_report
 
             print(f"The report is {write_report(options.output)}.")
     except (OSError, ValueError, ImportError, zipfile.BadZipFile) as error:

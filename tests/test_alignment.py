@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inktex.alignment import align, caption, expression
 from inktex.ink import Ink, MathNode, Symbol
-from inktex.mathml import mathml_marked
+from inktex.ink.alignment import align, caption, expression
+from inktex.ink.mathml import mathml_marked
 
 
 def leaf(text: str, identity: str | None = None, tag: str = "mi") -> MathNode:

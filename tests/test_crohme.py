@@ -16,12 +16,12 @@ import pytest
 import yaml
 from script_loading import load_script
 
-from inktex.crohme import Crohme
-from inktex.crohme_files import find, locate, names, part_of
-from inktex.crohme_split import development_ids, writer
-from inktex.crohme_statistics import structures, writer_shares
-from inktex.inkml import read_inkml
-from inktex.render import render
+from inktex.data.crohme import Crohme
+from inktex.data.crohme.files import find, locate, names, part_of
+from inktex.data.crohme.split import development_ids, writer
+from inktex.data.crohme.statistics import structures, writer_shares
+from inktex.ink.inkml import read_inkml
+from inktex.ink.render import render
 from inktex.training.data import load_expressions
 
 INK = """<ink xmlns="http://www.w3.org/2003/InkML">

@@ -84,7 +84,7 @@ def test_what_is_missing_is_said_in_a_sentence(
     assert words in line
 
 
-@pytest.mark.parametrize("module", ["inktex.training.loop", "inktex.crohme"])
+@pytest.mark.parametrize("module", ["inktex.training.loop", "inktex.data.crohme.builder"])
 def test_modules_name_the_extra_that_they_need(module: str) -> None:
     done = run(HIDE + "__import__(sys.argv[1])", "datasets,accelerate", module)
     last = done.stderr.strip().splitlines()[-1]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from inktex.examples import AnyExample, Example, PictureExample, from_expressions
+from inktex.data.examples import AnyExample, Example, PictureExample, from_expressions
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from script_loading import load_script
 
-from inktex.examples import AnyExample, Example, PictureExample, from_expression
-from inktex.inkml import write_inkml
+from inktex.data.examples import AnyExample, Example, PictureExample, from_expression
+from inktex.ink.inkml import write_inkml
+from inktex.ink.render import render
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.render import render
 from inktex.synthesis.drawing import draw, draw_expression
 from inktex.training.augmentation import AugmentationConfig, vary_picture
 from inktex.training.batches import BatchConfig, PlannedBatches, Planner, picture_size

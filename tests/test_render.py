@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inktex.crohme import locate
-from inktex.inkml import read_inkml
-from inktex.render import (
+from inktex.data.crohme.builder import locate
+from inktex.ink.inkml import read_inkml
+from inktex.ink.render import (
     MARGIN_AFTER,
     MARGIN_BEFORE,
     MAX_SIDE,

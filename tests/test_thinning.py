@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from inktex.examples import AnyExample, Example, PictureExample, from_expressions
+from inktex.data.examples import AnyExample, Example, PictureExample, from_expressions
+from inktex.ink.render import dilate
 from inktex.modeling import thinning_inktex
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
@@ -24,7 +25,6 @@ from inktex.modeling.strokes_inktex import centre_lines, widen
 from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner, exchange_pen
 from inktex.onnx.files import checksum
 from inktex.recognizer import Recognizer
-from inktex.render import dilate
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.training import thinner_net, thinning

@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 from scipy import ndimage
 
-from inktex.examples import (
+from inktex.data.examples import (
     NONE,
     Example,
     PictureExample,
@@ -24,11 +24,11 @@ from inktex.examples import (
     from_expressions,
     items,
 )
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, render
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.recognizer import pretrained_path
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from inktex.examples import from_expression
+from inktex.data.examples import from_expression
 from inktex.ink import Expression
 from inktex.training.augmentation import AugmentationConfig, vary
 

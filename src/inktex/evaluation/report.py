@@ -19,8 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageOps
 
-from inktex.crohme_plots import STYLE
-from inktex.crohme_statistics import STRUCTURES, structures
+from inktex.data.crohme.plots import STYLE
+from inktex.data.crohme.statistics import STRUCTURES, structures
 from inktex.files import write_text
 from inktex.recognizer import Reading
 

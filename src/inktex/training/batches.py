@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
-from inktex.examples import NONE, AnyExample, Example, PictureExample, cut
+from inktex.data.examples import NONE, AnyExample, Example, PictureExample, cut
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, dilate, draw
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.placing_inktex import place_picture
 from inktex.modeling.strokes_inktex import STROKE_RANGE, centre_lines
 from inktex.printed import PrintExample
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, dilate, draw
 from inktex.tokenizer.vocabulary_inktex import (
     EOS_TOKEN,
     IDS,

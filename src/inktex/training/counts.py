@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from accelerate.utils import reduce
 
 from inktex.alphabet import ALPHABET
-from inktex.examples import AnyExample
+from inktex.data.examples import AnyExample
 from inktex.files import write_text
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 

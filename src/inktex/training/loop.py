@@ -18,7 +18,7 @@ from accelerate.utils import broadcast, parse_flag_from_env, reduce, set_seed
 from tqdm.auto import tqdm
 
 from inktex.alphabet import read_alphabet
-from inktex.examples import AnyExample
+from inktex.data.examples import AnyExample
 from inktex.files import new_file, new_folder, write_text
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.decoder_inktex import InktexDecoder, centres

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from inktex.examples import AnyExample, Example
+from inktex.data.examples import AnyExample, Example
 from inktex.files import write_text
+from inktex.ink.render import PEN_WIDTH, dilate, draw
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.modeling.strokes_inktex import centre_lines, squares_within
 from inktex.modeling.thinning_inktex import Thinner
-from inktex.render import PEN_WIDTH, dilate, draw
 
 from .augmentation import vary
 from .batches import (

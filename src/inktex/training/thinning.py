@@ -18,7 +18,7 @@ from accelerate.utils import set_seed
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from inktex.examples import AnyExample, Example
+from inktex.data.examples import AnyExample, Example
 from inktex.files import new_file, new_folder
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration

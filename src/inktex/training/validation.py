@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import torch
 
+from inktex.data.examples import AnyExample
 from inktex.evaluation.scores import Scores, compute_scores
-from inktex.examples import AnyExample
 from inktex.modeling.greedy_inktex import greedy_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.recognizer import MAX_TOKENS

@@ -13,11 +13,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from .alignment import LEVELS
-from .crohme_split import DEVELOPMENT_SHARE
-from .crohme_statistics import STRUCTURES, Share, structures
-from .ink import Expression
-from .render import place
+from ...ink import Expression
+from ...ink.alignment import LEVELS
+from ...ink.render import place
+from .split import DEVELOPMENT_SHARE
+from .statistics import STRUCTURES, Share, structures
 
 __all__ = [
     "STYLE", "Groups", "alignment_plot", "length_plot", "size_plot", "structure_plot",

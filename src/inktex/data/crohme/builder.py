@@ -1,6 +1,6 @@
 """CROHME as a Hugging Face data set, read from the competition's own files.
 
-    from inktex.crohme import Crohme
+    from inktex.data.crohme import Crohme
     builder = Crohme("2014", data_dir="/path/to/crohme")
     builder.download_and_prepare()
     train = builder.as_dataset(split="train")
@@ -21,13 +21,13 @@ from typing import IO, Any, ClassVar
 
 from PIL import Image
 
-from .alignment import expression
-from .crohme_files import PARTS, Entry, Part, entries, find, in_folder, locate, names
-from .crohme_split import development_ids, writer
-from .extras import require
-from .ink import Expression
-from .inkml import InkMLError, read_inkml
-from .render import render
+from ...extras import require
+from ...ink import Expression
+from ...ink.alignment import expression
+from ...ink.inkml import InkMLError, read_inkml
+from ...ink.render import render
+from .files import PARTS, Entry, Part, entries, find, in_folder, locate, names
+from .split import development_ids, writer
 
 require("train", "CROHME as a data set", "datasets")
 import datasets  # noqa: E402

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .ink import MathNode
-from .tokenizer.latex_inktex import (
+from ..tokenizer.latex_inktex import (
     Atom,
     Command,
     Emitted,
@@ -20,6 +19,7 @@ from .tokenizer.latex_inktex import (
     name_token,
     parse,
 )
+from .types import MathNode
 
 __all__ = ["mathml_marked", "mathml_tree"]
 

@@ -12,7 +12,10 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from .crohme_plots import (
+from ...files import write_text
+from ...ink import Expression
+from ...training.data import load_expressions
+from .plots import (
     STYLE,
     Groups,
     alignment_plot,
@@ -22,11 +25,8 @@ from .crohme_plots import (
     token_plot,
     writer_plot,
 )
-from .crohme_split import DEVELOPMENT_SHARE
-from .crohme_statistics import Share, writer_shares
-from .files import write_text
-from .ink import Expression
-from .training.data import load_expressions
+from .split import DEVELOPMENT_SHARE
+from .statistics import Share, writer_shares
 
 __all__ = ["write_report"]
 

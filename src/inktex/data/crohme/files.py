@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from .inkml import MAX_BYTES
+from ...ink.inkml import MAX_BYTES
 
 __all__ = ["PARTS", "SPLITS", "Entry", "Part", "entries", "find", "locate", "names", "part_of"]
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .crohme_split import writer
-from .ink import Expression
+from ...ink import Expression
+from .split import writer
 
 __all__ = ["STRUCTURES", "Share", "structures", "writer_shares"]
 

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import yaml
 from tqdm import tqdm
 
-from .crohme import CITATION, DESCRIPTION, FEATURES, LICENSE, row
-from .crohme_export import ROWS
-from .files import new_file, new_folder, write_text
-from .ink import Expression
+from ..files import new_file, new_folder, write_text
+from ..ink import Expression
+from .crohme.builder import CITATION, DESCRIPTION, FEATURES, LICENSE, row
+from .crohme.export import ROWS
 
 SPLITS: Final = (("train", 0.9), ("test", 0.1))
 
@@ -107,8 +107,8 @@ def _write(path: Path, split: str, count: int, seed: int) -> None:
 
 
 def _ink(split: str, count: int, seed: int) -> Iterator[Expression]:
-    from .synthesis.drawing import draw_expression
-    from .synthesis.grammar import random_caption
+    from ..synthesis.drawing import draw_expression
+    from ..synthesis.grammar import random_caption
 
     rng = np.random.default_rng(seed)
     for number in range(count):
@@ -129,7 +129,7 @@ carries its licence, **{license}**. With inktex installed and the official packa
 `DIR`:
 
 ```python
-from inktex.crohme import Crohme
+from inktex.data.crohme import Crohme
 
 builder = Crohme("2014", data_dir="DIR")  # or "2016", "2019"
 builder.download_and_prepare()

@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .ink import Expression, Ink, PlacedSymbol, Symbol
+from ..tokenizer.latex_inktex import Emitted, LatexError, emit, emit_marked, parse
 from .mathml import mathml_marked
-from .tokenizer.latex_inktex import Emitted, LatexError, emit, emit_marked, parse
+from .types import Expression, Ink, PlacedSymbol, Symbol
 
 __all__ = ["LEVELS", "Alignment", "align", "caption", "expression"]
 

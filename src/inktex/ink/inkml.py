@@ -16,7 +16,7 @@ import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from .ink import Ink, MathNode, Symbol, Trace
+from .types import Ink, MathNode, Symbol, Trace
 
 __all__ = ["InkMLError", "MAX_BYTES", "MAX_POINTS", "MAX_TRACES", "read_inkml", "write_inkml"]
 

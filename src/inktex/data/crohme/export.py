@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import yaml
 from tqdm import tqdm
 
-from .crohme import CITATION, FEATURES, LICENSE, expressions, wanted
-from .crohme_files import PARTS, SPLITS, entries, find, in_folder, names, open_files, part_of
-from .files import new_file, write_text
-from .ink import Expression
+from ...files import new_file, write_text
+from ...ink import Expression
+from .builder import CITATION, FEATURES, LICENSE, expressions, wanted
+from .files import PARTS, SPLITS, entries, find, in_folder, names, open_files, part_of
 
 __all__ = ["Statistics", "card", "export", "file_name"]
 

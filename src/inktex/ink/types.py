@@ -134,7 +134,7 @@ class Expression:
             ink (braces, `^`, `_`, `\\limits`, the brackets of a root). All -1 if not `aligned`.
         truth: the raw LaTeX of the file, or None.
         aligned: whether every token that has ink is tied to its symbol.
-        level: how it was aligned (see `inktex.alignment.LEVELS`), or `none`.
+        level: how it was aligned (see `inktex.ink.alignment.LEVELS`), or `none`.
         reason: why it is not aligned; empty if it is.
     """
 

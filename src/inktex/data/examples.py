@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.crohme_split import writer
+from inktex.data.crohme.split import writer
 from inktex.ink import Expression
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
 from inktex.printed import PrintExample
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
 from inktex.tokenizer.vocabulary_inktex import (
     ARGUMENT_COUNTS,
     CELL_END,
