@@ -10,13 +10,12 @@ from inktex.data.crohme.split import writer
 from inktex.ink import Expression
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
 from inktex.printed import PrintExample
+from inktex.tokenizer.structure_inktex import closing_brace, matrix_cells
 from inktex.tokenizer.vocabulary_inktex import (
     ARGUMENT_COUNTS,
-    CELL_END,
     IDS,
-    LINE_END,
     MATRIX_BEGIN,
-    MATRIX_END,
+    OPTIONAL_ARGUMENT_TOKENS,
     STRUCTURAL_TOKENS,
     VOCABULARY,
 )
@@ -180,18 +179,15 @@ def select(example: Example, start: int, stop: int) -> Example | None:
     )
 
 
-_OPEN, _CLOSE = IDS["{"], IDS["}"]
-_SCRIPTS = frozenset({IDS["^"], IDS["_"], IDS[r"\limits"]})
+_SCRIPTS = frozenset({"^", "_", r"\limits"})
 _INKLESS = np.array([token in STRUCTURAL_TOKENS for token in IDS])
-_ARGUMENTS = {IDS[t]: n for t, n in ARGUMENT_COUNTS.items() if t not in ("^", "_")}
-_SQRT = IDS[r"\sqrt"]
-_BEGIN, _END = IDS[MATRIX_BEGIN], IDS[MATRIX_END]
-_CELL_ENDS = frozenset({IDS[CELL_END], IDS[LINE_END]})
-_SQUARE_OPEN, _SQUARE_CLOSE = IDS["["], IDS["]"]
 
 
 def items(tokens: Sequence[int]) -> list[tuple[int, int, list[tuple[int, int]]]]:
     """Split a row of canonical tokens into items: a symbol with all its arguments and scripts.
+
+    Args:
+        tokens: ids.
 
     Returns:
         For each item its start, its stop, and the `(start, stop)` of the rows inside its braces, or
@@ -200,56 +196,35 @@ def items(tokens: Sequence[int]) -> list[tuple[int, int, list[tuple[int, int]]]]
     Raises:
         ValueError: if braces do not balance, or a matrix has no end.
     """
+    row = [VOCABULARY[number] for number in tokens]
     found: list[tuple[int, int, list[tuple[int, int]]]] = []
     index = 0
-    while index < len(tokens):
+    while index < len(row):
         start = index
-        rows: list[tuple[int, int]] = []
-        wanted = _ARGUMENTS.get(tokens[index], 0)
-        is_root = tokens[index] == _SQRT
-        if tokens[index] == _BEGIN:
-            index = _cells(tokens, index, rows)
+        inner: list[tuple[int, int]] = []
+        token = row[index]
+        if token == MATRIX_BEGIN:
+            lines, index = matrix_cells(row, index)
+            inner += [cell for line in lines for cell in line if cell[1] > cell[0]]
         index += 1
-        if is_root and index < len(tokens) and tokens[index] == _SQUARE_OPEN:
-            close = list(tokens).index(_SQUARE_CLOSE, index)
-            index = close + 1
-        for _ in range(wanted):
-            index = _group(tokens, index, rows)
-        while index < len(tokens) and tokens[index] in _SCRIPTS:
+        if token in OPTIONAL_ARGUMENT_TOKENS and row[index : index + 1] == ["["]:
+            index = row.index("]", index) + 1
+        for _ in range(0 if token in _SCRIPTS else ARGUMENT_COUNTS.get(token, 0)):
+            index = _skip_group(row, index, inner)
+        while index < len(row) and row[index] in _SCRIPTS:
+            mark = row[index]
             index += 1
-            if tokens[index - 1] != IDS[r"\limits"]:
-                index = _group(tokens, index, rows)
-        found.append((start, index, rows))
+            if mark != r"\limits":
+                index = _skip_group(row, index, inner)
+        found.append((start, index, inner))
     return found
 
 
-def _cells(tokens: Sequence[int], index: int, rows: list[tuple[int, int]]) -> int:
-    """Add the cells of the matrix that begins at `index`; gives the index of its end."""
-    depth, start = 0, index + 1
-    for place in range(index + 1, len(tokens)):
-        token = tokens[place]
-        if not depth and (token in _CELL_ENDS or token == _END):
-            if place > start:
-                rows.append((start, place))
-            start = place + 1
-            if token == _END:
-                return place
-        else:
-            depth += (token in (_OPEN, _BEGIN)) - (token in (_CLOSE, _END))
-    raise ValueError(f"The matrix at token {index} is never ended.")
-
-
-def _group(tokens: Sequence[int], index: int, rows: list[tuple[int, int]]) -> int:
-    if index >= len(tokens) or tokens[index] != _OPEN:
-        raise ValueError(f"Token {index} should be an opening brace.")
-    depth, start = 1, index + 1
-    while depth:
-        index += 1
-        if index >= len(tokens):
-            raise ValueError("A brace is never closed.")
-        depth += (tokens[index] == _OPEN) - (tokens[index] == _CLOSE)
-    rows.append((start, index))
-    return index + 1
+def _skip_group(row: Sequence[str], index: int, inner: list[tuple[int, int]]) -> int:
+    """Add the row in the braces at `index` to `inner`; gives the index behind them."""
+    close = closing_brace(row, index)
+    inner.append((index + 1, close))
+    return close + 1
 
 
 def cut(example: Example, rng: np.random.Generator) -> Example:

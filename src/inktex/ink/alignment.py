@@ -13,7 +13,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..tokenizer.latex_inktex import Emitted, LatexError, emit, emit_marked, parse
+from ..tokenizer.latex_inktex import LatexError, parse
+from ..tokenizer.latex_tree_inktex import Emitted, emit, emit_marked
 from .mathml import mathml_marked
 from .types import Expression, Ink, PlacedSymbol, Symbol
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..tokenizer.latex_inktex import (
+from ..tokenizer.latex_inktex import parse
+from ..tokenizer.latex_lexer_inktex import LatexError, name_token
+from ..tokenizer.latex_tree_inktex import (
     Atom,
     Command,
     Emitted,
     Group,
-    LatexError,
     Node,
     Row,
     Script,
     attach,
     emit_marked,
     make_row,
-    name_token,
-    parse,
 )
 from .types import MathNode
 
