@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,16 @@ def test_all_that_is_missing_is_named() -> None:
     with pytest.raises(ImportError, match=words):
         require("air", "Flying", "json", "wings_", "tail_")
     require("air", "Walking", "json")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("inktex.crohme", "inktex.data.crohme"),
+        ("inktex.inkml", "inktex.ink.inkml"),
+        ("inktex.render", "inktex.ink.render"),
+    ],
+)
+def test_modules_that_moved_name_their_new_place(old: str, new: str) -> None:
+    with pytest.raises(ImportError, match=f"{old} is now {new}"):
+        importlib.import_module(old)

@@ -14,7 +14,7 @@ from PIL import Image
 from script_loading import load_script
 
 from inktex import recognizer
-from inktex.data.crohme.builder import FEATURES, row
+from inktex.data.rows import FEATURES, row
 from inktex.ink import Expression
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.synthesis.grammar import written_expressions

@@ -19,90 +19,27 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from PIL import Image
-
 from ...extras import require
 from ...ink import Expression
 from ...ink.alignment import expression
 from ...ink.inkml import InkMLError, read_inkml
-from ...ink.render import render
-from .files import PARTS, Entry, Part, entries, find, in_folder, locate, names
-from .split import development_ids, writer
+from .card import CITATION, DESCRIPTION, LICENSE
+from .files import PARTS, Entry, Part, entries, find, in_folder, names
+from .split import development_ids
 
 require("train", "CROHME as a data set", "datasets")
 import datasets  # noqa: E402
 
-__all__ = [
-    "CITATION", "FEATURES", "Crohme", "expressions", "development_ids", "locate", "row", "writer",
-]  # fmt: skip
+from ..rows import FEATURES, row  # noqa: E402
+
+__all__ = ["Crohme", "expressions", "wanted"]
 
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT = "INKTEX_CROHME"
 """Environment variable that names the data's folder where no argument does."""
 VERSION = "1.0.0"
-"""Of the rows; a change of captions, alignment or pictures needs a new one, or caches go stale."""
-LICENSE = "CC BY-NC-SA 3.0"
-DESCRIPTION = """Handwritten mathematical expressions of the CROHME competitions: pen strokes, the
-picture that the published protocol draws of them, the caption in canonical LaTeX tokens, and which
-token is which symbol's ink."""
-CITATION = """@inproceedings{mouchere2014crohme,
-  title     = {{ICFHR} 2014 Competition on Recognition of On-Line Handwritten Mathematical
-               Expressions ({CROHME} 2014)},
-  author    = {Mouch{\\`e}re, Harold and Viard-Gaudin, Christian and Zanibbi, Richard and
-               Garain, Utpal},
-  booktitle = {14th International Conference on Frontiers in Handwriting Recognition},
-  pages     = {791--796},
-  year      = {2014}
-}"""
-
-FEATURES = datasets.Features(
-    {
-        "id": datasets.Value("string"),
-        "source": datasets.Value("string"),
-        "image": datasets.Image(mode="L"),
-        "traces": datasets.List(datasets.List(datasets.List(datasets.Value("float32"), length=2))),
-        "symbols": datasets.List(
-            {
-                "label": datasets.Value("string"),
-                "traces": datasets.List(datasets.Value("int32")),
-                "box": datasets.List(datasets.Value("float32"), length=4),
-            }
-        ),
-        "tokens": datasets.List(datasets.Value("string")),
-        "alignment": datasets.List(datasets.Value("int32")),
-        "truth": datasets.Value("string"),
-        "aligned": datasets.Value("bool"),
-        "level": datasets.Value("string"),
-        "reason": datasets.Value("string"),
-    }
-)
-"""The columns; they are the fields of `inktex.ink.Expression`, and `image`, its picture."""
-
-
-def row(one: Expression) -> dict[str, Any]:
-    """An expression as plain values for `FEATURES`, its picture as PNG.
-
-    Raises:
-        ValueError: if there is no ink, or its picture would be too large.
-    """
-    picture = io.BytesIO()
-    Image.fromarray(render(one.traces)).save(picture, "PNG")
-    return {
-        "id": one.id,
-        "source": one.source,
-        "image": {"bytes": picture.getvalue(), "path": None},
-        "traces": [trace.tolist() for trace in one.traces],
-        "symbols": [
-            {"label": s.label, "traces": list(s.traces), "box": list(s.box)} for s in one.symbols
-        ],
-        "tokens": one.tokens,
-        "alignment": one.alignment,
-        "truth": one.truth,
-        "aligned": one.aligned,
-        "level": one.level,
-        "reason": one.reason,
-    }
+"""Of the rows: a change of captions, alignment or pictures needs a new one for caches to notice."""
 
 
 def expressions(
@@ -150,9 +87,8 @@ class Crohme(datasets.GeneratorBasedBuilder):
     """Builder of CROHME 2011 to 2019 with the splits `train`, `dev` and `test`.
 
     2014 and 2016 have the same training ink; `dev` is 5 % of it (see `development_ids`). 2011, 2012
-    and 2013 have only `test`, the ink that they add to it. For 2019
-    `dev` is the competition's own validation ink. A split whose files are not there is left out,
-    as long as there is one.
+    and 2013 have only `test`, the ink that they add to it. For 2019 `dev` is the competition's own
+    validation ink. A split whose files are not there is left out, as long as there is one.
 
     Args:
         config_name: the year.

@@ -1,151 +1,146 @@
-"""An exploration of prepared CROHME data: tokens, lengths, sizes, structures, alignment, writers.
-
-Needs matplotlib (`pip install inktex[train]`).
-"""
+"""An exploration of prepared CROHME data in tables: tokens, lengths, structures, writers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+import numpy as np
 
 from ...files import write_text
 from ...ink import Expression
-from ...training.data import load_expressions
-from .plots import (
-    STYLE,
-    Groups,
-    alignment_plot,
-    length_plot,
-    size_plot,
-    structure_plot,
-    token_plot,
-    writer_plot,
-)
-from .split import DEVELOPMENT_SHARE
-from .statistics import Share, writer_shares
+from ...ink.alignment import LEVELS
+from ..structures import STRUCTURES, structures
+from .split import DEVELOPMENT_SHARE, writer
 
 __all__ = ["write_report"]
 
-
-def write_report(data: Path) -> Path:
-    """Write plots and `README.md` into the folder `report` of prepared data.
-
-    Args:
-        data: folder of the parquet files.
-
-    Returns:
-        The report's Markdown file.
-
-    Raises:
-        FileNotFoundError: if there is no train and dev split.
-    """
-    train, dev = load_expressions(data, "train"), load_expressions(data, "dev")
-    groups: dict[str, list[Expression]] = {}
-    for one in [*train, *dev]:
-        groups.setdefault(one.source, []).append(one)
-    groups = dict(sorted(groups.items()))
-    for path in sorted(data.glob("test*.parquet")):
-        groups[f"{path.stem[:4]} {path.stem[4:]}"] = load_expressions(path)
-    shares = writer_shares(train, dev)
-    folder = data / "report"
-    folder.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
-        for name, figure in {
-            "tokens": token_plot(train),
-            "lengths": length_plot(groups),
-            "sizes": size_plot(groups),
-            "structures": structure_plot(groups),
-            "alignment": alignment_plot(groups),
-            "writers": writer_plot(shares),
-        }.items():
-            FigureCanvasAgg(figure)
-            figure.savefig(folder / f"{name}.png", dpi=110, facecolor="white")
-    report = folder / "README.md"
-    write_text(report, _text(train, dev, groups, shares))
-    return report
+_RARE = 20
+"""Times that a token occurs in the training captions; fewer are counted as rare."""
 
 
-def _text(
+def write_report(
+    path: Path,
     train: Sequence[Expression],
     dev: Sequence[Expression],
-    groups: Groups,
-    shares: Sequence[Share],
-) -> str:
-    """The report in Markdown."""
-    seen = {token for one in train for token in one.tokens}
-    rare = [t for t, n in Counter(t for one in train for t in one.tokens).items() if n < 20]
+    tests: Mapping[str, Sequence[Expression]],
+) -> None:
+    """Write the tables as Markdown.
+
+    Args:
+        path: of the file.
+        train: expressions of the training split.
+        dev: expressions of the development split.
+        tests: expressions of each test split, by its name.
+    """
+    by_source: dict[str, list[Expression]] = {}
+    for one in [*train, *dev]:
+        by_source.setdefault(one.source, []).append(one)
+    groups = {**dict(sorted(by_source.items())), **tests}
+    counts = Counter(token for one in train for token in one.tokens)
     new = {
-        name: sorted({token for one in members for token in one.tokens} - seen)
-        for name, members in groups.items()
-        if name.startswith("test")
+        name: {t for one in found for t in one.tokens} - {*counts} for name, found in tests.items()
     }
-    unseen = "; ".join(f"{name}: {' '.join(f'`{t}`' for t in new[name]) or 'none'}" for name in new)
-    known = {(share.source, share.writer) for share in shares if share.train}
-    strangers = [share for share in shares if (share.source, share.writer) not in known]
-    absent = sum(share.dev == 0 for share in shares)
-    total, held = sum(s.total for s in shares), sum(s.dev for s in shares)
-    outside = sum(_outside(share) for share in shares)
-    writers = [
-        f"| {source} | {len(part)} | {sum(s.total for s in part)} | {sum(s.dev for s in part)} | "
-        f"{100 * sum(s.dev for s in part) / sum(s.total for s in part):.2f} % | "
-        f"{sum(s.dev == 0 for s in part)} |"
-        for source in sorted({share.source for share in shares})
-        for part in [[share for share in shares if share.source == source]]
-    ]
-    return _REPORT.format(
-        train=len(train), dev=len(dev), tokens=len(seen), rare=len(rare),
-        unseen=unseen or "no test was prepared", writers="\n".join(writers), count=len(shares),
-        total=total, held=held, percent=100 * held / max(total, 1), outside=outside,
-        absent=absent, strangers=len(strangers),
-    )  # fmt: skip
+    unseen = "; ".join(f"{name}: {_code(tokens) or 'none'}" for name, tokens in new.items())
+    text = _REPORT.format(
+        train=len(train),
+        dev=len(dev),
+        tokens=len(counts),
+        limit=_RARE,
+        rare=_code(token for token, count in counts.items() if count < _RARE) or "none",
+        unseen=unseen or "no test was prepared",
+        lengths=_table(
+            ["group", "expressions", "median", "95 %", "longest"],
+            [[name, *_lengths(found)] for name, found in groups.items()],
+        ),
+        structures=_table(
+            ["group", *STRUCTURES],
+            [[name, *_structure_shares(found)] for name, found in groups.items()],
+        ),
+        levels=_table(
+            ["group", *LEVELS],
+            [[name, *_level_shares(found)] for name, found in groups.items()],
+        ),
+        share=DEVELOPMENT_SHARE,
+        writers=_writers(train, dev),
+    )
+    write_text(path, text)
 
 
-def _outside(share: Share) -> bool:
-    """Whether a writer's part in dev is more than two standard deviations from 5 %."""
-    deviation = (share.total * DEVELOPMENT_SHARE * (1 - DEVELOPMENT_SHARE)) ** 0.5
-    return abs(share.dev - DEVELOPMENT_SHARE * share.total) > 2 * deviation
+def _code(tokens: Iterable[str]) -> str:
+    return " ".join(f"`{token}`" for token in sorted(tokens))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _lengths(found: Sequence[Expression]) -> list[str]:
+    lengths = np.array([len(one.tokens) for one in found] or [0])
+    median, high = np.percentile(lengths, [50, 95])
+    return [str(len(found)), f"{median:.0f}", f"{high:.0f}", str(lengths.max())]
+
+
+def _structure_shares(found: Sequence[Expression]) -> list[str]:
+    counts = Counter(kind for one in found for kind in structures(one.tokens))
+    return [f"{100 * counts[kind] / max(len(found), 1):.1f}" for kind in STRUCTURES]
+
+
+def _level_shares(found: Sequence[Expression]) -> list[str]:
+    counts = Counter(one.level for one in found)
+    return [f"{100 * counts[level] / max(len(found), 1):.1f}" for level in LEVELS]
+
+
+def _writers(train: Sequence[Expression], dev: Sequence[Expression]) -> str:
+    """For each source its writers, as far as names show them, and their part in dev."""
+    learnt, held_out = (
+        Counter((one.source, who) for one in split if (who := writer(one.id, one.source)))
+        for split in (train, dev)
+    )
+    rows = []
+    for source in sorted({source for source, _ in learnt + held_out}):
+        names = {who for where, who in learnt + held_out if where == source}
+        inside = sum(held_out[source, who] for who in names)
+        total = inside + sum(learnt[source, who] for who in names)
+        absent = sum(not held_out[source, who] for who in names)
+        alone = sum(not learnt[source, who] for who in names)
+        share = f"{100 * inside / total:.2f} %"
+        rows.append(
+            [source, *map(str, (len(names), total, inside)), share, str(absent), str(alone)]
+        )
+    return _table(
+        ["source", "writers", "expressions", "in dev", "share", "not in dev", "in dev alone"], rows
+    )
 
 
 _REPORT = """# CROHME, explored
 
-{train} expressions to train on and {dev} to choose by. Sources are those of train and dev together.
+{train} expressions to train on and {dev} to choose by. Sources are those of train and dev
+together; shares are per cent of the expressions.
 
 ## Tokens
 
-{tokens} distinct tokens in train, {rare} of them fewer than 20 times. Not in train, but in a test:
-{unseen}.
+{tokens} distinct tokens in train. Fewer than {limit} times: {rare}. Not in train, but in a
+test: {unseen}.
 
-![Tokens](tokens.png)
+## Lengths of the captions, in tokens
 
-## Lengths
-
-![Lengths](lengths.png)
-
-## Sizes
-
-![Sizes](sizes.png)
+{lengths}
 
 ## Structures
 
-![Structures](structures.png)
+{structures}
 
-## Alignment
+## How tokens were tied to symbols
 
-![Alignment](alignment.png)
+{levels}
 
 ## Writers in train and dev
 
-The split is stratified by source; writers fall in proportion by chance. Names show {count} writers
-of {total} expressions, {held} of them in dev ({percent:.2f} %). {outside} writers are more than two
-standard deviations off 5 %, {absent} are not in dev, and {strangers} are in dev alone.
+The split is stratified by source, and each writer's share in dev is {share:.0%} up to
+chance.
 
-| source | writers | expressions | in dev | share | writers not in dev |
-|---|---:|---:|---:|---:|---:|
 {writers}
-
-![Writers](writers.png)
 """
