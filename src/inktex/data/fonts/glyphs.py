@@ -22,9 +22,7 @@ __all__ = [
     "coverage",
     "is_held_out",
     "load_glyphs",
-    "load_records",
     "save_glyphs",
-    "scarce_tokens",
 ]
 
 _VERSION: Final = 1
@@ -162,22 +160,6 @@ def load_glyphs(path: str | Path) -> list[FontGlyph]:
     return glyphs
 
 
-def load_records(path: str | Path) -> list[dict[str, Any]]:
-    """Read where the fonts of a glyph file are from.
-
-    Args:
-        path: of the `.npz` file.
-
-    Returns:
-        For each font its name, package, version and licence, as far as they are known.
-
-    Raises:
-        FileNotFoundError: if the file is not there.
-        ValueError: if it is no such file.
-    """
-    return [json.loads(one) for one in _read(path)["records"].tolist()]
-
-
 def _read(path: str | Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -211,13 +193,3 @@ def coverage(glyphs: Iterable[FontGlyph]) -> dict[str, tuple[int, int]]:
         held_out = sum(is_held_out(name) for name in names)
         counts[token] = (len(names) - held_out, held_out)
     return counts
-
-
-def scarce_tokens(counts: Mapping[str, tuple[int, int]], least: int = 3) -> list[str]:
-    """Tokens that fewer than `least` training fonts have.
-
-    Args:
-        counts: from `coverage`.
-        least: number of training fonts that is enough.
-    """
-    return [token for token, (training, _) in counts.items() if training < least]
