@@ -1,4 +1,4 @@
-"""Expressions as compact arrays, ready to be varied, drawn and batched."""
+"""Expressions as compact arrays, for augmentation, drawing and batching."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Example:
 
     Attributes:
         id: the expression's name.
-        writer: who wrote it, empty if its name does not show.
+        writer: empty if it is not known.
         points: `(points, 2)` float32, all traces one after another.
         offsets: `(traces + 1,)` int64; trace `i` is `points[offsets[i]:offsets[i + 1]]`.
         trace_symbols: `(traces,)` int64, the symbol each trace belongs to, or -1.
@@ -55,7 +55,7 @@ class Example:
 
     @property
     def caption(self) -> list[str]:
-        """The tokens in writing."""
+        """The tokens as text."""
         return [VOCABULARY[number] for number in self.tokens.tolist()]
 
     @property
@@ -71,12 +71,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class PictureExample:
-    """One picture to train on, whose ink nobody recorded.
+    """One picture to train on, without ink.
 
     Attributes:
         id: its name.
         picture: `(height, width)` uint8, ink 255 on 0, at the published scale, margins included:
-            what the image processor gives at a resolution of 1.
+            the output of the image processor at a resolution of 1.
         tokens: `(tokens,)` int64 ids, without start and end.
     """
 
@@ -86,7 +86,7 @@ class PictureExample:
 
     @property
     def caption(self) -> list[str]:
-        """The tokens in writing."""
+        """The tokens as text."""
         return [VOCABULARY[number] for number in self.tokens.tolist()]
 
     @property
@@ -98,12 +98,12 @@ class PictureExample:
 
     @property
     def symbol_labels(self) -> NDArray[np.int64]:
-        """None: which symbols there are is not known."""
+        """Empty: the symbols are not known."""
         return np.zeros(0, dtype=np.int64)
 
     @property
     def alignment(self) -> NDArray[np.int64]:
-        """`(tokens,)`, of no symbol."""
+        """`(tokens,)`, all -1."""
         return np.full(len(self.tokens), NONE, dtype=np.int64)
 
 
@@ -111,7 +111,7 @@ AnyExample = Example | PictureExample | PrintExample
 
 
 def from_expression(expression: Expression) -> Example:
-    """Compact form of an expression.
+    """The compact form of an expression.
 
     Raises:
         ValueError: if a token is not in the vocabulary, or there is no ink.
@@ -136,7 +136,7 @@ def from_expression(expression: Expression) -> Example:
         alignment = np.full(len(expression.tokens), NONE, dtype=np.int64)
     labels = np.array([IDS.get(s.label, 0) for s in expression.symbols], dtype=np.int64)
     tokens = np.array([IDS[token] for token in expression.tokens], dtype=np.int64)
-    # What the caption calls a symbol beats what its group is labelled: `\frac` is written `-`.
+    # The token of the caption is preferred to the label of the group: `\frac` is labelled `-`.
     aligned = alignment != NONE
     labels[alignment[aligned]] = tokens[aligned]
     points = np.concatenate(traces)
@@ -153,10 +153,10 @@ def from_expression(expression: Expression) -> Example:
 
 
 def select(example: Example, start: int, stop: int) -> Example | None:
-    """The part of an example that tokens `start` to `stop` stand for, with their ink alone.
+    """The tokens `start` to `stop` of an example, with their ink alone, in its size.
 
-    The ink keeps its size: a cut exponent is as small as it was written. None if a symbol has no
-    ink.
+    Returns:
+        The part, or None if one of its symbols has no ink.
     """
     alignment = example.alignment[start:stop]
     symbols = np.unique(alignment[alignment != NONE])
@@ -230,7 +230,8 @@ def _skip_group(row: Sequence[str], index: int, inner: list[tuple[int, int]]) ->
 def cut(example: Example, rng: np.random.Generator) -> Example:
     """A random sub-expression: some neighbouring items of one row, at any depth of the tree.
 
-    The example itself where it cannot be cut (not aligned, too short).
+    Returns:
+        The part, or the example itself where it cannot be cut (not aligned, too short).
     """
     inked = ~_INKLESS[example.tokens]
     if len(example.tokens) < 4 or (example.alignment[inked] == NONE).mean() > 0.2:
@@ -262,5 +263,5 @@ def cut(example: Example, rng: np.random.Generator) -> Example:
 
 
 def from_expressions(expressions: Iterable[Expression]) -> list[Example]:
-    """Compact forms of all expressions that the vocabulary can write."""
+    """The compact forms of expressions; errors as for `from_expression`."""
     return [from_expression(expression) for expression in expressions]

@@ -1,7 +1,7 @@
 """Reading and writing InkML, the W3C's format for digital ink, with the annotations of CROHME.
 
-Files come from strangers: external entities, entity bombs and oversized files are refused, and
-what is wrong is said with the name of the file and of the trace.
+Files are not trusted: external entities, entity bombs and oversized files are refused, and errors
+name the file and the trace.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ MAX_COORDINATE = 1e9  # beyond, float32 keeps no shape, and products overflow
 MAX_DEPTH = 200
 
 _XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
-# Content that says itself how it is encoded: by a UTF-16 mark or by its XML declaration.
+# Content with a declared encoding: a UTF-16 mark or an XML declaration.
 _ENCODED = re.compile(rb"\xff\xfe|\xfe\xff|\s*<\?xml[^>]*encoding", re.IGNORECASE)
 
 
 class InkMLError(ValueError):
-    """A file that is not InkML, or InkML that cannot be read; the message names the place."""
+    """A file that is not InkML, or InkML that cannot be read; the message names file and trace."""
 
 
 class _Readable(Protocol):
@@ -132,8 +132,8 @@ def _load(source: str | os.PathLike[str] | bytes | IO[Any] | _Readable) -> tuple
 
 def _parse(name: str, content: bytes | str) -> Element:
     if isinstance(content, bytes) and not _ENCODED.match(content):
-        # XML without a declared encoding is UTF-8. Where it is not, somebody's editor wrote
-        # Windows' 8-bit code, in which every byte but five means something.
+        # XML without a declared encoding is UTF-8. Files that are not come from editors that write
+        # Windows-1252, in which all bytes but five are characters.
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -162,7 +162,7 @@ def _parse(name: str, content: bytes | str) -> Element:
 
 
 def _tag(element: Element) -> str:
-    """Local name; a prefix that no namespace is declared for cannot get here."""
+    """Name without namespace; the parser refuses prefixes that are not declared."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
@@ -175,7 +175,7 @@ def _id(element: Element) -> str | None:
 
 
 def _channels(name: str, root: Element) -> tuple[int, int]:
-    """Columns of X and Y in each point, by the first trace format."""
+    """Columns of X and Y in each point, from the first trace format."""
     for element in root.iter():
         if _tag(element) == "traceFormat":
             named = [c.get("name", "").upper() for c in element.iter() if _tag(c) == "channel"]
@@ -245,7 +245,7 @@ def _points(where: str, text: str, columns: tuple[int, int]) -> Trace:
 
 
 def _symbols(root: Element, index: dict[str, int]) -> list[Symbol]:
-    """The innermost groups that have a label."""
+    """Symbols of the innermost groups that have a label."""
     symbols = []
     for group in root.iter():
         if _tag(group) != "traceGroup":

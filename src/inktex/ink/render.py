@@ -27,9 +27,9 @@ PEN_WIDTH = 3
 MARGIN_BEFORE, MARGIN_AFTER = 12, 11
 """Pixels to the left of and above the ink; to the right of and below it."""
 MAX_SIDE = 8192
-"""Pixels; a longer side would be a drawing error or an attack, not handwriting."""
+"""Pixels; a longer side comes of stray traces or of an attack."""
 _EXACT = float(2**22)
-"""Single precision tells pixels apart up to here."""
+"""Largest coordinate in pixels that single precision keeps to a fraction of a pixel."""
 
 Points = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -50,7 +50,7 @@ def published_scale(traces: Sequence[Points]) -> float:
     heights = np.array([np.ptp(trace[:, 1]) for trace in filled], dtype=np.float64)
     tallest = heights.max()
     points = np.concatenate(filled)
-    if tallest <= 0:  # dots and level lines alone: let the width decide
+    if tallest <= 0:  # dots and level lines alone: the width decides
         width = float(np.ptp(points[:, 0]))
         return MEAN_TRACE_HEIGHT / width if width > 0 else 1.0
     mean = float(heights[heights * 10 > tallest].mean())  # a tenth itself is too small
@@ -66,7 +66,7 @@ def draw(traces: Sequence[Points], width: int, height: int, pen: int = PEN_WIDTH
         traces: arrays `(points, 2)`, in pixels.
         width: of the picture, in pixels.
         height: of the picture, in pixels.
-        pen: width of the strokes, in pixels.
+        pen: stroke width, in pixels.
 
     Returns:
         `(height, width)` uint8, ink 255 on 0.
@@ -85,7 +85,7 @@ def draw(traces: Sequence[Points], width: int, height: int, pen: int = PEN_WIDTH
 
 
 def dilate(picture: Picture, pen: int) -> Picture:
-    """Widen lines of one pixel to a square pen of `pen` pixels."""
+    """Dilate lines of one pixel by a square of `pen` pixels."""
     for axis in (0, 1):
         widened = picture.copy()
         for shift in range(-((pen - 1) // 2), pen // 2 + 1):
@@ -101,7 +101,7 @@ def dilate(picture: Picture, pen: int) -> Picture:
 
 
 def place(traces: Sequence[Points], scale: float | None = None) -> tuple[list[Points], int, int]:
-    """Move and scale ink to where its picture has it.
+    """Scale ink to pixels and move it to its margins.
 
     Args:
         traces: arrays `(points, 2)`, in ink units.
@@ -130,7 +130,7 @@ def place(traces: Sequence[Points], scale: float | None = None) -> tuple[list[Po
             f"is {MAX_SIDE}. Its traces differ too much in size: is a stray one among them?"
         )
     if max(float(np.abs(points).max()) * scale, scale) > _EXACT:
-        # Out there single precision knows no pixels, and the protocol has nothing to say.
+        # Single precision has no whole pixels there, so the protocol does not apply.
         pixels = np.trunc((points - corner) * scale)
     else:
         pixels = np.trunc(points.astype(np.float32) * np.float32(scale))
@@ -144,12 +144,12 @@ def place(traces: Sequence[Points], scale: float | None = None) -> tuple[list[Po
 
 
 def render(traces: Sequence[Points], scale: float | None = None, pen: int = PEN_WIDTH) -> Picture:
-    """Picture of ink, by the published protocol unless told otherwise.
+    """The picture of ink, by the published protocol.
 
     Args:
         traces: arrays `(points, 2)` of x and y, in ink units, y downwards.
         scale: pixels per ink unit; None for the protocol's.
-        pen: width of the strokes, in pixels.
+        pen: stroke width, in pixels.
 
     Returns:
         `(height, width)` uint8, ink 255 on 0.

@@ -1,4 +1,4 @@
-"""Fonts of a folder to glyphs, less those that a rule leaves out."""
+"""The glyphs of the fonts of a folder, less those that a rule leaves out."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ _HOLES: Final = {"b": (2, 9), "e": (0, 0), "g": (0, 0), "r": (1, 9)}
 _HOLE_RADIUS: Final = 4.0
 """Holes smaller than a square of this side, in pixels, do not count."""
 _SIGNS_OF_MONEY: Final = "¥₩"
-"""What fonts of Japan and Korea show for the backslash."""
+"""Characters that fonts of Japan and Korea show for the backslash."""
 _CAPITALS, _SMALL, _ASCENDERS = "HEITLZ", "xzvwnrs", "bdhkl"
 _GREEK_CAPITALS, _GREEK_SMALL, _GREEK_ASCENDERS = "ΓΠΗΤΕ", "νικαπ", "βδθλ"
 
 
 @dataclass
 class Extraction:
-    """What came of one or several fonts.
+    """The glyphs of one or several fonts.
 
     Attributes:
         glyphs: that are kept.
@@ -85,7 +85,7 @@ class Extraction:
         return len(self.glyphs) + self.left_out.total()
 
     def add(self, other: Extraction) -> None:
-        """Take in what came of another font."""
+        """Add the result of another font."""
         self.glyphs += other.glyphs
         self.left_out += other.left_out
         self.records += other.records

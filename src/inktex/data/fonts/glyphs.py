@@ -1,4 +1,4 @@
-"""Glyphs of handwriting fonts as pen strokes: what they are, their file, their split by writer."""
+"""Glyphs of handwriting fonts as strokes, their file, and their split by writer."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _HELD_OUT: Final = 0.15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FontGlyph:
-    r"""A symbol as one writer writes it.
+    r"""A symbol in one font.
 
-    All lengths are in ems of the font; y points down, the baseline is at y = 0, and x = 0 is where
-    the glyph's place in a line begins. Divide by `x_height` or `cap_height` to compare writers,
-    since fonts fill their em differently.
+    All lengths are in ems of the font; y points down, the baseline is at y = 0, and the
+    glyph's place in a line begins at x = 0. Fonts fill their em differently: divide by `x_height`
+    or `cap_height` to compare writers.
 
     Attributes:
         font: name of the font, which is a writer.

@@ -1,4 +1,4 @@
-r"""Which characters of a font stand for which token of the vocabulary.
+r"""The characters of a font for each token of the vocabulary.
 
 A token may have several characters (`\phi` is written φ or ϕ), and a character may serve several
 tokens (Σ is `\Sigma` and, by hand, `\sum`). Function names are composed of letters elsewhere, and
