@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Turn handwriting fonts into glyphs of pen strokes, one file for all of them.
+"""Turn handwriting fonts into glyphs of strokes, one file for all of them.
 
     python scripts/prepare_fonts.py --fetch                   # the list of fonts, by npm and apt
     python scripts/prepare_fonts.py --fonts FOLDER            # any folder of font files
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it dislikes many fonts' dates
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the dates of many fonts
     accept_any_text()
     started = time.monotonic()
     try:

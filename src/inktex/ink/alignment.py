@@ -24,7 +24,7 @@ LEVELS = ("strict", "spelling", "merge", "sequence", "label", "none")
 r"""How a caption was aligned, from the most to the least certain.
 
 - `strict`: MathML and caption have the same written tokens in the same order, one symbol each;
-- `spelling`: the same but for signs that are told apart by height only (`.` and `\cdot`, `\ldots`
+- `spelling`: the same but for signs that differ in height only (`.` and `\cdot`, `\ldots`
   and `\cdots`), or for the order of a root's index and radicand;
 - `merge`: besides, several symbols make one token (`. . .` is `\cdots`, `t g` is `\tan`);
 - `sequence`: longest common subsequence of the two, covering the whole caption;

@@ -81,9 +81,9 @@ _INK = """---
 
 # Generated mathematical ink
 
-Formulas that nobody wrote: captions from a small grammar of school mathematics, laid out and drawn
-with a stroke font (A. V. Hershey, 1967) in a shaky hand. Good for trying a training script, for
-tests, and for a first look at online handwriting; no match for the ink of people.
+Synthetic formulas: captions from a small grammar of school mathematics, laid out and drawn with a
+stroke font (A. V. Hershey, 1967) and random distortions. For trying a training script, for tests,
+and for a first look at online handwriting; it does not replace the ink of writers.
 
 ```python
 from datasets import load_dataset

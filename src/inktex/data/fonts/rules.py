@@ -206,7 +206,7 @@ def why_broken(token: str, found: Measures) -> str | None:
 
 
 def is_misplaced(token: str, box: tuple[float, float, float, float], x_height: float) -> bool:
-    """Whether a sign whose height tells it from others stands at another height.
+    """Whether a sign that differs from others in height alone stands at another height.
 
     Args:
         token: that the glyph stands for.
