@@ -89,7 +89,7 @@ def load_pictures(source: Path | None, count: int) -> list[Image.Image]:
         ValueError: if there are none.
     """
     if source is None:
-        from inktex.render import render
+        from inktex.ink.render import render
         from inktex.synthesis.grammar import written_expressions
 
         return [Image.fromarray(render(e.traces)) for e in written_expressions(count, seed=0)]

@@ -21,11 +21,11 @@ from typing import Final
 from PIL import Image
 
 from inktex.arguments import positive
-from inktex.crohme_split import writer
-from inktex.examples import AnyExample, PictureExample
+from inktex.data.crohme.split import writer
+from inktex.data.examples import AnyExample, PictureExample
 from inktex.ink import Expression
+from inktex.ink.render import render
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.render import render
 from inktex.tokenizer.vocabulary_inktex import IDS
 from inktex.training.custom_data import picture_example, published_processor
 from inktex.training.data import load_examples, load_expressions

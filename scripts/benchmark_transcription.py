@@ -82,7 +82,7 @@ class WrittenSource(Source):
     def _draw(self, number: int, depth: int) -> Any:
         from PIL import Image
 
-        from inktex.render import render
+        from inktex.ink.render import render
         from inktex.synthesis.grammar import written_expressions
 
         (expression,) = written_expressions(1, seed=self.seed * 10**9 + number, depth=depth)

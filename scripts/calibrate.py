@@ -30,12 +30,12 @@ from inktex.evaluation.hands import in_other_hands
 from inktex.evaluation.reading import write_json
 from inktex.evaluation.scores import compute_scores
 from inktex.ink import Expression
+from inktex.ink.render import render
 from inktex.modeling.generation_inktex import (
     generate_with_details,
     sequence_logits,
     token_log_probabilities,
 )
-from inktex.render import render
 from inktex.training.data import load_unseen
 
 

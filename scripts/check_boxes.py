@@ -19,8 +19,8 @@ from tqdm import tqdm
 import inktex
 from inktex.arguments import positive
 from inktex.evaluation.boxes import symbol_overlaps
+from inktex.ink.render import render
 from inktex.recognizer import Reading
-from inktex.render import render
 from inktex.training.data import load_expressions
 
 RARE = 5

@@ -24,8 +24,8 @@ import inktex
 from inktex.arguments import positive
 from inktex.evaluation.reading import Evaluation, Sample, evaluate_samples
 from inktex.evaluation.scores import compute_scores
+from inktex.ink.render import PEN_WIDTH, draw, place
 from inktex.recognizer import shipped_thinner
-from inktex.render import PEN_WIDTH, draw, place
 from inktex.training.data import load_expressions, load_unseen
 from inktex.training.stroke_restoration import draw_pair
 

@@ -20,7 +20,7 @@ from inktex import Recognizer
 from inktex.arguments import positive
 from inktex.evaluation.reading import Sample, evaluate_samples, spread
 from inktex.ink import Expression
-from inktex.render import published_scale, render
+from inktex.ink.render import published_scale, render
 from inktex.training.data import load_expressions
 
 Variant = Callable[[Expression, np.random.Generator], Image.Image]

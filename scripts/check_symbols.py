@@ -23,8 +23,8 @@ import torch
 
 from inktex import Recognizer
 from inktex.arguments import positive
+from inktex.data.examples import Example
 from inktex.evaluation.reading import spread
-from inktex.examples import Example
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.tokenizer.vocabulary_inktex import VOCABULARY
 from inktex.training.batches import PlannedBatches

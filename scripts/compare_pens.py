@@ -29,7 +29,7 @@ from inktex.arguments import natural, positive
 from inktex.evaluation.hands import in_other_hands
 from inktex.evaluation.reading import spread
 from inktex.ink import Expression
-from inktex.render import PEN_WIDTH, draw, place
+from inktex.ink.render import PEN_WIDTH, draw, place
 from inktex.training.data import load_expressions
 from inktex.training.stroke_restoration import draw_pair
 

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from inktex.arguments import natural, positive
-from inktex.examples import Example
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, draw
+from inktex.data.examples import Example
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, draw
 from inktex.training.data import load_examples
 from inktex.training.synthetic import SynthesisConfig, SyntheticInk
 

@@ -228,7 +228,7 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
     from PIL import Image
 
     from inktex.evaluation.hands import in_other_hands
-    from inktex.render import render
+    from inktex.ink.render import render
     from inktex.training.data import load_expressions, load_unseen
 
     load_them = load_unseen if options.unseen else load_expressions

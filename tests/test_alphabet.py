@@ -12,7 +12,7 @@ import inktex
 from inktex.alphabet import ALPHABET, find_alphabet, read_alphabet
 from inktex.cli import main
 from inktex.data.captions import held_out, load_captions, prepare_captions
-from inktex.examples import from_expression, items
+from inktex.data.examples import from_expression, items
 from inktex.ink import bounding_box
 from inktex.modeling.alphabets_inktex import ALPHABETS, allowed_tokens
 from inktex.modeling.grammar_inktex import Grammar, is_formula

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
-from inktex.examples import from_expressions
+from inktex.data.examples import from_expressions
 from inktex.modeling.configuration_inktex import InktexDecoderConfig, InktexEncoderConfig
 from inktex.modeling.generation_inktex import generate_with_details
 from inktex.modeling.grammar_inktex import is_formula

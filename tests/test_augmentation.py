@@ -8,8 +8,8 @@ import pytest
 from scipy import ndimage
 
 from inktex.augmentation import AugmentationConfig, degrade, draw_stroke_width, vary
-from inktex.examples import NONE, Example, cut, from_expression, from_expressions, items
-from inktex.render import PEN_WIDTH
+from inktex.data.examples import NONE, Example, cut, from_expression, from_expressions, items
+from inktex.ink.render import PEN_WIDTH
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training.batches import rasterize

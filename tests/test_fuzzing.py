@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from inktex.crohme_files import PARTS, names
+from inktex.data.crohme.files import PARTS, names
 from inktex.evaluation.fuzzing import KINDS, FaultError, case, check
-from inktex.inkml import MAX_TAGS, MAX_TRACE_LENGTH, InkMLError, read_inkml
+from inktex.ink.inkml import MAX_TAGS, MAX_TRACE_LENGTH, InkMLError, read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.recognizer import as_picture, prepare
 from inktex.training.custom_data import DataError, load_custom

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 from scipy import ndimage
 
+from inktex.ink.render import draw, render
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.normal_form_inktex import (
     NormalForm,
@@ -31,7 +32,6 @@ from inktex.modeling.strokes_inktex import (
     stroke_width,
     width_quantile,
 )
-from inktex.render import draw, render
 
 FORM = NormalForm(28.0, 3, 12, 11, 1.6, (2.0, 4.5))
 PROCESSOR = InktexImageProcessor()

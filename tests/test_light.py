@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inktex.inkml import read_inkml
-from inktex.render import render
+from inktex.ink.inkml import read_inkml
+from inktex.ink.render import render
 
 IS_LIGHT = importlib.util.find_spec("torch") is None
 LARGEST = 400

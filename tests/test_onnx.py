@@ -16,6 +16,7 @@ import inktex
 from inktex.cli import main
 from inktex.evaluation.camera import contact_sheet
 from inktex.evaluation.reading import Sample
+from inktex.ink.render import render
 from inktex.modeling.decoder_inktex import CoverageKey, LocationEmbedding
 from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.onnx.files import (
@@ -30,7 +31,6 @@ from inktex.onnx.files import (
     read_words,
 )
 from inktex.recognizer import AutoRecognizer, Recognizer, fastest_engine, pretrained_path
-from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, VOCABULARY
 from inktex.training.models import make_model, make_processor, save_model

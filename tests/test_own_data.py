@@ -13,10 +13,10 @@ from PIL import Image
 from script_loading import load_script
 
 from inktex.augmentation import AugmentationConfig, vary_picture
-from inktex.examples import AnyExample, Example, PictureExample, from_expression
-from inktex.inkml import write_inkml
+from inktex.data.examples import AnyExample, Example, PictureExample, from_expression
+from inktex.ink.inkml import write_inkml
+from inktex.ink.render import render
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.render import render
 from inktex.synthesis.drawing import draw, draw_expression
 from inktex.training.batches import PlannedBatches
 from inktex.training.custom_data import DataError, is_custom, load_custom

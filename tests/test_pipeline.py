@@ -15,13 +15,13 @@ import pytest
 import torch
 from PIL import Image
 
+from inktex.ink.render import render
 from inktex.modeling import pictures_inktex
 from inktex.modeling.generation_inktex import generate_with_probabilities
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.pictures_inktex import load_picture
 from inktex.modeling.pipeline_inktex import InktexPipeline
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.render import render
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 
 

@@ -10,11 +10,11 @@ import pytest
 from script_loading import load_script
 
 from inktex.augmentation import AugmentationConfig
+from inktex.data.examples import Example, from_expressions
 from inktex.data.print import PrintedFormulas, PrintPicture, load_pictures, save_formulas
 from inktex.data.print.formulas import Formula
 from inktex.data.print.outlines import Outline
 from inktex.evaluation.wide import print_split
-from inktex.examples import Example, from_expressions
 from inktex.filling import fill
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.printed import PrintExample, as_given

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from inktex.ink.render import render
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.render import render
 from inktex.tokenizer.tokenization_inktex import InktexTokenizer, build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import IDS
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from inktex.examples import Example
+from inktex.data.examples import Example
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.recognizer import pretrained_path
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.training.models import make_processor
 from inktex.training.recipe import (

@@ -24,12 +24,12 @@ from inktex.batches import ACCELERATOR, CPU, BatchLimits, padded_pixels, plan_ba
 from inktex.cli import main
 from inktex.evaluation.reading import Sample, evaluate_samples, picture_samples, read_captions
 from inktex.ink import Ink
+from inktex.ink.render import render
 from inktex.modeling import generation_inktex
 from inktex.modeling.beam_inktex import beam_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.recognizer import Found, Reading, Recognizer
-from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path

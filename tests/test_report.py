@@ -13,8 +13,8 @@ from inktex.evaluation.hands import in_other_hands
 from inktex.evaluation.reading import Evaluation, Sample, compiles
 from inktex.evaluation.report import write_evaluation_report
 from inktex.evaluation.scores import compute_scores
+from inktex.ink.render import render
 from inktex.recognizer import Reading, ReadSymbol
-from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from script_loading import load_script
 
 from inktex import recognizer
-from inktex.crohme import FEATURES, row
+from inktex.data.rows import FEATURES, row
 from inktex.ink import Expression
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.models import make_model, make_processor, save_model
@@ -163,7 +163,7 @@ def test_hands_and_resolution_can_be_chosen(
 def test_conditions_are_what_they_are_called() -> None:
     from inktex.evaluation.camera import CONDITIONS, degraded
     from inktex.evaluation.reading import Sample
-    from inktex.render import render
+    from inktex.ink.render import render
 
     (expression,) = written_expressions(1, seed=2)
     ink = Image.fromarray(render(expression.traces))

@@ -23,8 +23,8 @@ from PIL import Image
 
 from inktex import __version__
 from inktex.ink import Ink
+from inktex.ink.render import render
 from inktex.recognizer import Alternative, Reading, ReadSymbol
-from inktex.render import render
 from inktex.tokenizer.compact_inktex import compact
 from inktex.tokenizer.vocabulary_inktex import (
     ARGUMENT_COUNTS,

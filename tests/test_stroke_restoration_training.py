@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from inktex.examples import AnyExample, PictureExample, from_expressions
+from inktex.data.examples import AnyExample, PictureExample, from_expressions
+from inktex.ink.render import dilate
 from inktex.modeling.strokes_inktex import centre_lines
 from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
-from inktex.render import dilate
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import Trainer, train
 from inktex.training.recipe import Recipe, load_recipe, recipe_path

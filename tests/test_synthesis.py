@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inktex.examples import Example, from_expression, from_expressions
+from inktex.data.examples import Example, from_expression, from_expressions
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.grammar import random_caption, written_expressions
 from inktex.synthesis.hands import Hands, Measured, collect, fit_extents

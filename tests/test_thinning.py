@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from inktex.ink.render import dilate
 from inktex.modeling import thinning_inktex
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.processing_inktex import InktexProcessor
@@ -19,7 +20,6 @@ from inktex.modeling.strokes_inktex import centre_lines, widen
 from inktex.modeling.thinning_inktex import Thinner, exchange_pen
 from inktex.onnx.files import checksum
 from inktex.recognizer import Recognizer
-from inktex.render import dilate
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.training.stroke_restoration import draw_pair
 from inktex.training.stroke_restoration_net import StrokeRestorationNet, fold

@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from inktex.examples import Example, from_expressions
+from inktex.data.examples import Example, from_expressions
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.synthesis.grammar import written_expressions
 from inktex.training import stream

@@ -10,8 +10,8 @@ from PIL import Image
 from scipy import ndimage
 
 from inktex.augmentation import AugmentationConfig, Degradation, draw_degradation
-from inktex.examples import Example, PictureExample, from_expression, from_expressions
-from inktex.render import PEN_WIDTH, render
+from inktex.data.examples import Example, PictureExample, from_expression, from_expressions
+from inktex.ink.render import PEN_WIDTH, render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training.batches import (

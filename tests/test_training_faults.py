@@ -12,7 +12,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from inktex.examples import Example, from_expressions
+from inktex.data.examples import Example, from_expressions
 from inktex.files import partial_folder
 from inktex.synthesis.grammar import written_expressions
 from inktex.training import guard as guarding

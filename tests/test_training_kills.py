@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from inktex.examples import Example, from_expressions
+from inktex.data.examples import Example, from_expressions
 from inktex.files import partial_folder
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.checkpoints import CHECKPOINT

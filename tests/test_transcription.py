@@ -27,9 +27,9 @@ from PIL import Image
 import inktex
 from inktex.batches import padded_pixels
 from inktex.cli import main
+from inktex.ink.render import render
 from inktex.onnx.engine import OnnxRecognizer
 from inktex.recognizer import Recognizer
-from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path

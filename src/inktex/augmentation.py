@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from inktex.examples import NONE, Example, PictureExample
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
+from inktex.data.examples import NONE, Example, PictureExample
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
 
 _WIDE_STROKES = (5, 6, 7)
 """Pixels at the published scale."""

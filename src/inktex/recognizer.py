@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from .alphabet import Alphabet, find_alphabet
 from .batches import ACCELERATOR, CPU, BatchLimits, plan_batches
 from .ink import Ink
-from .inkml import read_inkml
+from .ink.inkml import read_inkml
+from .ink.render import render
 from .network import hub_address, hub_answers
-from .render import render
 from .tokenizer.vocabulary_inktex import UNKNOWN_MARK
 
 if TYPE_CHECKING:

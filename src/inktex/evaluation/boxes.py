@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from inktex.ink import Box, Expression
+from inktex.ink.render import MARGIN_BEFORE, PEN_WIDTH, published_scale
 from inktex.recognizer import Reading
-from inktex.render import MARGIN_BEFORE, PEN_WIDTH, published_scale
 
 
 def box_overlap(first: Box, second: Box) -> float:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from inktex.augmentation import AugmentationConfig, vary
-from inktex.examples import from_expression
+from inktex.data.examples import from_expression
 from inktex.ink import Expression
 
 __all__ = ["OTHER_HANDS", "in_other_hands"]

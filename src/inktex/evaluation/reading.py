@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from PIL import Image
 from tqdm.auto import tqdm
 
-from inktex.captions import CAPTION_COLUMNS, NAME_COLUMNS, bare, caption_rows, named
+from inktex.data.custom import CAPTION_COLUMNS, NAME_COLUMNS, bare, caption_rows, named
 from inktex.files import write_text
 from inktex.recognizer import BaseRecognizer, Preset, Reading
 from inktex.tokenizer.latex_inktex import LatexError, normalize

@@ -19,8 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageOps
 
-from inktex.crohme_plots import STYLE
-from inktex.crohme_statistics import STRUCTURES, structures
+from inktex.data.structures import STRUCTURES, structures
 from inktex.files import write_text
 from inktex.recognizer import Reading
 
@@ -31,6 +30,15 @@ from .spelling import normalize_spelling
 
 __all__ = ["write_evaluation_report"]
 
+_STYLE: dict[Any, Any] = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "font.size": 10,
+    "legend.frameon": False,
+    "text.parse_math": False,  # tokens are shown as they are spelled
+}
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
 _LENGTHS = ((1, 5), (6, 10), (11, 15), (16, 20), (21, 30), (31, 40), (41, 1000))
 _GALLERY = 24
@@ -89,7 +97,7 @@ def write_evaluation_report(
         "structures": "ExpRate by structure (an expression may have several)",
         "sources": "ExpRate by source",
     }
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(_STYLE):
         figures = {
             name: _rates(cases, group, titles[name], orders.get(name))
             for name, group in groups.items()

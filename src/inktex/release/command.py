@@ -29,9 +29,10 @@ from PIL import Image
 
 from .._version import __version__
 from ..arguments import positive
-from ..dataset_cards import build_crohme_card, build_ink
+from ..data.crohme.card import build_crohme_card
+from ..ink.render import render
 from ..recognizer import load, pretrained_path
-from ..render import render
+from ..synthesis.dataset import build_ink
 from ..synthesis.grammar import written_expressions
 from .publish import publish
 from .repository import RECORD, build_model, build_space

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.augmentation import AugmentationConfig, vary
-from inktex.examples import from_expression
+from inktex.data.examples import from_expression
 from inktex.ink import Expression, Ink, bounding_box
 
 from .layout import PRINTED, lay_out

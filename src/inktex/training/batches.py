@@ -21,13 +21,13 @@ from inktex.augmentation import (
     vary,
     vary_picture,
 )
-from inktex.examples import NONE, AnyExample, Example, PictureExample
+from inktex.data.examples import NONE, AnyExample, Example, PictureExample
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, dilate, draw
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.placing_inktex import place_picture
 from inktex.modeling.strokes_inktex import STROKE_RANGE, centre_lines
 from inktex.printed import PrintExample
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, dilate, draw
 from inktex.tokenizer.vocabulary_inktex import (
     EOS_TOKEN,
     IDS,

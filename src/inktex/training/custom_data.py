@@ -16,8 +16,7 @@ from typing import Any, Final
 import numpy as np
 from tqdm import tqdm
 
-from inktex.alignment import expression
-from inktex.captions import (
+from inktex.data.custom import (
     CAPTION_COLUMNS,
     CAPTION_FILES,
     NAME_COLUMNS,
@@ -25,8 +24,9 @@ from inktex.captions import (
     caption_rows,
     named,
 )
-from inktex.examples import AnyExample, PictureExample, from_expression
-from inktex.inkml import read_inkml
+from inktex.data.examples import AnyExample, PictureExample, from_expression
+from inktex.ink.alignment import expression
+from inktex.ink.inkml import read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.recognizer import shipped_thinner
 from inktex.tokenizer.latex_inktex import LatexError, normalize

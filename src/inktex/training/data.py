@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from inktex.examples import Example, from_expression
+from inktex.data.examples import Example, from_expression
 from inktex.ink import Expression, PlacedSymbol
 from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS

@@ -12,7 +12,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast, parse_flag_from_env, reduce, set_seed
 from tqdm.auto import tqdm
 
-from inktex.examples import AnyExample
+from inktex.data.examples import AnyExample
 
 from .checkpoints import forget_checkpoints, load_checkpoint, save_checkpoint
 from .guard import FiniteGuard

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from inktex.alphabet import read_alphabet
-from inktex.examples import AnyExample
+from inktex.data.examples import AnyExample
 from inktex.files import new_folder
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.image_processing_inktex import InktexImageProcessor

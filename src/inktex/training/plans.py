@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.augmentation import AugmentationConfig, draw_scale
-from inktex.examples import AnyExample, Example, cut
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
+from inktex.data.examples import AnyExample, Example, cut
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
 
 from .synthetic import SyntheticInk
 

@@ -15,11 +15,11 @@ from PIL import Image
 
 from inktex.augmentation import AugmentationConfig, draw_affine
 from inktex.filling import fill
+from inktex.ink.render import MARGIN_BEFORE, PEN_WIDTH, dilate
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.placing_inktex import place_picture
 from inktex.printed import PrintExample, as_given
-from inktex.render import MARGIN_BEFORE, PEN_WIDTH, dilate
 
 __all__ = ["rasterize_print", "vary_print"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from inktex.examples import AnyExample
+from inktex.data.examples import AnyExample
 from inktex.modeling.decoder_inktex import InktexDecoder, centres
 from inktex.modeling.generation_inktex import sequence_logits
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inktex.examples import AnyExample, Example, PictureExample, from_expressions
+from inktex.data.examples import AnyExample, Example, PictureExample, from_expressions
 from inktex.synthesis.grammar import written_expressions
 
 from .recipe_config import Recipe

@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from torch.utils.data import DataLoader, Sampler
 
-from inktex.examples import AnyExample, Example
+from inktex.data.examples import AnyExample, Example
 from inktex.processes import end_with_parent
 
 from .batches import PlannedBatches

@@ -19,10 +19,10 @@ from safetensors.torch import load_file, save_file
 from scipy import ndimage
 
 from inktex.augmentation import vary
-from inktex.examples import AnyExample, Example
+from inktex.data.examples import AnyExample, Example
 from inktex.files import new_file, new_folder, write_text
+from inktex.ink.render import PEN_WIDTH, dilate, draw
 from inktex.modeling.strokes_inktex import centre_lines, squares_within
-from inktex.render import PEN_WIDTH, dilate, draw
 
 from .batches import PlannedBatches
 from .plans import Plan, Shape, member_example, member_rng

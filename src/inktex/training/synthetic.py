@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inktex.examples import Example, from_expression
+from inktex.data.examples import Example, from_expression
 from inktex.printed import PrintExample
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.hands import collect

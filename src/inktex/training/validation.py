@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
+from inktex.data.examples import AnyExample
 from inktex.evaluation.scores import Scores, compute_scores
-from inktex.examples import AnyExample
 from inktex.files import write_text
 from inktex.modeling.greedy_inktex import greedy_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration

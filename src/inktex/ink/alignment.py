@@ -1,10 +1,10 @@
-"""Which token of the caption is which symbol's ink.
+"""The symbol of each token of a caption.
 
-The caption comes from the raw LaTeX of the file. The file's MathML says the same in another
-coding, and its elements carry the ids that the symbols link to. So the MathML is brought to the
-same canonical tokens, each with its ids, the two sequences are laid side by side, and each token
-takes the symbol that links to its id. Labels are only compared afterwards, since annotators err
-in labels more often than in links.
+The caption comes from the raw LaTeX of the file. The file's MathML holds the same expression, and
+its elements carry the ids that the symbols link to. So the MathML is converted to the same
+canonical tokens, each with its ids, the two sequences are matched, and each token takes the symbol
+that links to its id. Labels are only compared afterwards: annotators err in labels more often than
+in links.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .ink import Expression, Ink, PlacedSymbol, Symbol
+from ..tokenizer.latex_inktex import LatexError, parse
+from ..tokenizer.latex_tree_inktex import Emitted, emit, emit_marked
 from .mathml import mathml_marked
-from .tokenizer.latex_inktex import Emitted, LatexError, emit, emit_marked, parse
+from .types import Expression, Ink, PlacedSymbol, Symbol
 
 __all__ = ["LEVELS", "Alignment", "align", "caption", "expression"]
 
@@ -23,7 +24,7 @@ LEVELS = ("strict", "spelling", "merge", "sequence", "label", "none")
 r"""How a caption was aligned, from the most to the least certain.
 
 - `strict`: MathML and caption have the same written tokens in the same order, one symbol each;
-- `spelling`: the same but for signs that are told apart by height only (`.` and `\cdot`, `\ldots`
+- `spelling`: the same but for signs that differ in height only (`.` and `\cdot`, `\ldots`
   and `\cdots`), or for the order of a root's index and radicand;
 - `merge`: besides, several symbols make one token (`. . .` is `\cdots`, `t g` is `\tan`);
 - `sequence`: longest common subsequence of the two, covering the whole caption;
@@ -46,7 +47,7 @@ _SPELLED: dict[str, tuple[tuple[str, ...], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Tokens tied to symbols.
+    """Tokens with their symbols.
 
     Attributes:
         indices: for each token the index in `symbols`, or -1 for tokens without ink. All -1 where
@@ -65,11 +66,11 @@ class Alignment:
 
 
 class _UnalignedError(Exception):
-    """One way of aligning failed, for the reason given."""
+    """A level of alignment failed; the message is the reason."""
 
 
 def align(ink: Ink, tokens: Sequence[str]) -> Alignment:
-    """Tie the tokens of a caption to the symbols of its ink.
+    """Assign the symbols of ink to the tokens of its caption.
 
     Args:
         ink: ink with symbols and MathML.
@@ -104,13 +105,11 @@ def align(ink: Ink, tokens: Sequence[str]) -> Alignment:
     return Alignment([-1] * len(tokens), filled, "none", reason)
 
 
-# --------------------------------------------------------------------------- the ladder of levels
-
 _Groups = list[tuple[int, ...]]  # for each written token the indices of its symbols in the ink
 
 
 def _strictest(ink: Ink, signs: list[str], routes: list[list[Emitted]]) -> tuple[str, _Groups]:
-    """The first level that ties every sign, and the symbols of each."""
+    """The strictest level that assigns a symbol to every sign, and the symbols of each sign."""
     plain = routes[0]
     if [leaf.token for leaf in plain] == signs:
         try:
@@ -136,7 +135,7 @@ def _strictest(ink: Ink, signs: list[str], routes: list[list[Emitted]]) -> tuple
 
 
 def _match(signs: list[str], leaves: list[Emitted], merge: bool) -> list[tuple[str, ...]]:
-    """Ids of each sign, if leaves and signs are the same but for spelling (and merges)."""
+    """Ids of each sign, where leaves and signs differ in spelling (and merges) alone."""
     refs: list[tuple[str, ...]] = []
     looks = [_look(leaf.token) for leaf in leaves]
     at = 0
@@ -195,9 +194,8 @@ def _tie(ink: Ink, refs: list[tuple[str, ...]], *, merge: bool) -> _Groups:
 def _common(signs: list[str], leaves: list[Emitted]) -> list[tuple[str, ...]]:
     """Ids along the longest common subsequence; an empty tuple for each sign outside it.
 
-    There may be several such subsequences, tying a sign to one or to the other of two twins. The
-    two that lean furthest to the front and to the end decide: a sign on which they differ is left
-    out.
+    There may be several such subsequences, which assign a sign to one or to the other of two equal
+    leaves. A sign is left out if the earliest and the latest of them differ on it.
     """
     a, b = [_look(sign) for sign in signs], [_look(leaf.token) for leaf in leaves]
     front = _subsequence(a, b)
@@ -235,10 +233,9 @@ def _subsequence(a: list[str], b: list[str]) -> list[int | None]:
 
 
 def _tie_left_over(ink: Ink, signs: list[str], refs: list[tuple[str, ...]], reason: str) -> _Groups:
-    """Tie by ids what the common subsequence ties, and the rest by labels if they leave no choice.
+    """Assign by ids what the common subsequence has, and the rest by labels that are unambiguous.
 
-    A label leaves no choice when exactly one sign and one symbol with that look are left over:
-    with twins, nothing tells which is which.
+    A label is unambiguous if exactly one sign and one symbol of it are left over.
     """
     groups: list[tuple[int, ...]] = []  # empty where nothing is tied yet
     used: set[int] = set()
@@ -268,13 +265,10 @@ def _tie_left_over(ink: Ink, signs: list[str], refs: list[tuple[str, ...]], reas
     return groups
 
 
-# -------------------------------------------------------------------------------------- results
-
-
 def _alignment(
     ink: Ink, tokens: list[str], places: list[int], groups: _Groups, level: str
 ) -> Alignment:
-    """Merge the symbols of each group and number them anew, in the order of the file."""
+    """Merge the symbols of each group and renumber them, in the order of the file."""
     owner: dict[int, int] = {}  # symbol -> written token
     for sign, group in enumerate(groups):
         for number in group:
@@ -303,10 +297,10 @@ def _alignment(
 
 
 def caption(ink: Ink) -> list[str]:
-    """The canonical tokens of what the file says was written; empty if it does not say.
+    """The canonical tokens of the caption of a file; empty if it has none.
 
-    The raw LaTeX counts. The MathML stands in where there is none, or where it holds the words
-    `ABOVE` and `BELOW`, by which a converter marked a structure that it could not express.
+    They are those of the raw LaTeX. Those of the MathML are used where there is none, or where it
+    holds `ABOVE` or `BELOW`, which a converter wrote for structures that it could not express.
     """
     truth = ink.truth or ""
     if truth and "ABOVE" not in truth and "BELOW" not in truth:
@@ -327,8 +321,8 @@ def expression(ink: Ink, source: str = "") -> Expression:
         source: name of the collection, e.g. `KAIST`.
 
     Returns:
-        The expression; `aligned` is false, with a reason, where tokens and symbols could not be
-        tied completely and without doubt.
+        The expression; `aligned` is false, with a reason, where a token with ink has no symbol or
+        an ambiguous one.
     """
     tokens = caption(ink)
     if tokens:

@@ -1,30 +1,29 @@
-"""Presentation MathML to canonical LaTeX tokens that remember their element's id."""
+"""Presentation MathML to canonical LaTeX tokens with the ids of their elements."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from .ink import MathNode
-from .tokenizer.latex_inktex import (
+from ..tokenizer.latex_inktex import parse
+from ..tokenizer.latex_lexer_inktex import LatexError, name_token
+from ..tokenizer.latex_tree_inktex import (
     Atom,
     Command,
     Emitted,
     Group,
-    LatexError,
     Node,
     Row,
     Script,
     attach,
     emit_marked,
     make_row,
-    name_token,
-    parse,
 )
+from .types import MathNode
 
 __all__ = ["mathml_marked", "mathml_tree"]
 
-# Names of XML entities that lost their `&` and `;` (`&infin;`), beyond those that are LaTeX names
-# anyhow. `im` is a limit whose first letter was taken for a backslash escape.
+# Names of XML entities without `&` and `;` (`&infin;`), beyond those that are LaTeX names too.
+# `im` is a limit whose first letter was taken for a backslash escape.
 _ENTITIES = {
     "im": "\\lim",
     "rarr": "\\rightarrow",
@@ -55,7 +54,7 @@ def mathml_marked(root: MathNode, *, swap_roots: bool = False) -> list[Emitted]:
 
     Args:
         root: the `math` element.
-        swap_roots: take the first child of `mroot` for the index, as some writers of MathML do.
+        swap_roots: take the first child of `mroot` for the index, as some files have it.
 
     Returns:
         The tokens in order; `refs` holds the ids of the elements that each stands for.
@@ -86,7 +85,7 @@ def _nodes(node: MathNode, swap: bool, in_script: bool) -> list[Node]:
         items = _nodes(children[0], swap, in_script)
         # A script element with too few children has lost a script, not its base.
         for mark, child in zip(_SCRIPTS[node.tag], children[1:], strict=False):
-            _hang(items, mark, _row((child,), swap, True))
+            _attach(items, mark, _row((child,), swap, True))
         return items
     return [item for child in children for item in _nodes(child, swap, in_script)]
 
@@ -96,8 +95,8 @@ def _row(nodes: tuple[MathNode, ...], swap: bool, in_script: bool) -> Row:
     return make_row(items, in_script=in_script)
 
 
-def _hang(items: list[Node], mark: str, script: Row) -> None:
-    """Hang a script on what stands left of it; see the remarks for where MathML means more."""
+def _attach(items: list[Node], mark: str, script: Row) -> None:
+    """Attach a script to the last item; a subscript of a subscripted base goes one level down."""
     if mark == "_" and len(script.children) == 1:
         only = script.children[0]
         if isinstance(only, Atom) and only.token == ",":  # a low comma is still a comma
@@ -107,7 +106,7 @@ def _hang(items: list[Node], mark: str, script: Row) -> None:
     if mark == "_" and isinstance(last, Script) and last.sub is not None:
         # A subscript of something that has one is written lower still: x_{a_b}.
         inner = list(last.sub.children)
-        _hang(inner, mark, script)
+        _attach(inner, mark, script)
         items[-1] = replace(last, sub=make_row(inner, in_script=True))
         return
     attach(items, mark, script, grouped=True)

@@ -1,4 +1,4 @@
-"""The development split of CROHME's training ink, and who wrote what."""
+"""The development split of CROHME's training ink, and the writers of expressions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ DEVELOPMENT_SHARE = 0.05
 
 
 def development_ids(names: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
-    """The expressions that are held out of training, to choose by.
+    """The expressions that are held out of training, for choosing models.
 
-    Stratified by source: of each one the 5 % (rounded) whose ids have the smallest SHA-1. So the
-    split depends on nothing but the names of the files. Writers are not kept apart, and they fall
-    in proportion by chance, as `scripts/prepare_crohme.py --report` shows: a model is chosen on
-    new expressions by hands that it partly knows.
+    Of each source they are the 5 % (rounded) whose ids have the smallest SHA-1, so that the split
+    depends on the names of the files alone. Writers are not kept apart: most of those in the
+    development split have other expressions in training (`scripts/prepare_crohme.py --report`).
 
     Args:
         names: (id, source) of all training files, in any order.
@@ -47,7 +46,7 @@ _WRITERS = {
 
 
 def writer(identity: str, source: str) -> str | None:
-    """Who wrote an expression, as far as its name shows; None where it does not."""
+    """The writer of an expression, from its name; None where the name does not show it."""
     pattern = _WRITERS.get(source)
     found = pattern.match(identity) if pattern else None
     return found["writer"] if found else None

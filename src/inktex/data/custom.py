@@ -1,4 +1,4 @@
-"""Files that tell what is written in pictures: for training, and to score against."""
+"""Files of captions beside pictures, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["CAPTION_COLUMNS", "CAPTION_FILES", "NAME_COLUMNS", "bare", "caption_
 CAPTION_FILES: Final = (
     "captions.csv", "captions.tsv", "captions.jsonl", "metadata.csv", "metadata.jsonl",
 )  # fmt: skip
-"""Names of such files beside pictures; `metadata` is what the imagefolder of `datasets` has."""
+"""Names of such files; `metadata` is that of the imagefolder of `datasets`."""
 NAME_COLUMNS: Final = ("file_name", "file", "picture", "image")
 CAPTION_COLUMNS: Final = ("latex", "caption", "text")
 
@@ -23,7 +23,7 @@ def caption_rows(path: Path) -> list[Mapping[str, str]]:
 
     Raises:
         OSError: if it cannot be opened.
-        ValueError: if it is no text in UTF-8, or none of these.
+        ValueError: if it is no text in UTF-8, or in none of these formats.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -36,7 +36,7 @@ def caption_rows(path: Path) -> list[Mapping[str, str]]:
 
 
 def named(row: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """The picture's name and the caption of a row; None for what it does not have."""
+    """The picture's name and the caption of a row; None for columns that it lacks."""
     name = next((row[key] for key in NAME_COLUMNS if row.get(key)), None)
     caption = next((row[key] for key in CAPTION_COLUMNS if row.get(key) is not None), None)
     return (
@@ -46,7 +46,7 @@ def named(row: Mapping[str, str]) -> tuple[str | None, str | None]:
 
 
 def bare(latex: str) -> str:
-    """LaTeX without the signs that put it into a text."""
+    r"""LaTeX without the delimiters of mathematics in a text (`$`, `\[`, ...)."""
     latex = latex.strip()
     for left, right in (("$$", "$$"), ("$", "$"), (r"\[", r"\]"), (r"\(", r"\)")):
         if latex.startswith(left) and latex.endswith(right) and len(latex) > len(left + right):

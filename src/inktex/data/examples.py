@@ -1,4 +1,4 @@
-"""Expressions as compact arrays, ready to be varied, drawn and batched."""
+"""Expressions as compact arrays, for augmentation, drawing and batching."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.crohme_split import writer
+from inktex.data.crohme.split import writer
 from inktex.ink import Expression
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
 from inktex.printed import PrintExample
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
+from inktex.tokenizer.structure_inktex import closing_brace, matrix_cells
 from inktex.tokenizer.vocabulary_inktex import (
     ARGUMENT_COUNTS,
-    CELL_END,
     IDS,
-    LINE_END,
     MATRIX_BEGIN,
-    MATRIX_END,
+    OPTIONAL_ARGUMENT_TOKENS,
     STRUCTURAL_TOKENS,
     VOCABULARY,
 )
@@ -31,7 +30,7 @@ class Example:
 
     Attributes:
         id: the expression's name.
-        writer: who wrote it, empty if its name does not show.
+        writer: empty if it is not known.
         points: `(points, 2)` float32, all traces one after another.
         offsets: `(traces + 1,)` int64; trace `i` is `points[offsets[i]:offsets[i + 1]]`.
         trace_symbols: `(traces,)` int64, the symbol each trace belongs to, or -1.
@@ -56,7 +55,7 @@ class Example:
 
     @property
     def caption(self) -> list[str]:
-        """The tokens in writing."""
+        """The tokens as text."""
         return [VOCABULARY[number] for number in self.tokens.tolist()]
 
     @property
@@ -72,12 +71,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class PictureExample:
-    """One picture to train on, whose ink nobody recorded.
+    """One picture to train on, without ink.
 
     Attributes:
         id: its name.
         picture: `(height, width)` uint8, ink 255 on 0, at the published scale, margins included:
-            what the image processor gives at a resolution of 1.
+            the output of the image processor at a resolution of 1.
         tokens: `(tokens,)` int64 ids, without start and end.
     """
 
@@ -87,7 +86,7 @@ class PictureExample:
 
     @property
     def caption(self) -> list[str]:
-        """The tokens in writing."""
+        """The tokens as text."""
         return [VOCABULARY[number] for number in self.tokens.tolist()]
 
     @property
@@ -99,12 +98,12 @@ class PictureExample:
 
     @property
     def symbol_labels(self) -> NDArray[np.int64]:
-        """None: which symbols there are is not known."""
+        """Empty: the symbols are not known."""
         return np.zeros(0, dtype=np.int64)
 
     @property
     def alignment(self) -> NDArray[np.int64]:
-        """`(tokens,)`, of no symbol."""
+        """`(tokens,)`, all -1."""
         return np.full(len(self.tokens), NONE, dtype=np.int64)
 
 
@@ -112,7 +111,7 @@ AnyExample = Example | PictureExample | PrintExample
 
 
 def from_expression(expression: Expression) -> Example:
-    """Compact form of an expression.
+    """The compact form of an expression.
 
     Raises:
         ValueError: if a token is not in the vocabulary, or there is no ink.
@@ -137,7 +136,7 @@ def from_expression(expression: Expression) -> Example:
         alignment = np.full(len(expression.tokens), NONE, dtype=np.int64)
     labels = np.array([IDS.get(s.label, 0) for s in expression.symbols], dtype=np.int64)
     tokens = np.array([IDS[token] for token in expression.tokens], dtype=np.int64)
-    # What the caption calls a symbol beats what its group is labelled: `\frac` is written `-`.
+    # The token of the caption is preferred to the label of the group: `\frac` is labelled `-`.
     aligned = alignment != NONE
     labels[alignment[aligned]] = tokens[aligned]
     points = np.concatenate(traces)
@@ -154,10 +153,10 @@ def from_expression(expression: Expression) -> Example:
 
 
 def select(example: Example, start: int, stop: int) -> Example | None:
-    """The part of an example that tokens `start` to `stop` stand for, with their ink alone.
+    """The tokens `start` to `stop` of an example, with their ink alone, in its size.
 
-    The ink keeps its size: a cut exponent is as small as it was written. None if a symbol has no
-    ink.
+    Returns:
+        The part, or None if one of its symbols has no ink.
     """
     alignment = example.alignment[start:stop]
     symbols = np.unique(alignment[alignment != NONE])
@@ -180,18 +179,15 @@ def select(example: Example, start: int, stop: int) -> Example | None:
     )
 
 
-_OPEN, _CLOSE = IDS["{"], IDS["}"]
-_SCRIPTS = frozenset({IDS["^"], IDS["_"], IDS[r"\limits"]})
+_SCRIPTS = frozenset({"^", "_", r"\limits"})
 _INKLESS = np.array([token in STRUCTURAL_TOKENS for token in IDS])
-_ARGUMENTS = {IDS[t]: n for t, n in ARGUMENT_COUNTS.items() if t not in ("^", "_")}
-_SQRT = IDS[r"\sqrt"]
-_BEGIN, _END = IDS[MATRIX_BEGIN], IDS[MATRIX_END]
-_CELL_ENDS = frozenset({IDS[CELL_END], IDS[LINE_END]})
-_SQUARE_OPEN, _SQUARE_CLOSE = IDS["["], IDS["]"]
 
 
 def items(tokens: Sequence[int]) -> list[tuple[int, int, list[tuple[int, int]]]]:
     """Split a row of canonical tokens into items: a symbol with all its arguments and scripts.
+
+    Args:
+        tokens: ids.
 
     Returns:
         For each item its start, its stop, and the `(start, stop)` of the rows inside its braces, or
@@ -200,62 +196,42 @@ def items(tokens: Sequence[int]) -> list[tuple[int, int, list[tuple[int, int]]]]
     Raises:
         ValueError: if braces do not balance, or a matrix has no end.
     """
+    row = [VOCABULARY[number] for number in tokens]
     found: list[tuple[int, int, list[tuple[int, int]]]] = []
     index = 0
-    while index < len(tokens):
+    while index < len(row):
         start = index
-        rows: list[tuple[int, int]] = []
-        wanted = _ARGUMENTS.get(tokens[index], 0)
-        is_root = tokens[index] == _SQRT
-        if tokens[index] == _BEGIN:
-            index = _cells(tokens, index, rows)
+        inner: list[tuple[int, int]] = []
+        token = row[index]
+        if token == MATRIX_BEGIN:
+            lines, index = matrix_cells(row, index)
+            inner += [cell for line in lines for cell in line if cell[1] > cell[0]]
         index += 1
-        if is_root and index < len(tokens) and tokens[index] == _SQUARE_OPEN:
-            close = list(tokens).index(_SQUARE_CLOSE, index)
-            index = close + 1
-        for _ in range(wanted):
-            index = _group(tokens, index, rows)
-        while index < len(tokens) and tokens[index] in _SCRIPTS:
+        if token in OPTIONAL_ARGUMENT_TOKENS and row[index : index + 1] == ["["]:
+            index = row.index("]", index) + 1
+        for _ in range(0 if token in _SCRIPTS else ARGUMENT_COUNTS.get(token, 0)):
+            index = _skip_group(row, index, inner)
+        while index < len(row) and row[index] in _SCRIPTS:
+            mark = row[index]
             index += 1
-            if tokens[index - 1] != IDS[r"\limits"]:
-                index = _group(tokens, index, rows)
-        found.append((start, index, rows))
+            if mark != r"\limits":
+                index = _skip_group(row, index, inner)
+        found.append((start, index, inner))
     return found
 
 
-def _cells(tokens: Sequence[int], index: int, rows: list[tuple[int, int]]) -> int:
-    """Add the cells of the matrix that begins at `index`; gives the index of its end."""
-    depth, start = 0, index + 1
-    for place in range(index + 1, len(tokens)):
-        token = tokens[place]
-        if not depth and (token in _CELL_ENDS or token == _END):
-            if place > start:
-                rows.append((start, place))
-            start = place + 1
-            if token == _END:
-                return place
-        else:
-            depth += (token in (_OPEN, _BEGIN)) - (token in (_CLOSE, _END))
-    raise ValueError(f"The matrix at token {index} is never ended.")
-
-
-def _group(tokens: Sequence[int], index: int, rows: list[tuple[int, int]]) -> int:
-    if index >= len(tokens) or tokens[index] != _OPEN:
-        raise ValueError(f"Token {index} should be an opening brace.")
-    depth, start = 1, index + 1
-    while depth:
-        index += 1
-        if index >= len(tokens):
-            raise ValueError("A brace is never closed.")
-        depth += (tokens[index] == _OPEN) - (tokens[index] == _CLOSE)
-    rows.append((start, index))
-    return index + 1
+def _skip_group(row: Sequence[str], index: int, inner: list[tuple[int, int]]) -> int:
+    """Add the row in the braces at `index` to `inner`; gives the index behind them."""
+    close = closing_brace(row, index)
+    inner.append((index + 1, close))
+    return close + 1
 
 
 def cut(example: Example, rng: np.random.Generator) -> Example:
     """A random sub-expression: some neighbouring items of one row, at any depth of the tree.
 
-    The example itself where it cannot be cut (not aligned, too short).
+    Returns:
+        The part, or the example itself where it cannot be cut (not aligned, too short).
     """
     inked = ~_INKLESS[example.tokens]
     if len(example.tokens) < 4 or (example.alignment[inked] == NONE).mean() > 0.2:
@@ -287,5 +263,5 @@ def cut(example: Example, rng: np.random.Generator) -> Example:
 
 
 def from_expressions(expressions: Iterable[Expression]) -> list[Example]:
-    """Compact forms of all expressions that the vocabulary can write."""
+    """The compact forms of expressions; errors as for `from_expression`."""
     return [from_expression(expression) for expression in expressions]

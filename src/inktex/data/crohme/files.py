@@ -1,7 +1,6 @@
-"""Where CROHME's files are, in the layouts that it is handed out in.
+"""The InkML files of CROHME's packages, zipped or unpacked.
 
-The competition's packages hold folders of InkML files, zipped or unpacked. Training ink stands in
-one folder a source (`TrainINKML/KAIST/...`), test ink in one flat folder.
+Training ink lies in one folder a source (`TrainINKML/KAIST/...`), test ink in one flat folder.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from .inkml import MAX_BYTES
+from ...ink.inkml import MAX_BYTES
 
 __all__ = ["PARTS", "SPLITS", "Entry", "Part", "entries", "find", "locate", "names", "part_of"]
 
@@ -24,8 +23,8 @@ class Part:
     """A folder of InkML files that one or two splits come from.
 
     Attributes:
-        folder: as the packages call it, with `/`.
-        source: of files that stand in `folder` itself rather than in a folder of their source.
+        folder: its path in the packages, with `/`.
+        source: of files in `folder` itself rather than in a folder of their source.
         divided: whether train and dev are cut from this one folder.
     """
 
@@ -90,7 +89,7 @@ def find(data: Path | str | None, year: str, split: str) -> Path:
         split: `train`, `dev` or `test`, as the year has them.
 
     Raises:
-        FileNotFoundError: saying where CROHME is to be had and how to point at it.
+        FileNotFoundError: the message says where CROHME is available and how to name its folder.
     """
     part = part_of(year, split)
     top = PurePosixPath(part.folder).parts[0]
@@ -163,7 +162,7 @@ def open_files(place: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def in_folder(place: Path, part: Part) -> Iterator[tuple[str, IO[bytes]]]:
-    """What `entries` wants, out of an unpacked folder."""
+    """The files of an unpacked folder as `entries` takes them."""
     for name, file in open_files(place):
         yield f"{part.folder}/{name}", file
 

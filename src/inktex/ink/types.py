@@ -1,4 +1,4 @@
-"""Digital ink: what a pen wrote, and what is known about it.
+"""Types of digital ink: traces, symbols, MathML, and expressions with their captions.
 
 Coordinates are those of the recording device: x to the right, y downwards, in the file's own
 units, which differ wildly between devices. Nothing here scales them.
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 __all__ = ["Box", "Expression", "Ink", "MathNode", "PlacedSymbol", "Symbol", "bounding_box"]
 
 Trace = NDArray[np.float32]
-"""One pen stroke: float32, shape (points, 2), x and y in ink units, at least one point."""
+"""One stroke: float32, shape (points, 2), x and y in ink units, at least one point."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in ink units; a single dot has no width and no height."""
 
 
 def bounding_box(traces: Iterable[Trace]) -> Box:
-    """The smallest box around traces.
+    """The bounding box of traces.
 
     Args:
         traces: float32 arrays of shape (points, 2), ink units.
@@ -31,7 +31,7 @@ def bounding_box(traces: Iterable[Trace]) -> Box:
         (x0, y0, x1, y1) in ink units.
 
     Raises:
-        ValueError: if there is not one point.
+        ValueError: if there is no point.
     """
     filled = [trace for trace in traces if len(trace)]
     if not filled:
@@ -61,12 +61,12 @@ class MathNode:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    r"""The traces that make up one written sign.
+    r"""The traces of one written sign.
 
     Attributes:
-        label: the annotator's name for it, as in the file, e.g. `\\alpha`, `-`.
+        label: as in the file, e.g. `\\alpha`, `-`.
         traces: indices into `Ink.traces`, ascending; empty if the file names none that exist.
-        node: id of the MathML element that it is the ink of, or None.
+        node: id of its MathML element, or None.
     """
 
     label: str
@@ -82,10 +82,10 @@ class Ink:
         traces: float32 arrays of shape (points, 2), ink units, in the order of the file; each
             has at least one point.
         symbols: the annotated signs, in the order of the file; they need not cover all traces.
-        truth: the LaTeX that the file says was written, unchanged, or None.
+        truth: the raw LaTeX of the file, or None.
         mathml: the root of the file's presentation MathML, or None.
         id: name of the expression, normally the file name without its ending; may be empty.
-        annotations: the file's remaining notes (writer, age, ...), by type.
+        annotations: the file's other annotations (writer, age, ...), by type.
     """
 
     traces: list[Trace]
@@ -107,10 +107,10 @@ class Ink:
 
 @dataclass(frozen=True, slots=True)
 class PlacedSymbol:
-    """A symbol with its place.
+    """A symbol with its bounding box.
 
     Attributes:
-        label: the annotator's name for it.
+        label: as in the file.
         traces: indices into `Expression.traces`, ascending, at least one.
         box: (x0, y0, x1, y1) in ink units.
     """
@@ -122,19 +122,19 @@ class PlacedSymbol:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expression:
-    r"""One written expression with its caption, and which token is which ink.
+    r"""One written expression with its caption, and the symbol of each token.
 
     Attributes:
         id: name of the expression.
         source: the collection that it comes from, e.g. `KAIST`.
         traces: float32 arrays of shape (points, 2), ink units.
         symbols: the signs that have ink.
-        tokens: the caption in canonical tokens; empty if the file does not tell what was written.
+        tokens: the caption in canonical tokens; empty if the file has none.
         alignment: for each token the index of its symbol in `symbols`, or -1 for tokens without
             ink (braces, `^`, `_`, `\\limits`, the brackets of a root). All -1 if not `aligned`.
         truth: the raw LaTeX of the file, or None.
         aligned: whether every token that has ink is tied to its symbol.
-        level: how it was aligned (see `inktex.alignment.LEVELS`), or `none`.
+        level: how it was aligned (see `inktex.ink.alignment.LEVELS`), or `none`.
         reason: why it is not aligned; empty if it is.
     """
 
@@ -155,5 +155,5 @@ class Expression:
         return bounding_box(self.traces)
 
     def token_boxes(self) -> Sequence[Box | None]:
-        """For each token the box of its symbol in ink units, or None where it has no ink."""
+        """The box of each token's symbol in ink units, or None where it has no ink."""
         return [None if index < 0 else self.symbols[index].box for index in self.alignment]
