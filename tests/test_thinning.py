@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+import inktex
 from inktex.ink.render import dilate
 from inktex.modeling import thinning_inktex
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
@@ -203,6 +204,7 @@ def test_an_image_processor_keeps_its_thinner(thinner: Thinner, tmp_path: Path) 
 def test_a_processor_keeps_its_thinner(thinner: Thinner, tmp_path: Path) -> None:
     images = InktexImageProcessor(thinner=thinner)
     InktexProcessor(images, build_tokenizer()).save_pretrained(tmp_path)
+    inktex.register()
     loaded = InktexProcessor.from_pretrained(tmp_path).image_processor.thinner
     assert loaded is not None
     assert loaded.checksum == thinner.checksum

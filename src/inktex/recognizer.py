@@ -367,6 +367,7 @@ class Recognizer(BaseRecognizer):
 
         from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
         from inktex.modeling.processing_inktex import InktexProcessor
+        from inktex.registration import register
 
         if name is None:
             name = pretrained_path()
@@ -379,6 +380,7 @@ class Recognizer(BaseRecognizer):
         source = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
         try:
             with _LOADING, _no_progress_bar():
+                register()  # the processor loads its parts by the Auto classes
                 model = InktexForConditionalGeneration.from_pretrained(str(name), **kwargs)
                 processor = InktexProcessor.from_pretrained(str(name), **source)
         except OSError as error:
