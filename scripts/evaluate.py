@@ -177,7 +177,7 @@ def camera(recognizer: BaseRecognizer, samples: list[Sample], options: argparse.
     Raises:
         ValueError: if no condition has such a name, or Augraphy is needed and not installed.
     """
-    from inktex.evaluation.camera import CONDITIONS, contact_sheet, evaluate_camera
+    from inktex.evaluation.conditions import CONDITIONS, contact_sheet, evaluate_conditions
 
     first, *others = CONDITIONS
     chosen = [
@@ -196,7 +196,7 @@ def camera(recognizer: BaseRecognizer, samples: list[Sample], options: argparse.
     print("|---|---|---|---|---|---|", flush=True)
     clean = 0.0
     records: dict[str, Any] = {}
-    for name, result in evaluate_camera(
+    for name, result in evaluate_conditions(
         recognizer, samples, conditions, options.preset, options.batch_size
     ):
         scores = result.scores

@@ -1,4 +1,4 @@
-"""Inputs that nobody meant are read or refused with a word: a sample of scripts/fuzz.py, and more.
+"""Malformed input is read or rejected with a message: a sample of scripts/fuzz.py, and more.
 
 `hypothesis` looks for what the script's mutations do not think of, and shrinks what it finds.
 """
@@ -18,14 +18,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
+from script_loading import load_script
 
 from inktex.crohme_files import PARTS, names
-from inktex.evaluation.fuzzing import KINDS, FaultError, case, check
 from inktex.inkml import MAX_TAGS, MAX_TRACE_LENGTH, InkMLError, read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.recognizer import as_picture, prepare
 from inktex.training.own import DataError, load_own
 
+FUZZ = load_script(Path(__file__).parents[1], "fuzz")
+case, check = FUZZ.case, FUZZ.check
 PROCESSOR = InktexImageProcessor()
 FEW = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -33,7 +35,7 @@ FEW = settings(
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FUZZ.KINDS)
 def test_a_sample_of_the_fuzzed_cases(kind: str) -> None:
     outcomes = [check(kind, case(kind, number), PROCESSOR) for number in range(60)]
     assert any(outcome != "read" for outcome in outcomes), "nothing is refused"
@@ -48,10 +50,10 @@ def test_cases_can_be_made_again() -> None:
 
 def test_a_fault_is_told_from_a_refusal() -> None:
     class Mute:
-        def place(self, _: Any) -> Any:
+        def normalize_picture(self, _: Any) -> Any:
             raise ValueError
 
-    with pytest.raises(FaultError, match="without a word"):
+    with pytest.raises(FUZZ.FaultError, match="without a message"):
         check("picture", b"", Mute())
 
 

@@ -16,7 +16,7 @@ import torch
 from inktex.examples import AnyExample, Example, PictureExample, from_expressions
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
+from inktex.modeling.stroke_restoration_inktex import STROKE_RESTORATION_FILE, StrokeRestoration
 from inktex.synthesis.grammar import written_expressions
 from inktex.training import loop, validation
 from inktex.training.batches import Plan, PlannedBatches, Planner, batch_size
@@ -155,11 +155,14 @@ def _moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> l
 def test_both_learn_and_are_kept(examples: Sequence[AnyExample], tmp_path: Path) -> None:
     first = train(_recipe(), examples, examples[:2], tmp_path / "first")
     assert first.name == "best"
-    kept = InktexImageProcessor.from_pretrained(tmp_path / "first" / AVERAGED).thinner
+    kept = InktexImageProcessor.from_pretrained(tmp_path / "first" / AVERAGED).stroke_restoration
     assert kept is not None
     record = json.loads((tmp_path / "first" / RECORD).read_text())
     assert record["sha256"] == kept.checksum
-    assert Thinner.load(tmp_path / "first" / THINNER_FILE).checksum == kept.checksum
+    assert (
+        StrokeRestoration.load(tmp_path / "first" / STROKE_RESTORATION_FILE).checksum
+        == kept.checksum
+    )
     assert (record["steps"], record["pen"]) == (4, 6)
     loss = replace(_recipe().loss, distillation=1.0, risk=0.5)
     recipe = _recipe(init=str(tmp_path / "first" / AVERAGED), loss=loss)
@@ -173,7 +176,10 @@ def test_both_learn_and_are_kept(examples: Sequence[AnyExample], tmp_path: Path)
         for name in ("first", "second")
     ]
     assert any(name.startswith("encoder") for name in _moved(*models))
-    thinners = [Thinner.load(tmp_path / n / AVERAGED / THINNER_FILE) for n in ("first", "second")]
+    thinners = [
+        StrokeRestoration.load(tmp_path / n / AVERAGED / STROKE_RESTORATION_FILE)
+        for n in ("first", "second")
+    ]
     assert thinners[0].checksum != thinners[1].checksum
 
 
@@ -199,11 +205,13 @@ def test_a_joint_run_starts_as_what_it_starts_from(
     with torch.no_grad():
         logits = joint.thinner(batch["wide"].float(), batch["lines"].float())
     found = (logits.sigmoid() * batch["wide"])[0, 0].numpy()
-    np.testing.assert_allclose(found, Thinner.load(folder / THINNER_FILE)(wide, lines), atol=0.05)
+    np.testing.assert_allclose(
+        found, StrokeRestoration.load(folder / STROKE_RESTORATION_FILE)(wide, lines), atol=0.05
+    )
     wider = replace(recipe, thinner=replace(PENS, widths=(4, 8)))
     with pytest.raises(ValueError, match=r"does not fit the recipe's thinner\.widths"):
         joint_model(wider, make_model(wider), batches)
-    (folder / THINNER_FILE).unlink()
+    (folder / STROKE_RESTORATION_FILE).unlink()
     assert joint_model(recipe, make_model(recipe), batches).thinner.widths == (4, 6)
 
 
@@ -213,7 +221,7 @@ def test_a_stopped_joint_run_goes_on_to_the_bit(
     train(_recipe(), examples, [], tmp_path / "whole")
     cut_power(loop, "take_step", 3, lambda: train(_recipe(), examples, [], tmp_path / "cut"))
     train(_recipe(), examples, [], tmp_path / "cut")
-    for name in ("model.safetensors", THINNER_FILE):
+    for name in ("model.safetensors", STROKE_RESTORATION_FILE):
         whole, cut = (tmp_path / run / AVERAGED / name for run in ("whole", "cut"))
         assert whole.read_bytes() == cut.read_bytes()
 

@@ -16,12 +16,17 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from inktex.examples import AnyExample, Example, PictureExample, from_expressions
-from inktex.modeling import thinning_inktex
+from inktex.modeling import stroke_restoration_inktex
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.modeling.strokes_inktex import centre_lines, widen
-from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner, exchange_pen
+from inktex.modeling.stroke_restoration_inktex import (
+    STROKE_RESTORATION_FILE,
+    StrokeRestoration,
+    centre_lines,
+    restroke,
+    widen,
+)
 from inktex.onnx.files import checksum
 from inktex.recognizer import Recognizer
 from inktex.render import dilate
@@ -53,7 +58,7 @@ def net() -> ThinnerNet:
 
 
 @pytest.fixture
-def thinner(net: ThinnerNet) -> Thinner:
+def thinner(net: ThinnerNet) -> StrokeRestoration:
     return folded(net)
 
 
@@ -70,7 +75,7 @@ def _line() -> NDArray[np.uint8]:
 # ----------------------------------------------------------------------------------------- network
 
 
-def test_numpy_computes_what_torch_trained(net: ThinnerNet, thinner: Thinner) -> None:
+def test_numpy_computes_what_torch_trained(net: ThinnerNet, thinner: StrokeRestoration) -> None:
     wide, lines, _ = draw_pair(_line(), 6, 3)
     pair = [torch.from_numpy(one / np.float32(255))[None, None] for one in (wide, lines)]
     with torch.no_grad():
@@ -82,7 +87,7 @@ def test_numpy_computes_what_torch_trained(net: ThinnerNet, thinner: Thinner) ->
     np.testing.assert_allclose(found, expected, atol=0.03)  # eight bits
 
 
-def test_a_thinner_can_go_on_learning(net: ThinnerNet, thinner: Thinner) -> None:
+def test_a_thinner_can_go_on_learning(net: ThinnerNet, thinner: StrokeRestoration) -> None:
     """Normalisations that went into the kernels are measured again: nothing changes by that."""
     pairs = [draw_pair(np.roll(_line(), shift, axis=1), pen, 3) for shift, pen in ((0, 6), (9, 8))]
     wide, lines = (
@@ -100,26 +105,26 @@ def test_a_thinner_can_go_on_learning(net: ThinnerNet, thinner: Thinner) -> None
     np.testing.assert_allclose(same(*first), thinner(*first), atol=0.05)
 
 
-def test_weights_survive_a_file(thinner: Thinner, tmp_path: Path) -> None:
+def test_weights_survive_a_file(thinner: StrokeRestoration, tmp_path: Path) -> None:
     path = tmp_path / "some.safetensors"
     thinner.save(path)
-    again = Thinner.load(path)
+    again = StrokeRestoration.load(path)
     assert again.checksum == thinner.checksum
     wide, lines, _ = draw_pair(_line(), 6, 3)
     np.testing.assert_allclose(again(wide > 0, lines > 0), thinner(wide > 0, lines > 0), atol=1e-5)
 
 
-def test_weights_are_wanted_whole(thinner: Thinner, tmp_path: Path) -> None:
+def test_weights_are_wanted_whole(thinner: StrokeRestoration, tmp_path: Path) -> None:
     weights = dict(thinner.weights)
     del weights["up.1.0.scale"]
     with pytest.raises(ValueError, match=r"missing: up\.1\.0\.scale$"):
-        Thinner(weights)
+        StrokeRestoration(weights)
     path = tmp_path / "some.safetensors"
     path.write_bytes(b"no weights")
     with pytest.raises(ValueError, match=r"some\.safetensors is no file of safetensors"):
-        Thinner.load(path)
+        StrokeRestoration.load(path)
     with pytest.raises(OSError, match="nowhere"):
-        Thinner.load(tmp_path / "nowhere")
+        StrokeRestoration.load(tmp_path / "nowhere")
 
 
 # --------------------------------------------------------------------------------------- exchanging
@@ -152,41 +157,43 @@ def test_a_round_pen_is_followed_too() -> None:
 
 def test_without_a_thinner_what_was_filled_stays_filled() -> None:
     strokes = dilate(_line(), 6) > 0
-    assert (exchange_pen(strokes, 6, 3) == widen(centre_lines(strokes, 6), 3)).all()
+    assert (restroke(strokes, 6, 3) == widen(centre_lines(strokes, 6), 3)).all()
 
 
-def test_a_thinner_decides_within_the_strokes(thinner: Thinner) -> None:
+def test_a_thinner_decides_within_the_strokes(thinner: StrokeRestoration) -> None:
     strokes = dilate(_line(), 6) > 0
-    filled, found = exchange_pen(strokes, 6, 3), exchange_pen(strokes, 6, 3, thinner)
+    filled, found = restroke(strokes, 6, 3), restroke(strokes, 6, 3, thinner)
     assert found.shape == filled.shape
     assert 0.01 < np.abs(found - filled).max() < 1
 
 
-def test_large_pictures_stay_filled(thinner: Thinner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_pictures_stay_filled(
+    thinner: StrokeRestoration, monkeypatch: pytest.MonkeyPatch
+) -> None:
     strokes = dilate(_line(), 6) > 0
-    monkeypatch.setattr(thinning_inktex, "MOST_PIXELS", strokes.size - 1)
-    assert (exchange_pen(strokes, 6, 3, thinner) == exchange_pen(strokes, 6, 3)).all()
+    monkeypatch.setattr(stroke_restoration_inktex, "MAX_PIXELS", strokes.size - 1)
+    assert (restroke(strokes, 6, 3, thinner) == restroke(strokes, 6, 3)).all()
 
 
-def test_ink_never_vanishes(thinner: Thinner) -> None:
+def test_ink_never_vanishes(thinner: StrokeRestoration) -> None:
     weights = dict(thinner.weights)
     weights["head.bias"] = np.full(4, -100, dtype=np.float32)
     strokes = dilate(_line(), 6) > 0
-    found = exchange_pen(strokes, 6, 3, Thinner(weights))
-    assert (found == exchange_pen(strokes, 6, 3)).all()
+    found = restroke(strokes, 6, 3, StrokeRestoration(weights))
+    assert (found == restroke(strokes, 6, 3)).all()
 
 
 def test_the_image_processor_asks_it_for_wide_pens_alone(
-    thinner: Thinner, monkeypatch: pytest.MonkeyPatch
+    thinner: StrokeRestoration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[int, ...]] = []
 
-    def remember(self: Thinner, wide: NDArray[np.bool_], lines: NDArray[np.bool_]) -> Any:
+    def remember(self: StrokeRestoration, wide: NDArray[np.bool_], lines: NDArray[np.bool_]) -> Any:
         asked.append(wide.shape)
         return lines.astype(np.float32)
 
-    monkeypatch.setattr(Thinner, "__call__", remember)
-    processor = InktexImageProcessor(thinner=thinner)
+    monkeypatch.setattr(StrokeRestoration, "__call__", remember)
+    processor = InktexImageProcessor(stroke_restoration=thinner)
     processor.draw(dilate(_line(), 3))
     assert not asked
     processor.draw(dilate(_line(), 6))
@@ -202,7 +209,7 @@ def test_symbols_that_a_wide_pen_joined_are_measured_apart() -> None:
             pencil.line([(x, y), (x, y + 19)], fill=255)
     line = np.asarray(picture)
 
-    class Perfect(Thinner):
+    class Perfect(StrokeRestoration):
         def __init__(self) -> None:
             pass
 
@@ -212,11 +219,11 @@ def test_symbols_that_a_wide_pen_joined_are_measured_apart() -> None:
             found[first + 21] = found[first + 44] = 0
             return found
 
-    filled = InktexImageProcessor().place(dilate(line, 6))
-    apart = InktexImageProcessor(thinner=Perfect()).place(dilate(line, 6))
-    assert any("enlarged" in note for note in filled.notes)
-    assert not any("enlarged" in note for note in apart.notes)
-    assert any("drawn anew: thinned to 3" in note for note in apart.notes)
+    filled = InktexImageProcessor().normalize_picture(dilate(line, 6))
+    apart = InktexImageProcessor(stroke_restoration=Perfect()).normalize_picture(dilate(line, 6))
+    assert any("resized" in note for note in filled.reasons)
+    assert not any("resized" in note for note in apart.reasons)
+    assert any("redrawn narrower" in note for note in apart.reasons)
 
 
 def test_what_a_wide_pen_filled_is_no_blot() -> None:
@@ -230,58 +237,59 @@ def test_what_a_wide_pen_filled_is_no_blot() -> None:
     for x in (24, 112):
         pencil.line([(x, 18), (x, 56)], fill=255)
     drawn = dilate(np.asarray(picture), 6)
-    assert any("thinned to 3" in note for note in InktexImageProcessor().place(drawn).notes)
+    placed = InktexImageProcessor().normalize_picture(drawn)
+    assert any("redrawn narrower" in reason for reason in placed.reasons)
     turned = np.asarray(Image.fromarray(drawn).rotate(3))
     with pytest.raises(ValueError, match="things of many widths"):
-        InktexImageProcessor().place(turned)
+        InktexImageProcessor().normalize_picture(turned)
 
 
 def test_repeated_pixels_are_no_wide_pen() -> None:
     given = dilate(_line(), 3)
     twice = given.repeat(2, axis=0).repeat(2, axis=1)
-    placed = InktexImageProcessor().place(twice)
-    assert any("enlarged 0.50 times" in note for note in placed.notes)
-    assert not any("drawn anew" in note for note in placed.notes)
+    placed = InktexImageProcessor().normalize_picture(twice)
+    assert any("resized 0.50 times" in note for note in placed.reasons)
+    assert not any("redrawn" in note for note in placed.reasons)
 
 
 # ------------------------------------------------------------------------------------------- files
 
 
-def test_an_image_processor_keeps_its_thinner(thinner: Thinner, tmp_path: Path) -> None:
-    InktexImageProcessor(thinner=thinner, resolution=0.5).save_pretrained(tmp_path)
+def test_an_image_processor_keeps_its_thinner(thinner: StrokeRestoration, tmp_path: Path) -> None:
+    InktexImageProcessor(stroke_restoration=thinner, resolution=0.5).save_pretrained(tmp_path)
     content = json.loads((tmp_path / "preprocessor_config.json").read_text())
     assert "thinner" not in content
     loaded = InktexImageProcessor.from_pretrained(tmp_path)
-    assert loaded.thinner is not None
-    assert (loaded.resolution, loaded.thinner.checksum) == (0.5, thinner.checksum)
+    assert loaded.stroke_restoration is not None
+    assert (loaded.resolution, loaded.stroke_restoration.checksum) == (0.5, thinner.checksum)
     by_file = InktexImageProcessor.from_pretrained(tmp_path / "preprocessor_config.json")
-    assert by_file.thinner is not None
+    assert by_file.stroke_restoration is not None
     loaded, unused = InktexImageProcessor.from_pretrained(
         tmp_path, return_unused_kwargs=True, strange=1
     )
-    assert loaded.thinner is not None
+    assert loaded.stroke_restoration is not None
     assert unused == {"strange": 1}
     InktexImageProcessor().save_pretrained(tmp_path)
-    assert InktexImageProcessor.from_pretrained(tmp_path).thinner is None
+    assert InktexImageProcessor.from_pretrained(tmp_path).stroke_restoration is None
 
 
-def test_a_processor_keeps_its_thinner(thinner: Thinner, tmp_path: Path) -> None:
-    images = InktexImageProcessor(thinner=thinner)
+def test_a_processor_keeps_its_thinner(thinner: StrokeRestoration, tmp_path: Path) -> None:
+    images = InktexImageProcessor(stroke_restoration=thinner)
     InktexProcessor(images, build_tokenizer()).save_pretrained(tmp_path)
-    loaded = InktexProcessor.from_pretrained(tmp_path).image_processor.thinner
+    loaded = InktexProcessor.from_pretrained(tmp_path).image_processor.stroke_restoration
     assert loaded is not None
     assert loaded.checksum == thinner.checksum
-    assert (tmp_path / "thinning_inktex.py").is_file()
+    assert (tmp_path / "stroke_restoration_inktex.py").is_file()
 
 
 def test_exports_and_shards_depend_on_it(
-    thinner: Thinner, small_model: Any, tmp_path: Path
+    thinner: StrokeRestoration, small_model: Any, tmp_path: Path
 ) -> None:
     processor = InktexProcessor(InktexImageProcessor(), build_tokenizer())
     small_model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
     before = checksum(tmp_path), Recognizer(small_model, processor).fingerprint()
-    processor.image_processor.thinner = thinner
+    processor.image_processor.stroke_restoration = thinner
     processor.save_pretrained(tmp_path)
     after = checksum(tmp_path), Recognizer(small_model, processor).fingerprint()
     assert before[0] != after[0]
@@ -320,11 +328,11 @@ def test_it_learns(examples: Sequence[AnyExample], tmp_path: Path) -> None:
     assert [entry["step"] for entry in curve] == [20, 40, 60, 80]
     assert curve[-1]["loss"] < 0.8 * curve[0]["loss"]
     record = json.loads((tmp_path / RECORD).read_text())
-    assert record["sha256"] == Thinner.load(path).checksum
+    assert record["sha256"] == StrokeRestoration.load(path).checksum
     assert (record["steps"], record["pen"]) == (80, 6)
     assert 0 < record["wrong_before"] < 0.2
     assert 0 < record["wrong"] < 1
-    assert path.name == THINNER_FILE
+    assert path.name == STROKE_RESTORATION_FILE
 
 
 def test_it_learns_from_what_is_read(
@@ -349,10 +357,12 @@ def test_it_learns_from_what_is_read(
     assert all(0 < entry["reading"] < entry["loss"] for entry in curve)
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
     monkeypatch.setattr(
-        thinner_net, "shipped_thinner", lambda: Thinner.load(tmp_path / "second" / THINNER_FILE)
+        thinner_net,
+        "shipped_stroke_restoration",
+        lambda: StrokeRestoration.load(tmp_path / "second" / STROKE_RESTORATION_FILE),
     )
     train_thinner(replace(recipe, init="shipped"), examples, [], tmp_path / "shipped")
-    monkeypatch.setattr(thinner_net, "shipped_thinner", lambda: None)
+    monkeypatch.setattr(thinner_net, "shipped_stroke_restoration", lambda: None)
     with pytest.raises(ValueError, match="no thinner to start from"):
         train_thinner(replace(recipe, init="shipped"), examples, [], tmp_path / "none")
     wider = replace(recipe, thinner=replace(config, widths=(4, 6, 10)))
@@ -388,7 +398,7 @@ def test_a_stopped_run_goes_on_to_the_bit(
         thinning, "take_step", 5, lambda: train_thinner(recipe, examples, [], tmp_path / "cut")
     )
     resumed = train_thinner(recipe, examples, [], tmp_path / "cut")
-    assert Thinner.load(resumed).checksum == Thinner.load(whole).checksum
+    assert StrokeRestoration.load(resumed).checksum == StrokeRestoration.load(whole).checksum
 
 
 def test_pictures_alone_are_refused(tmp_path: Path) -> None:

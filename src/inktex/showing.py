@@ -12,7 +12,8 @@ from .recognizer import as_picture, prepare
 if TYPE_CHECKING:
     from PIL import Image
 
-    from inktex.modeling.image_processing_inktex import InktexImageProcessor, PlacedPicture
+    from inktex.modeling.image_processing_inktex import InktexImageProcessor
+    from inktex.modeling.normalization_inktex import NormalizedPicture
 
 __all__ = ["preprocessing_sheet", "showing"]
 
@@ -39,15 +40,15 @@ def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> 
     """
     from PIL import Image, ImageDraw, ImageOps
 
-    from inktex.modeling.pictures_inktex import NoFormulaError, load_picture
+    from inktex.modeling.image_loading_inktex import NoFormulaError, load_picture
 
     source = load_picture(as_picture(picture))
     if not isinstance(source, Image.Image):
         raise ValueError("Arrays and tensors are not shown: make a PIL picture of them.")
-    placed: PlacedPicture | None = None
+    placed: NormalizedPicture | None = None
     try:
         placed = prepare(source, image_processor)
-        notes = [f"- {note}" for note in placed.notes]
+        notes = [f"- {note}" for note in placed.reasons]
     except NoFormulaError as error:
         notes = [str(error)]
     upright = ImageOps.exif_transpose(source).convert("RGBA")
@@ -56,7 +57,7 @@ def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> 
     if placed is not None:
         height, width = placed.picture.shape
         frame = ImageDraw.Draw(given)
-        frame.rectangle(placed.outside((0, 0, width, height)), outline="#D55E00", width=2)
+        frame.rectangle(placed.to_source((0, 0, width, height)), outline="#D55E00", width=2)
     parts = [given.convert("RGB")]
     if placed is not None:
         parts.append(ImageOps.invert(Image.fromarray(placed.picture)).convert("RGB"))

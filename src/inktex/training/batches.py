@@ -18,8 +18,8 @@ from torch.utils.data import Dataset
 from inktex.examples import NONE, AnyExample, Example, PictureExample, cut
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.placing_inktex import place_picture
-from inktex.modeling.strokes_inktex import STROKE_RANGE, centre_lines
+from inktex.modeling.image_settings_inktex import STROKE_RANGE
+from inktex.modeling.stroke_restoration_inktex import centre_lines
 from inktex.printed import PrintExample
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, dilate, draw
 from inktex.tokenizer.vocabulary_inktex import (
@@ -494,11 +494,11 @@ def rasterize_given(
     if size != drawn.size:
         drawn = drawn.resize(size, given.resampling)
     try:
-        found = place_picture(drawn, image_processor(config, limit))
+        found = image_processor(config, limit).normalize_picture(drawn)
     except ValueError:  # nothing that looks like a formula
         return None
     rows, columns = (-(-side // STRIDE) for side in found.picture.shape)
-    places = (found.inside(placed * given.size) / STRIDE).astype(np.float32)
+    places = (found.from_source(placed * given.size) / STRIDE).astype(np.float32)
     cells = symbol_cells(example, places, rows, columns, step=0.25)
     return Raster(found.picture, cells)
 

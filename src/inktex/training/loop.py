@@ -26,8 +26,8 @@ from inktex.modeling.generation_inktex import sequence_logits
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
-from inktex.recognizer import pretrained_path, shipped_thinner
+from inktex.modeling.stroke_restoration_inktex import STROKE_RESTORATION_FILE, StrokeRestoration
+from inktex.recognizer import pretrained_path, shipped_stroke_restoration
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, VOCABULARY
 
@@ -278,8 +278,8 @@ def train(
                 break
     bar.close()
     if isinstance(learning, JointModel) and accelerator.is_main_process:
-        thinner = Thinner.load(output / AVERAGED / THINNER_FILE)
-        with new_file(output / THINNER_FILE) as partial:
+        thinner = StrokeRestoration.load(output / AVERAGED / STROKE_RESTORATION_FILE)
+        with new_file(output / STROKE_RESTORATION_FILE) as partial:
             thinner.save(partial)
         write_record(output, thinner, progress.step, progress.seconds, development)
     # Not `end_training`, which would also part the processes: another run may follow.
@@ -496,7 +496,7 @@ def _validate(
         bare = _reader(learning)
         with average.applied():
             if isinstance(learning, JointModel):
-                processor.image_processor.thinner = folded(learning.thinner)
+                processor.image_processor.stroke_restoration = folded(learning.thinner)
             save_model(bare, processor, output / AVERAGED)
             if development:
                 batches = recipe.batch.at(progress.epoch)
@@ -530,12 +530,12 @@ def make_processor(recipe: Recipe) -> InktexProcessor:
     What the recipe does not set stays as in the weights that it starts from.
     """
     images = image_processor(recipe.batch)
-    images.thinner = shipped_thinner()  # it knows of pens, whatever model reads what it draws
+    images.stroke_restoration = shipped_stroke_restoration()  # fits any model
     start = _processor_of_start(recipe)
     if start is not None:
         for name in ("symbol_height", "stroke_width", "height_tolerance", "stroke_range"):
             setattr(images, name, getattr(start, name))
-        images.thinner = start.thinner or images.thinner
+        images.stroke_restoration = start.stroke_restoration or images.stroke_restoration
     return InktexProcessor(images, build_tokenizer())
 
 

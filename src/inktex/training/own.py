@@ -28,7 +28,7 @@ from inktex.captions import (
 from inktex.examples import AnyExample, PictureExample, from_expression
 from inktex.inkml import read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.recognizer import shipped_thinner
+from inktex.recognizer import shipped_stroke_restoration
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 from inktex.tokenizer.vocabulary_inktex import IDS
 
@@ -149,7 +149,10 @@ def load_own(folder: Path, skip_unknown: bool = False, skip_broken: bool = False
 def published_processor() -> InktexImageProcessor:
     """What brings pictures to the published scale, as `PictureExample` has them."""
     return InktexImageProcessor(
-        resolution=1.0, max_height=412, max_width=1702, thinner=shipped_thinner()
+        resolution=1.0,
+        max_height=412,
+        max_width=1702,
+        stroke_restoration=shipped_stroke_restoration(),
     )
 
 

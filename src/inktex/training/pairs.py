@@ -19,8 +19,8 @@ from scipy import ndimage
 from inktex.examples import AnyExample, Example
 from inktex.files import write_text
 from inktex.modeling.densenet_inktex import STRIDE
-from inktex.modeling.strokes_inktex import centre_lines, squares_within
-from inktex.modeling.thinning_inktex import Thinner
+from inktex.modeling.stroke_restoration_inktex import StrokeRestoration, centre_lines
+from inktex.modeling.stroke_width_inktex import squares_within
 from inktex.render import PEN_WIDTH, dilate, draw
 
 from .augmentation import vary
@@ -259,7 +259,7 @@ def usual_plan(batches: PlannedBatches) -> Plan:
 
 
 def filling(
-    thinner: Thinner, examples: Sequence[AnyExample], pen: int = _DEVELOPMENT_PEN
+    thinner: StrokeRestoration, examples: Sequence[AnyExample], pen: int = _DEVELOPMENT_PEN
 ) -> tuple[float, float]:
     """Share of a wide pen's ink that is not as the protocol's pen would have left it.
 
@@ -286,7 +286,11 @@ def filling(
 
 
 def write_record(
-    output: Path, thinner: Thinner, steps: int, seconds: float, examples: Sequence[AnyExample]
+    output: Path,
+    thinner: StrokeRestoration,
+    steps: int,
+    seconds: float,
+    examples: Sequence[AnyExample],
 ) -> None:
     """Write `thinner.json`: what became of a run that trained a thinner.
 

@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
 
-from inktex.modeling.thinning_inktex import THINNER_FILE, TRUST, Thinner
-from inktex.recognizer import shipped_thinner
+from inktex.modeling.stroke_restoration_inktex import (
+    TRUST,
+    StrokeRestoration,
+    find_stroke_restoration,
+)
+from inktex.recognizer import shipped_stroke_restoration
 
 from .batches import PlannedBatches
 from .pairs import PAIR, usual_plan
@@ -27,7 +31,7 @@ NET = "net.safetensors"
 
 
 class ThinnerNet(nn.Module):
-    """The network that `Thinner` computes with numpy, as it is trained: with batch normalisation.
+    """The network of `StrokeRestoration` as it is trained: with batch normalisation.
 
     Args:
         widths: channels at strides 2, 4, 8, ... pixels.
@@ -101,7 +105,7 @@ def _layers(net: ThinnerNet) -> Iterator[tuple[str, nn.Conv2d, nn.BatchNorm2d | 
 
 
 @torch.no_grad()
-def folded(net: ThinnerNet) -> Thinner:
+def folded(net: ThinnerNet) -> StrokeRestoration:
     """The thinner of a trained network.
 
     Normalisations go into the kernels, these into eight bits, with a scale for each channel out.
@@ -121,11 +125,11 @@ def folded(net: ThinnerNet) -> Thinner:
         weights[f"{name}.weight"] = (kernel / scale).round().to(torch.int8).cpu().numpy()
         weights[f"{name}.scale"] = scale.cpu().numpy()
         weights[f"{name}.bias"] = bias.cpu().numpy()
-    return Thinner(weights)
+    return StrokeRestoration(weights)
 
 
 @torch.no_grad()
-def unfolded(thinner: Thinner, pair: Sequence[torch.Tensor]) -> ThinnerNet:
+def unfolded(thinner: StrokeRestoration, pair: Sequence[torch.Tensor]) -> ThinnerNet:
     """A network to train on, of a thinner whose normalisations went into its kernels.
 
     Args:
@@ -207,14 +211,14 @@ def starting_net(recipe: Recipe, batches: PlannedBatches) -> ThinnerNet | None:
     folder = Path(recipe.init)
     net, thinner = None, None
     if recipe.init == SHIPPED:
-        thinner = shipped_thinner()
+        thinner = shipped_stroke_restoration()
     elif (folder / NET).is_file():
         weights = load_file(folder / NET)
         levels = sum(name.startswith("down.") and name.endswith(".0.weight") for name in weights)
         net = ThinnerNet([len(weights[f"down.{level}.0.weight"]) for level in range(levels)])
         net.load_state_dict(weights)
-    elif (folder / THINNER_FILE).is_file():
-        thinner = Thinner.load(folder / THINNER_FILE)
+    elif (path := find_stroke_restoration(folder)) is not None:
+        thinner = StrokeRestoration.load(path)
     if thinner is not None:
         batch = batches[usual_plan(batches)]
         wide, lines = (batch[name].float() for name in PAIR[:2])

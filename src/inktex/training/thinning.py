@@ -22,7 +22,7 @@ from inktex.examples import AnyExample, Example
 from inktex.files import new_file, new_folder
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.thinning_inktex import THINNER_FILE
+from inktex.modeling.stroke_restoration_inktex import STROKE_RESTORATION_FILE
 from inktex.recognizer import pretrained_path
 
 from .average import WeightAverage
@@ -183,11 +183,11 @@ def train_thinner(
                 save_file(
                     {k: v.contiguous() for k, v in averaged.state_dict().items()}, folder / NET
                 )
-        with new_file(output / THINNER_FILE) as partial:
+        with new_file(output / STROKE_RESTORATION_FILE) as partial:
             thinner.save(partial)
         write_record(output, thinner, progress.step, progress.seconds, development)
     accelerator.wait_for_everyone()
-    return output / THINNER_FILE
+    return output / STROKE_RESTORATION_FILE
 
 
 def _difference(
