@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzzing import KINDS, FaultError, case, check
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
-from script_loading import load_script
 
 from inktex.crohme_files import PARTS, names
 from inktex.inkml import MAX_TAGS, MAX_TRACE_LENGTH, InkMLError, read_inkml
@@ -26,8 +26,6 @@ from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.recognizer import as_picture, prepare
 from inktex.training.own import DataError, load_own
 
-FUZZ = load_script(Path(__file__).parents[1], "fuzz")
-case, check = FUZZ.case, FUZZ.check
 PROCESSOR = InktexImageProcessor()
 FEW = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -35,7 +33,7 @@ FEW = settings(
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", FUZZ.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_sample_of_the_fuzzed_cases(kind: str) -> None:
     outcomes = [check(kind, case(kind, number), PROCESSOR) for number in range(60)]
     assert any(outcome != "read" for outcome in outcomes), "nothing is refused"
@@ -53,7 +51,7 @@ def test_a_fault_is_told_from_a_refusal() -> None:
         def normalize_picture(self, _: Any) -> Any:
             raise ValueError
 
-    with pytest.raises(FUZZ.FaultError, match="without a message"):
+    with pytest.raises(FaultError, match="without a message"):
         check("picture", b"", Mute())
 
 

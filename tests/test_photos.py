@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from negatives import KINDS, negatives
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from scipy import ndimage
-from script_loading import load_script
 
 from inktex.modeling import grey_levels_inktex, normalization_inktex
 from inktex.modeling.binarization_inktex import photo_ink
@@ -31,7 +31,6 @@ from inktex.modeling.stroke_width_inktex import (
 from inktex.render import dilate, render
 from inktex.showing import preprocessing_sheet
 
-NEGATIVES = load_script(Path(__file__).parents[1], "check_rejection")
 PROCESSOR = InktexImageProcessor()
 
 
@@ -436,14 +435,14 @@ def test_boxes_of_a_reduced_picture_are_in_the_given_one(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("kind", ["sheet", "ruled sheet", "noise", "page of print", "plot"])
 def test_what_holds_no_formula_is_rejected(kind: str) -> None:
     for seed in range(3):
-        picture = NEGATIVES.KINDS[kind](np.random.default_rng(seed))
+        picture = KINDS[kind](np.random.default_rng(seed))
         with pytest.raises(NoFormulaError, match=r"blank|No formula found"):
             PROCESSOR.draw(picture)
 
 
 def test_negatives_are_the_same_for_every_count() -> None:
-    few, many = (list(NEGATIVES.negatives(count, seed=3)) for count in (5, 11))
-    assert [name for name, _ in many[:10]] == list(NEGATIVES.KINDS)
+    few, many = (list(negatives(count, seed=3)) for count in (5, 11))
+    assert [name for name, _ in many[:10]] == list(KINDS)
     for (_, first), (_, second) in zip(few, many, strict=False):
         assert first.tobytes() == second.tobytes()
 

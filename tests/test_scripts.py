@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from fuzzing import case, save_case
 from PIL import Image
 from script_loading import load_script
 
@@ -284,7 +285,7 @@ def test_fuzzing_counts_what_was_read_and_rejected(
 ) -> None:
     script = load_script(repository, "fuzz")
     for kind in ("picture", "array", "inkml", "caption"):
-        assert script.save_case(tmp_path, kind, 0, script.case(kind, 0)).parent == tmp_path
+        assert save_case(tmp_path, kind, 0, case(kind, 0)).parent == tmp_path
     assert len(list(tmp_path.iterdir())) == 4
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(script, "limit_memory", lambda: None)  # the test run goes on afterwards

@@ -541,7 +541,7 @@ def prepare(picture: Any, image_processor: Any) -> NormalizedPicture:
 
     if isinstance(picture, NormalizedPicture):
         return picture
-    source = _load_ink(picture)
+    source = as_ink(picture)
     if isinstance(source, Ink):
         return _draw_ink(source, image_processor.settings)
     return image_processor.normalize_picture(source)
@@ -573,12 +573,16 @@ def as_picture(source: Any) -> Any:
     """
     from PIL import Image
 
-    source = _load_ink(source)
+    source = as_ink(source)
     return Image.fromarray(render(source.traces)) if isinstance(source, Ink) else source
 
 
-def _load_ink(source: Any) -> Any:
-    """Strokes, and files that hold ink, as `Ink`; everything else as it is."""
+def as_ink(source: Any) -> Any:
+    """Strokes, and files that hold ink, as `Ink`; everything else as it is.
+
+    Raises:
+        ValueError: if the ink cannot be read.
+    """
     from inktex.modeling.image_loading_inktex import download, is_url
 
     if isinstance(source, list | tuple):

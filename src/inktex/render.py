@@ -1,7 +1,7 @@
 """The picture of ink, drawn the way the published CROHME pictures were drawn.
 
 The protocol was recovered by matching the official pictures of the 2014 and 2016 tests with their
-ink; it gives all but a dozen of them to the pixel (`scripts/check_rendering.py` counts):
+ink; it gives all but a dozen of them to the pixel (`tests/test_render.py` compares):
 
 - One scale in both directions: 28 pixels for the mean height of the traces that are more than a
   tenth as tall as the tallest one. Where all coordinates are whole numbers, so is that mean:
