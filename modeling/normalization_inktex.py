@@ -2,8 +2,8 @@
 
 The model reads the picture that the published CROHME protocol draws of ink: white on black, symbols
 `symbol_height` tall on average, strokes `stroke_width` wide, fixed margins. `measure` separates the
-ink and measures it, `make_plan` decides by these numbers what to change, `apply` changes it. Needs
-numpy, scipy and Pillow alone.
+ink, deskews it (all else is measured of level ink), crops and measures it; `make_plan` decides by
+these numbers what to change; `apply` changes the pixels. Needs numpy, scipy and Pillow alone.
 """
 
 import math

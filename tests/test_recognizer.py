@@ -220,14 +220,14 @@ def test_alternatives_differ(recognizer: Recognizer, monkeypatch: pytest.MonkeyP
 def test_whatever_one_picture_raises_is_its_own_error(
     recognizer: Recognizer, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = recognizer.image_processor.place
+    normalize = recognizer.image_processor.normalize_picture
 
     def fails(picture: Any) -> Any:
         if picture is pictures[1]:
             raise IndexError("no ink is left")
-        return place(picture)
+        return normalize(picture)
 
-    monkeypatch.setattr(recognizer.image_processor, "place", fails)
+    monkeypatch.setattr(recognizer.image_processor, "normalize_picture", fails)
     found = list(recognizer.read_each(pictures))
     assert [isinstance(one, Reading) for one in found] == [True, False, True, True, True]
     assert isinstance(found[1], IndexError)
@@ -239,7 +239,7 @@ def test_a_full_memory_is_not_a_pictures_error(
     def full(*_: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(recognizer.image_processor, "place", full)
+    monkeypatch.setattr(recognizer.image_processor, "normalize_picture", full)
     with pytest.raises(MemoryError):
         list(recognizer.read_each(pictures))
     monkeypatch.undo()
