@@ -10,7 +10,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from .alphabets_inktex import allowed_tokens
 from .repository_inktex import save_with_code
-from .thinning_inktex import save_thinner
+from .stroke_restoration_inktex import save_stroke_restoration
 
 IGNORE = -100
 """Label of a position that no loss looks at."""
@@ -79,7 +79,7 @@ class InktexProcessor(ProcessorMixin):
     ) -> Any:
         """Write both parts and the code, so that they load where inktex is absent too."""
         os.makedirs(save_directory, exist_ok=True)
-        save_thinner(self.image_processor.thinner, save_directory)
+        save_stroke_restoration(self.image_processor.stroke_restoration, save_directory)
         save = super().save_pretrained
         return save_with_code(save, self.push_to_hub, save_directory, push_to_hub, **kwargs)
 

@@ -24,6 +24,7 @@ plots. Every expression counts.
 import argparse
 import platform
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.resolution is not None:
             if not 0.2 <= options.resolution <= 4:
                 raise ValueError(f"A resolution of {options.resolution} is not between 0.2 and 4.")
-            recognizer.image_processor.resolution = options.resolution
+            processor = recognizer.image_processor
+            processor.settings = replace(processor.settings, resolution=options.resolution)
         if options.camera is not None:
             return camera(recognizer, samples, options)
         result = evaluate_samples(recognizer, samples, options.preset, options.batch_size)
@@ -138,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
         "preset": options.preset,
         "engine": options.engine,
         "alphabet": options.alphabet or "all",
-        "resolution": recognizer.image_processor.resolution,
+        "resolution": recognizer.image_processor.settings.resolution,
         "machine": platform.processor() or platform.machine(),
     }
     if isinstance(recognizer, Recognizer | AutoRecognizer):
@@ -177,7 +179,7 @@ def camera(recognizer: BaseRecognizer, samples: list[Sample], options: argparse.
     Raises:
         ValueError: if no condition has such a name, or Augraphy is needed and not installed.
     """
-    from inktex.evaluation.camera import CONDITIONS, contact_sheet, evaluate_camera
+    from inktex.evaluation.conditions import CONDITIONS, contact_sheet, evaluate_conditions
 
     first, *others = CONDITIONS
     chosen = [
@@ -192,11 +194,11 @@ def camera(recognizer: BaseRecognizer, samples: list[Sample], options: argparse.
         options.sheet.parent.mkdir(parents=True, exist_ok=True)
         contact_sheet(recognizer, samples, conditions).save(options.sheet)
         print(f"Written: {options.sheet}")
-    print("| condition | ExpRate | less than clean | <=1 | token error rate | refused |")
+    print("| condition | ExpRate | less than clean | <=1 | token error rate | rejected |")
     print("|---|---|---|---|---|---|", flush=True)
     clean = 0.0
     records: dict[str, Any] = {}
-    for name, result in evaluate_camera(
+    for name, result in evaluate_conditions(
         recognizer, samples, conditions, options.preset, options.batch_size
     ):
         scores = result.scores

@@ -142,7 +142,7 @@ class Space:
             return show(
                 source,
                 self.recognizer(placed, preset=preset, alternatives=alternatives),
-                placed.notes,
+                placed.reasons,
             )
         except ValueError as error:
             return error if isinstance(error, RefusedError) else RefusedError(str(error))

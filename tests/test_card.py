@@ -10,7 +10,7 @@ import pytest
 import yaml
 from script_loading import load_script
 
-from inktex.modeling.thinning_inktex import Thinner
+from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 from inktex.release.card import model_card, score_table, training_minutes
 from inktex.training.stroke_restoration_net import StrokeRestorationNet, fold
 
@@ -125,7 +125,7 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
     found |= {"wrong": 0.0125, "wrong_before": 0.0238}
     for folder, init in ((first, None), (run, str(first / "averaged"))):
         folder.mkdir()
-        thinner.save(folder / "thinner.safetensors")
+        thinner.save(folder / "stroke_restoration.safetensors")
         (folder / "stroke_restoration.json").write_text(json.dumps(found))
         (folder / "recipe.json").write_text(json.dumps({"name": "thinner", "init": init}))
         (folder / "machine.json").write_text(json.dumps({"processes": 2, "cores": 2, "gpu": None}))
@@ -157,4 +157,7 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
     assert script.own_thinner(joint, None) is None
     (run / "stroke_restoration.json").write_text(json.dumps({**found, "sha256": "0"}))
     assert script.main(["--thinner", str(run), "--output", str(output)]) == 2
-    assert Thinner.load(output / "thinner.safetensors").checksum == thinner.checksum
+    assert (
+        StrokeRestoration.load(output / "stroke_restoration.safetensors").checksum
+        == thinner.checksum
+    )

@@ -1,4 +1,4 @@
-"""Inputs that nobody meant are read or refused with a word: a sample of scripts/fuzz.py, and more.
+"""Malformed input is read or rejected with a message: a sample of scripts/fuzz.py, and more.
 
 `hypothesis` looks for what the script's mutations do not think of, and shrinks what it finds.
 """
@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzzing import KINDS, FaultError, case, check
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from inktex.data.crohme.files import PARTS, names
-from inktex.evaluation.fuzzing import KINDS, FaultError, case, check
 from inktex.ink.inkml import MAX_TAGS, MAX_TRACE_LENGTH, InkMLError, read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.recognizer import as_picture, prepare
@@ -48,10 +48,10 @@ def test_cases_can_be_made_again() -> None:
 
 def test_a_fault_is_told_from_a_refusal() -> None:
     class Mute:
-        def place(self, _: Any) -> Any:
+        def normalize_picture(self, _: Any) -> Any:
             raise ValueError
 
-    with pytest.raises(FaultError, match="without a word"):
+    with pytest.raises(FaultError, match="without a message"):
         check("picture", b"", Mute())
 
 
@@ -175,7 +175,7 @@ def test_archives_that_climb_out_are_refused(name: str, tmp_path: Path) -> None:
     [
         ('{"file_name": "../outside.png", "latex": "x"}', "lie outside"),
         ('{"file_name": "/etc/passwd", "latex": "x"}', "lie outside"),
-        ('{"file_name": "a\\u0000b.png", "latex": "x"}', "with a name that is no path"),
+        ('{"file_name": "a\\u0000b.png", "latex": "x"}', "whose name is none"),
         ('{"file_name": ["a.png"], "latex": "x"}', "without a file name"),
         ('{"file_name": "a.png", "latex": {"x": 1}}', "without a file name or a caption"),
         ('{"file_name": "<script>.png", "latex": "x"}', "missing"),

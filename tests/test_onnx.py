@@ -14,7 +14,7 @@ from PIL import Image
 
 import inktex
 from inktex.cli import main
-from inktex.evaluation.camera import contact_sheet
+from inktex.evaluation.conditions import contact_sheet
 from inktex.evaluation.reading import Sample
 from inktex.ink.render import render
 from inktex.modeling.decoder_inktex import CoverageKey, LocationEmbedding

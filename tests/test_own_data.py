@@ -212,7 +212,7 @@ def test_a_picture_is_as_large_as_its_ink() -> None:
     for caption in CAPTIONS:
         ink = from_expression(draw_expression(caption, 0))
         as_picture = PictureExample(
-            "", InktexImageProcessor(1.0).draw(picture(caption)), ink.tokens
+            "", InktexImageProcessor(resolution=1.0).draw(picture(caption)), ink.tokens
         )
         np.testing.assert_allclose(
             picture_size(*as_picture.size, HALF), picture_size(*ink.size, HALF), atol=2

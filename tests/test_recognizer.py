@@ -29,11 +29,11 @@ from inktex.modeling import generation_inktex
 from inktex.modeling.beam_inktex import beam_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
+from inktex.orientation import find_rotation
 from inktex.recognizer import Found, Reading, Recognizer
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
-from inktex.turns import find_turn
 
 INKML = """<ink xmlns="http://www.w3.org/2003/InkML">
 <trace id="0">10 10, 30 50, 60 90</trace><trace id="1">60 10, 30 50, 10 90</trace></ink>"""
@@ -220,14 +220,14 @@ def test_alternatives_differ(recognizer: Recognizer, monkeypatch: pytest.MonkeyP
 def test_whatever_one_picture_raises_is_its_own_error(
     recognizer: Recognizer, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = recognizer.image_processor.place
+    normalize = recognizer.image_processor.normalize_picture
 
     def fails(picture: Any) -> Any:
         if picture is pictures[1]:
             raise IndexError("no ink is left")
-        return place(picture)
+        return normalize(picture)
 
-    monkeypatch.setattr(recognizer.image_processor, "place", fails)
+    monkeypatch.setattr(recognizer.image_processor, "normalize_picture", fails)
     found = list(recognizer.read_each(pictures))
     assert [isinstance(one, Reading) for one in found] == [True, False, True, True, True]
     assert isinstance(found[1], IndexError)
@@ -239,7 +239,7 @@ def test_a_full_memory_is_not_a_pictures_error(
     def full(*_: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(recognizer.image_processor, "place", full)
+    monkeypatch.setattr(recognizer.image_processor, "normalize_picture", full)
     with pytest.raises(MemoryError):
         list(recognizer.read_each(pictures))
     monkeypatch.undo()
@@ -698,13 +698,13 @@ def test_a_picture_on_its_side_is_told(
     upright = repository / "spaces_app/examples/mean.png"
     reader = inktex.load()
     expected = reader(upright).latex
-    assert find_turn(reader, upright, reader(upright)) is None
+    assert find_rotation(reader, upright, reader(upright)) is None
     for degrees in (90, 180, 270):
         with Image.open(upright) as picture:
             turned = picture.convert("L").rotate(degrees, expand=True)
         path = tmp_path / f"{degrees}.png"
         turned.save(path)
-        found = find_turn(reader, path, reader(path))
+        found = find_rotation(reader, path, reader(path))
         if reader(path).score < 0.2:
             assert found is not None
             assert found.degrees == degrees, "PIL turns counterclockwise"
@@ -724,7 +724,7 @@ def test_ink_is_read_from_urls(
         asked.append(url)
         return path.read_bytes()
 
-    monkeypatch.setattr("inktex.modeling.pictures_inktex.download", download)
+    monkeypatch.setattr("inktex.modeling.image_loading_inktex.download", download)
     assert main(["recognize", "http://127.0.0.1/root.inkml"]) == 0
     assert capsys.readouterr().out.strip() == inktex.load()(path).latex
     assert asked

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from fuzzing import case, save_case
 from PIL import Image
 from script_loading import load_script
 
@@ -161,7 +162,7 @@ def test_hands_and_resolution_can_be_chosen(
 
 
 def test_conditions_are_what_they_are_called() -> None:
-    from inktex.evaluation.camera import CONDITIONS, degraded
+    from inktex.evaluation.conditions import CONDITIONS, degraded
     from inktex.evaluation.reading import Sample
     from inktex.ink.render import render
 
@@ -189,7 +190,7 @@ def test_conditions_are_what_they_are_called() -> None:
 
 def test_photos_are_the_same_whenever_they_are_made() -> None:
     pytest.importorskip("augraphy", reason="photos are made by Augraphy, an extra")
-    from inktex.evaluation.camera import degraded
+    from inktex.evaluation.conditions import degraded
     from inktex.evaluation.reading import Sample
 
     ink = np.zeros((40, 60), dtype=np.uint8)
@@ -204,11 +205,11 @@ def test_photos_are_the_same_whenever_they_are_made() -> None:
 
 
 @pytest.mark.usefixtures("short_readings")
-def test_refusals_are_counted_and_shown(
+def test_rejections_are_counted_and_shown(
     repository: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = tmp_path / "negatives.png"
-    script = load_script(repository, "check_refusal")
+    script = load_script(repository, "check_rejection")
     arguments = ["--model", str(model), "--count", "10", "--sheet", str(sheet)]
     assert script.main(arguments) == 0
     printed = capsys.readouterr().out
@@ -218,11 +219,9 @@ def test_refusals_are_counted_and_shown(
         assert picture.size == (1700, 170)
 
 
-def test_fuzzing_counts_what_was_read_and_refused(
+def test_fuzzing_counts_what_was_read_and_rejected(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from inktex.evaluation.fuzzing import case, save_case
-
     for kind in ("picture", "array", "inkml", "caption"):
         assert save_case(tmp_path, kind, 0, case(kind, 0)).parent == tmp_path
     assert len(list(tmp_path.iterdir())) == 4
@@ -231,62 +230,3 @@ def test_fuzzing_counts_what_was_read_and_refused(
         patch.setattr(script, "limit_memory", lambda: None)  # the test run goes on afterwards
         assert script.main(["--cases", "8", "--kind", "caption", "--save", str(tmp_path)]) == 0
     assert "8 cases, seed 0: 0 failed" in capsys.readouterr().out
-
-
-def test_symbols_are_counted_right_and_wrong(
-    repository: Path, data: Path, model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    script = load_script(repository, "check_symbols")
-    arguments = ["--data", str(data), "--model", str(model), "--limit", "4", "--show", "1"]
-    assert script.main(arguments) == 0
-    first, *sizes, last = capsys.readouterr().out.splitlines()
-    words = first.split()
-    assert words[0] == "dev:"
-    assert int(words[1]) < int(words[3])
-    counts = [line.split(":")[1].split() for line in sizes]  # "12 of 34, 35.3 %"
-    assert sum(int(count[0]) for count in counts) == int(words[1])
-    assert sum(int(count[2].rstrip(",")) for count in counts) == int(words[3])
-    assert " taken for " in last
-    assert script.main([*arguments, "--split", "none"]) == 2
-    assert "prepare_crohme" in capsys.readouterr().err
-
-
-def test_what_pens_fill_and_cost_is_measured(
-    repository: Path, data: Path, model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    script = load_script(repository, "check_pens")
-    arguments = ["--data", str(data), "--model", str(model), "--limit", "6", "--parts", "3"]
-    assert script.main([*arguments, "--pens", "4", "8"]) == 0
-    pens, parts = (
-        [line.strip("|").split("|") for line in table.splitlines() if line[2:3].isdigit()]
-        for table in capsys.readouterr().out.split("\n\n")
-    )
-    assert [int(row[0]) for row in pens] == [3, 4, 8]
-    filled = [float(row[1]) for row in pens]
-    assert filled[0] == 0 < filled[1] < filled[2]
-    assert [int(row[2]) for row in parts] == [2] * 6
-    for rows in (parts[:3], parts[3:]):
-        bounds = [float(bound) for row in rows for bound in row[1].split("to")]
-        assert bounds == sorted(bounds)
-    assert script.main([*arguments, "--split", "none"]) == 2
-    assert "prepare_crohme" in capsys.readouterr().err
-
-
-def test_what_a_pen_hides_is_measured(
-    repository: Path, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    compare = load_script(repository, "compare_pens").main
-    arguments = ["--data", str(data), "--splits", "train", "--limit", "30"]
-    assert compare([*arguments, "--hands", "0", "--passes", "20", "--pens", "3", "3", "9"]) == 0
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in capsys.readouterr().out.splitlines()
-        if line.startswith("| train")
-    ]
-    assert [row[2] for row in rows] == ["3", "3", "9"]
-    assert rows[0] == rows[1]  # the same pen, so the same network
-    assert float(rows[0][3]) < 60  # of dozens of labels: it has learnt
-    assert float(rows[2][4]) == pytest.approx(float(rows[2][3]) / float(rows[0][3]), abs=0.02)
-    assert compare([*arguments, "--pens", "2"]) == 2
-    assert compare([*arguments, "--data", "nowhere"]) == 2
-    assert "prepare_crohme" in capsys.readouterr().err

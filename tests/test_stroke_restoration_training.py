@@ -17,8 +17,11 @@ from scipy import ndimage
 
 from inktex.data.examples import AnyExample, PictureExample, from_expressions
 from inktex.ink.render import dilate
-from inktex.modeling.strokes_inktex import centre_lines
-from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
+from inktex.modeling.stroke_restoration_inktex import (
+    STROKE_RESTORATION_FILE,
+    StrokeRestoration,
+    centre_lines,
+)
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import Trainer, train
 from inktex.training.recipe import Recipe, load_recipe, recipe_path
@@ -132,11 +135,11 @@ def test_it_learns(examples: Sequence[AnyExample], tmp_path: Path) -> None:
     assert [entry["step"] for entry in losses] == [20, 40, 60, 80]
     assert losses[-1]["loss"] < 0.8 * losses[0]["loss"]
     record = json.loads((tmp_path / RECORD).read_text())
-    assert record["sha256"] == Thinner.load(path).checksum
+    assert record["sha256"] == StrokeRestoration.load(path).checksum
     assert (record["steps"], record["pen"]) == (80, 6)
     assert 0 < record["wrong_before"] < 0.2
     assert 0 < record["wrong"] < 1
-    assert path.name == THINNER_FILE
+    assert path.name == STROKE_RESTORATION_FILE
 
 
 def test_a_stopped_run_goes_on_to_the_bit(
@@ -146,7 +149,7 @@ def test_a_stopped_run_goes_on_to_the_bit(
     whole = train(recipe, examples, [], tmp_path / "whole")
     cut_power(Trainer, "_step", 5, lambda: train(recipe, examples, [], tmp_path / "cut"))
     resumed = train(recipe, examples, [], tmp_path / "cut")
-    assert Thinner.load(resumed).checksum == Thinner.load(whole).checksum
+    assert StrokeRestoration.load(resumed).checksum == StrokeRestoration.load(whole).checksum
 
 
 def test_a_run_starts_from_another_of_the_same_channels(

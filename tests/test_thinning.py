@@ -14,11 +14,15 @@ from PIL import Image, ImageDraw
 
 import inktex
 from inktex.ink.render import dilate
-from inktex.modeling import thinning_inktex
+from inktex.modeling import stroke_restoration_inktex
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.modeling.strokes_inktex import centre_lines, widen
-from inktex.modeling.thinning_inktex import Thinner, exchange_pen
+from inktex.modeling.stroke_restoration_inktex import (
+    StrokeRestoration,
+    centre_lines,
+    restroke,
+    widen,
+)
 from inktex.onnx.files import checksum
 from inktex.recognizer import Recognizer
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
@@ -44,7 +48,7 @@ def net() -> StrokeRestorationNet:
 
 
 @pytest.fixture
-def thinner(net: StrokeRestorationNet) -> Thinner:
+def thinner(net: StrokeRestorationNet) -> StrokeRestoration:
     return fold(net)
 
 
@@ -61,26 +65,26 @@ def _line() -> NDArray[np.uint8]:
 # ----------------------------------------------------------------------------------------- network
 
 
-def test_weights_survive_a_file(thinner: Thinner, tmp_path: Path) -> None:
+def test_weights_survive_a_file(thinner: StrokeRestoration, tmp_path: Path) -> None:
     path = tmp_path / "some.safetensors"
     thinner.save(path)
-    again = Thinner.load(path)
+    again = StrokeRestoration.load(path)
     assert again.checksum == thinner.checksum
     wide, lines, _ = draw_pair(_line(), 6, 3)
     np.testing.assert_allclose(again(wide > 0, lines > 0), thinner(wide > 0, lines > 0), atol=1e-5)
 
 
-def test_weights_are_wanted_whole(thinner: Thinner, tmp_path: Path) -> None:
+def test_weights_are_wanted_whole(thinner: StrokeRestoration, tmp_path: Path) -> None:
     weights = dict(thinner.weights)
     del weights["up.1.0.scale"]
     with pytest.raises(ValueError, match=r"missing: up\.1\.0\.scale$"):
-        Thinner(weights)
+        StrokeRestoration(weights)
     path = tmp_path / "some.safetensors"
     path.write_bytes(b"no weights")
     with pytest.raises(ValueError, match=r"some\.safetensors is no file of safetensors"):
-        Thinner.load(path)
+        StrokeRestoration.load(path)
     with pytest.raises(OSError, match="nowhere"):
-        Thinner.load(tmp_path / "nowhere")
+        StrokeRestoration.load(tmp_path / "nowhere")
 
 
 # --------------------------------------------------------------------------------------- exchanging
@@ -88,40 +92,42 @@ def test_weights_are_wanted_whole(thinner: Thinner, tmp_path: Path) -> None:
 
 def test_without_a_thinner_what_was_filled_stays_filled() -> None:
     strokes = dilate(_line(), 6) > 0
-    assert (exchange_pen(strokes, 6, 3) == widen(centre_lines(strokes, 6), 3)).all()
+    assert (restroke(strokes, 6, 3) == widen(centre_lines(strokes, 6), 3)).all()
 
 
-def test_a_thinner_decides_within_the_strokes(thinner: Thinner) -> None:
+def test_a_thinner_decides_within_the_strokes(thinner: StrokeRestoration) -> None:
     strokes = dilate(_line(), 6) > 0
-    filled, found = exchange_pen(strokes, 6, 3), exchange_pen(strokes, 6, 3, thinner)
+    filled, found = restroke(strokes, 6, 3), restroke(strokes, 6, 3, thinner)
     assert found.shape == filled.shape
     assert 0.01 < np.abs(found - filled).max() < 1
 
 
-def test_large_pictures_stay_filled(thinner: Thinner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_pictures_stay_filled(
+    thinner: StrokeRestoration, monkeypatch: pytest.MonkeyPatch
+) -> None:
     strokes = dilate(_line(), 6) > 0
-    monkeypatch.setattr(thinning_inktex, "MOST_PIXELS", strokes.size - 1)
-    assert (exchange_pen(strokes, 6, 3, thinner) == exchange_pen(strokes, 6, 3)).all()
+    monkeypatch.setattr(stroke_restoration_inktex, "MOST_PIXELS", strokes.size - 1)
+    assert (restroke(strokes, 6, 3, thinner) == restroke(strokes, 6, 3)).all()
 
 
-def test_ink_never_vanishes(thinner: Thinner) -> None:
+def test_ink_never_vanishes(thinner: StrokeRestoration) -> None:
     weights = dict(thinner.weights)
     weights["head.bias"] = np.full(4, -100, dtype=np.float32)
     strokes = dilate(_line(), 6) > 0
-    found = exchange_pen(strokes, 6, 3, Thinner(weights))
-    assert (found == exchange_pen(strokes, 6, 3)).all()
+    found = restroke(strokes, 6, 3, StrokeRestoration(weights))
+    assert (found == restroke(strokes, 6, 3)).all()
 
 
 def test_the_image_processor_asks_it_for_wide_pens_alone(
-    thinner: Thinner, monkeypatch: pytest.MonkeyPatch
+    thinner: StrokeRestoration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[int, ...]] = []
 
-    def remember(self: Thinner, wide: NDArray[np.bool_], lines: NDArray[np.bool_]) -> Any:
+    def remember(self: StrokeRestoration, wide: NDArray[np.bool_], lines: NDArray[np.bool_]) -> Any:
         asked.append(wide.shape)
         return lines.astype(np.float32)
 
-    monkeypatch.setattr(Thinner, "__call__", remember)
+    monkeypatch.setattr(StrokeRestoration, "__call__", remember)
     processor = InktexImageProcessor(thinner=thinner)
     processor.draw(dilate(_line(), 3))
     assert not asked
@@ -138,7 +144,7 @@ def test_symbols_that_a_wide_pen_joined_are_measured_apart() -> None:
             pencil.line([(x, y), (x, y + 19)], fill=255)
     line = np.asarray(picture)
 
-    class Perfect(Thinner):
+    class Perfect(StrokeRestoration):
         def __init__(self) -> None:
             pass
 
@@ -183,42 +189,42 @@ def test_repeated_pixels_are_no_wide_pen() -> None:
 # ------------------------------------------------------------------------------------------- files
 
 
-def test_an_image_processor_keeps_its_thinner(thinner: Thinner, tmp_path: Path) -> None:
+def test_an_image_processor_keeps_its_thinner(thinner: StrokeRestoration, tmp_path: Path) -> None:
     InktexImageProcessor(thinner=thinner, resolution=0.5).save_pretrained(tmp_path)
     content = json.loads((tmp_path / "preprocessor_config.json").read_text())
     assert "thinner" not in content
     loaded = InktexImageProcessor.from_pretrained(tmp_path)
-    assert loaded.thinner is not None
-    assert (loaded.resolution, loaded.thinner.checksum) == (0.5, thinner.checksum)
+    assert loaded.stroke_restoration is not None
+    assert (loaded.resolution, loaded.stroke_restoration.checksum) == (0.5, thinner.checksum)
     by_file = InktexImageProcessor.from_pretrained(tmp_path / "preprocessor_config.json")
-    assert by_file.thinner is not None
+    assert by_file.stroke_restoration is not None
     loaded, unused = InktexImageProcessor.from_pretrained(
         tmp_path, return_unused_kwargs=True, strange=1
     )
-    assert loaded.thinner is not None
+    assert loaded.stroke_restoration is not None
     assert unused == {"strange": 1}
     InktexImageProcessor().save_pretrained(tmp_path)
     assert InktexImageProcessor.from_pretrained(tmp_path).thinner is None
 
 
-def test_a_processor_keeps_its_thinner(thinner: Thinner, tmp_path: Path) -> None:
+def test_a_processor_keeps_its_thinner(thinner: StrokeRestoration, tmp_path: Path) -> None:
     images = InktexImageProcessor(thinner=thinner)
     InktexProcessor(images, build_tokenizer()).save_pretrained(tmp_path)
     inktex.register()
-    loaded = InktexProcessor.from_pretrained(tmp_path).image_processor.thinner
+    loaded = InktexProcessor.from_pretrained(tmp_path).image_processor.stroke_restoration
     assert loaded is not None
     assert loaded.checksum == thinner.checksum
-    assert (tmp_path / "thinning_inktex.py").is_file()
+    assert (tmp_path / "stroke_restoration_inktex.py").is_file()
 
 
 def test_exports_and_shards_depend_on_it(
-    thinner: Thinner, small_model: Any, tmp_path: Path
+    thinner: StrokeRestoration, small_model: Any, tmp_path: Path
 ) -> None:
     processor = InktexProcessor(InktexImageProcessor(), build_tokenizer())
     small_model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
     before = checksum(tmp_path), Recognizer(small_model, processor).fingerprint()
-    processor.image_processor.thinner = thinner
+    processor.image_processor.stroke_restoration = thinner
     processor.save_pretrained(tmp_path)
     after = checksum(tmp_path), Recognizer(small_model, processor).fingerprint()
     assert before[0] != after[0]

@@ -365,10 +365,10 @@ def test_a_full_memory_is_not_one_pictures_fault(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def place(self: Any, picture: Any) -> Any:
+    def full(self: Any, picture: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(type(recognizer.image_processor), "place", place)
+    monkeypatch.setattr(type(recognizer.image_processor), "normalize_picture", full)
     source = opened(as_folder, files, tmp_path / "source")
     with pytest.raises(MemoryError):
         transcribe(recognizer, source, tmp_path / "out.jsonl", workers=workers)

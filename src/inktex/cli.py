@@ -188,8 +188,8 @@ def _recognize(options: argparse.Namespace) -> int:
         return _fail(str(error))
     from tqdm.auto import tqdm
 
+    from .orientation import find_rotation
     from .recognizer import load
-    from .turns import find_turn
 
     engine = options.engine
     if engine == AUTO:
@@ -271,13 +271,13 @@ def _recognize(options: argparse.Namespace) -> int:
             for one in reading.alternatives:
                 output.write(f"{file}\t{one.latex}" if len(files) > 1 else one.latex)
         if not isinstance(reading, Exception) and file != STANDARD_INPUT:
-            turn = find_turn(recognizer, file, reading)
-            if turn is not None:
+            rotation = find_rotation(recognizer, file, reading)
+            if rotation is not None:
                 bar.clear()
                 say(
-                    f"{file}: does it lie on its side? Turned clockwise by {turn.degrees} degrees "
-                    f"it is read as {turn.reading.latex}, with a score of "
-                    f"{turn.reading.score:.2f}."
+                    f"{file}: does it lie on its side? Turned clockwise by {rotation.degrees} "
+                    f"degrees it is read as {rotation.reading.latex}, with a score of "
+                    f"{rotation.reading.score:.2f}."
                 )
     bar.close()
     return 1 if failed or output.fault is not None else 0

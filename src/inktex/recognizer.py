@@ -23,16 +23,17 @@ from .alphabet import Alphabet, find_alphabet
 from .batches import ACCELERATOR, CPU, BatchLimits, plan_batches
 from .ink import Ink
 from .ink.inkml import read_inkml
-from .ink.render import render
+from .ink.render import MEAN_TRACE_HEIGHT, published_scale, render
 from .network import hub_address, hub_answers
 from .tokenizer.vocabulary_inktex import UNKNOWN_MARK
 
 if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
+    from inktex.modeling.image_settings_inktex import ImageSettings
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-    from inktex.modeling.placing_inktex import PlacedPicture
+    from inktex.modeling.normalization_inktex import NormalizedPicture
     from inktex.modeling.processing_inktex import InktexProcessor
-    from inktex.modeling.thinning_inktex import Thinner
+    from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 
     from .onnx.engine import OnnxRecognizer
 
@@ -250,7 +251,7 @@ class BaseRecognizer(ABC):
 
         What `prepare` gave is taken for a picture too.
         """
-        from inktex.modeling.pictures_inktex import NoFormulaError
+        from inktex.modeling.image_loading_inktex import NoFormulaError
 
         check_counts(alternatives, num_beams)
         self.check(preset, alternatives, num_beams)
@@ -313,7 +314,7 @@ class BaseRecognizer(ABC):
                 yield one if isinstance(one, Exception) else next(readings)
 
     def _read_or_errors(
-        self, placed: Sequence[PlacedPicture], options: dict[str, Any]
+        self, placed: Sequence[NormalizedPicture], options: dict[str, Any]
     ) -> list[Reading | Exception]:
         """What `read` gives; if that fails, a reading or an error of each picture by itself."""
         try:
@@ -448,8 +449,8 @@ class Recognizer(BaseRecognizer):
             for name in ("_name_or_path", "transformers_version"):
                 content.pop(name, None)
             digest.update(json.dumps(content, sort_keys=True, default=str).encode())
-        if (thinner := self.image_processor.thinner) is not None:
-            digest.update(thinner.checksum.encode())
+        if (restoration := self.image_processor.stroke_restoration) is not None:
+            digest.update(restoration.checksum.encode())
         for name, weights in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
@@ -468,7 +469,9 @@ def check_counts(alternatives: int, num_beams: int | None) -> None:
             raise ValueError(f"{name} is a whole number from {least} up, not {value!r}.")
 
 
-def _readings(placed: Sequence[PlacedPicture], found: Found, symbols: bool) -> Iterator[Reading]:
+def _readings(
+    placed: Sequence[NormalizedPicture], found: Found, symbols: bool
+) -> Iterator[Reading]:
     """The readings of the pictures of a batch."""
     from inktex.tokenizer.compact_inktex import compact
 
@@ -499,7 +502,7 @@ def _readings(placed: Sequence[PlacedPicture], found: Found, symbols: bool) -> I
 
 
 def _symbols(
-    placed: PlacedPicture, tokens: list[str], found: Found, number: int
+    placed: NormalizedPicture, tokens: list[str], found: Found, number: int
 ) -> tuple[ReadSymbol, ...]:
     """The symbols of sequence `number`."""
     from inktex.modeling.boxes_inktex import inked, symbol_boxes
@@ -518,17 +521,17 @@ def _symbols(
 
 
 def _outside(
-    placed: PlacedPicture, box: tuple[float, float, float, float]
+    placed: NormalizedPicture, box: tuple[float, float, float, float]
 ) -> tuple[float, float, float, float]:
     """A box of the model's picture in pixels of the given one, as Python's own numbers.
 
     Those of numpy are written as text by what turns answers of the Space into JSON.
     """
-    left, top, right, bottom = map(float, placed.outside(box))
+    left, top, right, bottom = map(float, placed.to_source(box))
     return left, top, right, bottom
 
 
-def prepare(picture: Any, image_processor: Any) -> PlacedPicture:
+def prepare(picture: Any, image_processor: Any) -> NormalizedPicture:
     """The model's picture of whatever `Recognizer` reads: all that can be done without the model.
 
     Raises:
@@ -536,14 +539,26 @@ def prepare(picture: Any, image_processor: Any) -> PlacedPicture:
         NoFormulaError: a `ValueError`, if nothing in it could be a formula.
         OSError: if the file cannot be opened.
     """
-    from inktex.modeling.placing_inktex import PlacedPicture
+    from inktex.modeling.normalization_inktex import NormalizedPicture
 
-    if isinstance(picture, PlacedPicture):
+    if isinstance(picture, NormalizedPicture):
         return picture
-    return image_processor.place(as_picture(picture))
+    source = as_ink(picture)
+    if isinstance(source, Ink):
+        return _draw_ink(source, image_processor.settings)
+    return image_processor.normalize_picture(source)
 
 
-def _prepare_or_error(picture: Any, image_processor: Any) -> PlacedPicture | Exception:
+def _draw_ink(ink: Ink, settings: ImageSettings) -> NormalizedPicture:
+    """Ink as the published protocol draws it, at the model's size; nothing in it is guessed at."""
+    from inktex.modeling.normalization_inktex import from_published
+
+    factor = settings.symbol_height / MEAN_TRACE_HEIGHT
+    scale = None if factor == 1 else published_scale(ink.traces) * factor
+    return from_published(render(ink.traces, scale, settings.stroke_width), settings)
+
+
+def _prepare_or_error(picture: Any, image_processor: Any) -> NormalizedPicture | Exception:
     try:
         return prepare(picture, image_processor)
     except MemoryError:
@@ -560,24 +575,29 @@ def as_picture(source: Any) -> Any:
     """
     from PIL import Image
 
-    from inktex.modeling.pictures_inktex import download, is_url
+    source = as_ink(source)
+    return Image.fromarray(render(source.traces)) if isinstance(source, Ink) else source
+
+
+def as_ink(source: Any) -> Any:
+    """Strokes, and files that hold ink, as `Ink`; everything else as it is.
+
+    Raises:
+        ValueError: if the ink cannot be read.
+    """
+    from inktex.modeling.image_loading_inktex import download, is_url
 
     if isinstance(source, list | tuple):
-        source = strokes_to_ink(source)
-
+        return strokes_to_ink(source)
     if isinstance(source, bytearray | memoryview):
         source = bytes(source)
     if isinstance(source, bytes) and source[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        source = read_inkml(io.BytesIO(source))
-    elif isinstance(source, str) and is_url(source) and source.lower().endswith(".inkml"):
-        source = read_inkml(io.BytesIO(download(source)))
-    elif isinstance(source, str | Path) and str(source).lower().endswith(".inkml"):
-        source = read_inkml(Path(source))
-    if isinstance(source, Ink):
-        return Image.fromarray(render(source.traces))
-    if isinstance(source, Path):
-        return str(source)
-    return source
+        return read_inkml(io.BytesIO(source))
+    if isinstance(source, str) and is_url(source) and source.lower().endswith(".inkml"):
+        return read_inkml(io.BytesIO(download(source)))
+    if isinstance(source, str | Path) and str(source).lower().endswith(".inkml"):
+        return read_inkml(Path(source))
+    return str(source) if isinstance(source, Path) else source
 
 
 def strokes_to_ink(strokes: Sequence[Any]) -> Ink:
@@ -616,12 +636,12 @@ def pretrained_path() -> Path:
     return folder
 
 
-def shipped_thinner() -> Thinner | None:
-    """What the package's image processor knows of wide pens; None for a checkout without it."""
-    from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
+def shipped_stroke_restoration() -> StrokeRestoration | None:
+    """The stroke restoration that the package ships; None for a checkout without its weights."""
+    from inktex.modeling.stroke_restoration_inktex import StrokeRestoration, find_stroke_restoration
 
-    path = Path(__file__).parent / "pretrained" / THINNER_FILE
-    return Thinner.load(path) if path.is_file() else None
+    path = find_stroke_restoration(Path(__file__).parent / "pretrained")
+    return None if path is None else StrokeRestoration.load(path)
 
 
 class AutoRecognizer(BaseRecognizer):

@@ -1,4 +1,4 @@
-"""What the image processor makes of a picture, as a picture to look at."""
+"""What the image processor makes of a picture, to look at, and what decided, in words."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .recognizer import as_picture, prepare
+from .ink import Ink
+from .recognizer import as_ink, as_picture, prepare
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from inktex.modeling.image_processing_inktex import InktexImageProcessor, PlacedPicture
+    from inktex.modeling.image_processing_inktex import InktexImageProcessor
+    from inktex.modeling.normalization_inktex import NormalizedPicture
 
 __all__ = ["preprocessing_sheet", "showing"]
 
@@ -30,8 +32,8 @@ def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> 
         image_processor: of the model.
 
     Returns:
-        RGB; below the pictures stands what was found and done. Where no formula was found, the
-        given picture and why.
+        RGB; below the pictures stands what was found and done, one reason a line. Where no formula
+        was found, the given picture and why.
 
     Raises:
         ValueError: if it cannot be read as a picture.
@@ -39,29 +41,30 @@ def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> 
     """
     from PIL import Image, ImageDraw, ImageOps
 
-    from inktex.modeling.pictures_inktex import NoFormulaError, load_picture
+    from inktex.modeling.image_loading_inktex import NoFormulaError, load_picture
 
-    source = load_picture(as_picture(picture))
+    ink = as_ink(picture)
+    source = load_picture(as_picture(ink))
     if not isinstance(source, Image.Image):
         raise ValueError("Arrays and tensors are not shown: make a PIL picture of them.")
-    placed: PlacedPicture | None = None
+    placed: NormalizedPicture | None = None
     try:
-        placed = prepare(source, image_processor)
-        notes = [f"- {note}" for note in placed.notes]
+        placed = prepare(ink if isinstance(ink, Ink) else source, image_processor)
+        reasons = [f"- {reason}" for reason in placed.reasons]
     except NoFormulaError as error:
-        notes = [str(error)]
+        reasons = [str(error)]
     upright = ImageOps.exif_transpose(source).convert("RGBA")
     given = Image.new("RGBA", upright.size, "white")
     given.alpha_composite(upright)
     if placed is not None:
         height, width = placed.picture.shape
         frame = ImageDraw.Draw(given)
-        frame.rectangle(placed.outside((0, 0, width, height)), outline="#D55E00", width=2)
+        frame.rectangle(placed.to_source((0, 0, width, height)), outline="#D55E00", width=2)
     parts = [given.convert("RGB")]
     if placed is not None:
         parts.append(ImageOps.invert(Image.fromarray(placed.picture)).convert("RGB"))
     parts = [ImageOps.contain(part, (_WIDTH - 20, _HEIGHT)) for part in parts]
-    text = "\n".join(notes)
+    text = "\n".join(reasons)
     sheet = Image.new("RGB", (_WIDTH, sum(part.height + 15 for part in parts) + 15), "#dddddd")
     room = ImageDraw.Draw(sheet).multiline_textbbox((0, 0), text)[3]
     sheet = ImageOps.expand(sheet, (0, 0, 0, round(room) + 15), fill="#dddddd")

@@ -8,15 +8,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inktex.modeling.alphabets_inktex import allowed_tokens
-from inktex.modeling.placing_inktex import PlacedPicture, place_picture
-from inktex.modeling.placing_inktex import stack_pictures as stack
-from inktex.modeling.thinning_inktex import Thinner
+from inktex.modeling.image_settings_inktex import ImageSettings
+from inktex.modeling.normalization_inktex import NormalizedPicture, normalize, stack_pictures
+from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 from inktex.recognizer import MAX_TOKENS, BaseRecognizer, Found, is_greedy, pretrained_path
 
 from .files import Export, find_export, read_words
@@ -26,20 +26,22 @@ __all__ = ["ImageProcessor", "OnnxRecognizer"]
 
 
 class ImageProcessor:
-    """What `InktexImageProcessor` does to a picture, by its settings.
+    """Brings pictures to the model's, as `InktexImageProcessor` does, without transformers.
 
     Args:
-        settings: of the `InktexImageProcessor`, which become attributes here as there.
-        thinner: file of its weights; None if there is none.
+        settings: of the `InktexImageProcessor`.
+        stroke_restoration: file of its weights; None if there is none.
     """
 
-    def __init__(self, settings: dict[str, Any], thinner: Path | None = None) -> None:
-        vars(self).update(settings)
-        self.thinner = None if thinner is None else Thinner.load(thinner)
+    def __init__(self, settings: ImageSettings, stroke_restoration: Path | None = None) -> None:
+        self.settings = settings
+        self.stroke_restoration = (
+            None if stroke_restoration is None else StrokeRestoration.load(stroke_restoration)
+        )
 
-    def place(self, picture: Any) -> PlacedPicture:
-        """The model's picture of a picture; see `place_picture`."""
-        return place_picture(picture, cast(Any, self), self.thinner)
+    def normalize_picture(self, picture: Any) -> NormalizedPicture:
+        """Returns the model's picture of a picture; see `normalize`."""
+        return normalize(picture, self.settings, self.stroke_restoration)
 
 
 class OnnxRecognizer(BaseRecognizer):
@@ -52,7 +54,9 @@ class OnnxRecognizer(BaseRecognizer):
 
     def __init__(self, export: Export, threads: int | None = None) -> None:
         self.export, self.settings = export, export.settings
-        self.image_processor = ImageProcessor(export.settings.image_processor, export.thinner)
+        self.image_processor = ImageProcessor(
+            ImageSettings(**export.settings.image_processor), export.stroke_restoration
+        )
         self.graphs = Graphs(export, threads)
         self.words = read_words(export.tokenizer)
 
@@ -97,7 +101,7 @@ class OnnxRecognizer(BaseRecognizer):
         alphabet: frozenset[str] | None = None,
     ) -> Found:
         """See `BaseRecognizer`."""
-        pixels, mask = stack(drawn, self.settings.multiple)
+        pixels, mask = stack_pictures(drawn, self.settings.multiple)
         allowed = None
         if alphabet is not None:
             words = [self.words.get(number, "") for number in range(self.settings.vocabulary)]

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from inktex.extras import require
 from inktex.files import new_folder
-from inktex.modeling.thinning_inktex import THINNER_FILE
+from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
 from inktex.recognizer import Recognizer, pretrained_path
 
 from .files import (
@@ -102,8 +102,9 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
                     shutil.copyfile(encoder, partial / ENCODER)
                     shutil.copyfile(decoder, partial / DECODER)
                 shutil.copyfile(model / TOKENIZER, partial / TOKENIZER)
-                if (model / THINNER_FILE).is_file():
-                    shutil.copyfile(model / THINNER_FILE, partial / THINNER_FILE)
+                restoration = find_stroke_restoration(model)
+                if restoration is not None:
+                    shutil.copyfile(restoration, partial / restoration.name)
                 make_settings(model, precision, STRIDE, multiple, identity).write(partial)
     return folders
 

@@ -25,8 +25,8 @@ from inktex.data.examples import NONE, AnyExample, Example, PictureExample
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, dilate, draw
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.placing_inktex import place_picture
-from inktex.modeling.strokes_inktex import STROKE_RANGE, centre_lines
+from inktex.modeling.image_settings_inktex import STROKE_RANGE
+from inktex.modeling.stroke_restoration_inktex import centre_lines
 from inktex.printed import PrintExample
 from inktex.tokenizer.vocabulary_inktex import (
     EOS_TOKEN,
@@ -241,11 +241,11 @@ def rasterize_degraded(
     if size != drawn.size:
         drawn = drawn.resize(size, degradation.resampling)
     try:
-        found = place_picture(drawn, image_processor(config, limit))
+        found = image_processor(config, limit).normalize_picture(drawn)
     except ValueError:  # rejected: it does not look like a formula
         return None
     rows, columns = (-(-side // STRIDE) for side in found.picture.shape)
-    places = (found.inside(placed * degradation.size) / STRIDE).astype(np.float32)
+    places = (found.from_source(placed * degradation.size) / STRIDE).astype(np.float32)
     cells = symbol_cells(example, places, rows, columns, step=0.25)
     return Raster(found.picture, cells)
 

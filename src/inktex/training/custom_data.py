@@ -28,7 +28,7 @@ from inktex.data.examples import AnyExample, PictureExample, from_expression
 from inktex.ink.alignment import expression
 from inktex.ink.inkml import read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.recognizer import shipped_thinner
+from inktex.recognizer import shipped_stroke_restoration
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 from inktex.tokenizer.vocabulary_inktex import IDS
 
@@ -164,7 +164,10 @@ def _read_example(
 def published_processor() -> InktexImageProcessor:
     """The image processor that normalizes pictures to the published scale."""
     return InktexImageProcessor(
-        resolution=1.0, max_height=412, max_width=1702, thinner=shipped_thinner()
+        resolution=1.0,
+        max_height=412,
+        max_width=1702,
+        stroke_restoration=shipped_stroke_restoration(),
     )
 
 

@@ -14,7 +14,7 @@ from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.recognizer import pretrained_path, shipped_thinner
+from inktex.recognizer import pretrained_path, shipped_stroke_restoration
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, VOCABULARY
 
@@ -126,7 +126,7 @@ def make_processor(recipe: Recipe) -> InktexProcessor:
     What the recipe does not set is as in the weights that it starts from.
     """
     images = image_processor(recipe.batch)
-    images.thinner = shipped_thinner()
+    images.stroke_restoration = shipped_stroke_restoration()
     init = _init(recipe)
     try:
         start = None if init is None else InktexImageProcessor.from_pretrained(init)
@@ -135,7 +135,7 @@ def make_processor(recipe: Recipe) -> InktexProcessor:
     if start is not None:
         for name in _KEPT_SETTINGS:
             setattr(images, name, getattr(start, name))
-        images.thinner = start.thinner or images.thinner
+        images.stroke_restoration = start.stroke_restoration or images.stroke_restoration
     return InktexProcessor(images, build_tokenizer())
 
 

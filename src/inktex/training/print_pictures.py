@@ -18,7 +18,7 @@ from inktex.filling import fill
 from inktex.ink.render import MARGIN_BEFORE, PEN_WIDTH, dilate
 from inktex.modeling.densenet_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.placing_inktex import place_picture
+from inktex.modeling.normalization_inktex import normalize
 from inktex.printed import PrintExample, as_given
 
 __all__ = ["rasterize_print", "vary_print"]
@@ -92,10 +92,10 @@ def _processed(
     width, height = np.ceil(placed.max(axis=0) + MARGIN_BEFORE).astype(int).tolist()
     picture = as_given(fill(placed, example.offsets, width, height)[0], rng)
     try:
-        found = place_picture(picture, processor)
+        found = normalize(picture, processor.settings)
     except ValueError:  # nothing that looks like a formula
         return None
-    return found.picture, _cells(example, found.inside(placed), found.picture.shape)
+    return found.picture, _cells(example, found.from_source(placed), found.picture.shape)
 
 
 def _cells(

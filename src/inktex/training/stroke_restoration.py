@@ -22,13 +22,20 @@ from inktex.augmentation import vary
 from inktex.data.examples import AnyExample, Example
 from inktex.files import new_file, new_folder, write_text
 from inktex.ink.render import PEN_WIDTH, dilate, draw
-from inktex.modeling.strokes_inktex import centre_lines, squares_within
+from inktex.modeling.stroke_restoration_inktex import centre_lines
+from inktex.modeling.stroke_width_inktex import squares_within
 
 from .batches import PlannedBatches
 from .plans import Plan, Shape, member_example, member_rng
 from .recipe_config import Recipe, StrokeRestorationConfig
 from .run_folder import AVERAGED
-from .stroke_restoration_net import THINNER_FILE, StrokeRestorationNet, Thinner, fold, ink_loss
+from .stroke_restoration_net import (
+    STROKE_RESTORATION_FILE,
+    StrokeRestoration,
+    StrokeRestorationNet,
+    fold,
+    ink_loss,
+)
 from .synthetic import SyntheticInk, synthetic_ink
 from .task import Progress, Task
 
@@ -95,7 +102,7 @@ class StrokeRestorationTask(Task):
             state = self.model.state_dict()
             save_file({key: value.contiguous() for key, value in state.items()}, folder / NET)
         network = fold(self.model)
-        with new_file(output / THINNER_FILE) as partial:
+        with new_file(output / STROKE_RESTORATION_FILE) as partial:
             network.save(partial)
         before, after = fill_error(network, self.development)
         scores = {"wrong_before": before, "wrong": after}
@@ -106,7 +113,7 @@ class StrokeRestorationTask(Task):
 
     def result(self, output: Path) -> Path:
         """The file of the exported network."""
-        return output / THINNER_FILE
+        return output / STROKE_RESTORATION_FILE
 
 
 class PairBatches(PlannedBatches):
@@ -182,7 +189,7 @@ def draw_pair(
 
 
 def fill_error(
-    network: Thinner, examples: Sequence[AnyExample], stroke_width: int = _MEASURED_WIDTH
+    network: StrokeRestoration, examples: Sequence[AnyExample], stroke_width: int = _MEASURED_WIDTH
 ) -> tuple[float, float]:
     """Share of wide strokes' pixels that are not as the protocol's strokes would have left them.
 

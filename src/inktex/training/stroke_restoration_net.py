@@ -10,13 +10,23 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from inktex.modeling.thinning_inktex import THINNER_FILE, TRUST, Thinner
+from inktex.modeling.stroke_restoration_inktex import (
+    STROKE_RESTORATION_FILE,
+    TRUST,
+    StrokeRestoration,
+)
 
-__all__ = ["THINNER_FILE", "StrokeRestorationNet", "Thinner", "fold", "ink_loss"]
+__all__ = [
+    "STROKE_RESTORATION_FILE",
+    "StrokeRestorationNet",
+    "StrokeRestoration",
+    "fold",
+    "ink_loss",
+]
 
 
 class StrokeRestorationNet(nn.Module):
-    """U-Net that `Thinner` computes with numpy, in its trained form with batch normalization.
+    """The network of `StrokeRestoration` as it is trained: with batch normalisation.
 
     Args:
         channels: at strides 2, 4, 8, ... pixels.
@@ -74,7 +84,7 @@ def ink_loss(logits: torch.Tensor, wide: torch.Tensor, narrow: torch.Tensor) -> 
 
 
 @torch.no_grad()
-def fold(net: StrokeRestorationNet) -> Thinner:
+def fold(net: StrokeRestorationNet) -> StrokeRestoration:
     """The network for the image processor: 8-bit kernels with a scale for each output channel.
 
     Batch normalizations are folded into the kernels.
@@ -94,7 +104,7 @@ def fold(net: StrokeRestorationNet) -> Thinner:
         weights[f"{name}.weight"] = (kernel / scale).round().to(torch.int8).cpu().numpy()
         weights[f"{name}.scale"] = scale.cpu().numpy()
         weights[f"{name}.bias"] = bias.cpu().clone().numpy()  # else it would follow the network
-    return Thinner(weights)
+    return StrokeRestoration(weights)
 
 
 def _block(inside: int, outside: int) -> nn.Sequential:

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from inktex import __version__
 from inktex.batches import BatchLimits, plan_batches
-from inktex.modeling.placing_inktex import PlacedPicture
+from inktex.modeling.normalization_inktex import NormalizedPicture
 from inktex.processes import Alone, find_processes
 from inktex.recognizer import BaseRecognizer, Preset, prepare
 from inktex.workers import work_ahead
@@ -55,7 +55,7 @@ class _Prepared:
     """A row on its way to the model: its picture, or what is wrong with it."""
 
     id: str
-    picture: PlacedPicture | str
+    picture: NormalizedPicture | str
 
 
 def transcribe(
@@ -340,7 +340,7 @@ def _read(
         kept: rows that a run which was killed has read, by their places.
         keep: called with the rows of each batch, by their places.
     """
-    pictures: dict[int, PlacedPicture] = {}
+    pictures: dict[int, NormalizedPicture] = {}
     rows: list[dict[str, Any]] = []
     for index, one in enumerate(prepared):
         rows.append({"id": one.id, "latex": None, "tokens": None, "score": None, "error": None})

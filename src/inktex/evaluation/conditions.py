@@ -1,7 +1,7 @@
-"""The same expressions in the pictures that people take: what a photo costs, what a size costs.
+"""Evaluation under other conditions: the same expressions as photos, in other sizes and strokes.
 
-Photos are made by Augraphy (Groleau et al. 2023), a library that degrades documents and that
-nothing else of inktex uses: neither the image processor nor training knows what it does.
+Photos are made by Augraphy (Groleau et al. 2023), a library that degrades documents. Neither the
+image processor nor training uses it, so its degradations are unknown to them.
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ from inktex.recognizer import BaseRecognizer, Preset, prepare
 
 from .reading import Evaluation, Sample, evaluate_samples
 
-__all__ = ["CONDITIONS", "STRENGTHS", "contact_sheet", "degraded", "evaluate_camera", "photo"]
+__all__ = ["CONDITIONS", "contact_sheet", "degraded", "evaluate_conditions", "photo"]
 
 Strength = Literal["mild", "medium", "strong"]
 Condition = Callable[[Image.Image, int], Image.Image]
 """From a picture, ink white on black as published, and a seed, to another picture of it."""
-STRENGTHS: tuple[Strength, ...] = ("mild", "medium", "strong")
 _ZOOM = 2.5
 """Pixels of a photo for each pixel of the published picture."""
 _PAPER = 60
 """Pixels of paper around the ink in a photo."""
 _ASLANT = 0.08
-"""Of width and height, that a corner is moved inwards at most where a picture is seen aslant."""
+"""Largest share of width and height by which a corner moves inwards in a perspective view."""
 _INK = 45
-"""Level of the ink, 0 to 255, before anything happens to it."""
+"""Level of the ink, 0 to 255, before it is degraded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ _PHOTOS: dict[Strength, _Photo] = {
 
 
 def _augmentations(kind: _Photo) -> list[Any]:
-    """Augraphy's steps of a photo, in the order in which they happen to a sheet.
+    """Returns Augraphy's steps of a photo, in the order in which they apply to a sheet.
 
     Raises:
         ValueError: if Augraphy is not installed.
@@ -119,7 +118,7 @@ def _augmentations(kind: _Photo) -> list[Any]:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Seeds of all that Augraphy draws from; what others draw from goes on where it was."""
+    """Seeds the global generators that Augraphy uses, and restores their state afterwards."""
     import cv2
 
     before = random.getstate(), np.random.get_state()  # noqa: NPY002
@@ -134,12 +133,12 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 def photo(picture: Image.Image, strength: Strength, seed: int) -> Image.Image:
-    """A photo of what is in a picture, dark ink on a sheet of paper.
+    """Returns a photo of what is in a picture, dark ink on a sheet of paper.
 
     Args:
         picture: ink white on black, as published.
         strength: how bad the photo is.
-        seed: of all that is random in it.
+        seed: of its random numbers.
 
     Returns:
         RGB, about 2.5 times as large.
@@ -157,7 +156,7 @@ def photo(picture: Image.Image, strength: Strength, seed: int) -> Image.Image:
     with _seeded(seed):
         for step in steps:
             changed = step(image)
-            # Some give the picture, some a tuple around it, and None where they do not apply.
+            # Some return the picture, some a tuple around it, and None where they do not apply.
             changed = changed[0] if isinstance(changed, tuple) else changed
             image = image if changed is None else np.asarray(changed, dtype=np.uint8)
     return Image.fromarray(image if image.ndim == 2 else image[:, :, ::-1].copy())
@@ -168,7 +167,7 @@ def _strength(name: Strength) -> Condition:
 
 
 def _transparent(picture: Image.Image, _: int) -> Image.Image:
-    """Black ink on nothing."""
+    """Black ink on transparent paper."""
     clear = Image.new("RGBA", picture.size, (0, 0, 0, 0))
     clear.putalpha(picture.convert("L"))
     return clear
@@ -182,8 +181,8 @@ def _sized(factor: float) -> Condition:
     return resize
 
 
-def _pen(width: int) -> Condition:
-    """The published pen is a square of 3; its lines are worn down to 1, then drawn anew."""
+def _stroke_width(width: int) -> Condition:
+    """The published pen is a square of 3 pixels; its lines are eroded to 1, then redrawn."""
 
     def redraw(picture: Image.Image, _: int) -> Image.Image:
         ink = np.asarray(picture.convert("L"))
@@ -193,24 +192,24 @@ def _pen(width: int) -> Condition:
     return redraw
 
 
-def _turned(degrees: float) -> Condition:
-    """Either way, as the seed has it."""
+def _rotated(degrees: float) -> Condition:
+    """In the direction that the seed decides."""
 
-    def turn(picture: Image.Image, seed: int) -> Image.Image:
+    def rotate(picture: Image.Image, seed: int) -> Image.Image:
         way = 1 if seed % 2 else -1
         return picture.convert("L").rotate(way * degrees, Image.Resampling.BICUBIC, expand=True)
 
-    return turn
+    return rotate
 
 
 def _perspective(picture: Image.Image, seed: int) -> Image.Image:
-    """Seen a little from the side, from above or from below: each corner is moved inwards."""
+    """Seen a little from the side, from above or from below: each corner moves inwards."""
     rng = np.random.default_rng(seed)
     width, height = picture.size
     inwards = rng.uniform(0, _ASLANT, (4, 2)) * (width, height)
     given = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float64)
     seen = given + inwards * np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
-    # Pillow wants to know where each pixel comes from: eight unknowns, two equations a corner.
+    # Pillow needs where each pixel comes from: eight unknowns, two equations for each corner.
     rows = [
         row
         for (x, y), (u, v) in zip(seen, given, strict=True)
@@ -240,14 +239,14 @@ CONDITIONS: Mapping[str, Condition] = {
     "0.5 times the size": _sized(0.5),
     "2 times the size": _sized(2.0),
     "3 times the size": _sized(3.0),
-    "strokes of 1 pixel": _pen(1),
-    "strokes of 2 pixels": _pen(2),
-    "strokes of 4 pixels": _pen(4),
-    "strokes of 6 pixels": _pen(6),
-    "strokes of 8 pixels": _pen(8),
-    "turned by 3 degrees": _turned(3),
-    "turned by 6 degrees": _turned(6),
-    "turned by 15 degrees": _turned(15),
+    "strokes of 1 pixel": _stroke_width(1),
+    "strokes of 2 pixels": _stroke_width(2),
+    "strokes of 4 pixels": _stroke_width(4),
+    "strokes of 6 pixels": _stroke_width(6),
+    "strokes of 8 pixels": _stroke_width(8),
+    "turned by 3 degrees": _rotated(3),
+    "turned by 6 degrees": _rotated(6),
+    "turned by 15 degrees": _rotated(15),
     "slight perspective": _perspective,
     "JPEG of quality 30": _jpeg,
 }
@@ -255,7 +254,7 @@ CONDITIONS: Mapping[str, Condition] = {
 
 
 def degraded(sample: Sample, condition: str, seed: int = 0) -> Sample:
-    """A sample under a condition; the same one whenever and in whatever order it is asked for.
+    """Returns a sample under a condition; the same one for the same seed, in whatever order.
 
     Raises:
         KeyError: if there is no such condition.
@@ -265,7 +264,7 @@ def degraded(sample: Sample, condition: str, seed: int = 0) -> Sample:
     return replace(sample, picture=CONDITIONS[condition](sample.picture, own))
 
 
-def evaluate_camera(
+def evaluate_conditions(
     recognizer: BaseRecognizer,
     samples: Sequence[Sample],
     conditions: Sequence[str] = tuple(CONDITIONS),
@@ -273,7 +272,7 @@ def evaluate_camera(
     batch_size: int = 64,
     seed: int = 0,
 ) -> Iterator[tuple[str, Evaluation]]:
-    """Read the samples under each condition in turn.
+    """Reads the samples under each condition in turn.
 
     Raises:
         ValueError: if there are no samples, or Augraphy is needed and not installed.
@@ -290,7 +289,7 @@ def contact_sheet(
     seed: int = 0,
     tile: tuple[int, int] = (330, 150),
 ) -> Image.Image:
-    """Each condition a row: some pictures as they are given, and below what the model sees."""
+    """Returns a row for each condition: some pictures, and below them what the model sees."""
     width, height = tile
     columns = min(len(samples), 4)
     sheet = Image.new("RGB", (columns * width + 130, len(conditions) * 2 * height), "white")

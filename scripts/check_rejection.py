@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""What a model says to pictures in which there is no formula.
+"""What a model answers to pictures in which there is no formula.
 
-    python scripts/check_refusal.py
-    python scripts/check_refusal.py --count 60 --seed 1 --sheet build/negatives.png
+    python scripts/check_rejection.py
+    python scripts/check_rejection.py --count 60 --seed 1 --sheet build/negatives.png
 
 Draws pictures of ten kinds (empty and ruled sheets, noise, textures, walls, landscapes, animals,
-pages of print, charts, codes), reads them, and prints for each kind how many were refused, how
+pages of print, charts, codes), reads them, and prints for each kind how many were rejected, how
 many were read with a probability of at least one half, and the largest one. The exit status is 1
 if the latter are more than --bar.
 """
@@ -19,14 +19,17 @@ from PIL import Image, ImageDraw
 
 from inktex import Recognizer
 from inktex.arguments import natural, positive
-from inktex.evaluation.negatives import KINDS, negatives
 
+TESTS = Path(__file__).resolve().parent.parent / "tests"
 SURE = 0.5
-"""Probability from which on a reading is believed."""
+"""Probability from which on a reading counts as believed."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read the command line, draw, read, print; gives the exit status."""
+    """Reads the command line, draws, reads, prints; returns the exit status."""
+    sys.path.append(str(TESTS))
+    from negatives import KINDS, negatives
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -39,12 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sheet", type=Path, help="PNG to write, with all pictures and answers")
     options = parser.parse_args(arguments)
     if options.count < 1:
-        print("check_refusal: --count must be at least 1", file=sys.stderr)
+        print("check_rejection: --count must be at least 1", file=sys.stderr)
         return 2
     try:
         recognizer = Recognizer.from_pretrained(options.model)
     except (ValueError, OSError) as error:
-        print(f"check_refusal: {error}", file=sys.stderr)
+        print(f"check_rejection: {error}", file=sys.stderr)
         return 2
     given = list(negatives(options.count, options.seed))
     answers: list[tuple[str, float | None, str]] = []
@@ -54,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
             answers.append((kind, None, str(reading)))
         else:
             answers.append((kind, reading.score, reading.latex))
-    print("| kind | pictures | refused | believed | largest probability |\n|---|---|---|---|---|")
+    print("| kind | pictures | rejected | believed | largest probability |\n|---|---|---|---|---|")
     groups: dict[str, list[float | None]] = defaultdict(list)
     for kind, score, _ in answers:
         groups[kind].append(score)
@@ -79,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
 def contact_sheet(
     pictures: list[Image.Image], answers: list[tuple[str, float | None, str]]
 ) -> Image.Image:
-    """All pictures with what was said to them, ten in a row."""
+    """Returns all pictures with the answers to them, ten in a row."""
     side, columns = 170, min(len(pictures), 10)
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (columns * side, rows * side), "white")
@@ -89,7 +92,7 @@ def contact_sheet(
         small = picture.convert("RGB")
         small.thumbnail((side - 6, side - 26))
         sheet.paste(small, (x + 3, y + 22))
-        label = "refused" if score is None else f"{score:.2f} {text}"
+        label = "rejected" if score is None else f"{score:.2f} {text}"
         pencil.text((x + 3, y + 5), label[:26], fill="black" if (score or 0) < SURE else "red")
     return sheet
 

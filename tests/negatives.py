@@ -1,7 +1,7 @@
-"""Pictures without a handwritten formula: sheets, textures, scenes, animals, print, plots, codes.
+"""Pictures without a handwritten formula, for tests and scripts/check_rejection.py.
 
-All are drawn here from numbers, so that none has a licence. What a recogniser says to them shows
-whether its probabilities mean anything where there is nothing to read.
+Sheets, textures, scenes, animals, print, charts and codes, all drawn from random numbers, so that
+none has a licence.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from scipy import ndimage
-
-__all__ = ["KINDS", "negatives"]
 
 Draw = Callable[[np.random.Generator], Image.Image]
 Levels = NDArray[np.float64]
@@ -205,11 +203,11 @@ KINDS: dict[str, Draw] = {
 
 
 def negatives(count: int, seed: int = 0) -> Iterator[tuple[str, Image.Image]]:
-    """Pictures without a formula, with the name of their kind, all kinds in turn.
+    """Yields pictures without a formula, with the name of their kind, all kinds in turn.
 
     Args:
         count: how many.
-        seed: of everything random; the first pictures are the same for every count.
+        seed: of the random numbers; the first pictures are the same for every count.
     """
     names = list(KINDS)
     for number in range(count):

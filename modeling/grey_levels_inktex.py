@@ -1,49 +1,27 @@
-"""Any picture that a person has, read as grey levels: 0 black to 1 white."""
+"""Grey levels of a picture, 0 black to 1 white: numbers, colours, transparency, orientation."""
 
-import base64
-import contextlib
-import http.client
-import io
-import logging
-import os
-import socket
-import threading
-import urllib.request
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from scipy import ndimage
 
-logger = logging.getLogger(__name__)
+from .image_loading_inktex import NoFormulaError, load_picture
 
 Grey = NDArray[np.float32]
 
-MAX_DOWNLOAD = 64 * 2**20
-"""Bytes that a picture behind a URL may have."""
-TIMEOUT = 30.0
-"""Seconds in which a picture behind a URL has to be there, all of it."""
 MIN_SIDE = 4
-"""Pixels; no sign can be told from another in less."""
+"""Pixels; in less, one symbol cannot be told from another."""
 ENOUGH = 16_000_000
 """Pixels; larger pictures are reduced by a whole number as they are read, strip by strip, so that
 the largest take no more than some hundred megabytes."""
-FORMATS = (
-    "AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "SGI",
-    "TGA", "TIFF", "WEBP",
-)  # fmt: skip
-"""As Pillow names them: bitmaps alone, decoded without outside programs (EPS would start one)."""
-_HEIF = "HEIF"
-"""Of another package, which may be there."""
-_COLOURED = 0.1
-"""Distance between the channels from which on a picture has colours that are worth a look."""
+_MIN_COLOUR = 0.1
+"""Distance between the channels from which on a picture counts as coloured."""
 _ORIENTATION = 0x0112
-"""EXIF tag that says how the camera was held."""
-_TURNS: dict[int, Callable[[Any], Any]] = {
+"""EXIF tag of how the camera was held."""
+_UPRIGHT: dict[int, Callable[[Any], Any]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
     4: lambda a: a[::-1],
@@ -54,192 +32,25 @@ _TURNS: dict[int, Callable[[Any], Any]] = {
 }
 
 
-class NoFormulaError(ValueError):
-    """A picture in which there is no handwritten formula; the message says what it looks like."""
-
-
-def picture_list(pictures: Any) -> list[Any]:
-    """One picture, a list of them, or an array `(batch, ...)` of four dimensions, as a list."""
-    if isinstance(pictures, list | tuple):
-        return list(pictures)
-    if getattr(pictures, "ndim", 0) == 4:
-        return list(pictures)
-    return [pictures]
-
-
-def load_picture(source: Any) -> Any:
-    """Open what names a picture; give back what already is one.
-
-    Args:
-        source: path, `http(s)` URL, `data:image/...;base64` URL, bytes, an open binary file, or a
-            PIL image, array or tensor.
-
-    Returns:
-        A PIL image, or `source` itself if it is an array or a tensor.
-
-    Raises:
-        ValueError: if there is no such file, or it is no picture.
-    """
-    if isinstance(source, Image.Image) or hasattr(source, "shape"):
-        return source
-    if isinstance(source, bytes | bytearray):
-        return _open(io.BytesIO(source), "These bytes")
-    if hasattr(source, "read"):
-        return _open(source, "This file")
-    if not isinstance(source, str | os.PathLike):
-        raise ValueError(
-            f"Cannot read a picture from an object of type {type(source).__name__}. Give a path, "
-            "a URL, bytes, a PIL image, an array or a tensor."
-        )
-    name = os.fspath(source)
-    if is_url(name):
-        return _open(io.BytesIO(download(name)), name)
-    if _is_file(name):
-        return _open(name, name)
-    if name.startswith("data:image/"):
-        try:
-            content = base64.b64decode(name.partition(",")[2], validate=True)
-        except ValueError as error:
-            raise ValueError(f"This data: URL is not valid base64: {error}") from error
-        return _open(io.BytesIO(content), "This data: URL")
-    raise ValueError(f"There is no picture {name[:200]!r}. Give the path of a file, or a URL.")
-
-
-def is_url(name: str) -> bool:
-    """Whether a name is an `http(s)` URL."""
-    return name.startswith(("http://", "https://"))
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):  # longer than a name may be, or with a null in it
-        return False
-
-
-def download(url: str) -> bytes:
-    """The content of an `http(s)` URL, redirects within these schemes followed.
-
-    Raises:
-        ValueError: if it cannot be had within `TIMEOUT` seconds, or is larger than `MAX_DOWNLOAD`.
-    """
-    sockets: list[Any] = []
-
-    def remembering(kind: type[http.client.HTTPConnection]) -> Any:
-        class Connection(kind):  # type: ignore[misc, valid-type]
-            def connect(self) -> None:
-                super().connect()
-                sockets.append(self.sock)
-
-        return Connection
-
-    class Plain(urllib.request.HTTPHandler):
-        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(remembering(http.client.HTTPConnection), req)
-
-    class Secure(urllib.request.HTTPSHandler):
-        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(remembering(http.client.HTTPSConnection), req)
-
-    opener = urllib.request.OpenerDirector()  # `build_opener` would add ftp, file and data
-    for handler in (
-        Plain, Secure, urllib.request.ProxyHandler, urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor, urllib.request.HTTPRedirectHandler,
-        urllib.request.UnknownHandler,
-    ):  # fmt: skip
-        opener.add_handler(handler())
-    is_late = threading.Event()
-
-    def give_up() -> None:
-        is_late.set()
-        for one in sockets:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    # A socket's own timeout starts anew with every byte, so a slow server could hold us for ever.
-    timer = threading.Timer(TIMEOUT, give_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        with opener.open(url, timeout=TIMEOUT) as answer:
-            content: bytes = answer.read(MAX_DOWNLOAD + 1)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        cause = f"not there within {TIMEOUT:g} seconds" if is_late.is_set() else error
-        raise ValueError(f"Cannot fetch {url}: {cause}") from error
-    finally:
-        timer.cancel()
-    if is_late.is_set():
-        raise ValueError(f"Cannot fetch {url}: not there within {TIMEOUT:g} seconds")
-    if len(content) > MAX_DOWNLOAD:
-        raise ValueError(f"{url} has more than {MAX_DOWNLOAD} bytes: too large for a picture.")
-    return content
-
-
-def _open(file: Any, name: str) -> Image.Image:
-    """Open a picture; of several pages or frames the first, with a warning."""
-    _register_formats()
-    try:
-        picture = Image.open(file, formats=[one for one in (*FORMATS, _HEIF) if one in Image.OPEN])
-        frames = int(getattr(picture, "n_frames", 1))
-    except UnidentifiedImageError as error:
-        if _is_heif(file):
-            raise ValueError(
-                f"{name} is a HEIC photo, which needs pillow-heif: pip install 'inktex[heic]'."
-            ) from error
-        raise ValueError(
-            f"{name}: no picture in a format that is read ({', '.join(FORMATS)})."
-        ) from error
-    except Exception as error:  # Pillow's plugins raise whatever they like at broken headers
-        raise ValueError(f"{name}: this picture cannot be read: {error}") from error
-    if frames > 1 and picture.format != "MPO":  # phones put a preview behind the picture
-        logger.warning("%s has %d pages or frames: the first one is read.", name, frames)
-    return picture
-
-
-@cache
-def _register_formats() -> None:
-    """Have Pillow know all its formats, and HEIC, the photos of many phones, if that is there."""
-    Image.init()
-    try:
-        import pillow_heif
-    except ImportError:
-        return
-    pillow_heif.register_heif_opener()
-
-
-def _is_heif(file: Any) -> bool:
-    """Whether a path or an open file begins as HEIC and its kin do."""
-    try:
-        if hasattr(file, "read"):
-            file.seek(0)
-            head = file.read(12)
-        else:
-            with open(file, "rb") as opened:
-                head = opened.read(12)
-    except (OSError, ValueError):
-        return False
-    return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
-
-
 def grey_levels(picture: Any, max_pixels: int) -> Grey:
-    """Grey levels of a picture; see `reduced_levels`, of which this is the first part."""
+    """Returns the grey levels of a picture, never reduced; see `reduced_levels`."""
     return reduced_levels(picture, max_pixels, max_pixels)[0]
 
 
 def reduced_levels(picture: Any, max_pixels: int, enough: int = ENOUGH) -> tuple[Grey, int]:
-    """Grey levels of a picture, reduced if it is large.
+    """Returns the grey levels of a picture, reduced if it is large.
 
     Args:
         picture: what `load_picture` takes. Arrays are `(h, w)`, `(h, w, c)` or `(c, h, w)` with
             1 to 4 channels (grey, grey and alpha, RGB, RGBA); whole numbers up to 255 or 65535,
             or floating-point numbers in 0..1 or 0..255.
-        max_pixels: more would be an attack or an accident.
+        max_pixels: pictures with more are rejected.
         enough: pixels from which on the picture is reduced by a whole number.
 
     Returns:
-        `(h, w)` float32, 0 black to 1 white, transparent parts paper; and how many pixels of the
-        picture went into a row or column of one of these. Where ink has another colour than
-        paper, but hardly another brightness, the channel that shows it counts.
+        `(h, w)` float32, 0 black to 1 white, transparent parts as paper; and how many pixels of the
+        picture each of these stands for, across and down. Where ink differs from paper in colour
+        but hardly in brightness, the channel that shows it counts.
 
     Raises:
         ValueError: for what is no picture, is damaged, too large or too small, or has NaN in it.
@@ -286,7 +97,7 @@ def _from_pil(picture: Image.Image, step: int) -> NDArray[np.float32]:
     """Levels `(h, w)` or `(h, w, 4)` of 0 to 1, upright, `step` pixels to one."""
     try:
         picture.load()
-        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1), lambda a: a)
+        turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1), lambda a: a)
         if picture.mode.startswith(("I", "F")):
             return np.ascontiguousarray(turn(_unit_range(np.asarray(picture), step)))
         rows = picture.height if step == 1 else max(ENOUGH // (16 * picture.width), 1) * step
@@ -327,7 +138,7 @@ def _as_array(picture: Any) -> NDArray[Any]:
 
 
 def _unit_range(array: NDArray[Any], step: int = 1) -> NDArray[np.float32]:
-    """Bring numbers to 0..1, by their type where it tells, else by the largest."""
+    """Brings numbers to 0..1, by their type where it suffices, else by the largest."""
     if array.size == 0:
         raise ValueError("The picture is empty: it has no pixels.")
     if array.dtype == bool:
@@ -337,7 +148,7 @@ def _unit_range(array: NDArray[Any], step: int = 1) -> NDArray[np.float32]:
     low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():  # NaN comes out of both, infinity out of one
         raise ValueError("The picture has values that are not finite numbers (NaN or infinity).")
-    if low < 0:  # normalised for some network: only the order of the levels is known
+    if low < 0:  # standardised for some network: only the order of the levels is known
         full = max(high - low, 1e-6)
     elif np.issubdtype(array.dtype, np.integer):
         full = 255.0 if array.dtype == np.uint8 or high <= 255 else max(65535.0, high)
@@ -357,10 +168,10 @@ def _grey(levels: NDArray[np.float32]) -> Grey:
         return levels[..., 0]
     weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow
     bright = levels @ weights
-    # A sample tells what colours there are.
+    # A sample shows what colours there are.
     some = levels[:: max(levels.shape[0] // 500, 1), :: max(levels.shape[1] // 500, 1)]
     darkest, lightest = some.min(axis=-1), some.max(axis=-1)
-    if float((lightest - darkest).max()) < _COLOURED:
+    if float((lightest - darkest).max()) < _MIN_COLOUR:
         return bright
     below, above = _reach(some @ weights)
     if below >= above:
@@ -412,4 +223,4 @@ def _own_paper(grey: Grey, visible: NDArray[np.bool_]) -> float | None:
     return float(light if at_edge > 0.5 else dark)
 
 
-__all__ = ["NoFormulaError", "grey_levels", "load_picture", "picture_list", "reduced_levels"]
+__all__ = ["grey_levels", "reduced_levels"]

@@ -1,7 +1,8 @@
-"""What a wide pen wrote as the protocol's pen would have: a small U-Net, computed with numpy.
+"""Restroking: strokes of one width redrawn with another, and what a wide pen filled restored.
 
-A wide pen fills loops and acute angles. What stood in them nobody can measure, but the shape around
-them tells: a filled 8 is not a filled 0. `inktex.training.thinning` trains the network.
+A wide pen fills loops and acute angles. What stood in them cannot be measured, but the shape around
+them says it: a filled 8 differs from a filled 0. A small U-Net, computed with numpy, restores it;
+`inktex.training` trains its weights.
 """
 
 import hashlib
@@ -14,25 +15,27 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.special import expit
 
-from .strokes_inktex import centre_lines, ink_box, widen
+from .stroke_width_inktex import EIGHT, EXACTLY, ink_box
 
 Array = NDArray[np.float32]
 Ink = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-THINNER_FILE = "thinner.safetensors"
+STROKE_RESTORATION_FILE = "stroke_restoration.safetensors"
 """In the folder of a model."""
+STROKE_RESTORATION_FILES = (STROKE_RESTORATION_FILE, "thinner.safetensors")
+"""Names under which it is looked for; the second is that of 0.1."""
 TRUST = 6.0
-"""Natural logarithm of the odds that a pixel is as the lines have it, before the network speaks."""
-MOST_PIXELS = 600_000
-"""What is larger is no single line of writing at the protocol's size, and stays filled: the network
-takes a second for a million pixels."""
+"""Logit of a pixel being as the lines have it, to which the network's logit is added."""
+MAX_PIXELS = 600_000
+"""Larger pictures stay filled: at the published scale they are no single line of writing, and the
+network takes a second for a million pixels."""
 _FOLD = 2
 """Pixels each way that are one cell of the network's finest features."""
 
 
-class Thinner:
-    """Tells what a wide pen filled from what it wrote.
+class StrokeRestoration:
+    """Estimates which ink a wide pen filled and which it wrote.
 
     A U-Net (Ronneberger et al. 2015) without its outermost level: squares of 2 by 2 pixels are the
     channels of its finest features.
@@ -47,7 +50,7 @@ class Thinner:
     """
 
     def __init__(self, weights: Mapping[str, NDArray[np.generic]]) -> None:
-        # In order: safetensors writes memory as it lies.
+        # safetensors writes memory as it lies, so it has to be contiguous.
         self.weights = {name: np.ascontiguousarray(value) for name, value in weights.items()}
         levels = len([name for name in weights if name.startswith("down.") and "0.bias" in name])
         names = {"head", *(f"reduce.{i}" for i in range(levels - 1))}
@@ -56,7 +59,7 @@ class Thinner:
         kinds = ("weight", "scale", "bias")
         missing = sorted({f"{name}.{kind}" for name in names for kind in kinds} - {*weights})
         if missing:
-            raise ValueError(f"Weights of the thinner are missing: {', '.join(missing)}")
+            raise ValueError(f"Weights of the stroke restoration are missing: {', '.join(missing)}")
         self.levels = levels
         self._layers: dict[str, tuple[Array, Array]] = {}
         for name in names:
@@ -65,12 +68,12 @@ class Thinner:
             self._layers[name] = kernel, bias.astype(np.float32)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Thinner":
-        """Read the weights from a file.
+    def load(cls, path: str | os.PathLike[str]) -> "StrokeRestoration":
+        """Reads the weights from a file.
 
         Raises:
             OSError: if it cannot be read.
-            ValueError: if it does not hold a thinner's weights.
+            ValueError: if it does not hold such weights.
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load
@@ -81,7 +84,7 @@ class Thinner:
             raise ValueError(f"{path} is no file of safetensors, or damaged: {error}") from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the weights to a file."""
+        """Writes the weights to a file."""
         Path(path).write_bytes(self._bytes())
 
     @property
@@ -95,15 +98,15 @@ class Thinner:
         return save(self.weights)
 
     def __call__(self, wide: Mask, lines: Mask) -> Ink:
-        """The ink of the narrow pen.
+        """Estimates the ink of the narrow pen.
 
         Args:
-            wide: `(h, w)`, what the wide pen drew.
-            lines: `(h, w)`, where the narrow pen may have been: along the centres of the strokes,
+            wide: `(h, w)`, the ink of the wide pen.
+            lines: `(h, w)`, where the narrow pen may have drawn: along the centres of the strokes,
                 and wherever the wide one filled something.
 
         Returns:
-            `(h, w)`, from 0 to 1: how sure it is of each pixel.
+            `(h, w)`: probability of ink in each pixel, 0 to 1.
         """
         height, width = wide.shape
         step = _FOLD * 2 ** (self.levels - 1)
@@ -132,13 +135,20 @@ class Thinner:
         return features
 
 
-def save_thinner(thinner: Thinner | None, folder: str | os.PathLike[str]) -> None:
-    """Write the file of `Thinner.save` to the folder of a model; without a thinner, remove it."""
-    path = Path(folder) / THINNER_FILE
-    if thinner is None:
-        path.unlink(missing_ok=True)
-    else:
-        thinner.save(path)
+def find_stroke_restoration(folder: str | os.PathLike[str]) -> Path | None:
+    """Returns the file of the weights in the folder of a model; None if there is none."""
+    paths = [Path(folder) / name for name in STROKE_RESTORATION_FILES]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def save_stroke_restoration(
+    restoration: StrokeRestoration | None, folder: str | os.PathLike[str]
+) -> None:
+    """Writes the weights to the folder of a model; if there are none, removes what is there."""
+    for name in STROKE_RESTORATION_FILES:
+        (Path(folder) / name).unlink(missing_ok=True)
+    if restoration is not None:
+        restoration.save(Path(folder) / STROKE_RESTORATION_FILE)
 
 
 def _convolve(features: Array, kernel: Array, bias: Array) -> Array:
@@ -180,25 +190,93 @@ def _pool(features: Array) -> Array:
     return np.asarray(parts.max(axis=(1, 3)))
 
 
-def exchange_pen(strokes: Mask, pen: int, nib: int, thinner: Thinner | None = None) -> Ink:
-    """Strokes of a wide pen as a narrow one draws them.
+def restroke(
+    strokes: Mask, width: int, target: int, restoration: StrokeRestoration | None = None
+) -> Ink:
+    """Redraws wide strokes as narrow ones.
 
     Args:
         strokes: `(h, w)`.
-        pen: its width, in pixels.
-        nib: width of the narrow pen.
-        thinner: tells what the wide pen filled; without one it stays filled.
+        width: of these strokes, in pixels.
+        target: width of the narrow strokes, in pixels.
+        restoration: of what the wide pen filled; without one it stays filled.
 
     Returns:
-        Ink from 0 to 1, in a box that is as much smaller than `strokes` as the pen is narrower.
+        Ink from 0 to 1, in a box smaller than `strokes` by the difference of the widths.
     """
-    lines = centre_lines(strokes, pen)
-    if thinner is None or lines.size > MOST_PIXELS:
-        return widen(lines, nib)
-    lines = np.pad(lines, pen)
-    wide, narrow = (ndimage.maximum_filter(lines, size=size) for size in (pen, nib))
-    ink = thinner(wide, narrow)
+    lines = centre_lines(strokes, width)
+    if restoration is None or lines.size > MAX_PIXELS:
+        return widen(lines, target)
+    lines = np.pad(lines, width)
+    wide, narrow = (ndimage.maximum_filter(lines, size=size) for size in (width, target))
+    ink = restoration(wide, narrow)
     return (ink if (ink > 0.5).any() else narrow.astype(np.float32))[ink_box(narrow)]
 
 
-__all__ = ["THINNER_FILE", "TRUST", "Thinner", "exchange_pen", "save_thinner"]
+def widen(lines: Mask, size: int) -> Ink:
+    """Draws lines `(h, w)` with a square pen, as the published protocol does; crops to the ink."""
+    drawn = ndimage.maximum_filter(np.pad(lines, size), size=size)
+    return drawn[ink_box(drawn)].astype(np.float32)
+
+
+def centre_lines(strokes: Mask, width: int) -> Mask:
+    """Finds the lines along which a pen drew wide strokes.
+
+    Where the pen filled a loop or an acute angle, the result is filled too.
+
+    Args:
+        strokes: `(h, w)`.
+        width: of the pen, in pixels.
+
+    Returns:
+        `(h, w)`.
+    """
+    square = np.ones((width, width))
+    inside = ndimage.binary_erosion(strokes, square)
+    drawn = ndimage.binary_dilation(inside, square)
+    labels, _ = ndimage.label(strokes, EIGHT)
+    others = strokes.copy()
+    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        own = labels[rows, columns] == number
+        if drawn[rows, columns][own].mean() >= EXACTLY:
+            others[rows, columns] &= ~own
+    # Slanting lines of a round pen are narrower than the square: their skeleton is used instead.
+    return np.asarray(skeleton(others) | inside)
+
+
+def skeleton(strokes: Mask) -> Mask:
+    """Thins strokes to lines of one pixel in their middle (Guo and Hall 1989)."""
+    picture = np.pad(strokes, 1)
+    changed = True
+    while changed:
+        changed = False
+        for first in (True, False):
+            rows, columns = np.nonzero(picture)
+            north, ne, east, se, south, sw, west, nw = (
+                picture[rows + down, columns + right]
+                for down, right in (
+                    (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)
+                )
+            )  # fmt: skip
+            parts = np.sum(
+                [~north & (ne | east), ~east & (se | south), ~south & (sw | west),
+                 ~west & (nw | north)],
+                axis=0,
+            )  # fmt: skip
+            neighbours = np.minimum(
+                np.sum([nw | north, ne | east, se | south, sw | west], axis=0),
+                np.sum([north | ne, east | se, south | sw, west | nw], axis=0),
+            )
+            inner = (north | ne | ~se) & east if first else (south | sw | ~nw) & west
+            gone = (parts == 1) & (neighbours >= 2) & (neighbours <= 3) & ~inner
+            if gone.any():
+                picture[rows[gone], columns[gone]] = False
+                changed = True
+    return picture[1:-1, 1:-1]
+
+
+__all__ = [
+    "STROKE_RESTORATION_FILE", "STROKE_RESTORATION_FILES", "TRUST", "StrokeRestoration",
+    "centre_lines", "find_stroke_restoration", "restroke", "save_stroke_restoration", "skeleton",
+    "widen",
+]  # fmt: skip

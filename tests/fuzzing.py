@@ -1,6 +1,6 @@
-"""Inputs that nobody meant: mutated and built, for pictures, arrays, InkML and captions.
+"""Malformed input for tests/test_fuzzing.py and scripts/fuzz.py: pictures, arrays, InkML, captions.
 
-Each case is drawn from its kind's name and its number, so that a failing one can be made again.
+Each case is drawn from its kind and its number, so that a failing one can be made again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["KINDS", "FaultError", "case", "check", "save_case"]
+from inktex.recognizer import prepare
+from inktex.tokenizer.latex_inktex import normalize
 
 Rng = np.random.Generator
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO", "TGA")
@@ -45,7 +46,7 @@ _TOKENS = (
 
 
 class FaultError(Exception):
-    """inktex took a case and made the wrong thing of it."""
+    """inktex rejected a case without a message, or its result is wrong."""
 
 
 def _ink(rng: Rng) -> NDArray[np.uint8]:
@@ -60,7 +61,7 @@ def _ink(rng: Rng) -> NDArray[np.uint8]:
 
 
 def mutate(content: bytes, rng: Rng) -> bytes:
-    """Bytes with some of them changed, gone, repeated or put in."""
+    """Returns bytes with some of them changed, removed, repeated or inserted."""
     data = bytearray(content)
     for _ in range(int(rng.integers(1, 9))):
         if not data:
@@ -82,7 +83,7 @@ def mutate(content: bytes, rng: Rng) -> bytes:
 
 
 def picture_bytes(rng: Rng) -> bytes:
-    """A picture's file, mutated; sometimes with a header that promises far too much."""
+    """Returns a picture's file, mutated; sometimes with a size far too large in its header."""
     file, form = io.BytesIO(), _FORMATS[int(rng.integers(len(_FORMATS)))]
     picture = Image.fromarray(_ink(rng))
     if rng.random() < 0.5 and form != "JPEG":
@@ -97,7 +98,7 @@ def picture_bytes(rng: Rng) -> bytes:
 
 
 def array(rng: Rng) -> NDArray[Any]:
-    """An array of any shape, type and values."""
+    """Returns an array of any shape, type and values."""
     ndim = int(rng.choice([0, 1, 2, 2, 2, 3, 3, 4, 5]))
     sides = [0, 1, 2, 3, 4, 5, 17, 60][: 8 if ndim < 4 else 6]
     shape = tuple(int(rng.choice(sides)) for _ in range(ndim))
@@ -115,7 +116,7 @@ def array(rng: Rng) -> NDArray[Any]:
 
 
 def inkml(rng: Rng) -> bytes:
-    """InkML with pieces put in, as text or as bytes."""
+    """Returns InkML with foreign pieces inserted, or mutated as bytes."""
     if rng.random() < 0.05:
         depth = int(rng.integers(10, 3000))
         tag = str(rng.choice(["traceGroup", "mrow", "trace", "annotationXML"]))
@@ -131,7 +132,7 @@ def inkml(rng: Rng) -> bytes:
 
 
 def caption(rng: Rng) -> str:
-    """LaTeX of tokens in any order, now and then nested deeply or with odd letters between."""
+    """Returns LaTeX of tokens in any order, sometimes nested deeply or with foreign characters."""
     tokens = [_TOKENS[i] for i in rng.integers(len(_TOKENS), size=int(rng.integers(0, 60)))]
     if rng.random() < 0.1:
         depth = int(rng.integers(1, 3000))
@@ -148,24 +149,20 @@ KINDS: dict[str, Callable[[Rng], Any]] = {
 
 
 def case(kind: str, number: int, seed: int = 0) -> Any:
-    """A case; the same one whenever it is asked for."""
+    """Returns a case; the same one for the same arguments."""
     return KINDS[kind](np.random.default_rng((zlib.crc32(kind.encode()), seed, number)))
 
 
 def check(kind: str, given: Any, image_processor: Any) -> str:
-    """Give a case to what has to take it.
+    """Gives a case to the part of inktex that takes its kind.
 
     Returns:
-        `read`, or the message with which it was refused.
+        `read`, or the message with which it was rejected.
 
     Raises:
-        FaultError: if it was refused without a word, or what came out is not what it should be.
-        Exception: whatever else came out of it; only ValueError and OSError with a message are
-            answers.
+        FaultError: if it was rejected without a message, or the result is wrong.
+        Exception: any other than ValueError and OSError.
     """
-    from inktex.recognizer import prepare
-    from inktex.tokenizer.latex_inktex import normalize
-
     try:
         if kind == "caption":
             again = normalize(given)
@@ -174,7 +171,7 @@ def check(kind: str, given: Any, image_processor: Any) -> str:
             picture = prepare(given, image_processor).picture
     except (ValueError, OSError) as error:
         if not str(error).strip():
-            raise FaultError(f"{type(error).__name__} without a word") from error
+            raise FaultError(f"{type(error).__name__} without a message") from error
         return str(error)
     if kind == "caption":
         if not stable:
@@ -185,7 +182,7 @@ def check(kind: str, given: Any, image_processor: Any) -> str:
 
 
 def save_case(folder: Path, kind: str, number: int, given: Any) -> Path:
-    """Write a case to a file, to look at."""
+    """Writes a case to a file, to look at; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{kind}-{number}"
     if isinstance(given, bytes):
