@@ -24,11 +24,11 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from inktex import Recognizer
-from inktex.arguments import natural
+from inktex.cli.arguments import natural
 from inktex.evaluation.calibration import fit_temperature, measure_calibration
-from inktex.evaluation.hands import in_other_hands
-from inktex.evaluation.reading import write_json
 from inktex.evaluation.scores import compute_scores
+from inktex.evaluation.varied_writers import vary_writers
+from inktex.files import write_json
 from inktex.ink import Expression
 from inktex.modeling.generation_inktex import (
     generate_with_details,
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"calibrate: {error}", file=sys.stderr)
         return 2
     if options.varied:
-        new = in_other_hands(new, options.varied)
+        new = vary_writers(new, options.varied)
     logits, sequences, correct = read(recognizer, new)
     end = recognizer.model.config.eos_token_id
 

@@ -17,7 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 import inktex
-from inktex.arguments import positive
+from inktex.cli.arguments import positive
 from inktex.evaluation.boxes import symbol_overlaps
 from inktex.recognizer import Reading
 from inktex.render import render

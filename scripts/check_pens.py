@@ -21,11 +21,12 @@ from PIL import Image
 from tqdm import tqdm
 
 import inktex
-from inktex.arguments import positive
-from inktex.evaluation.reading import Evaluation, Sample, evaluate_samples
+from inktex.cli.arguments import positive
+from inktex.evaluation.run import Evaluation, evaluate_samples
+from inktex.evaluation.samples import Sample
 from inktex.evaluation.scores import compute_scores
-from inktex.recognizer import shipped_thinner
 from inktex.render import PEN_WIDTH, draw, place
+from inktex.shipped import shipped_thinner
 from inktex.training.data import load_expressions, load_unseen
 from inktex.training.pairs import draw_pair
 

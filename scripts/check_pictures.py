@@ -17,8 +17,9 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
 from inktex import Recognizer
-from inktex.arguments import positive
-from inktex.evaluation.reading import Sample, evaluate_samples, spread
+from inktex.cli.arguments import positive
+from inktex.evaluation.run import evaluate_samples
+from inktex.evaluation.samples import Sample, spread
 from inktex.ink import Expression
 from inktex.render import published_scale, render
 from inktex.training.data import load_expressions

@@ -22,8 +22,8 @@ import numpy as np
 import torch
 
 from inktex import Recognizer
-from inktex.arguments import positive
-from inktex.evaluation.reading import spread
+from inktex.cli.arguments import positive
+from inktex.evaluation.samples import spread
 from inktex.examples import Example
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.tokenizer.vocabulary_inktex import VOCABULARY

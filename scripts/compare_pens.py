@@ -25,9 +25,9 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from inktex.arguments import natural, positive
-from inktex.evaluation.hands import in_other_hands
-from inktex.evaluation.reading import spread
+from inktex.cli.arguments import natural, positive
+from inktex.evaluation.samples import spread
+from inktex.evaluation.varied_writers import vary_writers
 from inktex.ink import Expression
 from inktex.render import PEN_WIDTH, draw, place
 from inktex.training.data import load_expressions
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         written = spread(load_expressions(options.data, "train"), options.limit)
-        others = in_other_hands(written, options.hands) if options.hands else []
+        others = vary_writers(written, options.hands) if options.hands else []
         cuts, labels = cut_out([*written, *others], options.pens)
         tests = [
             (name, *cut_out(load_expressions(options.data, name), options.pens))

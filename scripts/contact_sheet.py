@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from inktex.arguments import natural, positive
+from inktex.cli.arguments import natural, positive
 from inktex.examples import Example
 from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, draw
 from inktex.training.data import load_examples

@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 from types import FrameType
 
-from inktex.arguments import natural, positive
+from inktex.cli.arguments import natural, positive
 from inktex.evaluation.fuzzing import KINDS, case, check, save_case
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 

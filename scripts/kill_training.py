@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from inktex.arguments import natural
+from inktex.cli.arguments import natural
 from inktex.examples import Example, from_expressions
 from inktex.files import partial_folder
 from inktex.synthesis.grammar import written_expressions

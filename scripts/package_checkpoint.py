@@ -24,7 +24,7 @@ from typing import Any
 
 from inktex import Recognizer
 from inktex.alphabet import ALPHABET
-from inktex.evaluation.reading import write_json
+from inktex.files import write_json
 from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner, save_thinner
 from inktex.onnx.export import update_shipped
 from inktex.release.card import model_card, score_table

@@ -33,7 +33,8 @@ from answer import SPELLINGS, Shown, details, edited, mathml, rendered, show, sp
 from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink
-from inktex.recognizer import BaseRecognizer, Preset, prepare
+from inktex.inputs import prepare
+from inktex.recognizer import Preset, Recognizer
 from reading import RefusedError, decode, decode_ink, decode_picture
 
 Answer = Shown | RefusedError | None
@@ -70,7 +71,7 @@ class Space:
         record: of its training.
     """
 
-    def __init__(self, recognizer: BaseRecognizer, model: str, record: Any) -> None:
+    def __init__(self, recognizer: Recognizer, model: str, record: Any) -> None:
         self.recognizer, self.model, self.record = recognizer, model, record
 
     def recognize(

@@ -22,8 +22,8 @@ from PIL import Image
 from inktex.crohme_files import PARTS, names
 from inktex.evaluation.fuzzing import KINDS, FaultError, case, check
 from inktex.inkml import MAX_TAGS, MAX_TRACE_LENGTH, InkMLError, read_inkml
+from inktex.inputs import as_picture, prepare
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.recognizer import as_picture, prepare
 from inktex.training.own import DataError, load_own
 
 PROCESSOR = InktexImageProcessor()

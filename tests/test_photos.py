@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from scipy import ndimage
 
+from inktex.cli.preprocessing import preprocessing_sheet
 from inktex.evaluation.negatives import KINDS, negatives
 from inktex.modeling import normal_form_inktex, pictures_inktex
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
@@ -22,7 +23,6 @@ from inktex.modeling.photo_inktex import ink_of_photo, without_ruling
 from inktex.modeling.pictures_inktex import NoFormulaError, reduced_levels
 from inktex.modeling.strokes_inktex import THINNEST, centre_lines, grey_width, widen
 from inktex.render import dilate, render
-from inktex.showing import preprocessing_sheet
 
 PROCESSOR = InktexImageProcessor()
 

@@ -280,10 +280,10 @@ def test_exports_and_shards_depend_on_it(
     processor = InktexProcessor(InktexImageProcessor(), build_tokenizer())
     small_model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    before = checksum(tmp_path), Recognizer(small_model, processor).fingerprint()
+    before = checksum(tmp_path), Recognizer.from_model(small_model, processor).fingerprint()
     processor.image_processor.thinner = thinner
     processor.save_pretrained(tmp_path)
-    after = checksum(tmp_path), Recognizer(small_model, processor).fingerprint()
+    after = checksum(tmp_path), Recognizer.from_model(small_model, processor).fingerprint()
     assert before[0] != after[0]
     assert before[1] != after[1]
 

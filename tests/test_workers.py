@@ -15,7 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from inktex.workers import WorkerEndedError, work_ahead
+from inktex.transcription.workers import WorkerEndedError, work_ahead
 
 LARGE = 2**20
 """Bytes that no pipe holds."""

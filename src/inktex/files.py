@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-__all__ = ["new_file", "new_folder", "recover", "swap", "write_text"]
+__all__ = ["new_file", "new_folder", "recover", "swap", "write_json", "write_text"]
 
 _PARTIAL, _FORMER = ".partial", ".former"
 
@@ -32,9 +34,14 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file (UTF-8); who reads it finds the old one or the new one."""
+    """Write a text file (UTF-8), whole or not at all."""
     with new_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from .recognizer import BaseRecognizer, Reading
+    from inktex.recognizer import Reading, Recognizer
 
 __all__ = ["Turn", "find_turn"]
 
@@ -33,7 +33,7 @@ class Turn:
     reading: Reading
 
 
-def find_turn(recognizer: BaseRecognizer, picture: Any, reading: Reading) -> Turn | None:
+def find_turn(recognizer: Recognizer, picture: Any, reading: Reading) -> Turn | None:
     """The turn by which a picture is read far better; None if it stands upright.
 
     The model itself is asked: pictures whose reading is likely are not turned at all, others are
@@ -46,8 +46,9 @@ def find_turn(recognizer: BaseRecognizer, picture: Any, reading: Reading) -> Tur
     """
     if reading.score >= _DOUBTFUL:
         return None
+    from inktex.inputs import as_picture
+
     from .modeling.pictures_inktex import grey_levels, load_picture
-    from .recognizer import as_picture
 
     most = recognizer.image_processor.max_pixels
     levels = grey_levels(load_picture(as_picture(picture)), most)

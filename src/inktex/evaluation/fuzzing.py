@@ -163,7 +163,7 @@ def check(kind: str, given: Any, image_processor: Any) -> str:
         Exception: whatever else came out of it; only ValueError and OSError with a message are
             answers.
     """
-    from inktex.recognizer import prepare
+    from inktex.inputs import prepare
     from inktex.tokenizer.latex_inktex import normalize
 
     try:

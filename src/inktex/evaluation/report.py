@@ -21,11 +21,12 @@ from PIL import Image, ImageDraw, ImageOps
 
 from inktex.crohme_plots import STYLE
 from inktex.crohme_statistics import STRUCTURES, structures
+from inktex.evaluation.run import Evaluation
+from inktex.evaluation.samples import Sample
 from inktex.files import write_text
 from inktex.recognizer import Reading
 
 from .calibration import Calibration, measure_calibration
-from .reading import Evaluation, Sample
 from .scores import edit_distance, wilson_interval
 from .spelling import normalize_spelling
 

@@ -1,4 +1,4 @@
-"""The recogniser that runs exported models: torch and transformers are not imported."""
+"""The engine that runs ONNX graphs: torch and transformers are not imported."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from inktex.engine import MAX_TOKENS, Decoded, Engine, is_greedy
 from inktex.modeling.alphabets_inktex import allowed_tokens
 from inktex.modeling.placing_inktex import PlacedPicture, place_picture
 from inktex.modeling.placing_inktex import stack_pictures as stack
 from inktex.modeling.thinning_inktex import Thinner
-from inktex.recognizer import MAX_TOKENS, BaseRecognizer, Found, is_greedy, pretrained_path
+from inktex.shipped import pretrained_path
 
 from .files import Export, find_export, read_words
 from .search import Graphs
 
-__all__ = ["ImageProcessor", "OnnxRecognizer"]
+__all__ = ["ImageProcessor", "OnnxEngine"]
 
 
 class ImageProcessor:
@@ -42,7 +43,7 @@ class ImageProcessor:
         return place_picture(picture, cast(Any, self), self.thinner)
 
 
-class OnnxRecognizer(BaseRecognizer):
+class OnnxEngine(Engine):
     """Reads handwritten mathematics with ONNX Runtime, greedily.
 
     Args:
@@ -62,7 +63,7 @@ class OnnxRecognizer(BaseRecognizer):
         name: str | Path | None = None,
         precision: str = "fp32",
         threads: int | None = None,
-    ) -> OnnxRecognizer:
+    ) -> OnnxEngine:
         """Load a model.
 
         Args:
@@ -81,7 +82,7 @@ class OnnxRecognizer(BaseRecognizer):
         )
 
     def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
-        """See `BaseRecognizer`."""
+        """See `Engine`."""
         if not is_greedy(preset, alternatives, num_beams):
             raise ValueError(
                 "The ONNX engine reads greedily: preset fast, without alternatives and beams. "
@@ -90,21 +91,21 @@ class OnnxRecognizer(BaseRecognizer):
 
     def search(
         self,
-        drawn: Sequence[NDArray[np.uint8]],
+        pictures: Sequence[NDArray[np.uint8]],
         preset: str,
         alternatives: int,
         num_beams: int | None,
         alphabet: frozenset[str] | None = None,
-    ) -> Found:
-        """See `BaseRecognizer`."""
-        pixels, mask = stack(drawn, self.settings.multiple)
+    ) -> Decoded:
+        """See `Engine`."""
+        pixels, mask = stack(pictures, self.settings.multiple)
         allowed = None
         if alphabet is not None:
             words = [self.words.get(number, "") for number in range(self.settings.vocabulary)]
             allowed = np.array(allowed_tokens(alphabet, words))
             allowed[self.settings.end] = True
         found = self.graphs.read(pixels, mask, MAX_TOKENS + 1, allowed=allowed)
-        return Found(
+        return Decoded(
             [self._text(sequence) for sequence in found.sequences],
             [math.exp(sum(row)) for row in found.log_probabilities],
             [[math.exp(one) for one in row] for row in found.log_probabilities],
@@ -116,7 +117,7 @@ class OnnxRecognizer(BaseRecognizer):
         return " ".join(self.words[number] for number in sequence if number in self.words)
 
     def fingerprint(self) -> str:
-        """See `BaseRecognizer`."""
+        """See `Engine`."""
         settings = json.dumps(asdict(self.settings), sort_keys=True)
         digest = hashlib.sha256(settings.encode())
         for path in self.export.files:

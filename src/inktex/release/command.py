@@ -27,8 +27,9 @@ from typing import Final
 from huggingface_hub import HfApi
 from PIL import Image
 
+from inktex.cli.arguments import positive
+
 from .._version import __version__
-from ..arguments import positive
 from ..dataset_cards import build_crohme_card, build_ink
 from ..recognizer import load, pretrained_path
 from ..render import render

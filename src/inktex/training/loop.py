@@ -27,7 +27,7 @@ from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
-from inktex.recognizer import pretrained_path, shipped_thinner
+from inktex.shipped import pretrained_path, shipped_thinner
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, VOCABULARY
 

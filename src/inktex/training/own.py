@@ -28,7 +28,7 @@ from inktex.captions import (
 from inktex.examples import AnyExample, PictureExample, from_expression
 from inktex.inkml import read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.recognizer import shipped_thinner
+from inktex.shipped import shipped_thinner
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 from inktex.tokenizer.vocabulary_inktex import IDS
 

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from inktex.recognizer import pretrained_path
+from inktex.shipped import pretrained_path
 
 from .augmentation import AugmentationConfig
 from .batches import BatchConfig

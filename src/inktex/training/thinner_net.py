@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from inktex.modeling.thinning_inktex import THINNER_FILE, TRUST, Thinner
-from inktex.recognizer import shipped_thinner
+from inktex.shipped import shipped_thinner
 
 from .batches import PlannedBatches
 from .pairs import PAIR, usual_plan

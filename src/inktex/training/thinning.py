@@ -23,7 +23,7 @@ from inktex.files import new_file, new_folder
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.thinning_inktex import THINNER_FILE
-from inktex.recognizer import pretrained_path
+from inktex.shipped import pretrained_path
 
 from .average import WeightAverage
 from .batches import Planner

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import torch
 
+from inktex.engine import MAX_TOKENS
 from inktex.evaluation.scores import Scores, compute_scores
 from inktex.examples import AnyExample
 from inktex.modeling.greedy_inktex import greedy_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.recognizer import MAX_TOKENS
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 
 from .batches import BatchConfig, PlannedBatches, Planner
