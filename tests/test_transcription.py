@@ -26,7 +26,7 @@ from PIL import Image
 import inktex
 from inktex.batches import padded_pixels
 from inktex.cli import main
-from inktex.onnx.engine import OnnxEngine
+from inktex.onnx_engine import OnnxEngine
 from inktex.recognizer import Recognizer
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions

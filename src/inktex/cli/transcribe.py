@@ -63,7 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="width of the beam search (default: that of the preset; 1 is greedy)",
     )
-    table = parser.add_argument_group("parquet files and data sets")
+    _add_table_arguments(parser.add_argument_group("parquet files and data sets"))
+    _add_speed_arguments(parser.add_argument_group("speed and memory"))
+
+
+def _add_table_arguments(table: argparse._ArgumentGroup) -> None:
     table.add_argument("--image-column", default="image", metavar="NAME", help="default: image")
     table.add_argument("--id-column", metavar="NAME", help="default: the number of the row")
     table.add_argument("--split", metavar="NAME", help="of a data set that has several")
@@ -81,7 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fetch what rows name by an http(s) URL instead of holding a picture",
     )
-    speed = parser.add_argument_group("speed and memory")
+
+
+def _add_speed_arguments(speed: argparse._ArgumentGroup) -> None:
     speed.add_argument(
         "--batch-size",
         type=positive,

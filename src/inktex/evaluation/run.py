@@ -20,7 +20,7 @@ __all__ = ["Evaluation", "compiles", "evaluate_samples"]
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A test set, read.
+    """The result of reading a test set.
 
     Attributes:
         scores: after both sides took one spelling.
@@ -41,7 +41,7 @@ class Evaluation:
 
     @property
     def calibration(self) -> Calibration:
-        """How far the readings' probabilities can be believed."""
+        """Calibration of the readings' probabilities."""
         right = [
             compute_scores([reading.tokens], [caption]).exact == 1
             for reading, caption in zip(self.readings, self.captions, strict=True)
@@ -49,7 +49,7 @@ class Evaluation:
         return measure_calibration([reading.score for reading in self.readings], right)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """All of it, as JSON has it."""
         return {
             "scores": self.scores.as_dict(),
             "scores_without_normalization": self.plain_scores.as_dict(),

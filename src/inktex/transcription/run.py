@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import count, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,22 +14,20 @@ from tqdm.auto import tqdm
 
 from inktex import __version__
 from inktex.batches import BatchLimits, plan_batches
-from inktex.inputs import prepare
 from inktex.modeling.placing_inktex import PlacedPicture
 from inktex.processes import Alone, find_processes
 from inktex.recognizer import Preset, Recognizer
 
-from .base import Row, Source
+from .base import Source
 from .shards import Shards
+from .windows import PreparedRow, Windows, default_window
 from .workers import work_ahead
 
 if TYPE_CHECKING:
     from accelerate import PartialState
 
-__all__ = ["WINDOW", "Summary", "transcribe"]
+__all__ = ["Summary", "transcribe"]
 
-WINDOW: Final[Mapping[Preset, int]] = {"fast": 256, "accurate": 32}
-"""Pictures that are sorted together, and rows of a shard: some seconds' work."""
 _PATIENCE: Final = timedelta(days=30)
 """How long a process waits for the others: one may have hours more to do."""
 
@@ -190,7 +187,9 @@ def _begin(
         try:
             known = None if overwrite else shards.settings()
             if settings["window"] is None and known is None:
-                settings["window"] = _default_window(source, team.state, batch, settings["preset"])
+                settings["window"] = default_window(
+                    source, team.state.num_processes, batch, settings["preset"]
+                )
             elif settings["window"] is None and known is not None:
                 settings["window"] = known.get("window")
             has_grown = before is not None and before != settings["source"]
@@ -214,65 +213,6 @@ def _begin(
     settings.update(everyones)
     assert isinstance(begun, _Begun)
     return begun
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A row prepared for the model: its picture, or what is wrong with it."""
-
-    id: str
-    picture: PlacedPicture | str
-
-
-@dataclass(frozen=True)
-class _Windows:
-    """The windows that this process is to read, prepared for the model.
-
-    Of the windows that are not done yet every process takes one in turn, and so do its workers.
-    """
-
-    source: Source
-    image_processor: Any
-    window: int
-    done: Collection[int]
-    process: int
-    processes: int
-
-    def __call__(self, worker: int, workers: int) -> Iterator[tuple[int, list[_Prepared]]]:
-        """Numbers and pictures of the windows that are for a worker.
-
-        Raises:
-            OSError: if the source can no longer be read.
-            MemoryError: if the memory does not hold a picture.
-        """
-        total = self.source.total
-        if total is None or self.source.is_streamed:  # a stream's own count may be wrong
-            numbers: Iterable[int] = count()
-        else:
-            numbers = range(-(-total // self.window))
-        mine = islice(
-            (number for number in numbers if number not in self.done),
-            self.process + worker * self.processes,
-            None,
-            self.processes * workers,
-        )
-        ranges = (range(one * self.window, (one + 1) * self.window) for one in mine)
-        try:
-            rows = self.source.rows(ranges)
-            for number, group in groupby(rows, key=lambda row: row[0] // self.window):
-                yield number, [self._prepare(row) for _, row in group]
-        except (ValueError, OSError) as error:
-            raise OSError(f"The source cannot be read any further: {error}") from error
-
-    def _prepare(self, row: Row) -> _Prepared:
-        try:
-            return _Prepared(row.id, prepare(row.load(), self.image_processor))
-        except MemoryError:  # not this picture's fault alone
-            raise
-        except Exception as error:  # decoders raise anything for damaged files
-            is_known = isinstance(error, ValueError | OSError) and str(error)
-            text = str(error) if is_known else f"{type(error).__name__}: {error}"
-            return _Prepared(row.id, " ".join(text.split()))
 
 
 class _Run:
@@ -324,7 +264,7 @@ class _Run:
 
     def _read_windows(self, done: Collection[int], workers: int) -> None:
         state, window = self.team.state, int(self.settings["window"])
-        windows = _Windows(
+        windows = Windows(
             self.source, self.recognizer.image_processor, window, done, state.process_index,
             state.num_processes,
         )  # fmt: skip
@@ -351,7 +291,7 @@ class _Run:
         window, total = int(self.settings["window"]), self.source.total
         return window if total is None else max(0, min(window, total - number * window))
 
-    def _read_window(self, number: int, prepared: Sequence[_Prepared]) -> list[dict[str, Any]]:
+    def _read_window(self, number: int, prepared: Sequence[PreparedRow]) -> list[dict[str, Any]]:
         """The rows of a window, in the order of the source; those of each batch go to a journal."""
         noted = self.shards.noted(number)
         pictures: dict[int, PlacedPicture] = {}
@@ -386,13 +326,6 @@ class _Run:
             self.shards.note(number, {index: rows[index] for index in together})
             self.bar.update(len(together))
         return rows
-
-
-def _default_window(source: Source, state: PartialState | Alone, batch: int, preset: Preset) -> int:
-    """As large as it may be if every process is to have a few windows, and a batch at least."""
-    if source.total is None or state.num_processes == 1:
-        return WINDOW[preset]
-    return min(WINDOW[preset], max(batch, source.total // (4 * state.num_processes)))
 
 
 def _default_workers(state: PartialState | Alone) -> int:
