@@ -28,7 +28,7 @@ from inktex.evaluation.scores import compute_scores
 from inktex.examples import AnyExample
 from inktex.files import write_text
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.processes import start_processes
+from inktex.processes import join_processes
 from inktex.training.loop import AVERAGED, CURVE, train
 from inktex.training.recipe import Recipe, load_variants, recipe_path
 from inktex.training.sources import recipe_examples
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        start_processes()
+        join_processes()
         variants = load_variants(recipe_path(options.recipe), options.overrides)
         unknown = sorted(set(options.only or ()) - set(variants))
         if unknown:

@@ -1,14 +1,14 @@
 #!/usr/bin/env python
-"""Measure speed, memory and start-up of inktex's engines and presets beside other systems.
+"""Measure speed, memory and start-up of the engines and presets.
 
     inktex export                                                    # for the row of INT8
     python scripts/benchmark.py --pictures DIR/offline_2014.zip --output runs/benchmark
-    python scripts/benchmark.py --count 4 --repeats 1 --systems torch-fast classical
+    python scripts/benchmark.py --count 4 --repeats 1 --systems torch-fast onnx
     python scripts/benchmark.py --pictures ... --docs                # into docs/performance.md
 
-Every system has a process of its own, with one thread. They read each picture in turn, so that
-whatever else the machine does is the same to all. OUTPUT gets benchmark.json and benchmark.md.
-Without --pictures it draws its own ink.
+Each has a process of its own, with one thread. They read each picture in turn, so that whatever
+else the machine does is the same to all. OUTPUT gets benchmark.json and benchmark.md. Without
+--pictures it draws its own ink.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -37,17 +38,14 @@ from inktex.files import write_text
 
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 SYSTEMS: Final = {
-    "torch-fast": ("inktex, `fast`, with torch", 1),
-    "torch-accurate": ("inktex, `accurate`", 4),
-    "onnx": ("inktex, `fast`", 1),
-    "onnx-int8": ("inktex, `fast`, INT8", 1),
-    "classical": ("DenseNet of 3×16 layers, decoder without cache", 4),
-    "pp-formulanet": ("PP-FormulaNet of transformers", 25),
-    "trocr-small": ("VisionEncoderDecoder of TrOCR-small's size", 4),
+    "torch-fast": ("`fast`, with torch", "torch", "fast", 1),
+    "torch-accurate": ("`accurate`", "torch", "accurate", 4),
+    "onnx": ("`fast`", "onnx", "fast", 1),
+    "onnx-int8": ("`fast`, INT8", "onnx-int8", "fast", 1),
 }
-"""By name: in words, and of how many pictures it reads one (those that take long read few)."""
-REFERENCE: Final = "torch-fast"
-"""Reads first: the others write as many tokens."""
+"""By name: in words, engine, preset, and of how many pictures it reads one."""
+STAGED: Final = "torch-fast"
+"""Of which the stages of reading are timed; measured in any case."""
 COMPARED: Final = {"onnx": "`fast`", "onnx-int8": "INT8", "torch-fast": "torch"}
 """With what the others are compared, and the heads of these columns; the default engine first."""
 BEGIN, END = "<!-- generated: scripts/benchmark.py -->", "<!-- end of what was generated -->"
@@ -81,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     try:
         pictures = load_pictures(options.pictures, options.count)
-        names = [REFERENCE, *(name for name in options.systems if name != REFERENCE)]
+        names = [STAGED, *(name for name in options.systems if name != STAGED)]
         results: dict[str, Any] = {
             "pictures": len(pictures),
             "source": "own ink" if options.pictures is None else options.pictures.stem,
@@ -128,19 +126,19 @@ def load_pictures(source: Path | None, count: int) -> list[Image.Image]:
 
 
 class Worker:
-    """A system in a process of its own."""
+    """An engine with a preset, in a process of its own."""
 
     def __init__(self, name: str, model: Path | None) -> None:
         context = multiprocessing.get_context("spawn")
-        self.name, self.every = name, SYSTEMS[name][1]
+        self.name, self.every = name, SYSTEMS[name][3]
         self._pipe, other = context.Pipe()
         context.Process(target=_serve, args=(other, name, model), daemon=True).start()
         other.close()
 
-    def ask(self, *request: Any) -> Any:
+    def ask(self, kind: str, pictures: list[Image.Image]) -> Any:
         """The answer of `_answer`; raises a RuntimeError if it fails there."""
         try:
-            self._pipe.send(request)
+            self._pipe.send((kind, pictures))
             found = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise RuntimeError(f"The process of {self.name} has ended.") from error
@@ -151,32 +149,53 @@ class Worker:
 
 def _serve(pipe: Any, name: str, model: Path | None) -> None:
     """Answer requests until the pipe is closed."""
-    try:
-        from benchmark_systems import MAKERS
+    from inktex import load
 
-        system = MAKERS[name](model)
+    _, engine, preset, _ = SYSTEMS[name]
+    try:
+        threads: dict[str, Any] = {} if engine == "torch" else {"threads": 1}
+        recognizer = load(model, engine=engine, **threads)
         while True:
-            pipe.send(_answer(system, *pipe.recv()))
+            pipe.send(_answer(recognizer, preset, *pipe.recv()))
     except EOFError:
         return
     except Exception as error:  # whatever it is, the parent reports it
         pipe.send(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
-def _answer(system: Any, kind: str, *arguments: Any) -> Any:
-    """Times in seconds: (processor, wall, result) of `read`, processor for all others."""
+def _answer(recognizer: Any, preset: str, kind: str, pictures: list[Image.Image]) -> Any:
+    """Seconds, processor and wall, of a `read` or of each of the `stages`; or `megabytes`."""
     if kind == "megabytes":
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
     if kind == "stages":
-        return {name: _time(action)[0] for name, action in system.stages(*arguments).items()}
-    return _time(getattr(system, kind), *arguments)
+        return {name: _time(action)[0] for name, action in _stages(recognizer, pictures[0]).items()}
+    return _time(lambda: recognizer.read(pictures, preset=preset, symbols=False))
 
 
-def _time(action: Any, *arguments: Any) -> tuple[float, float, Any]:
+def _stages(recognizer: Any, picture: Image.Image) -> dict[str, Callable[[], Any]]:
+    """Parts of reading a picture greedily with torch, in order."""
+    import torch
+
+    from inktex.engine import MAX_TOKENS
+    from inktex.modeling.greedy_inktex import greedy_search
+
+    model, processor = recognizer.model, recognizer.image_processor
+    inputs = processor(picture, return_tensors="pt")
+    with torch.no_grad():
+        memory = model.encoder(**inputs)
+    return {
+        "prepare": lambda: processor(picture, return_tensors="pt"),
+        "encode": torch.no_grad()(lambda: model.encoder(**inputs)),
+        "decode": lambda: greedy_search(model, memory, MAX_TOKENS + 1),
+        "all": lambda: recognizer(picture, symbols=False),
+    }
+
+
+def _time(action: Callable[[], Any]) -> tuple[float, float]:
     cpu, wall = time.process_time(), time.perf_counter()
-    result = action(*arguments)
-    return time.process_time() - cpu, time.perf_counter() - wall, result
+    action()
+    return time.process_time() - cpu, time.perf_counter() - wall
 
 
 def measure(
@@ -185,45 +204,39 @@ def measure(
     """Read pictures with several systems in turn, some of them only one of so many.
 
     Args:
-        names: of the systems, `REFERENCE` first.
-        model: folder of the inktex model, None for the shipped one.
+        names: of the systems, `STAGED` first.
+        model: folder of the model, None for the shipped one.
         pictures: to read.
         repeats: of each picture, of which the median counts.
 
     Returns:
         For each system `every`, 1 if it read all pictures, 4 for one of four; seconds of each
-        picture, processor and wall; tokens of each; processor seconds of a picture in batches and
-        of the parts of reading; megabytes.
+        picture, processor and wall; processor seconds of a picture in batches and of the stages;
+        megabytes.
     """
     workers = [Worker(name, model) for name in names]
     found: dict[str, Any] = {
-        one.name: {"every": one.every, "cpu": [], "wall": [], "tokens": []} for one in workers
+        one.name: {"every": one.every, "cpu": [], "wall": []} for one in workers
     }
     stages: list[dict[str, float]] = []
     for worker in workers:
-        print(f"{worker.name} ...", file=sys.stderr, flush=True)
-        for picture in pictures[: 3 if worker.every == 1 else 1]:  # the first ones are slow
-            worker.ask("read", picture, 10)
+        for picture in pictures[:3]:  # the first ones are slow
+            worker.ask("read", [picture])
     for number, picture in enumerate(pictures):
-        tokens = 0
         timed: dict[str, list[Any]] = {w.name: [] for w in workers if number % w.every == 0}
         for _ in range(repeats):
             for worker in (one for one in workers if one.name in timed):
-                timed[worker.name].append(worker.ask("read", picture, tokens))
-                tokens = timed[REFERENCE][0][2]
+                timed[worker.name].append(worker.ask("read", [picture]))
         for name, rows in timed.items():
-            for key, values in zip(("cpu", "wall", "tokens"), zip(*rows, strict=True), strict=True):
+            for key, values in zip(("cpu", "wall"), zip(*rows, strict=True), strict=True):
                 found[name][key].append(median(values))
-        stages.append(workers[0].ask("stages", picture))
+        stages.append(workers[0].ask("stages", [picture]))
     for worker in workers:
-        one = found[worker.name]
-        one["batched_cpu"] = None
-        if worker.name.startswith(("torch", "onnx")):
-            worker.ask("read_batch", pictures[:16])
-            chosen = pictures[:: worker.every]
-            one["batched_cpu"] = worker.ask("read_batch", chosen)[0] / len(chosen)
-        one["megabytes"] = worker.ask("megabytes")
-    found[REFERENCE]["stages"] = {name: median(one[name] for one in stages) for name in stages[0]}
+        chosen = pictures[:: worker.every]
+        worker.ask("read", chosen[:16])
+        batched = worker.ask("read", chosen)[0] / len(chosen)
+        found[worker.name] |= {"batched": batched, "megabytes": worker.ask("megabytes", [])}
+    found[STAGED]["stages"] = {name: median(one[name] for one in stages) for name in stages[0]}
     return found
 
 
@@ -260,23 +273,23 @@ def markdown(results: dict[str, Any]) -> str:
         "are of the processor, in milliseconds, with wall time of the median in brackets. A system "
         "that read fewer pictures, from all over them, is compared by these.",
         "",
-        f"| system | pictures | {' | '.join(f'times {name}' for name in COMPARED.values())} "
+        f"| preset | pictures | {' | '.join(f'times {name}' for name in COMPARED.values())} "
         "| p50 | p90 | p99 | pictures a second | in batches | MB |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, one in systems.items():
-        cpu, batched = 1000 * np.array(one["cpu"]), one["batched_cpu"]
+        cpu = 1000 * np.array(one["cpu"])
         ratio = " | ".join(
             f"{_times(systems, name, other):.2f}" if other in systems else "" for other in COMPARED
         )
         lines.append(
             f"| {SYSTEMS[name][0]} | {len(cpu)} | {ratio} | {np.median(cpu):.1f} "
             f"({1000 * np.median(one['wall']):.1f}) | {np.quantile(cpu, 0.9):.1f} | "
-            f"{np.quantile(cpu, 0.99):.1f} | {1000 / cpu.mean():.1f} | "
-            f"{'' if batched is None else f'{1 / batched:.1f}'} | {one['megabytes']:.0f} |"
+            f"{np.quantile(cpu, 0.99):.1f} | {1000 / cpu.mean():.1f} | {1 / one['batched']:.1f} | "
+            f"{one['megabytes']:.0f} |"
         )
     lines += ["", "| of `fast` with torch | ms, the median |", "|---|---|"]
-    stages = systems[REFERENCE]["stages"]
+    stages = systems[STAGED]["stages"]
     lines += [f"| {name} | {1000 * seconds:.2f} |" for name, seconds in stages.items()]
     own, libraries, answer, torch = (start[name] for name in START)
     return "\n".join(lines) + (

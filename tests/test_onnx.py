@@ -14,6 +14,7 @@ from PIL import Image
 
 import inktex
 from inktex.cli import main
+from inktex.engine import SearchOptions
 from inktex.engine_choice import AutoEngine, fastest_engine
 from inktex.evaluation.camera import contact_sheet
 from inktex.evaluation.samples import Sample
@@ -381,9 +382,12 @@ def test_files_that_do_not_go_together_are_refused(
 def test_the_fastest_engine_is_taken_that_reads_the_same(
     shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert fastest_engine() == fastest_engine(shipped, num_beams=1) == "onnx"
-    assert fastest_engine(preset="accurate") == fastest_engine(alternatives=1) == "torch"
-    assert fastest_engine(num_beams=2) == fastest_engine(device="cuda") == "torch"
+    assert fastest_engine() == fastest_engine(shipped, options=SearchOptions(num_beams=1)) == "onnx"
+    for options in (
+        SearchOptions("accurate"), SearchOptions(alternatives=1), SearchOptions(num_beams=2),
+    ):  # fmt: skip
+        assert fastest_engine(options=options) == "torch"
+    assert fastest_engine(device="cuda") == "torch"
     assert fastest_engine("somebody/some-model") == fastest_engine(tmp_path) == "torch"
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert fastest_engine() == "torch"

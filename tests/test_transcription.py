@@ -408,13 +408,13 @@ def test_pictures_are_read_the_largest_first_and_written_in_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     batches: list[list[tuple[int, int]]] = []
-    original = recognizer.read
+    original = recognizer.engine.search
 
-    def watched(pictures: Sequence[Any], *arguments: Any) -> Any:
-        batches.append([one.picture.shape for one in pictures])
-        return original(pictures, *arguments)
+    def watched(pictures: Sequence[Any], options: Any) -> Any:
+        batches.append([one.shape for one in pictures])
+        return original(pictures, options)
 
-    monkeypatch.setattr(recognizer, "read", watched)
+    monkeypatch.setattr(recognizer.engine, "search", watched)
     source = opened(as_folder, files, tmp_path / "source")
     transcribe(recognizer, source, tmp_path / "out.jsonl", window=7, batch_size=2, workers=0)
     first_window = [padded_pixels(batch) for batch in batches[:3]]

@@ -12,11 +12,43 @@ from numpy.typing import NDArray
 
 from .batches import CPU, BatchLimits
 
-__all__ = ["MAX_TOKENS", "Decoded", "Engine", "Preset", "check_counts", "is_greedy"]
+__all__ = ["MAX_TOKENS", "Decoded", "Engine", "Preset", "SearchOptions"]
 
 Preset = Literal["fast", "accurate"]
 MAX_TOKENS = 200
 """Longest reading, in tokens; twice the longest expression of CROHME."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How to search; see `Recognizer.__call__`.
+
+    Attributes:
+        preset: `fast` or `accurate`.
+        alternatives: other readings beside the best one.
+        num_beams: width of the beam search; None for that of the preset.
+        alphabet: the tokens that may be written beside the structure of formulas; None for all.
+
+    Raises:
+        ValueError: if a count is not a whole number, or too small.
+    """
+
+    preset: str = "fast"
+    alternatives: int = 0
+    num_beams: int | None = None
+    alphabet: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("alternatives", 0), ("num_beams", 1)):
+            value = getattr(self, name)
+            is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if value is not None and not (is_whole and value >= least):
+                raise ValueError(f"{name} is a whole number from {least} up, not {value!r}.")
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether a greedy search answers what is asked for."""
+        return self.preset == "fast" and not self.alternatives and self.num_beams in (None, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +83,16 @@ class Engine(ABC):
     limits: BatchLimits = CPU
 
     @abstractmethod
-    def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
-        """Make sure that the engine can search in this way.
-
-        Raises:
-            ValueError: if it cannot.
-        """
+    def check(self, options: SearchOptions) -> None:
+        """Raise a ValueError if the engine cannot search in this way."""
 
     @abstractmethod
-    def search(
-        self,
-        pictures: Sequence[NDArray[np.uint8]],
-        preset: str,
-        alternatives: int,
-        num_beams: int | None,
-        alphabet: frozenset[str] | None = None,
-    ) -> Decoded:
+    def search(self, pictures: Sequence[NDArray[np.uint8]], options: SearchOptions) -> Decoded:
         """Decode a batch of pictures.
 
         Args:
             pictures: of the model's form, each `(height, width)`, ink 255 on paper 0.
-            preset, alternatives, num_beams: see `Recognizer.__call__`.
-            alphabet: the tokens that may be written beside the structure of formulas; None for all.
+            options: how.
         """
 
     @abstractmethod
@@ -81,31 +101,10 @@ class Engine(ABC):
 
     @property
     def model(self) -> Any:
-        """The torch model.
-
-        Raises:
-            AttributeError: if this engine has none.
-        """
+        """The torch model; raises an AttributeError if the engine has none."""
         raise AttributeError("This engine has no torch model: load it with engine='torch'.")
 
     @property
     def processor(self) -> Any:
-        """The torch model's processor; raises as `model`."""
+        """The torch model's processor; raises an AttributeError if the engine has none."""
         raise AttributeError("This engine has no torch processor: load it with engine='torch'.")
-
-
-def is_greedy(preset: str, alternatives: int = 0, num_beams: int | None = None) -> bool:
-    """Whether a greedy search answers what is asked for."""
-    return preset == "fast" and not alternatives and num_beams in (None, 1)
-
-
-def check_counts(alternatives: int, num_beams: int | None) -> None:
-    """Make sure that counts are counts.
-
-    Raises:
-        ValueError: if one is not a whole number, or too small.
-    """
-    for name, value, least in (("alternatives", alternatives, 0), ("num_beams", num_beams, 1)):
-        is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if value is not None and not (is_whole and value >= least):
-            raise ValueError(f"{name} is a whole number from {least} up, not {value!r}.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .engine import Decoded, Engine, is_greedy
+from .engine import Decoded, Engine, SearchOptions
 from .shipped import pretrained_path
 from .torch_engine import TorchEngine
 
@@ -23,6 +23,7 @@ __all__ = ["AUTO", "ENGINES", "AutoEngine", "fastest_engine", "load_engine"]
 
 AUTO = "auto"
 """The fastest engine for what is asked for; see `fastest_engine`."""
+GREEDY = SearchOptions()
 ENGINES = {"torch": "", "onnx": "fp32", "onnx-int8": "int8"}
 """Engines by name, and for ONNX the precision of the weights."""
 
@@ -60,24 +61,15 @@ class AutoEngine(Engine):
         """That of the engine that searches greedily."""
         return self._greedy().image_processor
 
-    def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
+    def check(self, options: SearchOptions) -> None:
         """See `Engine`."""
-        if not is_greedy(preset, alternatives, num_beams):
-            self._whole().check(preset, alternatives, num_beams)
+        if not options.is_greedy:
+            self._whole().check(options)
 
-    def search(
-        self,
-        pictures: Sequence[NDArray[np.uint8]],
-        preset: str,
-        alternatives: int,
-        num_beams: int | None,
-        alphabet: frozenset[str] | None = None,
-    ) -> Decoded:
+    def search(self, pictures: Sequence[NDArray[np.uint8]], options: SearchOptions) -> Decoded:
         """See `Engine`."""
-        engine = (
-            self._greedy() if is_greedy(preset, alternatives, num_beams) else self._whole()
-        )  # fmt: skip
-        return engine.search(pictures, preset, alternatives, num_beams, alphabet)
+        engine = self._greedy() if options.is_greedy else self._whole()
+        return engine.search(pictures, options)
 
     def fingerprint(self) -> str:
         """See `Engine`."""
@@ -129,22 +121,18 @@ def _load_torch(name: str | Path | None) -> TorchEngine:
 
 
 def fastest_engine(
-    name: str | Path | None = None,
-    device: str = "cpu",
-    preset: str = "fast",
-    alternatives: int = 0,
-    num_beams: int | None = None,
+    name: str | Path | None = None, device: str = "cpu", options: SearchOptions = GREEDY
 ) -> str:
     """Name of the fastest engine that reads as torch does.
 
     ONNX Runtime in float32, if it is installed, there are graphs or an export for the model, and
-    one reading of the preset `fast` is wanted, on the CPU; else torch.
+    the search is greedy, on the CPU; else torch.
 
     Args:
         name, device: see `inktex.load`.
-        preset, alternatives, num_beams: see `Recognizer.__call__`.
+        options: of the search.
     """
-    if not is_greedy(preset, alternatives, num_beams) or device != "cpu":
+    if not options.is_greedy or device != "cpu":
         return "torch"
     if importlib.util.find_spec("onnxruntime") is None:
         return "torch"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .engine import MAX_TOKENS, Decoded, Engine, is_greedy
+from .engine import MAX_TOKENS, Decoded, Engine, SearchOptions
 from .modeling.alphabets_inktex import allowed_tokens
 from .modeling.placing_inktex import stack_pictures
 from .onnx.engine import ImageProcessor
@@ -61,28 +61,21 @@ class OnnxEngine(Engine):
             find_export(pretrained_path() if name is None else Path(name), precision), threads
         )
 
-    def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
+    def check(self, options: SearchOptions) -> None:
         """See `Engine`."""
-        if not is_greedy(preset, alternatives, num_beams):
+        if not options.is_greedy:
             raise ValueError(
                 "The ONNX engine reads greedily: preset fast, without alternatives and beams. "
                 "Take the engine torch (pip install inktex) for the others."
             )
 
-    def search(
-        self,
-        pictures: Sequence[NDArray[np.uint8]],
-        preset: str,
-        alternatives: int,
-        num_beams: int | None,
-        alphabet: frozenset[str] | None = None,
-    ) -> Decoded:
+    def search(self, pictures: Sequence[NDArray[np.uint8]], options: SearchOptions) -> Decoded:
         """See `Engine`."""
         pixels, mask = stack_pictures(pictures, self.settings.multiple)
         allowed = None
-        if alphabet is not None:
+        if options.alphabet is not None:
             words = [self.words.get(number, "") for number in range(self.settings.vocabulary)]
-            allowed = np.array(allowed_tokens(alphabet, words))
+            allowed = np.array(allowed_tokens(options.alphabet, words))
             allowed[self.settings.end] = True
         found = self.graphs.read(pixels, mask, MAX_TOKENS + 1, allowed=allowed)
         return Decoded(

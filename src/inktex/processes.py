@@ -15,7 +15,7 @@ from .extras import require
 if TYPE_CHECKING:
     from accelerate import PartialState
 
-__all__ = ["Alone", "end_with_parent", "find_processes", "join_processes", "start_processes"]
+__all__ = ["Alone", "end_with_parent", "find_processes", "join_processes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class Alone:
         """Does nothing: there is no group."""
 
 
-def start_processes(threads: int | None = None) -> PartialState:
+def join_processes(threads: int | None = None) -> PartialState | Alone:
     """Connect the processes of this run, as `torchrun` or `accelerate launch` started them.
 
-    Accelerate keeps the state of the first call: if that does not ask for CPUs, each process is
-    alone afterwards.
+    Without accelerate and torch where this process is alone. Accelerate keeps the state of the
+    first call: if that does not ask for CPUs, each process is alone afterwards.
 
     Args:
         threads: of this process; None for one on a CPU that it shares with others of the run, else
@@ -50,7 +50,15 @@ def start_processes(threads: int | None = None) -> PartialState:
 
     Raises:
         ValueError: if there are others that cannot be reached.
+        ImportError: if there are others, and torch or accelerate is not installed.
     """
+    if _started() == 1:
+        if threads is not None and importlib.util.find_spec("torch") is not None:
+            import torch
+
+            torch.set_num_threads(threads)
+        return find_processes()
+    require("transcribe", "A run of several processes", "torch", "accelerate")
     import torch
     from accelerate import PartialState
 
@@ -60,31 +68,11 @@ def start_processes(threads: int | None = None) -> PartialState:
             f"Several processes were started, but cannot work together on {state.device}. Set "
             "ACCELERATE_USE_CPU=true, or start one."
         )
-    if threads is None and state.num_processes > 1 and state.device.type == "cpu":
+    if threads is None and state.device.type == "cpu":
         threads = 1
     if threads is not None:
         torch.set_num_threads(threads)
     return state
-
-
-def join_processes(threads: int | None = None) -> PartialState | Alone:
-    """Like `start_processes`, but without accelerate and torch where this process is alone.
-
-    Args:
-        threads: see `start_processes`.
-
-    Raises:
-        ValueError: if there are others that cannot be reached.
-        ImportError: if there are others, and torch or accelerate is not installed.
-    """
-    if _started() > 1:
-        require("transcribe", "A run of several processes", "torch", "accelerate")
-        return start_processes(threads)
-    if threads is not None and importlib.util.find_spec("torch") is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-    return find_processes()
 
 
 def find_processes() -> PartialState | Alone:

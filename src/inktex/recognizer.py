@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .alphabet import Alphabet, find_alphabet
 from .batches import plan_batches
-from .engine import Engine, Preset, check_counts
+from .engine import Engine, Preset, SearchOptions
 from .engine_choice import AUTO, load_engine
 from .inputs import check_several, prepare
 from .results import Alternative, Reading, ReadSymbol, make_readings
@@ -110,13 +110,8 @@ class Recognizer:
         return self.engine.image_processor
 
     def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
-        """Make sure that pictures can be read in this way.
-
-        Raises:
-            ValueError: if they cannot.
-        """
-        check_counts(alternatives, num_beams)
-        self.engine.check(preset, alternatives, num_beams)
+        """Raise a ValueError if pictures cannot be read in this way."""
+        self.engine.check(SearchOptions(preset, alternatives, num_beams))
 
     def fingerprint(self) -> str:
         """SHA-256 of all that readings depend on: weights, configuration, image processing."""
@@ -180,8 +175,7 @@ class Recognizer:
         from inktex.modeling.pictures_inktex import NoFormulaError
 
         check_several(pictures)
-        self.check(preset, alternatives, num_beams)
-        allowed = self.alphabet if alphabet is None else find_alphabet(alphabet)
+        options = self._options(preset, alternatives, num_beams, alphabet)
         prepared = []
         for number, picture in enumerate(pictures, start=1):
             try:
@@ -191,14 +185,7 @@ class Recognizer:
                     raise
                 kind = NoFormulaError if isinstance(error, NoFormulaError) else ValueError
                 raise kind(f"Picture {number} of {len(pictures)}: {error}") from error
-        readings: dict[int, Reading] = {}
-        for batch in plan_batches([one.picture.shape for one in prepared], self.limits):
-            together = [prepared[i] for i in batch]
-            decoded = self.engine.search(
-                [one.picture for one in together], preset, alternatives, num_beams, allowed
-            )
-            readings.update(zip(batch, make_readings(together, decoded, symbols), strict=True))
-        return [readings[i] for i in range(len(prepared))]
+        return self._read_prepared(prepared, options, symbols)
 
     def read_each(
         self,
@@ -224,22 +211,22 @@ class Recognizer:
             ValueError: if there is no such preset, or this engine cannot do what is asked for.
         """
         check_several(pictures)
-        self.check(preset, alternatives, num_beams)
-        allowed = self.alphabet if alphabet is None else find_alphabet(alphabet)
-        options = {
-            "alphabet": allowed or "all",
-            "preset": preset,
-            "alternatives": alternatives,
-            "num_beams": num_beams,
-            "symbols": symbols,
-        }
+        options = self._options(preset, alternatives, num_beams, alphabet)
         source = iter(pictures)
         while taken := list(islice(source, batch_size)):
             prepared = [self._prepare_or_error(picture) for picture in taken]
             good = [one for one in prepared if not isinstance(one, Exception)]
-            readings = iter(self._read_or_errors(good, options))
+            readings = iter(self._read_or_errors(good, options, symbols))
             for one in prepared:
                 yield one if isinstance(one, Exception) else next(readings)
+
+    def _options(
+        self, preset: str, alternatives: int, num_beams: int | None, alphabet: Alphabet | None
+    ) -> SearchOptions:
+        allowed = self.alphabet if alphabet is None else find_alphabet(alphabet)
+        options = SearchOptions(preset, alternatives, num_beams, allowed)
+        self.engine.check(options)
+        return options
 
     def _prepare_or_error(self, picture: Any) -> PlacedPicture | Exception:
         try:
@@ -249,18 +236,30 @@ class Recognizer:
         except Exception as error:  # whatever it is, the other pictures can be read
             return error
 
+    def _read_prepared(
+        self, prepared: Sequence[PlacedPicture], options: SearchOptions, symbols: bool
+    ) -> list[Reading]:
+        readings: dict[int, Reading] = {}
+        for batch in plan_batches([one.picture.shape for one in prepared], self.limits):
+            together = [prepared[i] for i in batch]
+            decoded = self.engine.search([one.picture for one in together], options)
+            readings.update(zip(batch, make_readings(together, decoded, symbols), strict=True))
+        return [readings[i] for i in range(len(prepared))]
+
     def _read_or_errors(
-        self, prepared: Sequence[PlacedPicture], options: dict[str, Any]
+        self, prepared: Sequence[PlacedPicture], options: SearchOptions, symbols: bool
     ) -> list[Reading | Exception]:
-        """What `read` gives; if that fails, a reading or an error of each picture by itself."""
+        """What `_read_prepared` gives; if it fails, a reading or an error of each picture alone."""
         try:
-            return [*self.read(prepared, **options)]
+            return [*self._read_prepared(prepared, options, symbols)]
         except MemoryError:  # not this picture's fault alone: the caller has to know
             raise
         except Exception as error:  # whatever it is, the other pictures can be read
             if len(prepared) == 1:
                 return [error]
-        return [found for one in prepared for found in self._read_or_errors([one], options)]
+        return [
+            found for one in prepared for found in self._read_or_errors([one], options, symbols)
+        ]
 
 
 def load(

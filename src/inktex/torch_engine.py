@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batches import ACCELERATOR, CPU
-from .engine import MAX_TOKENS, Decoded, Engine
+from .engine import MAX_TOKENS, Decoded, Engine, SearchOptions
 from .network import hub_address, hub_answers
 from .shipped import pretrained_path
 
@@ -95,37 +95,30 @@ class TorchEngine(Engine):
         found: InktexImageProcessor = self._processor.image_processor
         return found
 
-    def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
+    def check(self, options: SearchOptions) -> None:
         """See `Engine`."""
         from inktex.modeling.generation_inktex import check_preset
 
-        check_preset(preset)
+        check_preset(options.preset)
 
-    def search(
-        self,
-        pictures: Sequence[NDArray[np.uint8]],
-        preset: str,
-        alternatives: int,
-        num_beams: int | None,
-        alphabet: frozenset[str] | None = None,
-    ) -> Decoded:
+    def search(self, pictures: Sequence[NDArray[np.uint8]], options: SearchOptions) -> Decoded:
         """See `Engine`."""
         from inktex.modeling.densenet_inktex import STRIDE
         from inktex.modeling.generation_inktex import generate_with_details
 
         allowed = None
-        if alphabet is not None:
+        if options.alphabet is not None:
             size = self.model.config.decoder.vocab_size
-            allowed = self.processor.allowed_tokens(alphabet, size)
+            allowed = self.processor.allowed_tokens(options.alphabet, size)
         found = generate_with_details(
             self.model,
             self.image_processor.stack(pictures, return_tensors="pt"),
-            preset,
+            options.preset,
             do_sample=False,
             max_new_tokens=MAX_TOKENS,
-            num_return_sequences=alternatives + 1,
+            num_return_sequences=options.alternatives + 1,
             allowed_tokens=allowed,
-            **({} if num_beams is None else {"num_beams": num_beams}),
+            **({} if options.num_beams is None else {"num_beams": options.num_beams}),
         )
         return Decoded(
             self.processor.batch_decode(found.sequences, skip_special_tokens=True),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from inktex.engine import SearchOptions
 from inktex.engine_choice import AUTO, ENGINES, fastest_engine
 from inktex.recognizer import Alternative, Reading, Recognizer, load
 from inktex.transcription.sources import SUFFIXES
@@ -125,13 +126,8 @@ def run(options: argparse.Namespace) -> int:
 def _load(options: argparse.Namespace) -> Recognizer:
     engine = options.engine
     if engine == AUTO:
-        engine = fastest_engine(
-            options.model,
-            options.device,
-            preset=options.preset,
-            alternatives=options.alternatives,
-            num_beams=options.beams,
-        )
+        search = SearchOptions(options.preset, options.alternatives, options.beams)
+        engine = fastest_engine(options.model, options.device, search)
     if engine == "torch":
         from inktex.torch_engine import quiet_torch
 
@@ -187,12 +183,11 @@ def _record(reading: Reading, options: argparse.Namespace) -> dict[str, Any]:
     if options.symbols:
         record["symbols"] = [
             {
-                "index": symbol.index,
-                "token": symbol.token,
-                "score": round(symbol.score, 6),
-                "box": symbol.box and [round(side, 1) for side in symbol.box],
+                **one,
+                "score": round(one["score"], 6),
+                "box": one["box"] and [round(side, 1) for side in one["box"]],
             }
-            for symbol in reading.symbols
+            for one in reading.to_dict()["symbols"]
         ]
     if options.alternatives:
         record["alternatives"] = [_candidate(one) for one in reading.alternatives]
