@@ -139,7 +139,7 @@ def test_a_recognizer_of_a_model_reads_as_one_that_was_loaded(
     assert same(pictures[0]) == recognizer(pictures[0])
     assert same.fingerprint() == recognizer.fingerprint()
     with pytest.raises(TypeError, match=r"Recognizer\.from_model\(model, processor\)"):
-        Recognizer(recognizer.model)  # type: ignore[arg-type]
+        Recognizer(recognizer.model)
     with pytest.raises(AttributeError, match="load it with engine='torch'"):
         _ = inktex.load(engine="onnx").model
 

@@ -90,7 +90,7 @@ class TorchEngine(Engine):
         return self._processor
 
     @property
-    def image_processor(self) -> InktexImageProcessor:  # type: ignore[override]
+    def image_processor(self) -> InktexImageProcessor:
         """The processor's part for pictures."""
         found: InktexImageProcessor = self._processor.image_processor
         return found

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import Connection
 from typing import Any, Final, Generic, TypeVar
 
-from .processes import end_with_parent
+from inktex.processes import end_with_parent
 
 __all__ = ["WorkerEndedError", "work_ahead"]
 
