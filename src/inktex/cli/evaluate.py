@@ -112,12 +112,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options say; returns the exit status."""
-    from inktex.evaluation.run import evaluate_samples
-    from inktex.evaluation.samples import spread
-    from inktex.recognizer import load
-
     try:
         _check(options)
+        from inktex.evaluation.run import evaluate_samples
+        from inktex.evaluation.samples import spread
+        from inktex.recognizer import load
+
         samples = load_samples(options)
         if options.limit is not None:
             samples = spread(samples, options.limit)
