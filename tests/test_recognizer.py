@@ -146,7 +146,7 @@ def test_a_recognizer_of_a_model_reads_as_one_that_was_loaded(
 
 @pytest.mark.parametrize(
     ("name", "place"),
-    [("BaseRecognizer", "inktex.Recognizer"), ("prepare", "inktex.inputs.prepare")],
+    [("BaseRecognizer", "inktex.Recognizer"), ("as_picture", "inktex.inputs.as_picture")],
 )
 def test_names_of_before_say_what_they_are_now(name: str, place: str) -> None:
     from inktex import recognizer as module

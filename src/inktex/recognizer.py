@@ -298,7 +298,6 @@ _RENAMED: Final = {
     "MAX_TOKENS": "inktex.engine.MAX_TOKENS",
     "as_picture": "inktex.inputs.as_picture",
     "fastest_engine": "inktex.engine_choice.fastest_engine",
-    "prepare": "inktex.inputs.prepare",
     "shipped_thinner": "inktex.shipped.shipped_thinner",
 }
 """Names of 0.1 that are now elsewhere."""
