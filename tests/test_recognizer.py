@@ -602,29 +602,6 @@ def test_missing_files_and_empty_folders_are_errors(
     assert str(tmp_path) in error
 
 
-def test_the_command_starts_without_what_it_does_not_need(
-    folder: Path, recognizer: Recognizer, pictures: list[Image.Image], tmp_path: Path
-) -> None:
-    pictures[0].save(tmp_path / "a.png")
-    heavy = ["torch._inductor", "sympy", "scipy.optimize", "accelerate", "torch.distributed.fsdp"]
-    code = (
-        "import sys; from inktex.cli import main;"
-        "main(['recognize', '--engine', 'torch', '--json',"
-        f" '--model', {str(folder)!r}, {str(tmp_path / 'a.png')!r}]);"
-        f"print([name for name in {heavy} if name in sys.modules]);"
-        # What was put off is there for whoever wants it.
-        "from transformers.masking_utils import TransformGetItemToIndex;"
-        "import torch; TransformGetItemToIndex(); print(torch._dynamo.config.__name__)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    answer, imported, compiler = done.stdout.splitlines()
-    assert json.loads(answer)["tokens"] == recognizer(pictures[0]).tokens
-    assert (imported, compiler) == ("[]", "torch._dynamo.config")
-
-
 def test_a_missing_model_is_an_error(
     pictures: list[Image.Image], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "alphabet": ("inktex.cli.alphabet", "list the tokens that a model can read"),
     "evaluate": ("inktex.cli.evaluate", "score a model on a test set"),
     "export": ("inktex.cli.export", "export a model to ONNX"),
+    "release": ("inktex.release.command", "publish a model on the Hub"),
 }
 """Subcommands by name: the module, and what `inktex --help` says of it."""
 
