@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .batches import ACCELERATOR, CPU
 from .engine import MAX_TOKENS, Decoded, Engine, SearchOptions
 from .network import hub_address, hub_answers
+from .registration import register
 from .shipped import pretrained_path
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class TorchEngine(Engine):
         source = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
         try:
             with _LOADING, _no_progress_bar():
+                register()  # the processor's parts are loaded by Auto classes
                 model = InktexForConditionalGeneration.from_pretrained(str(name), **kwargs)
                 processor = InktexProcessor.from_pretrained(str(name), **source)
         except OSError as error:
