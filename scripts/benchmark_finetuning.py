@@ -20,7 +20,7 @@ from typing import Final
 
 from PIL import Image
 
-from inktex.arguments import positive
+from inktex.cli.arguments import positive
 from inktex.data.crohme.split import writer
 from inktex.data.examples import AnyExample, PictureExample
 from inktex.ink import Expression

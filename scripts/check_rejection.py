@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from inktex import Recognizer
-from inktex.arguments import natural, positive
+from inktex.cli.arguments import natural, positive
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 SURE = 0.5

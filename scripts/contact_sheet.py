@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from inktex.arguments import natural, positive
+from inktex.cli.arguments import natural, positive
 from inktex.data.examples import Example
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, draw
 from inktex.training.data import load_examples

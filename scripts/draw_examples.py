@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from inktex.arguments import natural
+from inktex.cli.arguments import natural
 from inktex.ink.inkml import write_inkml
 from inktex.ink.render import render
 from inktex.synthesis.drawing import draw

@@ -21,7 +21,7 @@ from collections import Counter
 from pathlib import Path
 from types import FrameType
 
-from inktex.arguments import natural, positive
+from inktex.cli.arguments import natural, positive
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"

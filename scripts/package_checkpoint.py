@@ -24,7 +24,7 @@ from typing import Any
 
 from inktex import Recognizer
 from inktex.alphabet import ALPHABET
-from inktex.evaluation.reading import write_json
+from inktex.files import write_json
 from inktex.modeling.stroke_restoration_inktex import (
     STROKE_RESTORATION_FILE,
     StrokeRestoration,

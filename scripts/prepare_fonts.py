@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from inktex.console import accept_any_text
+from inktex.cli.console import accept_any_text
 from inktex.data.fonts import coverage, is_held_out, load_glyphs, save_glyphs
 from inktex.data.fonts.sources import fetch
 from inktex.extras import require

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inktex.recognizer import prepare
+from inktex.inputs import prepare
 from inktex.tokenizer.latex_inktex import normalize
 
 Rng = np.random.Generator

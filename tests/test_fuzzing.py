@@ -22,8 +22,8 @@ from PIL import Image
 
 from inktex.data.crohme.files import PARTS, names
 from inktex.ink.inkml import MAX_TAGS, MAX_TRACE_LENGTH, InkMLError, read_inkml
+from inktex.inputs import as_picture, prepare
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.recognizer import as_picture, prepare
 from inktex.training.custom_data import DataError, load_custom
 
 PROCESSOR = InktexImageProcessor()

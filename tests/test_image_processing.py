@@ -28,6 +28,7 @@ from inktex.ink.render import (
     published_scale,
     render,
 )
+from inktex.inputs import prepare
 from inktex.modeling.grey_levels_inktex import grey_levels
 from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
@@ -44,7 +45,6 @@ from inktex.modeling.stroke_width_inktex import (
     stroke_width,
     width_quantile,
 )
-from inktex.recognizer import prepare
 
 SETTINGS = ImageSettings()
 PROCESSOR = InktexImageProcessor()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from scipy import ndimage
 
+from inktex.cli.preprocessing import preprocessing_sheet
 from inktex.ink.render import dilate, render
 from inktex.modeling import grey_levels_inktex, normalization_inktex
 from inktex.modeling.binarization_inktex import photo_ink
@@ -29,7 +30,6 @@ from inktex.modeling.stroke_width_inktex import (
     square_pen_width,
     subpixel_stroke_width,
 )
-from inktex.showing import preprocessing_sheet
 
 PROCESSOR = InktexImageProcessor()
 

@@ -22,7 +22,9 @@ from transformers.utils.logging import enable_progress_bar, is_progress_bar_enab
 import inktex
 from inktex.batches import ACCELERATOR, CPU, BatchLimits, padded_pixels, plan_batches
 from inktex.cli import main
-from inktex.evaluation.reading import Sample, evaluate_samples, picture_samples, read_captions
+from inktex.engine import Decoded
+from inktex.evaluation.run import evaluate_samples
+from inktex.evaluation.samples import Sample, picture_samples, read_captions
 from inktex.ink import Ink
 from inktex.ink.render import render
 from inktex.modeling import generation_inktex
@@ -30,7 +32,7 @@ from inktex.modeling.beam_inktex import beam_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.orientation import find_rotation
-from inktex.recognizer import Found, Reading, Recognizer
+from inktex.recognizer import Reading, Recognizer
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
@@ -115,6 +117,44 @@ def test_strokes_are_read_as_the_ink_that_they_are(recognizer: Recognizer) -> No
             recognizer(wrong)
 
 
+def test_a_single_picture_is_not_taken_for_several(
+    recognizer: Recognizer, pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    pictures[0].save(tmp_path / "one.png")
+    path = tmp_path / "one.png"
+    ink = Ink([np.array([[0, 0], [20, 30]], np.float32)])
+    for one in (str(path), path, path.read_bytes(), pictures[0], np.asarray(pictures[0]), ink):
+        with pytest.raises(TypeError, match=r"call the recognizer itself: recognizer\(picture\)"):
+            recognizer.read(one)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="single picture"):
+            list(recognizer.read_each(one))  # type: ignore[arg-type]
+    stacked = np.stack([np.asarray(pictures[0])] * 2)
+    assert len(recognizer.read([*stacked])) == 2
+
+
+def test_a_recognizer_of_a_model_reads_as_one_that_was_loaded(
+    recognizer: Recognizer, pictures: list[Image.Image]
+) -> None:
+    same = Recognizer.from_model(recognizer.model, recognizer.processor)
+    assert same(pictures[0]) == recognizer(pictures[0])
+    assert same.fingerprint() == recognizer.fingerprint()
+    with pytest.raises(TypeError, match=r"Recognizer\.from_model\(model, processor\)"):
+        Recognizer(recognizer.model)
+    with pytest.raises(AttributeError, match="load it with engine='torch'"):
+        _ = inktex.load(engine="onnx").model
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("BaseRecognizer", "inktex.Recognizer"), ("as_picture", "inktex.inputs.as_picture")],
+)
+def test_names_of_before_say_what_they_are_now(name: str, place: str) -> None:
+    from inktex import recognizer as module
+
+    with pytest.raises(ImportError, match=rf"inktex\.recognizer\.{name} is now {place}"):
+        getattr(module, name)
+
+
 def test_options_go_by_their_names(recognizer: Recognizer, pictures: list[Image.Image]) -> None:
     for read in (recognizer, recognizer.read, recognizer.read_each):
         parameters = list(inspect.signature(read).parameters.values())
@@ -178,7 +218,7 @@ def test_where_files_come_from_is_told_to_model_and_processor(
     for kind in (InktexForConditionalGeneration, InktexProcessor):
         monkeypatch.setattr(kind, "from_pretrained", record(kind, kind.from_pretrained))
     source = {"revision": "v1", "token": "secret", "cache_dir": "there"}
-    monkeypatch.setattr("inktex.recognizer.hub_answers", lambda: True)
+    monkeypatch.setattr("inktex.torch_engine.hub_answers", lambda: True)
     inktex.load("owner/name", **source)
     for kind in (InktexForConditionalGeneration, InktexProcessor):
         assert asked[kind].items() >= source.items()
@@ -208,10 +248,10 @@ def test_loading_shows_no_bar_and_leaves_those_of_others(
 
 
 def test_alternatives_differ(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    def search(*_: Any) -> Found:
-        return Found(["x", "x", "1", "x"], [0.5, 0.4, 0.3, 0.2], [[0.5, 1.0]] * 4, None, 8)
+    def search(*_: Any) -> Decoded:
+        return Decoded(["x", "x", "1", "x"], [0.5, 0.4, 0.3, 0.2], [[0.5, 1.0]] * 4, None, 8)
 
-    monkeypatch.setattr(recognizer, "search", search)
+    monkeypatch.setattr(recognizer.engine, "search", search)
     reading = recognizer(Image.fromarray(render([np.array([[0, 0], [9, 40]])])), alternatives=3)
     assert (reading.tokens, reading.score) == ("x", 0.5)
     assert [(one.tokens, one.score) for one in reading.alternatives] == [("1", 0.3)]
@@ -243,7 +283,7 @@ def test_a_full_memory_is_not_a_pictures_error(
     with pytest.raises(MemoryError):
         list(recognizer.read_each(pictures))
     monkeypatch.undo()
-    monkeypatch.setattr(recognizer, "search", full)
+    monkeypatch.setattr(recognizer.engine, "search", full)
     with pytest.raises(MemoryError):
         list(recognizer.read_each(pictures))
 
@@ -270,14 +310,14 @@ def test_many_pictures_of_all_sizes_are_read_in_bounded_batches(
     drawings = [Image.fromarray(render(e.traces)) for e in written_expressions(24, seed=3)]
     drawings.insert(5, drawings[0].resize((900, 700)))
     alone = [recognizer(drawing) for drawing in drawings]
-    search = recognizer.search
+    search = recognizer.engine.search
     batches: list[list[tuple[int, int]]] = []
 
-    def counted(drawn: Sequence[NDArray[np.uint8]], *arguments: Any) -> Found:
+    def counted(drawn: Sequence[NDArray[np.uint8]], *arguments: Any) -> Decoded:
         batches.append([(picture.shape[0], picture.shape[1]) for picture in drawn])
         return search(drawn, *arguments)
 
-    monkeypatch.setattr(recognizer, "search", counted)
+    monkeypatch.setattr(recognizer.engine, "search", counted)
     monkeypatch.setattr(recognizer, "limits", BatchLimits(40_000, 4, 1.3))
     for ours, theirs in zip(recognizer.read(drawings), alone, strict=True):
         assert ours.tokens == theirs.tokens
@@ -376,7 +416,7 @@ def test_a_search_that_fails_costs_its_own_picture_alone(
     recognizer: Recognizer, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = [reading.tokens for reading in recognizer.read(pictures[:3])]
-    search, bad = recognizer.search, recognizer.read([pictures[1]])[0].picture
+    search, bad = recognizer.engine.search, recognizer.read([pictures[1]])[0].picture
     assert bad is not None
 
     def fails(drawn: list[Any], *arguments: Any) -> Any:
@@ -384,7 +424,7 @@ def test_a_search_that_fails_costs_its_own_picture_alone(
             raise ValueError("cannot be searched")
         return search(drawn, *arguments)
 
-    monkeypatch.setattr(recognizer, "search", fails)
+    monkeypatch.setattr(recognizer.engine, "search", fails)
     first, second, third = recognizer.read_each(pictures[:3])
     assert isinstance(second, ValueError)
     for reading, tokens in ((first, expected[0]), (third, expected[2])):
@@ -560,29 +600,6 @@ def test_missing_files_and_empty_folders_are_errors(
     status, lines, error = run(capsys, tmp_path / name)
     assert (status, lines) == (2, [])
     assert str(tmp_path) in error
-
-
-def test_the_command_starts_without_what_it_does_not_need(
-    folder: Path, recognizer: Recognizer, pictures: list[Image.Image], tmp_path: Path
-) -> None:
-    pictures[0].save(tmp_path / "a.png")
-    heavy = ["torch._inductor", "sympy", "scipy.optimize", "accelerate", "torch.distributed.fsdp"]
-    code = (
-        "import sys; from inktex.cli import main;"
-        "main(['recognize', '--engine', 'torch', '--json',"
-        f" '--model', {str(folder)!r}, {str(tmp_path / 'a.png')!r}]);"
-        f"print([name for name in {heavy} if name in sys.modules]);"
-        # What was put off is there for whoever wants it.
-        "from transformers.masking_utils import TransformGetItemToIndex;"
-        "import torch; TransformGetItemToIndex(); print(torch._dynamo.config.__name__)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    answer, imported, compiler = done.stdout.splitlines()
-    assert json.loads(answer)["tokens"] == recognizer(pictures[0]).tokens
-    assert (imported, compiler) == ("[]", "torch._dynamo.config")
 
 
 def test_a_missing_model_is_an_error(

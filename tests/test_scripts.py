@@ -13,7 +13,8 @@ from fuzzing import case, save_case
 from PIL import Image
 from script_loading import load_script
 
-from inktex import recognizer
+from inktex import torch_engine
+from inktex.cli import main
 from inktex.data.rows import FEATURES, row
 from inktex.ink import Expression
 from inktex.synthesis.grammar import written_expressions
@@ -82,7 +83,7 @@ def test_calibration_changes_the_temperatures_alone(
     lines = capsys.readouterr().out.splitlines()
     for name, shown in (
         ("token_temperature", "fast, temperature"),
-        ("judges_temperature", "accurate, temperature of the judges"),
+        ("judges_temperature", "accurate, temperature of the rescoring"),
     ):
         fitted = after["decoder"].pop(name)
         assert before["decoder"].pop(name) == 1.0
@@ -99,7 +100,7 @@ def test_an_evaluation_writes_scores_and_a_report(
     output, report = tmp_path / "dev.json", tmp_path / "report"
     source = ["--data", str(data), "--model", str(model), "--limit", "4", "--preset", "accurate"]
     target = ["--output", str(output), "--report", str(report)]
-    assert load_script(repository, "evaluate").main([*source, *target]) == 0
+    assert main(["evaluate", *source, *target]) == 0
     printed = capsys.readouterr().out
     assert "4 expressions, 0 unreadable, preset accurate" in printed
     assert "calibration error" in printed
@@ -114,7 +115,7 @@ def test_an_evaluation_writes_scores_and_a_report(
 @pytest.fixture
 def short_readings(monkeypatch: pytest.MonkeyPatch) -> None:
     """An untrained model never ends: it shall not go on for long."""
-    monkeypatch.setattr(recognizer, "MAX_TOKENS", 8)
+    monkeypatch.setattr(torch_engine, "MAX_TOKENS", 8)
 
 
 @pytest.mark.usefixtures("short_readings")
@@ -124,8 +125,8 @@ def test_conditions_are_compared_with_clean_pictures(
     sheet, output = tmp_path / "sheet.png", tmp_path / "camera.json"
     arguments = ["--data", str(data), "--model", str(model), "--limit", "3"]
     conditions = ["--camera", "transparent", "1 pixel", "JPEG"]
-    evaluate = load_script(repository, "evaluate").main
-    assert evaluate([*arguments, *conditions, "--sheet", str(sheet), "--output", str(output)]) == 0
+    arguments = ["evaluate", *arguments]
+    assert main([*arguments, *conditions, "--sheet", str(sheet), "--output", str(output)]) == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     names = [row.split(" | ")[0].removeprefix("| ") for row in rows[1:]]
     chosen = ["clean", "transparent", "strokes of 1 pixel", "JPEG of quality 30"]
@@ -133,37 +134,40 @@ def test_conditions_are_compared_with_clean_pictures(
     assert list(json.loads(output.read_text())["conditions"]) == chosen
     with Image.open(sheet) as picture:
         assert picture.size == (3 * 330 + 130, len(chosen) * 300)
-    assert evaluate([*arguments, "--camera", "by moonlight"]) == 2
+    assert main([*arguments, "--camera", "by moonlight"]) == 2
     assert "camera, mild" in capsys.readouterr().err
 
 
-def test_a_strength_without_variation_is_refused(
-    repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    evaluate = load_script(repository, "evaluate")
-    assert evaluate.main(["--data", "x", "--strength", "0"]) == 2
-    assert "--strength says how far --varied varies" in capsys.readouterr().err
+def test_options_that_do_not_go_together_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for options, words in (
+        (["--data", "x", "--variation", "0"], "--variation says how far --varied varies"),
+        (["--data", "x", "--varied", "2", "--strength", "1.3"], "--strength is now --variation"),
+        (["--data", "x", "--resolution", "0"], "between 0.2 and 4"),
+        (["--pictures", "x"], "--pictures needs --captions"),
+        ([], "either --pictures with --captions, or --data"),
+    ):
+        assert main(["evaluate", *options]) == 2
+        assert words in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("short_readings")
-def test_hands_and_resolution_can_be_chosen(
-    repository: Path, data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_variation_and_resolution_can_be_chosen(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluate, output = load_script(repository, "evaluate").main, tmp_path / "hands.json"
-    arguments = ["--data", str(data), "--model", str(model), "--limit", "3"]
-    hands = ["--varied", "2", "--strength", "1.3", "--resolution", "0.5"]
-    assert evaluate([*arguments, *hands, "--output", str(output)]) == 0
+    output = tmp_path / "varied.json"
+    arguments = ["evaluate", "--data", str(data), "--model", str(model), "--limit", "3"]
+    varied = ["--varied", "2", "--variation", "1.3", "--resolution", "0.5"]
+    assert main([*arguments, *varied, "--output", str(output)]) == 0
     settings = json.loads(output.read_text())["settings"]
     assert settings["resolution"] == 0.5
-    assert settings["test_set"].endswith("in 2 other hands of strength 1.3")
-    for wrong in (["--resolution", "0"], ["--varied", "2", "--strength", "-1"]):
-        assert evaluate([*arguments, *wrong]) == 2
-    assert "between 0.2 and 4" in capsys.readouterr().err
+    assert settings["test_set"].endswith("as 2 varied writers (variation 1.3)")
+    assert main([*arguments, "--varied", "2", "--variation", "-1"]) == 2
+    assert "factor is 0 or more" in capsys.readouterr().err
 
 
 def test_conditions_are_what_they_are_called() -> None:
     from inktex.evaluation.conditions import CONDITIONS, degraded
-    from inktex.evaluation.reading import Sample
+    from inktex.evaluation.samples import Sample
     from inktex.ink.render import render
 
     (expression,) = written_expressions(1, seed=2)
@@ -191,7 +195,7 @@ def test_conditions_are_what_they_are_called() -> None:
 def test_photos_are_the_same_whenever_they_are_made() -> None:
     pytest.importorskip("augraphy", reason="photos are made by Augraphy, an extra")
     from inktex.evaluation.conditions import degraded
-    from inktex.evaluation.reading import Sample
+    from inktex.evaluation.samples import Sample
 
     ink = np.zeros((40, 60), dtype=np.uint8)
     ink[10:30, 20:23] = 255

@@ -39,7 +39,7 @@ from about import about
 from answer import details, edited, mathml, rendered, show, spell, verdict
 from examples import examples, gallery
 from guard import MAX_BODY, Guard
-from reading import (
+from inputs import (
     MAX_BYTES,
     MAX_POINTS,
     MAX_SIDE,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from .recognizer import BaseRecognizer, Reading
+    from .recognizer import Recognizer
+    from .results import Reading
 
 __all__ = ["Rotation", "find_rotation"]
 
@@ -33,7 +34,7 @@ class Rotation:
     reading: Reading
 
 
-def find_rotation(recognizer: BaseRecognizer, picture: Any, reading: Reading) -> Rotation | None:
+def find_rotation(recognizer: Recognizer, picture: Any, reading: Reading) -> Rotation | None:
     """Returns the rotation by which a picture's score rises most; None if it stands upright.
 
     A picture whose score is not doubtful is not read again, others are read three times more.
@@ -45,8 +46,8 @@ def find_rotation(recognizer: BaseRecognizer, picture: Any, reading: Reading) ->
     """
     if reading.score >= _DOUBTFUL:
         return None
+    from .inputs import as_picture
     from .modeling.grey_levels_inktex import grey_levels
-    from .recognizer import as_picture
 
     levels = grey_levels(as_picture(picture), recognizer.image_processor.settings.max_pixels)
     best: Rotation | None = None

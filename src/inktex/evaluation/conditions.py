@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 from scipy import ndimage
 
-from inktex.recognizer import BaseRecognizer, Preset, prepare
-
-from .reading import Evaluation, Sample, evaluate_samples
+from inktex.evaluation.run import Evaluation, evaluate_samples
+from inktex.evaluation.samples import Sample
+from inktex.inputs import prepare
+from inktex.recognizer import Preset, Recognizer
 
 __all__ = ["CONDITIONS", "contact_sheet", "degraded", "evaluate_conditions", "photo"]
 
@@ -265,7 +266,7 @@ def degraded(sample: Sample, condition: str, seed: int = 0) -> Sample:
 
 
 def evaluate_conditions(
-    recognizer: BaseRecognizer,
+    recognizer: Recognizer,
     samples: Sequence[Sample],
     conditions: Sequence[str] = tuple(CONDITIONS),
     preset: Preset = "fast",
@@ -283,7 +284,7 @@ def evaluate_conditions(
 
 
 def contact_sheet(
-    recognizer: BaseRecognizer,
+    recognizer: Recognizer,
     samples: Sequence[Sample],
     conditions: Sequence[str] = tuple(CONDITIONS),
     seed: int = 0,

@@ -1,28 +1,15 @@
-"""The recogniser that runs exported models: torch and transformers are not imported."""
+"""The image processor of exported models: transformers is not imported."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from inktex.modeling.alphabets_inktex import allowed_tokens
 from inktex.modeling.image_settings_inktex import ImageSettings
-from inktex.modeling.normalization_inktex import NormalizedPicture, normalize, stack_pictures
+from inktex.modeling.normalization_inktex import NormalizedPicture, normalize
 from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
-from inktex.recognizer import MAX_TOKENS, BaseRecognizer, Found, is_greedy, pretrained_path
 
-from .files import Export, find_export, read_words
-from .search import Graphs
-
-__all__ = ["ImageProcessor", "OnnxRecognizer"]
+__all__ = ["ImageProcessor"]
 
 
 class ImageProcessor:
@@ -42,87 +29,3 @@ class ImageProcessor:
     def normalize_picture(self, picture: Any) -> NormalizedPicture:
         """Returns the model's picture of a picture; see `normalize`."""
         return normalize(picture, self.settings, self.stroke_restoration)
-
-
-class OnnxRecognizer(BaseRecognizer):
-    """Reads handwritten mathematics with ONNX Runtime, greedily.
-
-    Args:
-        export: what to read with.
-        threads: of the encoder; None for ONNX Runtime's choice.
-    """
-
-    def __init__(self, export: Export, threads: int | None = None) -> None:
-        self.export, self.settings = export, export.settings
-        self.image_processor = ImageProcessor(
-            ImageSettings(**export.settings.image_processor), export.stroke_restoration
-        )
-        self.graphs = Graphs(export, threads)
-        self.words = read_words(export.tokenizer)
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str | Path | None = None,
-        precision: str = "fp32",
-        threads: int | None = None,
-    ) -> OnnxRecognizer:
-        """Load a model.
-
-        Args:
-            name: folder of a model of the shipped one's architecture, or whose export is in the
-                cache; or of an export. None for the model that the package ships.
-            precision: `fp32` or `int8`; the latter has to be exported.
-            threads: of the encoder; None for ONNX Runtime's choice.
-
-        Raises:
-            FileNotFoundError: if the model has another architecture and was not exported.
-            ValueError: if the export is of another precision or format, or a file is damaged.
-            ImportError: if ONNX Runtime is not installed.
-        """
-        return cls(
-            find_export(pretrained_path() if name is None else Path(name), precision), threads
-        )
-
-    def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
-        """See `BaseRecognizer`."""
-        if not is_greedy(preset, alternatives, num_beams):
-            raise ValueError(
-                "The ONNX engine reads greedily: preset fast, without alternatives and beams. "
-                "Take the engine torch (pip install inktex) for the others."
-            )
-
-    def search(
-        self,
-        drawn: Sequence[NDArray[np.uint8]],
-        preset: str,
-        alternatives: int,
-        num_beams: int | None,
-        alphabet: frozenset[str] | None = None,
-    ) -> Found:
-        """See `BaseRecognizer`."""
-        pixels, mask = stack_pictures(drawn, self.settings.multiple)
-        allowed = None
-        if alphabet is not None:
-            words = [self.words.get(number, "") for number in range(self.settings.vocabulary)]
-            allowed = np.array(allowed_tokens(alphabet, words))
-            allowed[self.settings.end] = True
-        found = self.graphs.read(pixels, mask, MAX_TOKENS + 1, allowed=allowed)
-        return Found(
-            [self._text(sequence) for sequence in found.sequences],
-            [math.exp(sum(row)) for row in found.log_probabilities],
-            [[math.exp(one) for one in row] for row in found.log_probabilities],
-            found.attention,
-            self.settings.stride,
-        )
-
-    def _text(self, sequence: Sequence[int]) -> str:
-        return " ".join(self.words[number] for number in sequence if number in self.words)
-
-    def fingerprint(self) -> str:
-        """See `BaseRecognizer`."""
-        settings = json.dumps(asdict(self.settings), sort_keys=True)
-        digest = hashlib.sha256(settings.encode())
-        for path in self.export.files:
-            digest.update(path.read_bytes())
-        return digest.hexdigest()

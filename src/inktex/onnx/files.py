@@ -38,7 +38,7 @@ FORMAT: Final = 3
 WEIGHTS: Final = "model.safetensors"
 CONFIG, PROCESSOR = "config.json", "processor_config.json"
 _SOURCES: Final = (WEIGHTS, CONFIG, PROCESSOR, TOKENIZER)
-COMMAND: Final = "python -m inktex.onnx.export"
+COMMAND: Final = "inktex export"
 _ENCODER: Final = (
     "architecture", "stem_channels", "block_layers", "growth_rates", "bottleneck_factors",
     "compression", "fusion_channels", "hidden_size",

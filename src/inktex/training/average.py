@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from inktex.console import say
+from inktex.cli.console import say
 
 __all__ = ["AVERAGE", "DESCRIPTION", "add_arguments", "average_checkpoints", "run"]
 

@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from inktex.console import say
+from inktex.cli.console import say
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
 

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
-from inktex.recognizer import pretrained_path
+from inktex.shipped import pretrained_path
 
 from .recipe_config import SHIPPED, Recipe
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 
 from inktex.data.examples import AnyExample
+from inktex.engine import MAX_TOKENS
 from inktex.evaluation.scores import Scores, compute_scores
 from inktex.files import write_text
 from inktex.modeling.greedy_inktex import greedy_search
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.recognizer import MAX_TOKENS
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 
 from .batches import PlannedBatches

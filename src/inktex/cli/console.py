@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Output", "accept_any_text", "discard_output", "say"]
+__all__ = ["Output", "accept_any_text", "discard_output", "fail", "say"]
 
 
 def accept_any_text() -> None:
@@ -29,6 +29,12 @@ def say(message: str) -> None:
         print(f"inktex: {message}", file=sys.stderr, flush=True)
 
 
+def fail(message: str) -> int:
+    """Print why a command cannot do what was asked for; returns its exit status, 2."""
+    say(message)
+    return 2
+
+
 class Output:
     """Lines on standard output.
 
@@ -40,7 +46,7 @@ class Output:
         self.fault: str | None = "it is closed" if sys.stdout is None else None
 
     def write(self, line: str) -> None:
-        """Write a line, at once. If that fails, this is said, and later lines are dropped.
+        """Write a line, at once; if that fails, say so once and drop the later lines.
 
         Raises:
             BrokenPipeError: if the reader of a pipe (`head`, say) has seen enough.
@@ -67,6 +73,6 @@ class Output:
 
 
 def discard_output() -> None:
-    """Send what is still buffered for standard output nowhere: Python would fail at its end."""
+    """Redirect standard output to nowhere: Python would fail to flush it when it exits."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,14 +1,21 @@
-"""`inktex transcribe`: its options, and what it does with them."""
+"""`inktex transcribe`: any number of pictures into a table."""
 
 from __future__ import annotations
 
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from inktex.arguments import natural, positive
-from inktex.console import Output, say
-from inktex.recognizer import AUTO, ENGINES
+from inktex.engine import SearchOptions
+from inktex.engine_choice import AUTO, ENGINES, fastest_engine
+from inktex.transcription.sources import PATHS, SUFFIXES, URLS, Source, open_source
+
+from .arguments import MODEL_HELP, PRESET_HELP, natural, positive
+from .console import Output, fail, say
+
+if TYPE_CHECKING:
+    from inktex.transcription.shards import Shards
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
 
@@ -39,15 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="begin anew, even if OUTPUT holds rows"
     )
+    parser.add_argument("--model", help=MODEL_HELP)
     parser.add_argument(
-        "--model", help="folder or Hub repository of a model (default: the one inktex ships)"
-    )
-    parser.add_argument(
-        "--preset",
-        choices=("fast", "accurate"),
-        default="fast",
-        help="accurate searches longer, from both ends (default: fast)",
-    )
+        "--preset", choices=("fast", "accurate"), default="fast", help=PRESET_HELP
+    )  # fmt: skip
     parser.add_argument(
         "--engine",
         choices=(AUTO, *ENGINES),
@@ -61,7 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="width of the beam search (default: that of the preset; 1 is greedy)",
     )
-    table = parser.add_argument_group("parquet files and data sets")
+    _add_table_arguments(parser.add_argument_group("parquet files and data sets"))
+    _add_speed_arguments(parser.add_argument_group("speed and memory"))
+
+
+def _add_table_arguments(table: argparse._ArgumentGroup) -> None:
     table.add_argument("--image-column", default="image", metavar="NAME", help="default: image")
     table.add_argument("--id-column", metavar="NAME", help="default: the number of the row")
     table.add_argument("--split", metavar="NAME", help="of a data set that has several")
@@ -79,12 +85,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fetch what rows name by an http(s) URL instead of holding a picture",
     )
-    speed = parser.add_argument_group("speed and memory")
+
+
+def _add_speed_arguments(speed: argparse._ArgumentGroup) -> None:
     speed.add_argument(
         "--batch-size",
         type=positive,
         metavar="N",
-        help="pictures read together at most (default: what is cheapest on the device)",
+        help="pictures read together at most (default: what is fastest on the device)",
     )
     speed.add_argument(
         "--window",
@@ -110,52 +118,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what the options say; gives the exit status.
+    """Do what the options say; returns the exit status.
 
     Pictures that cannot be read are rows with an error, and no failure.
     """
     # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024 thrashes.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     from inktex.processes import join_processes
-    from inktex.recognizer import fastest_engine, is_greedy, load, quiet_torch
-
-    from .run import transcribe
-    from .shards import Shards
-    from .sources import PATHS, SUFFIXES, URLS, open_source
+    from inktex.recognizer import load
+    from inktex.transcription.run import transcribe
+    from inktex.transcription.shards import Shards
 
     rank = os.environ.get("RANK", "0")
     try:
-        shards = Shards(options.output)  # a wrong name is told before anything is loaded
+        shards = Shards(options.output)  # a wrong name is reported before anything is loaded
         state = join_processes(options.threads)
-        source = open_source(
-            options.sources,
-            image_column=options.image_column,
-            id_column=options.id_column,
-            config=options.config,
-            split=options.split,
-            revision=options.revision,
-            allowed=frozenset(
-                kind
-                for kind, is_allowed in ((PATHS, options.allow_paths), (URLS, options.allow_urls))
-                if is_allowed
-            ),
-        )
-        engine = options.engine
-        if engine == AUTO:
-            # Each engine has weights of its own: a run goes on with the one that it was begun with.
-            engine = None if options.overwrite else shards.engine()
-            if not is_greedy(options.preset, 0, options.beams):
-                engine = "torch"
-        if engine is None:
-            engine = fastest_engine(
-                options.model,
-                str(state.device),
-                preset=options.preset,
-                num_beams=options.beams,
-            )
+        source = _open(options)
+        engine = _engine(options, shards, str(state.device))
         if engine == "torch":
+            from inktex.torch_engine import quiet_torch
+
             quiet_torch()
-            recognizer = load(options.model, device=str(state.device), engine=engine)
+            recognizer = load(options.model, str(state.device), engine)
         else:
             threads = options.threads or (1 if state.num_processes > 1 else None)
             recognizer = load(options.model, engine=engine, threads=threads)
@@ -173,19 +157,46 @@ def run(options: argparse.Namespace) -> int:
             engine=engine,
         )
     except (ValueError, OSError, ImportError) as error:
-        where = "" if rank == "0" else f"process {rank}: "
-        say(f"{where}{error}")
-        return 2
+        return fail(f"{'' if rank == '0' else f'process {rank}: '}{error}")
     state.destroy_process_group()
-    if rank == "0" and source.skipped:
-        endings = ", ".join(f"{count} {ending}" for ending, count in source.skipped.most_common(5))
-        say(
-            f"{source.skipped.total()} files were left out for their endings ({endings}). "
-            f"Endings that are read: {' '.join(sorted(SUFFIXES))}."
-        )
     if rank == "0":
+        if source.skipped:
+            _report_skipped(source)
         Output().write(
             f"{options.output}: {summary.rows} rows, {summary.errors} of them with an error; "
             f"{summary.read} read now."
         )
     return 0
+
+
+def _open(options: argparse.Namespace) -> Source:
+    is_allowed = {PATHS: options.allow_paths, URLS: options.allow_urls}
+    return open_source(
+        options.sources,
+        image_column=options.image_column,
+        id_column=options.id_column,
+        config=options.config,
+        split=options.split,
+        revision=options.revision,
+        allowed=frozenset(kind for kind in is_allowed if is_allowed[kind]),
+    )
+
+
+def _engine(options: argparse.Namespace, shards: Shards, device: str) -> str:
+    """The engine that reads: the one asked for, that of the run that goes on, or the fastest."""
+    if options.engine != AUTO:
+        return str(options.engine)
+    search = SearchOptions(options.preset, num_beams=options.beams)
+    if not search.is_greedy:
+        return "torch"
+    # Each engine has its own fingerprint of weights: a run goes on with the one it was begun with.
+    begun = None if options.overwrite else shards.engine()
+    return begun or fastest_engine(options.model, device, search)
+
+
+def _report_skipped(source: Source) -> None:
+    endings = ", ".join(f"{count} {ending}" for ending, count in source.skipped.most_common(5))
+    say(
+        f"{source.skipped.total()} files were left out for their endings ({endings}). "
+        f"Endings that are read: {' '.join(sorted(SUFFIXES))}."
+    )

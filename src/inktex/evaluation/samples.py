@@ -1,27 +1,28 @@
-"""Reading a test set: pictures and captions in, scores and every single reading out."""
+"""Test sets: pictures with their captions, from a folder or zip and a captions file."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-import time
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from PIL import Image
-from tqdm.auto import tqdm
 
 from inktex.data.custom import CAPTION_COLUMNS, NAME_COLUMNS, bare, caption_rows, named
-from inktex.files import write_text
-from inktex.recognizer import BaseRecognizer, Preset, Reading
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 
-from .calibration import Calibration, measure_calibration
-from .scores import Scores, compute_scores
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "Sample",
+    "picture_files",
+    "picture_samples",
+    "read_captions",
+    "spread",
+]
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ PICTURE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A picture to read, and what it says.
+    """A picture with its caption.
 
     Attributes:
         name: of the expression.
@@ -43,125 +44,6 @@ class Sample:
     picture: Image.Image
     tokens: str
     source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A test set, read.
-
-    Attributes:
-        scores: after both sides took one spelling.
-        plain_scores: without any normalisation.
-        names, captions, readings: of every expression, in the order of the test set. A picture
-            that could not be read has an empty reading; it counts as wrong.
-        errors: name to message, of the pictures that could not be read.
-        seconds: wall time of reading, pictures in memory to LaTeX.
-    """
-
-    scores: Scores
-    plain_scores: Scores
-    names: list[str]
-    captions: list[str]
-    readings: list[Reading]
-    errors: dict[str, str]
-    seconds: float
-
-    @property
-    def calibration(self) -> Calibration:
-        """How far the readings' probabilities can be believed."""
-        right = [
-            compute_scores([reading.tokens], [caption]).exact == 1
-            for reading, caption in zip(self.readings, self.captions, strict=True)
-        ]
-        return measure_calibration([reading.score for reading in self.readings], right)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
-        return {
-            "scores": self.scores.as_dict(),
-            "scores_without_normalization": self.plain_scores.as_dict(),
-            "calibration": self.calibration.as_dict(),
-            "seconds": round(self.seconds, 3),
-            "errors": self.errors,
-            "readings": [
-                {
-                    "name": name,
-                    "caption": caption,
-                    "tokens": reading.tokens,
-                    "latex": reading.latex,
-                    "score": reading.score,
-                }
-                for name, caption, reading in zip(
-                    self.names, self.captions, self.readings, strict=True
-                )
-            ],
-        }
-
-
-def compiles(latex: str) -> bool:
-    """Whether a strict parser of LaTeX takes it.
-
-    Raises:
-        ImportError: if pylatexenc is not installed.
-    """
-    from pylatexenc.latexwalker import LatexWalker, LatexWalkerError
-
-    try:
-        LatexWalker(latex, tolerant_parsing=False).get_latex_nodes()
-    except LatexWalkerError:
-        return False
-    return True
-
-
-def evaluate_samples(
-    recognizer: BaseRecognizer,
-    samples: Sequence[Sample],
-    preset: Preset = "fast",
-    batch_size: int = 64,
-    progress: bool = True,
-) -> Evaluation:
-    """Read all samples and score the readings. No sample is left out of the denominator.
-
-    Args:
-        recognizer: model and processor.
-        samples: the test set.
-        preset: how to search, see `Recognizer.__call__`.
-        batch_size: pictures of about one size that are taken at a time.
-        progress: whether to show a bar.
-
-    Raises:
-        ValueError: if there are no samples.
-    """
-    if not samples:
-        raise ValueError("There is nothing to evaluate: the test set is empty.")
-    order = sorted(
-        range(len(samples)), key=lambda i: samples[i].picture.width * samples[i].picture.height
-    )
-    readings = [Reading("", "", 0.0)] * len(samples)
-    errors: dict[str, str] = {}
-    started = time.perf_counter()
-    results = recognizer.read_each(
-        (samples[i].picture for i in order), preset=preset, batch_size=batch_size
-    )
-    for i, result in tqdm(
-        zip(order, results, strict=True), total=len(samples), unit="picture", disable=not progress
-    ):
-        if isinstance(result, Exception):
-            errors[samples[i].name] = str(result)
-        else:
-            readings[i] = result
-    seconds = time.perf_counter() - started
-    predictions = [reading.tokens for reading in readings]
-    captions = [sample.tokens for sample in samples]
-    return Evaluation(
-        scores=compute_scores(predictions, captions),
-        plain_scores=compute_scores(predictions, captions, normalize=False),
-        names=[sample.name for sample in samples],
-        captions=captions,
-        readings=readings,
-        errors=errors,
-        seconds=seconds,
-    )
 
 
 def spread(items: list[T], limit: int) -> list[T]:
@@ -266,8 +148,3 @@ def picture_files(path: Path) -> Iterable[tuple[str, bytes]]:
         for name in archive.namelist():
             if not name.endswith("/"):
                 yield name, archive.read(name)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that a reader never sees half a file."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""What the image processor makes of a picture, to look at, and what decided, in words."""
+"""`inktex recognize --show-preprocessing`: sheets with a picture before and after processing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .ink import Ink
-from .recognizer import as_ink, as_picture, prepare
+from inktex.ink import Ink
+from inktex.inputs import as_ink, as_picture, prepare
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
     from inktex.modeling.normalization_inktex import NormalizedPicture
 
-__all__ = ["preprocessing_sheet", "showing"]
+__all__ = ["preprocessing_sheet", "write_sheets"]
 
 _WIDTH = 900
 """Pixels."""
@@ -76,13 +76,13 @@ def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> 
     return sheet
 
 
-def showing(
+def write_sheets(
     sources: Iterable[Any],
     names: Iterable[str],
     folder: Path,
     image_processor: InktexImageProcessor,
 ) -> Iterator[Any]:
-    """Give the sources on, and write the sheet of each into a folder.
+    """Pass the sources on, and write the sheet of each into a folder.
 
     What cannot be read as a picture has no sheet; its reader will say why.
 

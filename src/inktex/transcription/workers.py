@@ -1,4 +1,4 @@
-"""Processes that work ahead of the one that wants what they make; the standard library alone."""
+"""Worker processes that compute results ahead of their use; with the standard library alone."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import Connection
 from typing import Any, Final, Generic, TypeVar
 
-from .processes import end_with_parent
+from inktex.processes import end_with_parent
 
 __all__ = ["WorkerEndedError", "work_ahead"]
 
 T = TypeVar("T")
 
-_MADE, _FAILED, _DONE = range(3)
-"""What a worker says: here is something; this went wrong; there is no more."""
-_GLANCE: Final = 1.0
-"""Seconds after which it is seen whether a worker that says nothing is still there."""
-_FAREWELL: Final = 5.0
+_RESULT, _ERROR, _END = range(3)
+"""Kinds of messages from a worker."""
+_POLL: Final = 1.0
+"""Seconds between checks that a silent worker is alive."""
+_TIMEOUT: Final = 5.0
 """Seconds that a worker has to end."""
 
 
 class WorkerEndedError(OSError):
-    """A worker is gone that had more to do: it was killed, or the memory was full."""
+    """A worker ended before its work did: it was killed, or the memory was full."""
 
 
 def work_ahead(work: Callable[[int, int], Iterator[T]], workers: int) -> Generator[T, None, None]:
-    """What several processes make while this one does something else with it.
+    """The results of several processes, which compute them while this one does something else.
 
-    Of n workers the k-th, from 0, runs `work(k, n)`. What they make comes in turn: the first of the
-    first worker, the first of the second, and so on. Each is one ahead: it makes the next as soon
-    as the last one was taken. The workers end with the iteration, with its `close`, and with this
-    process, however that ends.
+    Of n workers the k-th, from 0, runs `work(k, n)`. Their results come in turn: the first of the
+    first worker, the first of the second, and so on. Each is one ahead: it computes the next result
+    as soon as the last one was taken. The workers end with the iteration, with its `close`, and
+    with this process, however that ends.
 
     Args:
-        work: makes things one after the other. It and they are pickled where processes are not
-            forked, they in any case.
+        work: gives results one after the other. Results are pickled; it is where processes are not
+            forked.
         workers: how many; 0 to run `work(0, 1)` in this process.
 
     Raises:
@@ -50,27 +50,27 @@ def work_ahead(work: Callable[[int, int], Iterator[T]], workers: int) -> Generat
     if not workers:
         yield from work(0, 1)
         return
-    crew: list[_Worker[T]] = []
+    started: list[_Worker[T]] = []
     try:
         for number in range(workers):
-            crew.append(_Worker(work, number, workers))
-        waiting = deque(crew)
+            started.append(_Worker(work, number, workers))
+        waiting = deque(started)
         while waiting:
             worker = waiting.popleft()
-            made = worker.take()
-            if made:
+            result = worker.take()
+            if result:
                 waiting.append(worker)
-                yield made[0]
+                yield result[0]
     finally:
-        for worker in crew:
+        for worker in started:
             worker.end()
 
 
 class _Worker(Generic[T]):
-    """A worker, as the process sees it that started it.
+    """A worker, seen from the process that started it.
 
-    It has a pipe of its own and shares no lock with the others: whichever is killed, whenever, none
-    waits for what it had.
+    It has a pipe of its own and shares no lock with the others, so that none waits for a lock that
+    a killed one held.
     """
 
     def __init__(self, work: Callable[[int, int], Iterator[T]], number: int, workers: int) -> None:
@@ -82,51 +82,51 @@ class _Worker(Generic[T]):
         its_pipe.close()  # so that the pipe ends with the worker
 
     def take(self) -> tuple[T] | None:
-        """What it made next; None if there is no more."""
+        """Its next result, as a tuple; None if there is no more."""
         try:
-            while not self._pipe.poll(_GLANCE):
+            while not self._pipe.poll(_POLL):
                 if not self._process.is_alive() and not self._pipe.poll():
                     raise EOFError
             kind, found = self._pipe.recv()
         except (EOFError, OSError) as error:
-            self._process.join(_FAREWELL)
+            self._process.join(_TIMEOUT)
             raise WorkerEndedError(
                 "A process that works for this one was ended from outside, or found the memory "
                 f"full (exit code {self._process.exitcode})."
             ) from error
-        if kind == _FAILED:
+        if kind == _ERROR:
             raise found
-        if kind == _DONE:
+        if kind == _END:
             return None
         with contextlib.suppress(OSError):  # it is gone; the next call says so
             self._pipe.send(None)
         return (found,)
 
     def end(self) -> None:
-        """End it, wherever it is."""
+        """Terminate it, or kill it if it does not end."""
         self._process.terminate()
-        self._process.join(_FAREWELL)
+        self._process.join(_TIMEOUT)
         if self._process.is_alive():
             self._process.kill()
-            self._process.join(_FAREWELL)
+            self._process.join(_TIMEOUT)
         self._pipe.close()
 
 
 def _work(
     work: Callable[[int, int], Iterator[Any]], number: int, workers: int, pipe: Connection
 ) -> None:
-    """A worker's life."""
+    """What a worker process runs."""
     # Ctrl-C reaches the whole group; the process that started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()
     try:
-        for made in work(number, workers):
-            pipe.send((_MADE, made))
+        for result in work(number, workers):
+            pipe.send((_RESULT, result))
             pipe.recv()
-        pipe.send((_DONE, None))
+        pipe.send((_END, None))
     except Exception as error:
-        pipe.send((_FAILED, _portable(error)))
+        pipe.send((_ERROR, _portable(error)))
 
 
 def _portable(error: Exception) -> Exception:
