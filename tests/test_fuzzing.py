@@ -175,7 +175,7 @@ def test_archives_that_climb_out_are_refused(name: str, tmp_path: Path) -> None:
     [
         ('{"file_name": "../outside.png", "latex": "x"}', "lie outside"),
         ('{"file_name": "/etc/passwd", "latex": "x"}', "lie outside"),
-        ('{"file_name": "a\\u0000b.png", "latex": "x"}', "whose name is none"),
+        ('{"file_name": "a\\u0000b.png", "latex": "x"}', "with a name that is no path"),
         ('{"file_name": ["a.png"], "latex": "x"}', "without a file name"),
         ('{"file_name": "a.png", "latex": {"x": 1}}', "without a file name or a caption"),
         ('{"file_name": "<script>.png", "latex": "x"}', "missing"),

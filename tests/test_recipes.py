@@ -127,7 +127,7 @@ def test_what_a_recipe_says_of_pictures_stands(tmp_path: Path) -> None:
     batch = load_recipe(recipe_path("finetune"), changes).batch
     assert (batch.resolution, batch.margin_before, batch.margin_after) == (0.7, 3, 9)
     made = make_processor(load_recipe(recipe_path("finetune"), changes)).image_processor
-    assert (made.stroke_range, made.symbol_height, made.margin_after) == ([1.5, 7.0], 30, 9)
+    assert (made.stroke_range, made.symbol_height, made.margin_after) == ((1.5, 7.0), 30, 9)
     fresh = load_recipe(recipe_path("tiny")).batch
     assert (fresh.margin_before, fresh.margin_after) == (MARGIN_BEFORE, MARGIN_AFTER)
 
