@@ -9,7 +9,7 @@ from transformers import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from .alphabets_inktex import allowed_tokens
-from .repository_inktex import save_with_code
+from .remote_code_inktex import save_with_code
 from .thinning_inktex import save_thinner
 
 IGNORE = -100

@@ -125,7 +125,7 @@ def read(
     for one in tqdm(expressions, unit="picture"):
         picture = Image.fromarray(render(one.traces))
         inputs = image_processor(picture, return_tensors="pt")
-        ids = generate_with_details(model, inputs).sequences
+        ids = torch.from_numpy(generate_with_details(model, inputs).sequences)
         memory = model.get_encoder()(**inputs)
         logits.append(sequence_logits(model, memory, ids)[0])
         sequences.append(ids)

@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from inktex.examples import AnyExample, Example, PictureExample, from_expressions
 from inktex.modeling import thinning_inktex
-from inktex.modeling.densenet_inktex import STRIDE
+from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.modeling.strokes_inktex import centre_lines, widen

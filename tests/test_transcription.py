@@ -27,8 +27,7 @@ from PIL import Image
 import inktex
 from inktex.batches import padded_pixels
 from inktex.cli import main
-from inktex.onnx.engine import OnnxRecognizer
-from inktex.recognizer import Recognizer
+from inktex.recognizer import OnnxRecognizer, Recognizer
 from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.loop import make_model, make_processor, save_model

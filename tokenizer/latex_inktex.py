@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .vocabulary_inktex import (
+    ARGUMENT_COUNTS,
     CELL_END,
     EXPANSIONS,
     LINE_END,
@@ -91,20 +92,11 @@ SIGNS = frozenset(
     rtimes lesssim gtrsim less leqq geqq iff implies not notni flat natural sharp clubsuit spadesuit
     hline bigcirc blacksquare copyright S P dag pounds euro yen""")
 )
-# Commands and how many braced arguments follow; `\sqrt` has an optional index besides.
+# Commands and their number of braced arguments: those of the vocabulary (`\text` is unwrapped), and
+# others that are no tokens. `\sqrt` has an optional index besides.
 ARITIES = {
-    "\\" + name: count
-    for count, names in (
-        (
-            1,
-            """sqrt overline underline hat widehat bar vec tilde widetilde dot ddot dddot check
-            breve acute grave overrightarrow overleftarrow overbrace underbrace mathbb boxed cancel
-            xrightarrow xleftarrow""",
-        ),
-        (2, "frac binom overset underset stackrel"),
-    )
-    for name in _words(names)
-}
+    token: count for token, count in ARGUMENT_COUNTS.items() if token not in ("^", "_", "\\text")
+} | dict.fromkeys(_words(r"\dddot \check \breve \acute \grave \overleftarrow \boxed \cancel"), 1)
 # Other spellings of the same sign: what people write, and what MathML's entities are called.
 # Handwriting has no bold, upright or display style. A prime is no alias, since it is a script.
 ALIASES = {

@@ -11,7 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -25,6 +25,7 @@ from .ink import Ink
 from .inkml import read_inkml
 from .network import hub_address, hub_answers
 from .render import render
+from .shipped import pretrained_path as pretrained_path
 from .tokenizer.vocabulary_inktex import UNKNOWN_MARK
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
     from inktex.modeling.placing_inktex import PlacedPicture
     from inktex.modeling.processing_inktex import InktexProcessor
+    from inktex.modeling.search_inktex import Decoded
     from inktex.modeling.thinning_inktex import Thinner
 
-    from .onnx.engine import OnnxRecognizer
+    from .onnx.files import Export
 
 logger = logging.getLogger(__name__)
 
@@ -133,37 +135,19 @@ def _plain(one: Alternative) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What an engine read in a batch of pictures, several sequences a picture side by side.
-
-    Attributes:
-        texts: canonical tokens, separated by spaces; `(sequences,)`, the likeliest first.
-        scores: probability of each, 0 to 1.
-        token_scores: for each the probabilities of its tokens and of its end.
-        attention: `(sequences, tokens, rows, columns)`, how much the model looks at each cell when
-            it writes a token; None if it does not tell.
-        stride: pixels from one cell to the next.
-    """
-
-    texts: list[str]
-    scores: list[float]
-    token_scores: list[list[float]]
-    attention: NDArray[np.float32] | None
-    stride: int
-
-
 class BaseRecognizer(ABC):
     """Reads handwritten mathematics, by whatever engine.
 
     Attributes:
         image_processor: brings pictures to the model's form, and stacks them.
         limits: of the batches in which pictures are read; may be set.
+        stride: pixels from one cell of the attention to the next.
         alphabet: the tokens that may be read where a call says nothing else; None for all.
     """
 
     image_processor: Any
     limits: BatchLimits = CPU
+    stride: int = 8
     alphabet: frozenset[str] | None = None
 
     @abstractmethod
@@ -182,13 +166,20 @@ class BaseRecognizer(ABC):
         alternatives: int,
         num_beams: int | None,
         alphabet: frozenset[str] | None = None,
-    ) -> Found:
-        """Read the model's pictures of several pictures; see `__call__`.
+    ) -> Decoded:
+        """Decode the model's pictures of several pictures; see `__call__`.
 
         Args:
             drawn, preset, alternatives, num_beams: see there.
             alphabet: the tokens that may be written beside the structure of formulas; None for all.
+
+        Returns:
+            `alternatives + 1` sequences a picture, with `attention` in rows and columns.
         """
+
+    @abstractmethod
+    def texts(self, decoded: Decoded) -> list[str]:
+        """For each sequence its canonical tokens, separated by spaces."""
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -270,7 +261,8 @@ class BaseRecognizer(ABC):
             found = self.search(
                 [one.picture for one in together], preset, alternatives, num_beams, allowed
             )
-            readings.update(zip(batch, _readings(together, found, symbols), strict=True))
+            made = _readings(together, found, self.texts(found), self.stride if symbols else None)
+            readings.update(zip(batch, made, strict=True))
         return [readings[i] for i in range(len(placed))]
 
     def read_each(
@@ -409,16 +401,15 @@ class Recognizer(BaseRecognizer):
         alternatives: int,
         num_beams: int | None,
         alphabet: frozenset[str] | None = None,
-    ) -> Found:
+    ) -> Decoded:
         """See `BaseRecognizer`."""
-        from inktex.modeling.densenet_inktex import STRIDE
         from inktex.modeling.generation_inktex import generate_with_details
 
         allowed = None
         if alphabet is not None:
             size = self.model.config.decoder.vocab_size
             allowed = self.processor.allowed_tokens(alphabet, size)
-        found = generate_with_details(
+        return generate_with_details(
             self.model,
             self.image_processor.stack(drawn, return_tensors="pt"),
             preset,
@@ -428,13 +419,10 @@ class Recognizer(BaseRecognizer):
             allowed_tokens=allowed,
             **({} if num_beams is None else {"num_beams": num_beams}),
         )
-        return Found(
-            self.processor.batch_decode(found.sequences, skip_special_tokens=True),
-            found.probabilities.tolist(),
-            found.token_probabilities.tolist(),
-            None if found.attention is None else found.attention.cpu().numpy(),
-            STRIDE,
-        )
+
+    def texts(self, decoded: Decoded) -> list[str]:
+        """See `BaseRecognizer`."""
+        return self.processor.batch_decode(decoded.sequences, skip_special_tokens=True)
 
     def fingerprint(self) -> str:
         """See `BaseRecognizer`."""
@@ -466,24 +454,30 @@ def check_counts(alternatives: int, num_beams: int | None) -> None:
             raise ValueError(f"{name} is a whole number from {least} up, not {value!r}.")
 
 
-def _readings(placed: Sequence[PlacedPicture], found: Found, symbols: bool) -> Iterator[Reading]:
-    """The readings of the pictures of a batch."""
+def _readings(
+    placed: Sequence[PlacedPicture], found: Decoded, texts: list[str], stride: int | None
+) -> Iterator[Reading]:
+    """The readings of the pictures of a batch, with symbols if a stride is given."""
     from inktex.tokenizer.compact_inktex import compact
 
-    texts = found.texts
     count = len(texts) // len(placed)
+    scores = np.exp(found.log_probabilities).tolist()
+    assert found.token_log_probabilities is not None
+    token_scores = np.exp(found.token_log_probabilities).tolist()
     for number, one in enumerate(placed):
         # A search that ends early fills up with what it has found already.
         first = {texts[i]: i for i in reversed(range(number * count, (number + 1) * count))}
         best, *others = (
             Alternative(
-                compact(texts[i].split()),
-                texts[i],
-                found.scores[i],
-                tuple(found.token_scores[i][: len(texts[i].split())]),
-                _symbols(one, texts[i].split(), found, i) if symbols else (),
+                compact(tokens),
+                " ".join(tokens),
+                scores[i],
+                tuple(token_scores[i][: len(tokens)]),
+                _symbols(one, tokens, token_scores[i], found.attention, i, stride)
+                if stride is not None
+                else (),
             )
-            for i in sorted(first.values())
+            for i, tokens in ((i, texts[i].split()) for i in sorted(first.values()))
         )
         yield Reading(
             best.latex,
@@ -497,20 +491,24 @@ def _readings(placed: Sequence[PlacedPicture], found: Found, symbols: bool) -> I
 
 
 def _symbols(
-    placed: PlacedPicture, tokens: list[str], found: Found, number: int
+    placed: PlacedPicture,
+    tokens: list[str],
+    scores: list[float],
+    attention: NDArray[np.float32] | None,
+    number: int,
+    stride: int,
 ) -> tuple[ReadSymbol, ...]:
     """The symbols of sequence `number`."""
-    from inktex.modeling.boxes_inktex import inked, symbol_boxes
     from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
+
+    from .symbol_boxes import inked, symbol_boxes
 
     indices = [i for i, has_ink in enumerate(inked(tokens, STRUCTURAL_TOKENS)) if has_ink]
     boxes: list[tuple[float, float, float, float] | None] = [None] * len(indices)
-    if found.attention is not None:
-        attention = found.attention[number, indices]
-        boxes = symbol_boxes(placed.picture, attention, found.stride)
-    scores = found.token_scores[number]
+    if attention is not None:
+        boxes = symbol_boxes(placed.picture, attention[number, indices], stride)
     return tuple(
-        ReadSymbol(i, tokens[i], float(scores[i]), None if box is None else _outside(placed, box))
+        ReadSymbol(i, tokens[i], scores[i], None if box is None else _outside(placed, box))
         for i, box in zip(indices, boxes, strict=True)
     )
 
@@ -599,27 +597,96 @@ def strokes_to_ink(strokes: Sequence[Any]) -> Ink:
     return Ink(filled)
 
 
-def pretrained_path() -> Path:
-    """Folder of the checkpoint that the package ships: weights, configuration, processor, scores.
-
-    Raises:
-        FileNotFoundError: if this installation has none (a checkout without weights).
-    """
-    folder = Path(__file__).parent / "pretrained"
-    if not (folder / "config.json").is_file():
-        raise FileNotFoundError(
-            f"This installation of inktex has no checkpoint in {folder}. Install a released "
-            "package, or name a model: inktex.load('FOLDER_OR_REPOSITORY')."
-        )
-    return folder
-
-
 def shipped_thinner() -> Thinner | None:
     """What the package's image processor knows of wide pens; None for a checkout without it."""
     from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner
 
     path = Path(__file__).parent / "pretrained" / THINNER_FILE
     return Thinner.load(path) if path.is_file() else None
+
+
+class OnnxRecognizer(BaseRecognizer):
+    """Reads handwritten mathematics with ONNX Runtime, greedily.
+
+    Args:
+        export: what to read with.
+        threads: of the encoder; None for ONNX Runtime's choice.
+    """
+
+    def __init__(self, export: Export, threads: int | None = None) -> None:
+        from .onnx.engine import ImageProcessor, OnnxModel
+        from .onnx.files import read_words
+
+        self.export, self.settings = export, export.settings
+        self.stride = export.settings.stride
+        self.image_processor = ImageProcessor(export.settings.image_processor, export.thinner)
+        self.model = OnnxModel(export, threads)
+        self.words = read_words(export.tokenizer)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path | None = None, precision: str = "fp32", threads: int | None = None
+    ) -> OnnxRecognizer:
+        """Load a model.
+
+        Args:
+            name: folder of a model of the shipped one's architecture, or whose export is in the
+                cache; or of an export. None for the model that the package ships.
+            precision: `fp32` or `int8`; the latter has to be exported.
+            threads: of the encoder; None for ONNX Runtime's choice.
+
+        Raises:
+            FileNotFoundError: if the model has another architecture and was not exported.
+            ValueError: if the export is of another precision or format, or a file is damaged.
+            ImportError: if ONNX Runtime is not installed.
+        """
+        from .onnx.files import find_export
+
+        folder = pretrained_path() if name is None else Path(name)
+        return cls(find_export(folder, precision), threads)
+
+    def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
+        """See `BaseRecognizer`."""
+        if not is_greedy(preset, alternatives, num_beams):
+            raise ValueError(
+                "The ONNX engine reads greedily: preset fast, without alternatives and beams. "
+                "Take the engine torch (pip install inktex) for the others."
+            )
+
+    def search(
+        self,
+        drawn: Sequence[NDArray[np.uint8]],
+        preset: str,
+        alternatives: int,
+        num_beams: int | None,
+        alphabet: frozenset[str] | None = None,
+    ) -> Decoded:
+        """See `BaseRecognizer`."""
+        from inktex.modeling.alphabets_inktex import allowed_tokens
+        from inktex.modeling.placing_inktex import stack_pictures
+
+        pixels, mask = stack_pictures(drawn, self.settings.multiple)
+        allowed = None
+        if alphabet is not None:
+            words = [self.words.get(number, "") for number in range(self.settings.vocabulary)]
+            allowed = np.array(allowed_tokens(alphabet, words))
+            allowed[self.settings.end] = True
+        return self.model.decode(pixels, mask, MAX_TOKENS + 1, allowed)
+
+    def texts(self, decoded: Decoded) -> list[str]:
+        """See `BaseRecognizer`."""
+        return [
+            " ".join(self.words[number] for number in row if number in self.words)
+            for row in decoded.tokens(self.settings.end)
+        ]
+
+    def fingerprint(self) -> str:
+        """See `BaseRecognizer`."""
+        settings = json.dumps(asdict(self.settings), sort_keys=True)
+        digest = hashlib.sha256(settings.encode())
+        for path in self.export.files:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
 
 
 class AutoRecognizer(BaseRecognizer):
@@ -667,11 +734,15 @@ class AutoRecognizer(BaseRecognizer):
         alternatives: int,
         num_beams: int | None,
         alphabet: frozenset[str] | None = None,
-    ) -> Found:
+    ) -> Decoded:
         """See `BaseRecognizer`."""
         is_quick = is_greedy(preset, alternatives, num_beams)
         reader = self._reader() if is_quick else self._whole()
         return reader.search(drawn, preset, alternatives, num_beams, alphabet)
+
+    def texts(self, decoded: Decoded) -> list[str]:
+        """See `BaseRecognizer`."""
+        return self._reader().texts(decoded)
 
     def fingerprint(self) -> str:
         """See `BaseRecognizer`."""
@@ -766,8 +837,6 @@ def _load(
         raise ValueError(f"There is no engine {engine!r}; there are {known}.")
     if engine == "torch":
         return Recognizer.from_pretrained(name, device, **kwargs)
-    from .onnx.engine import OnnxRecognizer
-
     unknown = sorted(kwargs.keys() - {"threads"})
     if unknown:
         raise ValueError(

@@ -220,7 +220,7 @@ def measure_growth(model: Path | None, picture: Image.Image, repeats: int) -> di
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from inktex.modeling.greedy_inktex import greedy_search
+    from inktex.modeling.generation_inktex import decode
     from inktex.recognizer import Recognizer
 
     recognizer = Recognizer.from_pretrained(model)
@@ -236,13 +236,13 @@ def measure_growth(model: Path | None, picture: Image.Image, repeats: int) -> di
         inputs = recognizer.image_processor(picture, return_tensors="pt")
         memory = network.encoder(**inputs)
         for length in LENGTHS:
-            seconds = _time(repeats, greedy_search, network, memory, length + 1).cpu
+            seconds = _time(repeats, decode, network, [memory], length + 1).cpu
             lengths.append([length, seconds])
         counts = []
         for action in (
             lambda: network.encoder(**inputs),
-            lambda: greedy_search(network, memory, 3),
-            lambda: greedy_search(network, memory, 2),
+            lambda: decode(network, [memory], 3),
+            lambda: decode(network, [memory], 2),
         ):
             with FlopCounterMode(display=False) as counter:
                 action()

@@ -71,7 +71,7 @@ class Inktex(System):
             return {}
         import torch
 
-        from inktex.modeling.greedy_inktex import greedy_search
+        from inktex.modeling.generation_inktex import decode
         from inktex.recognizer import MAX_TOKENS
 
         model, processor = self.recognizer.model, self.recognizer.image_processor
@@ -81,7 +81,7 @@ class Inktex(System):
         return {
             "prepare": lambda: processor(picture, return_tensors="pt"),
             "encode": torch.no_grad()(lambda: model.encoder(**inputs)),
-            "decode": lambda: greedy_search(model, memory, MAX_TOKENS + 1),
+            "decode": lambda: decode(model, [memory], MAX_TOKENS + 1),
             "all": lambda: self.read(picture, 0),
         }
 

@@ -1,32 +1,30 @@
-"""The recogniser that runs exported models: torch and transformers are not imported."""
+"""Exported models in ONNX Runtime: torch and transformers are not imported."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.modeling.alphabets_inktex import allowed_tokens
+from inktex.modeling.feedback_inktex import FeedbackState
+from inktex.modeling.grammar_inktex import Grammar
 from inktex.modeling.placing_inktex import PlacedPicture, place_picture
-from inktex.modeling.placing_inktex import stack_pictures as stack
+from inktex.modeling.search_inktex import Choose, Decoded, SearchTask, search
 from inktex.modeling.thinning_inktex import Thinner
-from inktex.recognizer import MAX_TOKENS, BaseRecognizer, Found, is_greedy, pretrained_path
 
-from .files import Export, find_export, read_words
-from .search import Graphs
+from .files import Export, read_weights
 
-__all__ = ["ImageProcessor", "OnnxRecognizer"]
+__all__ = ["ImageProcessor", "OnnxModel", "OnnxStep"]
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
 
 
 class ImageProcessor:
-    """What `InktexImageProcessor` does to a picture, by its settings.
+    """`InktexImageProcessor` without transformers.
 
     Args:
         settings: of the `InktexImageProcessor`, which become attributes here as there.
@@ -42,83 +40,159 @@ class ImageProcessor:
         return place_picture(picture, cast(Any, self), self.thinner)
 
 
-class OnnxRecognizer(BaseRecognizer):
-    """Reads handwritten mathematics with ONNX Runtime, greedily.
+class OnnxModel:
+    """Encoder and decoder step of an exported model, in sessions of ONNX Runtime.
 
     Args:
-        export: what to read with.
-        threads: of the encoder; None for ONNX Runtime's choice.
+        export: the model.
+        threads: of the encoder; None for ONNX Runtime's choice. The decoder has one, since a step
+            is too short for several.
+
+    Raises:
+        ImportError: if onnxruntime is not installed.
+        ValueError: if the weights do not fit the graphs.
     """
 
     def __init__(self, export: Export, threads: int | None = None) -> None:
-        self.export, self.settings = export, export.settings
-        self.image_processor = ImageProcessor(export.settings.image_processor, export.thinner)
-        self.graphs = Graphs(export, threads)
-        self.words = read_words(export.tokenizer)
+        settings = self.settings = export.settings
+        runtime = _runtime()
+        weights = {} if export.weights is None else read_weights(export.weights)
+        self.encoder, self.decoder = (
+            _session(runtime, path, count, _fitting(weights, shapes, export.weights))
+            for path, count, shapes in zip(
+                (export.encoder, export.decoder), (threads, 1), export.shapes, strict=True
+            )
+        )
+        self.memory_names = [one.name for one in self.encoder.get_outputs()]
+        self.output_names = [one.name for one in self.decoder.get_outputs()]
+        self.input_names = {one.name for one in self.decoder.get_inputs()}
+        self.inkless = np.zeros((settings.vocabulary, 1), dtype=np.bool_)
+        self.inkless[settings.inkless] = True
+        self.grammar = None
+        if settings.grammar is not None:
+            self.grammar = Grammar(settings.vocabulary, settings.grammar)
 
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str | Path | None = None,
-        precision: str = "fp32",
-        threads: int | None = None,
-    ) -> OnnxRecognizer:
-        """Load a model.
+    def decode(
+        self,
+        pixels: Floats,
+        mask: Floats,
+        longest: int,
+        allowed: NDArray[np.bool_] | None = None,
+        choose: Choose | None = None,
+    ) -> Decoded:
+        """Greedy search; the attention is laid out in rows and columns.
 
         Args:
-            name: folder of a model of the shipped one's architecture, or whose export is in the
-                cache; or of an export. None for the model that the package ships.
-            precision: `fp32` or `int8`; the latter has to be exported.
-            threads: of the encoder; None for ONNX Runtime's choice.
-
-        Raises:
-            FileNotFoundError: if the model has another architecture and was not exported.
-            ValueError: if the export is of another precision or format, or a file is damaged.
-            ImportError: if ONNX Runtime is not installed.
+            pixels: `(batch, 1, height, width)`, ink 1 on paper 0.
+            mask: `(batch, height, width)`, 0 for padding.
+            longest: tokens of a sequence at most, start and end included.
+            allowed: `(vocabulary,)`, tokens that may be generated; None for all.
+            choose: chooses the tokens; see `search`.
         """
-        return cls(
-            find_export(pretrained_path() if name is None else Path(name), precision), threads
+        settings, grammar = self.settings, self.grammar if choose is None else None
+        # The end takes the place of padding, of which the settings know nothing.
+        task = SearchTask(
+            settings.start, settings.end, settings.end, longest, grammar, settings.temperature
         )
+        found = search([OnnxStep(self, pixels, mask, allowed)], task, len(pixels), choose=choose)
+        if found.attention is None:
+            return found
+        grid = (side // settings.stride for side in pixels.shape[2:])
+        return replace(found, attention=found.attention.reshape(*found.attention.shape[:2], *grid))
 
-    def check(self, preset: str, alternatives: int = 0, num_beams: int | None = None) -> None:
-        """See `BaseRecognizer`."""
-        if not is_greedy(preset, alternatives, num_beams):
-            raise ValueError(
-                "The ONNX engine reads greedily: preset fast, without alternatives and beams. "
-                "Take the engine torch (pip install inktex) for the others."
-            )
 
-    def search(
-        self,
-        drawn: Sequence[NDArray[np.uint8]],
-        preset: str,
-        alternatives: int,
-        num_beams: int | None,
-        alphabet: frozenset[str] | None = None,
-    ) -> Found:
-        """See `BaseRecognizer`."""
-        pixels, mask = stack(drawn, self.settings.multiple)
-        allowed = None
-        if alphabet is not None:
-            words = [self.words.get(number, "") for number in range(self.settings.vocabulary)]
-            allowed = np.array(allowed_tokens(alphabet, words))
-            allowed[self.settings.end] = True
-        found = self.graphs.read(pixels, mask, MAX_TOKENS + 1, allowed=allowed)
-        return Found(
-            [self._text(sequence) for sequence in found.sequences],
-            [math.exp(sum(row)) for row in found.log_probabilities],
-            [[math.exp(one) for one in row] for row in found.log_probabilities],
-            found.attention,
-            self.settings.stride,
+class OnnxStep:
+    """A step of an exported decoder, with its cache and feedback; see `search_inktex.Step`.
+
+    Args:
+        model: the exported model.
+        pixels, mask, allowed: see `OnnxModel.decode`.
+    """
+
+    def __init__(
+        self, model: OnnxModel, pixels: Floats, mask: Floats, allowed: NDArray[np.bool_] | None
+    ) -> None:
+        settings, batch = model.settings, len(pixels)
+        self.model, self.allowed = model, allowed
+        rows, columns = (side // settings.stride for side in pixels.shape[2:])
+        # Plain arrays: ONNX Runtime does not copy them, its own values take longer.
+        memory = model.encoder.run(model.memory_names, {"pixel_values": pixels, "pixel_mask": mask})
+        self.pasts = [f"past_{number}" for number in range(settings.layers)]
+        nothing = np.zeros((batch, settings.heads, 0, 2 * settings.head_size), dtype=np.float32)
+        fed = dict(zip(model.memory_names, memory, strict=True)) | dict.fromkeys(
+            self.pasts, nothing
         )
+        self.fed = {name: value for name, value in fed.items() if name in model.input_names}
+        self.position = 0
+        self.attention: Floats | None = None
+        unread = np.zeros((batch, rows * columns), dtype=np.float32)
+        self.feedback = FeedbackState(unread, columns, model.inkless)
 
-    def _text(self, sequence: Sequence[int]) -> str:
-        return " ".join(self.words[number] for number in sequence if number in self.words)
+    def __call__(self, tokens: Ids) -> tuple[Floats, Floats | None]:
+        """See `search_inktex.Step`."""
+        if self.attention is not None:
+            self.feedback.update(tokens, self.attention)
+        now = {
+            "tokens": tokens,
+            "position": np.array([self.position]),
+            "locations": self.feedback.locations,
+            "covered": self.feedback.covered,
+        }
+        self.fed |= {name: one for name, one in now.items() if name in self.model.input_names}
+        outputs = self.model.decoder.run(self.model.output_names, self.fed)
+        logits: Floats = outputs[0]
+        if self.allowed is not None:
+            logits = np.where(self.allowed, logits, np.float32(-np.inf))
+        layers = len(self.pasts)
+        self.fed |= zip(self.pasts, outputs[1 : 1 + layers], strict=True)
+        self.attention = outputs[1 + layers] if len(outputs) > 1 + layers else None
+        self.position += 1
+        return logits, self.attention
 
-    def fingerprint(self) -> str:
-        """See `BaseRecognizer`."""
-        settings = json.dumps(asdict(self.settings), sort_keys=True)
-        digest = hashlib.sha256(settings.encode())
-        for path in self.export.files:
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+    def reorder(self, sequences: Ids) -> None:
+        """See `search_inktex.Step`; each picture has one sequence here."""
+        batched = self.fed.keys() - {"tokens", "position", "locations", "covered"}
+        self.fed |= {name: self.fed[name][sequences] for name in batched}
+        if self.attention is not None:
+            self.attention = self.attention[sequences]
+        self.feedback.reorder(sequences)
+
+
+def _fitting(
+    weights: dict[str, Floats], shapes: dict[str, list[int]], path: Path | None
+) -> dict[str, Floats]:
+    """The weights of a graph.
+
+    Raises:
+        ValueError: if one is missing or has another shape.
+    """
+    for name, shape in shapes.items():
+        found = weights.get(name)
+        if found is None or list(found.shape) != shape:
+            other = "is not in it" if found is None else f"is {list(found.shape)} there"
+            raise ValueError(f"{path} does not fit its configuration: {name} {other}, not {shape}.")
+    return {name: weights[name] for name in shapes}
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError("The ONNX engine needs onnxruntime: pip install onnxruntime.") from error
+    return onnxruntime
+
+
+def _session(runtime: Any, path: Path, threads: int | None, weights: dict[str, Floats]) -> Any:
+    """A session of a graph; what its weights determine is computed here."""
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    # Memory is planned for each combination of shapes, and these differ at every run.
+    options.enable_mem_pattern = False
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    # Waiting threads would keep cores busy that other processes need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if weights:
+        values = [runtime.OrtValue.ortvalue_from_numpy(one) for one in weights.values()]
+        options.add_external_initializers(list(weights), values)
+    return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from inktex.extras import require
 from inktex.files import new_folder
 from inktex.modeling.thinning_inktex import THINNER_FILE
-from inktex.recognizer import Recognizer, pretrained_path
+from inktex.shipped import pretrained_path
 
 from .files import (
     DECODER,
@@ -47,6 +47,8 @@ from .files import (
 
 if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
+    from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+    from inktex.modeling.search_inktex import Choose
 
 __all__ = ["export", "largest_difference", "main", "update_shipped"]
 
@@ -75,28 +77,28 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
     """
     _check_installed()
     from inktex.modeling.encoder_inktex import STRIDE
+    from inktex.modeling.image_processing_inktex import InktexImageProcessor
 
     from .graphs import fill_graph, write_graphs
     from .quantize import quantize_encoder, quantize_products
 
     identity = checksum(model)
-    recognizer = Recognizer.from_pretrained(model)
+    network = _load(model)
     folders = {
         one: exported_folder(model, one) if output is None else output / one for one in PRECISIONS
     }
-    multiple = recognizer.model.encoder.backbone.stride
+    multiple = network.encoder.backbone.stride
     weights = read_weights(model / WEIGHTS)
     with tempfile.TemporaryDirectory() as temporary:
         encoder, decoder = Path(temporary) / ENCODER, Path(temporary) / DECODER
-        write_graphs(recognizer.model, encoder, decoder)
+        write_graphs(network, encoder, decoder)
         for graph in (encoder, decoder):
             fill_graph(graph, weights, graph)
         for precision, folder in folders.items():
             with new_folder(folder) as partial:
                 if precision == "int8":
-                    quantize_encoder(
-                        encoder, partial / ENCODER, own_pictures(recognizer.image_processor)
-                    )
+                    processor = InktexImageProcessor.from_pretrained(str(model))
+                    quantize_encoder(encoder, partial / ENCODER, own_pictures(processor))
                     quantize_products(decoder, partial / DECODER)
                 else:
                     shutil.copyfile(encoder, partial / ENCODER)
@@ -131,7 +133,20 @@ def update_shipped(model: Path, folder: Path = SHIPPED) -> None:
     _check_installed()
     from .graphs import write_shipped
 
-    write_shipped(Recognizer.from_pretrained(model).model, folder)
+    write_shipped(_load(model), folder)
+
+
+def _load(model: Path) -> InktexForConditionalGeneration:
+    """A model in float32 and evaluation mode."""
+    import torch
+
+    from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+
+    # Pickled weights could run code.
+    found: InktexForConditionalGeneration = InktexForConditionalGeneration.from_pretrained(
+        str(model), dtype=torch.float32, use_safetensors=True
+    )
+    return found.eval()
 
 
 def _check_installed() -> None:
@@ -163,13 +178,13 @@ def largest_difference(model: Path, folder: Path, precision: str) -> float:
     """
     import torch
 
-    from inktex.modeling.greedy_inktex import greedy_search
+    from inktex.modeling.generation_inktex import decode
 
-    from .search import Graphs
+    from .engine import OnnxModel
 
-    network = Recognizer.from_pretrained(model).model
-    graphs = Graphs(find_export(folder, precision), threads=1)
-    settings = graphs.settings
+    network = _load(model)
+    exported = OnnxModel(find_export(folder, precision), threads=1)
+    settings = exported.settings
     rng = np.random.default_rng(0)
     largest = 0.0
     for height, width in _CHECKED:
@@ -180,12 +195,18 @@ def largest_difference(model: Path, folder: Path, precision: str) -> float:
         pixels *= mask[:, None]
         with torch.no_grad():
             memory = network.encoder(torch.from_numpy(pixels), torch.from_numpy(mask))
-        expected = greedy_search(network, memory, _STEPS + 1)
-        found = graphs.read(pixels, mask, _STEPS + 1, expected.sequences[:, 1:].numpy())
-        for row, ours in enumerate(found.log_probabilities):
-            theirs = expected.log_probabilities[row, : len(ours)].numpy()
-            largest = max(largest, float(np.abs(np.array(ours) - theirs).max()))
+        expected = decode(network, [memory], _STEPS + 1)
+        found = exported.decode(pixels, mask, _STEPS + 1, choose=_given(expected.sequences[:, 1:]))
+        theirs, ours = expected.token_log_probabilities, found.token_log_probabilities
+        assert theirs is not None
+        assert ours is not None
+        largest = max(largest, float(np.abs(ours - theirs).max()))
     return largest
+
+
+def _given(tokens: NDArray[np.int64]) -> Choose:
+    """Chooses `(sequences, positions)` tokens that are given."""
+    return lambda position, _: tokens[:, position]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.modeling.grammar_inktex import INKLESS
+from inktex.modeling.feedback_inktex import inkless_tokens
 from inktex.modeling.thinning_inktex import THINNER_FILE
 
 __all__ = [
@@ -150,7 +150,7 @@ def make_settings(
             head_size=decoder["hidden_size"] // decoder["num_attention_heads"],
             temperature=decoder.get("token_temperature", decoder.get("temperature", 1.0)),
             grammar=grammar,
-            inkless=[int(grammar[mark]) for mark in INKLESS if mark in grammar] if grammar else [],
+            inkless=inkless_tokens(grammar),
             vocabulary=decoder["vocab_size"],
             stride=stride,
             multiple=math.lcm(pictures["pad_multiple"], multiple),

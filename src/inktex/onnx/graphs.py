@@ -18,9 +18,10 @@ from torch.export import Dim
 
 from inktex.files import new_folder, write_text
 from inktex.modeling.decoder_inktex import InktexDecoder
-from inktex.modeling.encoder_inktex import STRIDE, cells_with_picture, sinusoids
+from inktex.modeling.encoder_inktex import STRIDE, cells_with_picture
+from inktex.modeling.layers_inktex import sinusoids
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.step_inktex import StepWeights, decode_step, memory_keys, paper_bias
+from inktex.modeling.step_inktex import StepWeights, decode_step, memory_keys, padding_bias
 
 from .files import DECODER, ENCODER, FORMAT, GRAPHS, WEIGHTS, architecture
 
@@ -55,7 +56,7 @@ class EncoderGraph(nn.Module):
         memory = self.encoder.memory(self.encoder.backbone(pixel_values, mask))
         cells = cells_with_picture(mask)
         keys, values = memory_keys(self.decoder, memory)
-        return *keys, *values, paper_bias(cells, memory.dtype)
+        return *keys, *values, padding_bias(cells, memory.dtype)
 
 
 class DecoderGraph(nn.Module):
@@ -103,7 +104,7 @@ class DecoderGraph(nn.Module):
             covered=covered,
         )
         found = output.logits, *output.past
-        return found if output.look is None else (*found, output.look)
+        return found if output.attention is None else (*found, output.attention)
 
 
 def layer_names(kind: str, layers: int) -> list[str]:
@@ -175,8 +176,8 @@ def write_graphs(model: InktexForConditionalGeneration, encoder: Path, decoder: 
                 *memory,
                 "covered",
             ],
-            output_names=["logits", *layer_names("past_and_token", layers), "look"][
-                : None if model_looks(model) else -1
+            output_names=["logits", *layer_names("past_and_token", layers), "attention"][
+                : None if has_guided_heads(model) else -1
             ],
             dynamic_shapes=(
                 {0: batch},
@@ -224,7 +225,7 @@ def write_shipped(model: InktexForConditionalGeneration, folder: Path) -> None:
         write_text(partial / GRAPHS, json.dumps(about, indent=1, sort_keys=True) + "\n")
 
 
-def model_looks(model: InktexForConditionalGeneration) -> bool:
+def has_guided_heads(model: InktexForConditionalGeneration) -> bool:
     """Whether the model has guided heads."""
     return bool(model.config.decoder.guided_layers and model.config.decoder.guided_heads)
 

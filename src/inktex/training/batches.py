@@ -16,7 +16,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from inktex.examples import NONE, AnyExample, Example, PictureExample, cut
-from inktex.modeling.densenet_inktex import STRIDE
+from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.placing_inktex import place_picture
 from inktex.modeling.strokes_inktex import STROKE_RANGE, centre_lines

@@ -21,7 +21,7 @@ from inktex.alphabet import read_alphabet
 from inktex.examples import AnyExample
 from inktex.files import new_file, new_folder, write_text
 from inktex.modeling.configuration_inktex import InktexConfig
-from inktex.modeling.decoder_inktex import InktexDecoder, centres
+from inktex.modeling.decoder_inktex import InktexDecoder
 from inktex.modeling.generation_inktex import sequence_logits
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
@@ -448,10 +448,10 @@ def take_step(
 def _find_places(
     model: InktexForConditionalGeneration, batch: dict[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """Where the tokens of pictures stand, whose ink nobody recorded: where the model looks.
+    """Feedback for examples that are pictures without recorded ink, from the model's attention.
 
-    When it reads, the decoder is told what its guided heads find; told nothing in training, it
-    would forget to listen. A batch of ink alone is left to the model, which the ink tells.
+    Without feedback in training the decoder would learn to ignore it. A batch of ink alone is left
+    to the model, which computes its feedback from the ink.
     """
     inputs = batch["decoder_input_ids"]
     is_picture = (batch["symbol_labels"] == IGNORE).all(dim=1)
@@ -467,13 +467,12 @@ def _find_places(
     if attention is None:
         return {}
     decoder: Any = model.decoder
-    looked = decoder.told(inputs, centres(attention.square(), columns))
-    told = model._told_locations(batch["guide"], columns)
+    locations, covered = decoder.feedback(inputs, attention, columns)
+    by_ink = model.guided_locations(batch["guide"], columns)
     both = is_picture.repeat_interleave(len(inputs) // len(is_picture))[:, None, None]
-    found = {"locations": torch.where(both, looked, told)}
-    covered = decoder.told_coverage(inputs, attention)
+    found = {"locations": torch.where(both, locations, by_ink)}
     if covered is not None:
-        found["covered"] = torch.where(both, covered, model._told_coverage(batch["guide"]))
+        found["covered"] = torch.where(both, covered, model.guided_coverage(batch["guide"]))
     return found
 
 

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from inktex.examples import AnyExample, Example
 from inktex.files import write_text
-from inktex.modeling.densenet_inktex import STRIDE
+from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.strokes_inktex import centre_lines, squares_within
 from inktex.modeling.thinning_inktex import Thinner
 from inktex.render import PEN_WIDTH, dilate, draw

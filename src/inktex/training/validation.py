@@ -7,7 +7,7 @@ import torch
 
 from inktex.evaluation.scores import Scores, compute_scores
 from inktex.examples import AnyExample
-from inktex.modeling.greedy_inktex import greedy_search
+from inktex.modeling.generation_inktex import decode
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.recognizer import MAX_TOKENS
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
@@ -38,7 +38,7 @@ def read_examples(
         memory = model.get_encoder()(
             batch["pixel_values"].to(model.device), batch["pixel_mask"].to(model.device)
         )
-        ids = greedy_search(model, memory, MAX_TOKENS).sequences
+        ids = decode(model, [memory], MAX_TOKENS).sequences
         for (index, *_), row in zip(plan.members, ids.tolist(), strict=True):
             tokens = [VOCABULARY[number] for number in row]
             readings[index] = [token for token in tokens if token not in SPECIAL_TOKENS]

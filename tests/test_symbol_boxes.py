@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from inktex.evaluation.boxes import box_overlap, ink_boxes, symbol_overlaps
-from inktex.modeling.boxes_inktex import inked, symbol_boxes
 from inktex.recognizer import Reading, ReadSymbol
 from inktex.render import render
+from inktex.symbol_boxes import inked, symbol_boxes
 from inktex.synthesis.drawing import draw_expression
 from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
 
