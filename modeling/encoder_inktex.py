@@ -70,7 +70,7 @@ class DenseLayer(GradientCheckpointingLayer):
         self.grow = ConvNorm(bottleneck or in_channels, growth, 3)
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """`(batch, in, h, w)` features and `(batch, 1, h, w)` mask to `(batch, in + growth, h, w)`."""
+        """`(batch, in, h, w)` and mask `(batch, 1, h, w)` to `(batch, in + growth, h, w)`."""
         narrow = features if self.reduce is None else self.reduce(features, mask)
         if self.reduce is not None and not self.grow.is_learning:
             # What follows is a masked 1x1 convolution, which sees one cell alone. The statistics of

@@ -47,7 +47,10 @@ def check_preset(name: str) -> None:
 
 
 def generate_with_probabilities(
-    model: Any, inputs: dict[str, torch.Tensor], preset: str = "fast", **generate_kwargs: Any
+    model: Any,
+    inputs: dict[str, torch.Tensor],
+    preset: str | None = None,
+    **generate_kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Sequences and their probabilities; see `generate_with_details` for the arguments.
 
@@ -64,7 +67,7 @@ def generate_with_probabilities(
 def generate_with_details(
     model: Any,
     inputs: dict[str, torch.Tensor],
-    preset: str = "fast",
+    preset: str | None = None,
     allowed_tokens: torch.Tensor | None = None,
     **generate_kwargs: Any,
 ) -> Decoded:
@@ -79,7 +82,8 @@ def generate_with_details(
         preset: `fast` is greedy; `accurate` is a beam search over views of the picture at several
             sizes. Where it is not certain of its result there is a second search from right to
             left (Zhao et al. 2021 train both directions), and all views rescore the candidates in
-            both directions (Liu et al. 2016).
+            both directions (Liu et al. 2016). None for that of the model's `generation_config`, or
+            `fast` where it names none.
         allowed_tokens: `(vocabulary,)` bool, true for the tokens that may be generated; None for
             all. The structure of formulas has to be among them. Probabilities are those among the
             allowed tokens.
@@ -94,6 +98,7 @@ def generate_with_details(
     Raises:
         ValueError: if there is no such preset, or arguments do not go together.
     """
+    preset = preset or getattr(model.generation_config, "preset", None) or "fast"
     check_preset(preset)
     kwargs = _with_length(model, {**PRESETS[preset], **generate_kwargs})
     bidirectional, scales = bool(kwargs.pop("bidirectional", False)), kwargs.pop("scales", ())
@@ -401,7 +406,7 @@ def _rescore(
     ]
     scores = torch.stack(every).mean(dim=0).view(len(candidates), count)
     if len(every) > 1:  # a mean over views is more often right than it is likely
-        scores = scores / model.config.decoder.judges_temperature
+        scores = scores / model.config.decoder.rescoring_temperature
     ranked = scores.clone()
     for picture, row in enumerate(candidates):
         ranked[picture, len(row) :] = -torch.inf  # repetitions come last

@@ -308,6 +308,8 @@ class InktexForConditionalGeneration(InktexModel, GenerationMixin):
         self.grammar = None if rules is None else Grammar(config.decoder.vocab_size, rules)
         # Left unset, transformers ends every sequence after 20 tokens.
         self.generation_config.max_length = config.decoder.max_position_embeddings
+        # Else transformers drops fields of its own accord when it loads, `preset` among them.
+        self.generation_config._from_model_config = False
         self.post_init()
 
     @classmethod

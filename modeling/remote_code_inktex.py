@@ -23,7 +23,7 @@ CUSTOM_PIPELINES = {
     }
     for task in ("image-to-text", "image-text-to-text")
 }
-"""`pipeline()` looks here before its own tasks. Of these image-to-text is gone since transformers 5,
+"""`pipeline()` looks here before its own tasks. Of these image-to-text went with transformers 5,
 and image-text-to-text, which has taken its place, requires a prompt."""
 
 ENTRY_MODULES = (

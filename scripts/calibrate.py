@@ -74,14 +74,15 @@ def main(arguments: list[str] | None = None) -> int:
 
     temperature = fit("fast, temperature", log_probabilities, correct)
     recognizer.model.config.decoder.token_temperature = temperature
-    recognizer.model.config.decoder.judges_temperature = 1.0
+    recognizer.model.config.decoder.rescoring_temperature = 1.0
     judged, correct = read_accurately(recognizer, new[:: options.varied or 1])
-    judges = fit("accurate, temperature of the judges", lambda value: judged / value, correct)
+    judges = fit("accurate, temperature of rescoring", lambda value: judged / value, correct)
     path = options.model / "config.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    content["decoder"].pop("temperature", None)  # its name in 0.1
+    for name in ("temperature", "judges_temperature"):  # in 0.1
+        content["decoder"].pop(name, None)
     content["decoder"]["token_temperature"] = round(temperature, 4)
-    content["decoder"]["judges_temperature"] = round(judges, 4)
+    content["decoder"]["rescoring_temperature"] = round(judges, 4)
     write_json(path, content)
     return 0
 

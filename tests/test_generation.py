@@ -275,6 +275,25 @@ def test_the_grammar_survives_saving(
     assert again.config.decoder.grammar == GRAMMAR
 
 
+def test_the_generation_config_may_name_a_preset(
+    pictures: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    model = small_model()
+    model.generation_config.preset = "accurate"
+    folder = tmp_path_factory.mktemp("preset")
+    model.save_pretrained(folder)
+    again = InktexForConditionalGeneration.from_pretrained(folder).eval()
+    found, expected = (
+        generate_with_probabilities(one, pictures, preset, max_new_tokens=8)
+        for one, preset in ((again, None), (model, "accurate"))
+    )
+    assert torch.equal(found[0], expected[0])
+    torch.testing.assert_close(found[1], expected[1])
+    again.generation_config.preset = "slow"
+    with pytest.raises(ValueError, match="fast and accurate"):
+        generate_with_probabilities(again, pictures)
+
+
 def test_both_directions_rescore_what_either_found(
     model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
 ) -> None:
@@ -356,9 +375,9 @@ def test_rescoring_has_a_temperature_of_its_own(
 ) -> None:
     kinds: tuple[dict[str, Any], ...] = ({"bidirectional": True}, {"num_beams": 2})
     for kind, factor in zip(kinds, (0.5, 1.0), strict=True):
-        monkeypatch.setattr(model.config.decoder, "judges_temperature", 1.0)
+        monkeypatch.setattr(model.config.decoder, "rescoring_temperature", 1.0)
         found, plain = generate_with_probabilities(model, pictures, max_new_tokens=12, **kind)
-        monkeypatch.setattr(model.config.decoder, "judges_temperature", 2.0)
+        monkeypatch.setattr(model.config.decoder, "rescoring_temperature", 2.0)
         again, scores = generate_with_probabilities(model, pictures, max_new_tokens=12, **kind)
         assert again.tolist() == found.tolist(), "what is read stays as it is"
         torch.testing.assert_close(scores, plain**factor)
