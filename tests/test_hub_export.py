@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.repository_inktex import code_files
+from inktex.modeling.remote_code_inktex import code_files
 from inktex.release.export import export
 from inktex.render import render
 

@@ -23,7 +23,7 @@ import inktex
 from hub_stub import READER, TOKEN, Hub, serve
 from inktex.dataset_cards import build_crohme_card, build_ink
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.repository_inktex import code_files
+from inktex.modeling.remote_code_inktex import code_files
 from inktex.recognizer import Recognizer
 from inktex.release import command
 from inktex.release.card import training_minutes

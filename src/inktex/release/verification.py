@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from ..modeling.repository_inktex import code_files
+from ..modeling.remote_code_inktex import code_files
 from ..recognizer import MAX_TOKENS
 from .repository import CARD, RECORD
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inktex.filling import fill
-from inktex.modeling.densenet_inktex import STRIDE
+from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.placing_inktex import place_picture
 from inktex.printed import PrintExample, as_given
