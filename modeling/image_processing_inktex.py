@@ -1,8 +1,8 @@
-"""Any picture of handwritten mathematics to the pixels that the model was trained on."""
+"""The image processor: pictures of handwritten mathematics to the model's pixels."""
 
-import inspect
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,40 +11,39 @@ from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.utils import cached_file
 
-from .pictures_inktex import NoFormulaError, picture_list
-from .placing_inktex import PlacedPicture, place_picture, stack_pictures
-from .strokes_inktex import STROKE_RANGE
-from .thinning_inktex import THINNER_FILE, Thinner, save_thinner
+from .image_loading_inktex import NoFormulaError, picture_list
+from .image_settings_inktex import SETTING_NAMES, ImageSettings
+from .normalization_inktex import NormalizedPicture, normalize, stack_pictures
+from .stroke_restoration_inktex import (
+    STROKE_RESTORATION_FILES,
+    StrokeRestoration,
+    save_stroke_restoration,
+)
 
-_FETCHED = (
+_SOURCE_OPTIONS = (
     *("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder"),
     "token",
 )
-"""What `from_pretrained` is told of where files are, and `cached_file`, too."""
+"""Arguments of `from_pretrained` that `cached_file` takes as well."""
+_RENAMED = {"thinner": "stroke_restoration", "place": "normalize_picture"}
+"""Names of 0.1, and what they are called now."""
 
 
 class InktexImageProcessor(BaseImageProcessor):
-    """Brings pictures to ink 1 on paper 0 in the normal form, and pads them to a batch.
+    """Brings pictures to ink 1 on paper 0, normalized, and pads them to a batch.
 
-    A picture drawn by the published protocol is merely reduced by `resolution`. Other pictures
-    are brought there first: a photo with shadows, light ink on dark paper, transparency, strokes
-    of another width, ink of another size.
+    A picture drawn by the published CROHME protocol is merely reduced by `resolution`. Others are
+    brought there first: photos with shadows, light ink on dark paper, transparency, strokes of
+    another width, ink of another size.
 
     Args:
-        resolution: pixels of the model's picture for each pixel of the published protocol.
-        symbol_height: mean height of the traces, in pixels of the protocol.
-        stroke_width: of the pen, in pixels of the protocol.
-        margin_before, margin_after: left of and above the ink, right of and below it, in pixels
-            of the protocol.
-        height_tolerance: factor by which the measured symbol height may be off before the size
-            is changed. Training varies it about as far.
-        stroke_range: narrowest and widest strokes, in pixels of the protocol, that are not drawn
-            anew. Training varies them about as far.
-        max_height, max_width: of the model's picture; what is larger is reduced, as in training.
-        pad_multiple: heights and widths of batches are multiples of this.
-        max_pixels: pictures with more are refused.
-        thinner: tells what wide pens filled; without one it stays filled. `from_pretrained` and
-            `save_pretrained` keep its weights in a file of their own.
+        stroke_restoration: restores what wide pens filled; without one it stays filled.
+            `from_pretrained` and `save_pretrained` keep its weights in a file of their own.
+        kwargs: fields of `ImageSettings`, which are attributes here as well; others are those of
+            every image processor of transformers.
+
+    Raises:
+        ValueError: if a setting is out of its range.
 
     Example:
         >>> processor = InktexImageProcessor()
@@ -53,42 +52,38 @@ class InktexImageProcessor(BaseImageProcessor):
     """
 
     model_input_names = ["pixel_values", "pixel_mask"]
+    settings: ImageSettings
+    stroke_restoration: StrokeRestoration | None
 
     def __init__(
-        self,
-        resolution: float = 0.55,
-        symbol_height: float = 28.0,
-        stroke_width: int = 3,
-        margin_before: int = 12,
-        margin_after: int = 11,
-        height_tolerance: float = 1.6,
-        stroke_range: Sequence[float] = STROKE_RANGE,
-        max_height: int = 256,
-        max_width: int = 1056,
-        pad_multiple: int = 16,
-        max_pixels: int = 100_000_000,
-        thinner: Thinner | None = None,
-        **kwargs: Any,
+        self, *, stroke_restoration: StrokeRestoration | None = None, **kwargs: Any
     ) -> None:
+        self.settings = ImageSettings(
+            **{name: kwargs.pop(name) for name in SETTING_NAMES if name in kwargs}
+        )
+        self.stroke_restoration = stroke_restoration
         super().__init__(**kwargs)
-        self.resolution = resolution
-        self.symbol_height = symbol_height
-        self.stroke_width = stroke_width
-        self.margin_before = margin_before
-        self.margin_after = margin_after
-        self.height_tolerance = height_tolerance
-        self.stroke_range = list(stroke_range)
-        self.max_height = max_height
-        self.max_width = max_width
-        self.pad_multiple = pad_multiple
-        self.max_pixels = max_pixels
-        self.thinner = thinner
+
+    def __getattr__(self, name: str) -> Any:
+        """A setting by its name."""
+        if name in SETTING_NAMES and "settings" in self.__dict__:
+            return getattr(self.settings, name)
+        if name in _RENAMED:
+            raise AttributeError(f"{name} is called {_RENAMED[name]} since inktex 0.2.")
+        raise AttributeError(f"{type(self).__name__} has no attribute {name}.")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in SETTING_NAMES:
+            name, value = "settings", replace(self.settings, **{name: value})
+        elif name in _RENAMED:
+            raise AttributeError(f"{name} is called {_RENAMED[name]} since inktex 0.2.")
+        super().__setattr__(name, value)
 
     @classmethod
     def from_pretrained(
         cls, pretrained_model_name_or_path: str | os.PathLike[str], *args: Any, **kwargs: Any
     ) -> Any:
-        """Load the settings, and the thinner if the folder or the repository has one.
+        """Loads the settings, and the stroke restoration where there is one.
 
         Args:
             pretrained_model_name_or_path: a folder, or the name of a repository on the Hub.
@@ -96,44 +91,46 @@ class InktexImageProcessor(BaseImageProcessor):
 
         Raises:
             OSError: if there is no such image processor.
-            ValueError: if the thinner's file is damaged.
+            ValueError: if the file of the stroke restoration is damaged.
         """
         name = str(pretrained_model_name_or_path)
-        told = {key: kwargs[key] for key in _FETCHED if kwargs.get(key) is not None}
+        source = {key: kwargs[key] for key in _SOURCE_OPTIONS if kwargs.get(key) is not None}
         found = super().from_pretrained(name, *args, **kwargs)
         processor = found[0] if isinstance(found, tuple) else found
-        if processor.thinner is None:
-            folder = os.path.dirname(name) if os.path.isfile(name) else name
-            path = cached_file(
-                folder, THINNER_FILE, _raise_exceptions_for_missing_entries=False, **told
-            )
-            processor.thinner = None if path is None else Thinner.load(path)
+        folder = os.path.dirname(name) if os.path.isfile(name) else name
+        for file in STROKE_RESTORATION_FILES:
+            if processor.stroke_restoration is None:
+                path = cached_file(
+                    folder, file, _raise_exceptions_for_missing_entries=False, **source
+                )
+                if path is not None:
+                    processor.stroke_restoration = StrokeRestoration.load(path)
         return found
 
     def save_pretrained(
         self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
     ) -> Any:
-        """Write the settings, and the thinner to a file of its own."""
+        """Writes the settings, and the stroke restoration to a file of its own."""
         os.makedirs(save_directory, exist_ok=True)
-        save_thinner(self.thinner, save_directory)
+        save_stroke_restoration(self.stroke_restoration, save_directory)
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings; weights are none."""
-        settings: dict[str, Any] = super().to_dict()
-        settings.pop("thinner", None)
-        return settings
+        """Returns what `save_pretrained` writes as JSON: the settings, without weights."""
+        content: dict[str, Any] = super().to_dict()
+        content.pop("stroke_restoration", None)
+        return content | content.pop("settings").to_dict()
 
     def preprocess(
         self, images: Any, return_tensors: str | None = None, **kwargs: Any
     ) -> BatchFeature:
-        """Pictures to a batch.
+        """Brings pictures to a batch.
 
         Args:
             images: a picture or a list of them, each a path, URL, bytes, PIL image of any mode,
                 array or tensor.
             return_tensors: "pt" for torch tensors, "np" or None for arrays.
-            kwargs: settings of the class, for these pictures alone.
+            kwargs: settings for these pictures alone.
 
         Returns:
             `pixel_values` `(batch, 1, height, width)` float32, ink 1 on paper 0, and `pixel_mask`
@@ -161,8 +158,8 @@ class InktexImageProcessor(BaseImageProcessor):
 
     def _with(self, settings: dict[str, Any]) -> "InktexImageProcessor":
         """This image processor with some other settings."""
-        known = [*inspect.signature(InktexImageProcessor.__init__).parameters][1:-1]
-        unknown = sorted(settings.keys() - set(known))
+        known = (*SETTING_NAMES, "stroke_restoration")
+        unknown = sorted(settings.keys() - {*known})
         if unknown:
             raise ValueError(
                 f"The image processor has no setting {', '.join(unknown)}. It has "
@@ -174,24 +171,24 @@ class InktexImageProcessor(BaseImageProcessor):
     def stack(
         self, drawn: Sequence[NDArray[np.uint8]], return_tensors: str | None = None
     ) -> BatchFeature:
-        """What `draw` gave for several pictures as one batch, as `preprocess` gives it."""
-        pixels, mask = stack_pictures(drawn, self.pad_multiple)
+        """Returns what `draw` returned for several pictures as one batch; see `preprocess`."""
+        pixels, mask = stack_pictures(drawn, self.settings.pad_multiple)
         return BatchFeature(
             {"pixel_values": pixels, "pixel_mask": mask}, tensor_type=return_tensors or "np"
         )
 
     def draw(self, picture: Any) -> NDArray[np.uint8]:
-        """The model's picture of one picture: `(height, width)` uint8, ink 255 on paper 0."""
-        return self.place(picture).picture
+        """Returns the model's picture of a picture: `(height, width)` uint8, ink 255 on paper 0."""
+        return self.normalize_picture(picture).picture
 
-    def place(self, picture: Any) -> PlacedPicture:
-        """The model's picture of one picture, and where it is in that picture.
+    def normalize_picture(self, picture: Any) -> NormalizedPicture:
+        """Returns the model's picture of a picture, where it is in that picture, and why.
 
         Raises:
             ValueError: if it cannot be read.
             NoFormulaError: if there is no ink in it, or none that could be a formula.
         """
-        return place_picture(picture, self, self.thinner)
+        return normalize(picture, self.settings, self.stroke_restoration)
 
 
-__all__ = ["InktexImageProcessor", "PlacedPicture"]
+__all__ = ["InktexImageProcessor", "NormalizedPicture"]

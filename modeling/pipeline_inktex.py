@@ -9,7 +9,7 @@ from transformers import Pipeline
 
 from .alphabets_inktex import ALPHABETS
 from .generation_inktex import generate_with_probabilities
-from .pictures_inktex import picture_list
+from .image_loading_inktex import picture_list
 
 logger = logging.getLogger(__name__)
 

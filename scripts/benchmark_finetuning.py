@@ -20,16 +20,17 @@ from typing import Final
 
 from PIL import Image
 
-from inktex.arguments import positive
-from inktex.crohme_split import writer
-from inktex.examples import AnyExample, PictureExample
+from inktex.cli.arguments import positive
+from inktex.data.crohme.split import writer
+from inktex.data.examples import AnyExample, PictureExample
 from inktex.ink import Expression
+from inktex.ink.render import render
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.render import render
 from inktex.tokenizer.vocabulary_inktex import IDS
+from inktex.training.custom_data import picture_example, published_processor
 from inktex.training.data import load_examples, load_expressions
-from inktex.training.loop import make_model, train
-from inktex.training.own import picture_example, published_processor
+from inktex.training.loop import train
+from inktex.training.models import make_model
 from inktex.training.recipe import Recipe, load_recipe, recipe_path
 from inktex.training.sources import with_rehearsal
 from inktex.training.validation import validate
@@ -40,8 +41,8 @@ CHOSEN: Final = 6
 VARIANTS: Final = {
     "recipe": (),
     "without start_share": ("optimizer.start_share=0",),
-    "without start_share and fixed_norms": (
-        "optimizer.start_share=0", "optimizer.fixed_norms=false",
+    "without start_share and freeze_batch_norm": (
+        "optimizer.start_share=0", "optimizer.freeze_batch_norm=false",
     ),
     "rehearsing CROHME": ("rehearsal.share=0.5",),
 }  # fmt: skip

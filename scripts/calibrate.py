@@ -3,11 +3,12 @@
 
     python scripts/calibrate.py runs/base/best --data data/crohme
 
-Reads the expressions of the development split whose captions training does not have (those that
-it has are read too well to judge by), in several other hands, since hands are what a model meets
-that it does not know; and chooses the temperature at which the probabilities of the readings say
-best which of them are right. `accurate` has one more, fitted on a third of them: the mean of
-several judges is less sure than each of them, and right more often. What is read stays as it is.
+Reads the expressions of the development split whose captions training does not have (those that it
+has are read too well), varied as several further writers, since a model mostly meets writers that
+it does not know; and chooses the temperature with the least cross-entropy between the probabilities
+of the readings and whether they are right. `accurate` has one more, fitted on a third of them: the
+mean of the log-probabilities of several views is lower than each, and right more often. Readings do
+not change.
 """
 
 import argparse
@@ -24,18 +25,18 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from inktex import Recognizer
-from inktex.arguments import natural
+from inktex.cli.arguments import natural
 from inktex.evaluation.calibration import fit_temperature, measure_calibration
-from inktex.evaluation.hands import in_other_hands
-from inktex.evaluation.reading import write_json
 from inktex.evaluation.scores import compute_scores
+from inktex.evaluation.varied_writers import vary_writers
+from inktex.files import write_json
 from inktex.ink import Expression
+from inktex.ink.render import render
 from inktex.modeling.generation_inktex import (
     generate_with_details,
     sequence_logits,
     token_log_probabilities,
 )
-from inktex.render import render
 from inktex.training.data import load_unseen
 
 
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         type=natural,
         default=3,
         metavar="N",
-        help="read every expression in N other hands (default 3; 0: only as it was written)",
+        help="vary every expression as N further writers (default 3; 0: only as it was written)",
     )
     options = parser.parse_args(arguments)
     try:
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"calibrate: {error}", file=sys.stderr)
         return 2
     if options.varied:
-        new = in_other_hands(new, options.varied)
+        new = vary_writers(new, options.varied)
     logits, sequences, correct = read(recognizer, new)
     end = recognizer.model.config.eos_token_id
 
@@ -75,14 +76,14 @@ def main(arguments: list[str] | None = None) -> int:
     temperature = fit("fast, temperature", log_probabilities, correct)
     recognizer.model.config.decoder.token_temperature = temperature
     recognizer.model.config.decoder.rescoring_temperature = 1.0
-    judged, correct = read_accurately(recognizer, new[:: options.varied or 1])
-    judges = fit("accurate, temperature of rescoring", lambda value: judged / value, correct)
+    scores, correct = read_accurately(recognizer, new[:: options.varied or 1])
+    rescoring = fit("accurate, temperature of the rescoring", lambda value: scores / value, correct)
     path = options.model / "config.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     for name in ("temperature", "judges_temperature"):  # in 0.1
         content["decoder"].pop(name, None)
     content["decoder"]["token_temperature"] = round(temperature, 4)
-    content["decoder"]["rescoring_temperature"] = round(judges, 4)
+    content["decoder"]["rescoring_temperature"] = round(rescoring, 4)
     write_json(path, content)
     return 0
 
@@ -90,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
 def fit(
     name: str, log_probabilities: Callable[[float], NDArray[np.float64]], correct: list[bool]
 ) -> float:
-    """The temperature that `fit_temperature` finds; says what it changes."""
+    """The temperature that `fit_temperature` finds; prints what it changes."""
     temperature = fit_temperature(log_probabilities, correct)
     for value, shown in ((1.0, "1"), (temperature, f"{temperature:.3f}")):
         found = measure_calibration(np.exp(log_probabilities(value)).tolist(), correct)
@@ -104,16 +105,16 @@ def fit(
 def read_accurately(
     recognizer: Recognizer, expressions: list[Expression]
 ) -> tuple[NDArray[np.float64], list[bool]]:
-    """Readings of `accurate`: logarithms of their probabilities, and whether they are right."""
+    """Log-probabilities of the readings of `accurate`, and whether they are right."""
     pictures = [Image.fromarray(render(one.traces)) for one in expressions]
-    judged, correct = [], []
+    scores, correct = [], []
     readings = recognizer.read_each(pictures, preset="accurate", symbols=False)
     for one, reading in zip(expressions, tqdm(readings, total=len(pictures)), strict=True):
         if isinstance(reading, Exception):
             raise reading
-        judged.append(math.log(max(reading.score, 1e-30)))
+        scores.append(math.log(max(reading.score, 1e-30)))
         correct.append(compute_scores([reading.tokens], [one.tokens]).exact == 1)
-    return np.array(judged), correct
+    return np.array(scores), correct
 
 
 @torch.no_grad()

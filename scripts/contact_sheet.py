@@ -4,8 +4,7 @@
     python scripts/contact_sheet.py --data data/crohme --output sheet.png
 
 Half of the pictures are synthetic, in random order. Which ones, and what is written in each, is
-printed (or keep the answer back with `--quiz`, and ask for it with the same seed later). With
-`--morphing` they are real ink, all of whose symbols were moved towards those of other hands.
+printed (or withheld with `--quiz`; the same seed draws the same sheet).
 """
 
 import argparse
@@ -15,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from inktex.arguments import natural, positive
-from inktex.examples import Example
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, draw
+from inktex.cli.arguments import natural, positive
+from inktex.data.examples import Example
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, draw
 from inktex.training.data import load_examples
 from inktex.training.synthetic import SynthesisConfig, SyntheticInk
 
@@ -26,7 +25,7 @@ CELL = (420, 130)
 
 
 def picture(example: Example) -> Image.Image:
-    """The example as published, dark on light, small enough for its place."""
+    """Returns the example as published, dark on light, small enough for its place."""
     width, height = (int(np.ceil(side)) + MARGIN_BEFORE + MARGIN_AFTER for side in example.size)
     traces = [trace + MARGIN_BEFORE for trace in example.traces()]
     drawn = ImageOps.invert(Image.fromarray(draw(traces, width, height)))
@@ -35,7 +34,7 @@ def picture(example: Example) -> Image.Image:
 
 
 def sheet(examples: list[Example], columns: int) -> Image.Image:
-    """All pictures, numbered row by row from 1."""
+    """Returns all pictures on one sheet, numbered row by row from 1."""
     rows = -(-len(examples) // columns)
     paper = Image.new("L", (columns * CELL[0], rows * CELL[1]), 255)
     pencil = ImageDraw.Draw(paper)
@@ -49,7 +48,7 @@ def sheet(examples: list[Example], columns: int) -> Image.Image:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read the command line and draw; gives the exit status."""
+    """Reads the command line and draws; returns the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -58,24 +57,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=positive, default=32, help="pictures in all")
     parser.add_argument("--columns", type=positive, default=4)
     parser.add_argument("--seed", type=natural, default=0)
-    parser.add_argument(
-        "--morphing", action="store_true", help="real ink between hands instead of synthetic ink"
-    )
     parser.add_argument("--quiz", action="store_true", help="do not print the answers")
     options = parser.parse_args(arguments)
     try:
         real = load_examples(options.data, "train")
-        pen = SyntheticInk(real, SynthesisConfig(morphing=float(options.morphing)))
+        synthesis = SyntheticInk(real, SynthesisConfig())
     except (ValueError, OSError) as error:
         print(f"contact_sheet: {error}", file=sys.stderr)
         return 2
     rng = np.random.default_rng(options.seed)
     half = options.count // 2
-    if options.morphing:
-        moved = rng.choice(len(real), half, replace=False)
-        shown = [(pen.between_hands(real[index], rng), "moved") for index in moved]
-    else:
-        shown = [(pen.write(rng), "synthetic") for _ in range(half)]
+    shown = [(synthesis.write(rng), "synthetic") for _ in range(half)]
     chosen = rng.choice(len(real), options.count - half, replace=False)
     shown += [(real[index], "real") for index in chosen]
     order = rng.permutation(len(shown))

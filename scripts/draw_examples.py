@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from inktex.arguments import natural
-from inktex.inkml import write_inkml
-from inktex.render import render
+from inktex.cli.arguments import natural
+from inktex.ink.inkml import write_inkml
+from inktex.ink.render import render
 from inktex.synthesis.drawing import draw
 
 EXAMPLES: Mapping[str, str] = {

@@ -1,13 +1,9 @@
 #!/usr/bin/env python
-"""Export a model to ONNX; the same as `python -m inktex.onnx.export`.
-
-python scripts/export_onnx.py                       # the shipped model, into the user's cache
-python scripts/export_onnx.py --model runs/base/best --output FOLDER
-"""
+"""The same as `inktex export`: write a model as ONNX graphs."""
 
 import sys
 
-from inktex.onnx.export import main
+from inktex.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["export", *sys.argv[1:]]))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Give inktex inputs that nobody meant, and see that it neither crashes, hangs nor swells.
+"""Fuzzing: malformed input must neither crash inktex, nor hang it, nor exhaust memory.
 
     python scripts/fuzz.py                        # 20,000 cases, some minutes
     python scripts/fuzz.py --cases 400 --kind inkml --seed 3
@@ -7,7 +7,8 @@
 Mutated files of pictures, arrays of any shape and type, InkML with foreign pieces in it, and LaTeX
 of tokens in any order. A case fails if anything but ValueError or OSError with a message comes out
 of it, if it takes longer than five seconds, or if memory grows by more than 1 GB. Failing cases
-are written to --save. Needs a Unix.
+are written to --save. Each is drawn from its kind and its number, so that it can be made again.
+Needs a Unix.
 """
 
 import argparse
@@ -20,22 +21,25 @@ from collections import Counter
 from pathlib import Path
 from types import FrameType
 
-from inktex.arguments import natural, positive
-from inktex.evaluation.fuzzing import KINDS, case, check, save_case
+from inktex.cli.arguments import natural, positive
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 
+TESTS = Path(__file__).resolve().parent.parent / "tests"
 SECONDS = 5.0
-"""Of processor time, that a case may take: the machine may be busy."""
+"""Processor time that a case may take: wall time depends on what else runs."""
 ROOM = 2**30
 """Bytes by which memory may grow."""
 
 
 class OverTimeError(BaseException):
-    """A case that took too long; no part of inktex may catch it."""
+    """A case took too long. A BaseException, so that no part of inktex catches it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read the command line, try, print; gives the exit status."""
+    """Reads the command line, runs the cases, prints; returns the exit status."""
+    sys.path.append(str(TESTS))
+    from fuzzing import KINDS, case, check, save_case
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -59,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
         try:
             answer = check(kind, given, processor)
-            outcomes[f"{kind}: {'read' if answer == 'read' else 'refused'}"] += 1
+            outcomes[f"{kind}: {'read' if answer == 'read' else 'rejected'}"] += 1
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -80,14 +84,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def limit_memory() -> None:
-    """Let the process have `ROOM` more than it has: then MemoryError says who wanted more."""
+    """Limits the process to `ROOM` more memory than it has: beyond, MemoryError shows where."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     most = pages * resource.getpagesize() + ROOM
     resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 def over_time(number: int, frame: FrameType | None) -> None:
-    """The alarm of `SECONDS`."""
+    """Handler of the alarm after `SECONDS`."""
     raise OverTimeError(f"more than {SECONDS:.0f} s")
 
 

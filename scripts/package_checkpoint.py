@@ -24,15 +24,20 @@ from typing import Any
 
 from inktex import Recognizer
 from inktex.alphabet import ALPHABET
-from inktex.evaluation.reading import write_json
-from inktex.modeling.thinning_inktex import THINNER_FILE, Thinner, save_thinner
+from inktex.files import write_json
+from inktex.modeling.stroke_restoration_inktex import (
+    STROKE_RESTORATION_FILE,
+    StrokeRestoration,
+    find_stroke_restoration,
+    save_stroke_restoration,
+)
 from inktex.onnx.export import update_shipped
 from inktex.release.card import model_card, score_table
 from inktex.release.export import export
 from inktex.training.average import AVERAGE
-from inktex.training.loop import BEST, CURVE, MACHINE, RECIPE
-from inktex.training.pairs import RECORD as THINNER_RECORD
-from inktex.training.recipe import SHIPPED
+from inktex.training.recipe_config import SHIPPED
+from inktex.training.run_folder import BEST, CURVE, MACHINE, RECIPE
+from inktex.training.stroke_restoration import RECORD as THINNER_RECORD
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
 RECORD = "training.json"
@@ -45,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path, nargs="?", help="output folder of scripts/train.py")
+    parser.add_argument("run", type=Path, nargs="?", help="output folder of inktex train")
     parser.add_argument("--model", type=Path, help=f"the model (default: RUN/{BEST})")
     parser.add_argument("--evaluations", type=Path, nargs="+", default=[], metavar="JSON")
     parser.add_argument(
@@ -64,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         record = training_record(options.run, folder, options.evaluations)
         recognizer = Recognizer.from_pretrained(folder)
-        thinner = recognizer.image_processor.thinner
+        thinner = recognizer.image_processor.stroke_restoration
         record["thinner"] = known_thinner(options.output, thinner) or own_thinner(
             options.run, thinner
         )
@@ -89,18 +94,20 @@ def main(arguments: list[str] | None = None) -> int:
 def exchange_thinner(run: Path, output: Path) -> int:
     """Put the thinner of a run beside a checkpoint; gives the exit status."""
     try:
-        thinner = Thinner.load(run / THINNER_FILE)
+        path = find_stroke_restoration(run) or run / STROKE_RESTORATION_FILE
+        thinner = StrokeRestoration.load(path)
         found = thinner_record(run)
         if found["sha256"] != thinner.checksum:
-            raise ValueError(f"{run / THINNER_RECORD} is about another file than {THINNER_FILE}.")
+            raise ValueError(f"{run / THINNER_RECORD} is about another file than {path.name}.")
         record = json.loads((output / RECORD).read_text(encoding="utf-8"))
         record["thinner"] = {**found, "commit": _commit()}
-        save_thinner(thinner, output)
+        save_stroke_restoration(thinner, output)
         write_record(output, record)
     except (OSError, ValueError, KeyError) as error:
         print(f"package_checkpoint: {error}", file=sys.stderr)
         return 2
-    print(f"{output / THINNER_FILE}: {(output / THINNER_FILE).stat().st_size / 1e6:.2f} MB")
+    written = output / STROKE_RESTORATION_FILE
+    print(f"{written}: {written.stat().st_size / 1e6:.2f} MB")
     return 0
 
 
@@ -124,7 +131,7 @@ def thinner_record(run: Path) -> dict[str, Any]:
     }
 
 
-def own_thinner(run: Path, thinner: Thinner | None) -> dict[str, Any] | None:
+def own_thinner(run: Path, thinner: StrokeRestoration | None) -> dict[str, Any] | None:
     """The record of the thinner that learnt with a model; None if it is another one.
 
     Raises:
@@ -148,7 +155,7 @@ def _start(recipe: dict[str, Any]) -> Path | None:
     return (PRETRAINED if init == SHIPPED else Path(init)) if init else None
 
 
-def known_thinner(output: Path, thinner: Thinner | None) -> dict[str, Any] | None:
+def known_thinner(output: Path, thinner: StrokeRestoration | None) -> dict[str, Any] | None:
     """What the record in a folder says of a thinner; None if it is about another one."""
     if thinner is None or not (output / RECORD).is_file():
         return None

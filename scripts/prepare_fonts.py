@@ -1,14 +1,14 @@
 #!/usr/bin/env python
-"""Turn handwriting fonts into glyphs of pen strokes, one file for all of them.
+"""Turn handwriting fonts into glyphs of strokes, one file for all of them.
 
     python scripts/prepare_fonts.py --fetch                   # the list of fonts, by npm and apt
     python scripts/prepare_fonts.py --fonts FOLDER            # any folder of font files
-    python scripts/prepare_fonts.py --sheet build/glyphs.png  # and look at them
 
-Outlines (ttf, otf, woff, woff2) become centre lines, in the order and direction of a pen; each font
-is one writer, for training or held out. Glyphs that come out broken are left out by rule. Printed
-are what was left out, and in how many fonts each symbol is. `--fetch` needs npm, and apt-get with
-up-to-date lists of packages (`apt-get update`); a font that cannot be had is named and skipped.
+Outlines (ttf, otf, woff, woff2) become centre lines, in the order and direction of a writer; each
+font is one writer, for training or held out. Glyphs that come out broken are left out by rule.
+Printed are what was left out, and in how many fonts each symbol is. `--fetch` needs npm, and
+apt-get with up-to-date lists of packages (`apt-get update`); a font that cannot be had is named and
+skipped.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import sys
 import time
 from pathlib import Path
 
-from inktex.console import accept_any_text
-from inktex.data.fonts import coverage, is_held_out, load_glyphs, save_glyphs, scarce_tokens
+from inktex.cli.console import accept_any_text
+from inktex.data.fonts import coverage, is_held_out, load_glyphs, save_glyphs
 from inktex.data.fonts.sources import fetch
 from inktex.extras import require
 
@@ -43,12 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
         default=Path("data/glyphs.npz"),
         help="file to write (default: %(default)s)",
     )
-    parser.add_argument(
-        "--sheet", type=Path, metavar="FILE.png", help="draw all glyphs, symbols by fonts"
-    )
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it dislikes many fonts' dates
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the dates of many fonts
     accept_any_text()
     started = time.monotonic()
     try:
@@ -67,12 +64,6 @@ def main(arguments: list[str] | None = None) -> int:
             share = 100 * count / found.candidates
             print(f"  {count:5} ({share:4.1f} %) {reason}: {REASONS[reason]}")
         print_coverage(options.output)
-        if options.sheet is not None:
-            from inktex.data.fonts.sheet import draw_sheet
-
-            options.sheet.parent.mkdir(parents=True, exist_ok=True)
-            draw_sheet(found.glyphs).save(options.sheet)
-            print(f"Sheet: {options.sheet}")
     except (OSError, ValueError, ImportError) as error:
         print(f"prepare_fonts: {error}", file=sys.stderr)
         return 2
@@ -100,7 +91,7 @@ def print_coverage(path: Path) -> None:
             line = ""
         line += f"{entry}   "
     print(f"  {line}")
-    scarce = [f"{token} {counts[token][0]}+{counts[token][1]}" for token in scarce_tokens(counts)]
+    scarce = [f"{token} {few}+{kept}" for token, (few, kept) in counts.items() if few < 3]
     print(f"In fewer than 3 fonts for training ({len(scarce)}): {', '.join(scarce) or 'none'}.")
 
 

@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from inktex.console import accept_any_text
+from inktex.cli.console import accept_any_text
 from inktex.data.captions import load_captions
 from inktex.data.print import PrintedFormulas, save_formulas
 from inktex.extras import require

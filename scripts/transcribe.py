@@ -1,15 +1,8 @@
 #!/usr/bin/env python
-"""Read any number of pictures into parquet or JSONL; the same as `inktex transcribe`.
+"""The same as `inktex transcribe`, for launchers that start a script in several processes.
 
-    python scripts/transcribe.py scans/ --output scans.parquet
-    python scripts/transcribe.py pages.zip --output pages.jsonl --preset accurate
-    python scripts/transcribe.py data/*.parquet --id-column name --output out.parquet
-    python scripts/transcribe.py OWNER/NAME --split train --output out.parquet   # of the Hub
-    torchrun --nproc_per_node 8 scripts/transcribe.py scans/ --output scans.parquet
-    ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 scripts/transcribe.py scans/ --output ...
-
-A run that was stopped, whenever and however, goes on when the same command is given again, also
-with another number of processes.
+torchrun --nproc_per_node 8 scripts/transcribe.py scans/ --output scans.parquet
+ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 scripts/transcribe.py scans/ --output ...
 """
 
 import sys

@@ -13,8 +13,8 @@ from latex2mathml.converter import convert
 from PIL import Image
 
 from inktex.ink import Ink
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
 from inktex.recognizer import Alternative, Reading
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
 
 SPELLINGS: Final = ("compact", "spaced")
 WRAPPINGS: Final[Mapping[str, str]] = {

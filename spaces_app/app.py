@@ -33,8 +33,9 @@ from answer import SPELLINGS, Shown, details, edited, mathml, rendered, show, sp
 from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink
-from inktex.recognizer import BaseRecognizer, Preset, prepare
-from reading import RefusedError, decode, decode_ink, decode_picture
+from inktex.inputs import prepare
+from inktex.recognizer import Preset, Recognizer
+from inputs import RefusedError, decode, decode_ink, decode_picture
 
 Answer = Shown | RefusedError | None
 """What was read, why not, or None where nothing was given."""
@@ -70,7 +71,7 @@ class Space:
         record: of its training.
     """
 
-    def __init__(self, recognizer: BaseRecognizer, model: str, record: Any) -> None:
+    def __init__(self, recognizer: Recognizer, model: str, record: Any) -> None:
         self.recognizer, self.model, self.record = recognizer, model, record
 
     def recognize(
@@ -142,7 +143,7 @@ class Space:
             return show(
                 source,
                 self.recognizer(placed, preset=preset, alternatives=alternatives),
-                placed.notes,
+                placed.reasons,
             )
         except ValueError as error:
             return error if isinstance(error, RefusedError) else RefusedError(str(error))
@@ -154,6 +155,7 @@ class Page:
     def __init__(self, space: Space) -> None:
         self.space = space
         self.examples = examples()
+        self._limiter = anyio.CapacityLimiter(1)
         with gr.Blocks(
             title="inktex: handwritten formulas to LaTeX", analytics_enabled=False
         ) as it:
@@ -170,91 +172,97 @@ class Page:
         self.shown = gr.State(None, time_to_live=3600)
         with gr.Row(elem_id="work"):
             with gr.Column(scale=1, min_width=340, elem_id="left"):
-                self.pad = gr.HTML(
-                    None,
-                    html_template=front("pad.html"),
-                    js_on_load=front("pad.js"),
-                    elem_id="pad",
-                    apply_default_css=False,
-                )
-                self.preset = gr.Radio(
-                    [("Fast", "fast"), ("Accurate (slower)", "accurate")],
-                    value="fast",
-                    label="Search",
-                    elem_id="preset",
-                )
-                self.gallery = gr.HTML(
-                    None,
-                    html_template=gallery(self.examples),
-                    js_on_load=_CHOOSE,
-                    elem_id="examples",
-                    apply_default_css=False,
-                )
+                self._lay_out_inputs()
             with gr.Column(scale=1, min_width=340, elem_id="right"):
-                self.verdict = gr.HTML(_NOTHING, elem_id="verdict")
-                self.answer = gr.Markdown(
-                    "",
-                    latex_delimiters=[{"left": "$$", "right": "$$", "display": True}],
-                    elem_id="answer",
-                )
-                self.latex = gr.Textbox(
-                    label="LaTeX (may be edited)",
-                    lines=2,
-                    max_lines=8,
-                    interactive=True,
-                    buttons=["copy"],
-                    elem_id="latex",
-                )
-                with gr.Row():
-                    self.spelling = gr.Radio(
-                        [name.capitalize() for name in SPELLINGS],
-                        value="Compact",
-                        label="Spelling",
-                        elem_id="spelling",
-                    )
-                    self.wrapping = gr.Dropdown(
-                        [
-                            ("Formula alone", "bare"),
-                            ("Inline: $…$", "inline"),
-                            ("Display: \\[…\\]", "display"),
-                            ("equation environment", "equation"),
-                        ],
-                        value="bare",
-                        label="Around it",
-                        elem_id="wrapping",
-                    )
-                self.rows: list[tuple[gr.Row, gr.Markdown, gr.Button]] = []
-                with gr.Column(visible=False, elem_id="alternatives") as self.others:
-                    gr.Markdown("**Or is it one of these?**")
-                    for number in range(1, ALTERNATIVES + 1):
-                        with gr.Row(elem_classes="alternative", visible=False) as row:
-                            formula = gr.Markdown(
-                                latex_delimiters=[{"left": "$$", "right": "$$", "display": True}],
-                                container=False,
-                            )
-                            button = gr.Button(
-                                "Take this",
-                                size="sm",
-                                scale=0,
-                                min_width=110,
-                                elem_id=f"alternative-{number}",
-                            )
-                        self.rows.append((row, formula, button))
-                self.details = gr.HTML(
-                    None,
-                    html_template=front("details.html"),
-                    js_on_load=front("details.js"),
-                    elem_id="details",
-                    apply_default_css=False,
-                )
-                with gr.Accordion("MathML", open=False, elem_id="mathml-panel"):
-                    self.mathml = gr.Textbox(
-                        label="MathML", lines=3, max_lines=8, buttons=["copy"], elem_id="mathml"
-                    )
+                self._lay_out_answer()
         with gr.Accordion("About the model: scores, limits, licence", open=False, elem_id="about"):
             gr.Markdown(about(self.space.record, self.space.model))
         with gr.Accordion("Use it from a program", open=False, elem_id="api"):
             gr.Markdown(_API)
+
+    def _lay_out_inputs(self) -> None:
+        self.pad = gr.HTML(
+            None,
+            html_template=front("pad.html"),
+            js_on_load=front("pad.js"),
+            elem_id="pad",
+            apply_default_css=False,
+        )
+        self.preset = gr.Radio(
+            [("Fast", "fast"), ("Accurate (slower)", "accurate")],
+            value="fast",
+            label="Search",
+            elem_id="preset",
+        )
+        self.gallery = gr.HTML(
+            None,
+            html_template=gallery(self.examples),
+            js_on_load=_CHOOSE,
+            elem_id="examples",
+            apply_default_css=False,
+        )
+
+    def _lay_out_answer(self) -> None:
+        self.verdict = gr.HTML(_NOTHING, elem_id="verdict")
+        self.answer = gr.Markdown(
+            "",
+            latex_delimiters=[{"left": "$$", "right": "$$", "display": True}],
+            elem_id="answer",
+        )
+        self.latex = gr.Textbox(
+            label="LaTeX (may be edited)",
+            lines=2,
+            max_lines=8,
+            interactive=True,
+            buttons=["copy"],
+            elem_id="latex",
+        )
+        with gr.Row():
+            self.spelling = gr.Radio(
+                [name.capitalize() for name in SPELLINGS],
+                value="Compact",
+                label="Spelling",
+                elem_id="spelling",
+            )
+            self.wrapping = gr.Dropdown(
+                [
+                    ("Formula alone", "bare"),
+                    ("Inline: $…$", "inline"),
+                    ("Display: \\[…\\]", "display"),
+                    ("equation environment", "equation"),
+                ],
+                value="bare",
+                label="Around it",
+                elem_id="wrapping",
+            )
+        self.rows: list[tuple[gr.Row, gr.Markdown, gr.Button]] = []
+        with gr.Column(visible=False, elem_id="alternatives") as self.others:
+            gr.Markdown("**Or is it one of these?**")
+            for number in range(1, ALTERNATIVES + 1):
+                with gr.Row(elem_classes="alternative", visible=False) as row:
+                    formula = gr.Markdown(
+                        latex_delimiters=[{"left": "$$", "right": "$$", "display": True}],
+                        container=False,
+                    )
+                    button = gr.Button(
+                        "Take this",
+                        size="sm",
+                        scale=0,
+                        min_width=110,
+                        elem_id=f"alternative-{number}",
+                    )
+                self.rows.append((row, formula, button))
+        self.details = gr.HTML(
+            None,
+            html_template=front("details.html"),
+            js_on_load=front("details.js"),
+            elem_id="details",
+            apply_default_css=False,
+        )
+        with gr.Accordion("MathML", open=False, elem_id="mathml-panel"):
+            self.mathml = gr.Textbox(
+                label="MathML", lines=3, max_lines=8, buttons=["copy"], elem_id="mathml"
+            )
 
     def _connect(self) -> None:
         format_inputs: list[Any] = [self.spelling, self.wrapping]
@@ -268,38 +276,11 @@ class Page:
         ]
         rows = [component for row in self.rows for component in row]
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        limiter = anyio.CapacityLimiter(1)
         model: dict[str, Any] = {"concurrency_limit": WORKERS, "concurrency_id": "model"}
 
         def read(value: Any, preset: Preset, spelling: str, wrapping: str) -> list[Any]:
             found = self.space.read(value, preset)
             return [*self._answer(found, spelling, wrapping), gr.update(visible=False)]
-
-        async def look_further(value: Any, preset: Preset, shown: Shown | None) -> list[Any]:
-            none = [shown, gr.update(visible=False), *([gr.update()] * len(rows))]
-            if shown is None:
-                return none
-            await anyio.sleep(PAUSE)
-            found = await anyio.to_thread.run_sync(
-                self.space.read, value, preset, ALTERNATIVES, limiter=limiter
-            )
-            if not isinstance(found, Shown):
-                return none
-            # Whatever the beam search finds, the answer that stands, stays.
-            others = [one for one in found.candidates if one.latex != shown.best.latex]
-            merged = replace(shown, candidates=(shown.best, *others[:ALTERNATIVES]))
-            return [merged, gr.update(visible=True), *self._rows(merged)]
-
-        def take(number: int) -> Callable[..., list[Any]]:
-            def swap(shown: Shown | None, spelling: str, wrapping: str) -> list[Any]:
-                if shown is None or number >= len(shown.candidates):
-                    return [gr.update()] * (len(outputs) + len(rows))
-                order = list(shown.candidates)
-                order[0], order[number] = order[number], order[0]
-                changed = replace(shown, candidates=tuple(order))
-                return [*self._answer(changed, spelling, wrapping), *self._rows(changed)]
-
-            return swap
 
         def respell(shown: Shown | None, spelling: str, wrapping: str) -> str:
             return "" if shown is None else self._latex(shown, spelling, wrapping)
@@ -332,7 +313,7 @@ class Page:
         )
         further = [
             event.then(
-                look_further,
+                self._look_further,
                 [self.pad, self.preset, self.shown],
                 [self.shown, self.others, *rows],
                 concurrency_limit=None,  # most of them only wait
@@ -343,7 +324,9 @@ class Page:
         # New ink makes alternatives of the old ink worthless.
         self.pad.input(None, None, None, cancels=further, api_visibility="private")
         for number, (_, _, button) in enumerate(self.rows, start=1):
-            button.click(take(number), [self.shown, *format_inputs], [*outputs, *rows], **hidden)
+            button.click(
+                self._take(number), [self.shown, *format_inputs], [*outputs, *rows], **hidden
+            )
         # Edits are shown as they are typed; the next reading replaces them.
         self.latex.input(
             edited,
@@ -357,6 +340,36 @@ class Page:
         self.theme.click(None, None, None, js=_TOGGLE, api_visibility="private")
         api(self.space.recognize, api_name="recognize", **model)
         api(self.space.recognize_ink, api_name="recognize_ink", **model)
+
+    async def _look_further(self, value: Any, preset: Preset, shown: Shown | None) -> list[Any]:
+        """Updates of shown, the alternatives' visibility and their rows, after a beam search."""
+        rows = sum(map(len, self.rows))
+        none = [shown, gr.update(visible=False), *([gr.update()] * rows)]
+        if shown is None:
+            return none
+        await anyio.sleep(PAUSE)
+        found = await anyio.to_thread.run_sync(
+            self.space.read, value, preset, ALTERNATIVES, limiter=self._limiter
+        )
+        if not isinstance(found, Shown):
+            return none
+        # Whatever the beam search finds, the answer that stands, stays.
+        others = [one for one in found.candidates if one.latex != shown.best.latex]
+        merged = replace(shown, candidates=(shown.best, *others[:ALTERNATIVES]))
+        return [merged, gr.update(visible=True), *self._rows(merged)]
+
+    def _take(self, number: int) -> Callable[..., list[Any]]:
+        """What swaps the answer with an alternative: updates of the answer and of the rows."""
+
+        def swap(shown: Shown | None, spelling: str, wrapping: str) -> list[Any]:
+            if shown is None or number >= len(shown.candidates):
+                return [gr.update()] * (_OUTPUTS + sum(map(len, self.rows)))
+            order = list(shown.candidates)
+            order[0], order[number] = order[number], order[0]
+            changed = replace(shown, candidates=tuple(order))
+            return [*self._answer(changed, spelling, wrapping), *self._rows(changed)]
+
+        return swap
 
     def _latex(self, shown: Shown, spelling: str, wrapping: str) -> str:
         return spell(shown.best, spelling.lower(), wrapping)
@@ -391,6 +404,8 @@ class Page:
 
 
 _FIRST = Ink([np.array([[0, 0], [20, 30]], np.float32), np.array([[20, 0], [0, 30]], np.float32)])
+_OUTPUTS: Final = 6
+"""Values of `Page._answer`."""
 _NOTHING = status("The answer appears here while you write.", kind="empty")
 _CHOOSE = """
 element.addEventListener("click", (event) => {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from inktex.inkml import read_inkml
+from inktex.ink.inkml import read_inkml
 
 FOLDER: Final = Path(__file__).parent / "examples"
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reading import MAX_BYTES
+from inputs import MAX_BYTES
 
 MAX_BODY: Final = MAX_BYTES * 4 // 3 + 2**16
 """Bytes of a request: a picture in base64, and its envelope."""

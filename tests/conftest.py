@@ -86,7 +86,7 @@ def captions(crohme: Path) -> list[str]:
 def cut_power(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`cut_power(module, name, calls, run)`: run, until a function has been called so often."""
 
-    def cut(module: ModuleType, name: str, calls: int, run: Callable[[], object]) -> None:
+    def cut(module: ModuleType | type, name: str, calls: int, run: Callable[[], object]) -> None:
         function, done = getattr(module, name), 0
 
         def power_cut(*arguments: Any) -> Any:

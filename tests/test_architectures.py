@@ -9,14 +9,15 @@ import pytest
 import torch
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
-from inktex.examples import from_expressions
+from inktex.data.examples import from_expressions
 from inktex.modeling.configuration_inktex import InktexDecoderConfig, InktexEncoderConfig
 from inktex.modeling.generation_inktex import generate_with_details
 from inktex.modeling.grammar_inktex import is_formula
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS
-from inktex.training import loop
+from inktex.training.loop import train
+from inktex.training.models import make_model
 from inktex.training.recipe import Recipe, load_recipe, recipe_path
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -58,7 +59,7 @@ def recipe(request: pytest.FixtureRequest) -> Recipe:
 @pytest.fixture
 def model(recipe: Recipe) -> InktexForConditionalGeneration:
     torch.manual_seed(0)
-    return loop.make_model(recipe).eval()
+    return make_model(recipe).eval()
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,7 @@ def test_it_reads_in_both_presets(
 def test_it_trains_and_loads_again(recipe: Recipe, tmp_path: Path) -> None:
     examples = from_expressions(written_expressions(30, seed=4))
     recipe = replace(recipe, batch=replace(recipe.batch, pixels=40_000))
-    folder = loop.train(recipe, examples, [], tmp_path)
+    folder = train(recipe, examples, [], tmp_path)
     again = InktexForConditionalGeneration.from_pretrained(folder)
     assert again.config.encoder.architecture == recipe.encoder.get("architecture", "densenet")
     assert again.config.decoder.architecture == recipe.decoder.get("architecture", "transformer")

@@ -4,49 +4,34 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-from PIL import Image
+from script_loading import load_script
 
-from inktex.benchmark.measure import exponent
-from inktex.benchmark.report import markdown, plot, put_into, summary
-from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 
 
 @pytest.fixture
+def script(repository: Path) -> ModuleType:
+    return load_script(repository, "benchmark")
+
+
+@pytest.fixture
 def results() -> dict[str, Any]:
-    one = {
-        "every": 1,
-        "wall": [0.02],
-        "tokens": [3],
-        "loading": 1.0,
-        "batched_cpu": 0.005,
-        "megabytes": 300.0,
-    }
+    one = {"every": 1, "wall": [0.02], "batched": 0.005, "megabytes": 300.0}
     return {
         "pictures": 2,
         "source": "own ink",
         "repeats": 1,
+        "machine": "a processor",
         "systems": {
             "torch-fast": {**one, "cpu": [0.01, 0.03], "stages": {"encode": 0.004}},
-            "onnx": {**one, "cpu": [0.005, 0.015], "stages": {}},
-            "classical": {**one, "every": 2, "cpu": [0.1], "batched_cpu": None, "stages": {}},
-        },
-        "growth": {
-            "areas": [[100, 0.1], [400, 0.2]],
-            "lengths": [[10, 0.1], [20, 0.2]],
-            "area_exponent": 0.5,
-            "length_exponent": 1.0,
-            "encoder_flops": 2e9,
-            "token_flops": 5e6,
-            "peak_flops": 1e11,
-            "token_bytes": 10_000_000,
-            "bandwidth": 5e9,
-            "machine": "a processor",
-            "torch": "2.13.0",
+            "onnx": {**one, "cpu": [0.005, 0.015]},
+            "torch-accurate": {**one, "every": 2, "cpu": [0.1]},
         },
         "start": {
             "import": [0.1, 0.2],
@@ -57,56 +42,37 @@ def results() -> dict[str, Any]:
     }
 
 
-def test_exponents_are_slopes_between_logarithms() -> None:
-    assert exponent([[x, 3 * x**1.5] for x in (1.0, 2.0, 7.0)]) == pytest.approx(1.5)
-
-
-def test_the_tables_say_what_was_measured(results: dict[str, Any]) -> None:
-    text = markdown(results)
-    fast, _, classical = (
+def test_the_tables_say_what_was_measured(script: ModuleType, results: dict[str, Any]) -> None:
+    text = script.markdown(results)
+    fast, _, accurate = (
         line for line in text.splitlines() if line.count("|") == 12 and "(" in line
     )
-    assert fast.startswith("| inktex, `fast`, with torch | 2 | 2.00 |  | 1.00 | 20.0 (20.0) |")
+    assert fast.startswith("| `fast`, with torch | 2 | 2.00 |  | 1.00 | 20.0 (20.0) |")
     assert fast.endswith("| 50.0 | 200.0 | 300 |")
-    ratios = classical.split(" | ")[1:5]
+    ratios = accurate.split(" | ")[1:5]
     assert ratios == ["1", "20.00", "", "10.00"], "compared by the pictures that it read"
-    del results["systems"]["onnx"]
-    assert "| inktex, `fast`, with torch | 2 |  |  | 1.00 | 20.0 (20.0) |" in markdown(results)
-    assert "encoder would take 20.00 ms" in text
-    assert "0.050 ms a token" in text
-    assert "10.0 MB of weights, which takes 2.00 ms from memory (5.0 GB/s)" in text
     assert "| encode | 4.00 |" in text
     assert "`import inktex` takes 0.20 s, 0.1 times as long" in text
     assert "answered after 0.75 s (0.50 s of the processor)" in text
     assert "`--engine torch` after 2.75 s (2.50 s)" in text
-
-
-def test_the_summary_has_every_system(results: dict[str, Any]) -> None:
-    text = summary(results)
-    assert text.startswith(
-        "On one thread `fast` takes 10 ms a picture (a processor, the median of 2"
-    )
-    assert "inktex, `fast`, with torch 2 times as long, " in text
-    assert text.endswith("DenseNet of 3×16 layers, decoder without cache 20 times as long.")
     del results["systems"]["onnx"]
-    assert summary(results).startswith("On one thread `fast` takes 20 ms")
+    assert "| `fast`, with torch | 2 |  |  | 1.00 | 20.0 (20.0) |" in script.markdown(results)
 
 
-def test_the_plot_is_a_picture(results: dict[str, Any], tmp_path: Path) -> None:
-    plot(results, tmp_path / "sub" / "plot.png")
-    with Image.open(tmp_path / "sub" / "plot.png") as picture:
-        assert picture.width > 2 * picture.height > 600
+def test_the_document_has_a_place_for_the_tables(script: ModuleType) -> None:
+    text = script.DOCUMENT.read_text(encoding="utf-8")
+    assert text.count(script.BEGIN) == text.count(script.END) == 1
 
 
-def test_only_the_generated_part_of_a_document_changes(tmp_path: Path) -> None:
+def test_only_the_generated_part_of_a_document_changes(script: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / "page.md"
-    end = "<!-- end of what was generated -->"
-    path.write_text(f"one\n<!-- generated: this -->\nold\n{end}\ntwo\n")
+    path.write_text(f"one\n{script.BEGIN}\nold\n{script.END}\ntwo\n")
     for text in ("new\n", "newer\n"):
-        put_into(path, "this", text)
-    assert path.read_text() == f"one\n<!-- generated: this -->\nnewer\n{end}\ntwo\n"
-    with pytest.raises(ValueError, match="no part between '<!-- generated: that"):
-        put_into(path, "that", "new")
+        script.put_into(path, text)
+    assert path.read_text() == f"one\n{script.BEGIN}\nnewer\n{script.END}\ntwo\n"
+    path.write_text("one\n")
+    with pytest.raises(ValueError, match="no part between '<!-- generated"):
+        script.put_into(path, "new")
 
 
 def test_a_small_run_measures_every_picture(repository: Path, tmp_path: Path) -> None:
@@ -123,32 +89,21 @@ def test_a_small_run_measures_every_picture(repository: Path, tmp_path: Path) ->
     content = json.loads((tmp_path / "out" / "benchmark.json").read_text())
     measured = content["systems"]["torch-fast"]
     assert len(measured["cpu"]) == len(measured["wall"]) == content["pictures"] == 2
-    assert all(count > 0 for count in measured["tokens"])
+    assert measured["batched"] > 0
     assert set(measured["stages"]) == {"prepare", "encode", "decode", "all"}
-    assert content["growth"]["encoder_flops"] > content["growth"]["token_flops"] > 0
+    assert all(wall > 0 for _, wall in content["start"].values())
     assert (tmp_path / "out" / "benchmark.md").read_text() in result.stdout
-    assert (tmp_path / "out" / "benchmark.png").is_file()
 
 
-def test_training_is_measured(repository: Path) -> None:
-    script = repository / "scripts" / "benchmark_training.py"
-    options = ["tiny", "--processes", "1", "--seconds", "0.1"]
-    result = subprocess.run(
-        [sys.executable, str(script), *options], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    row = result.stdout.splitlines()[2].split(" | ")
-    assert (row[0], row[2]) == ("| tiny", "1")
-    assert all(float(value.strip(" |")) > 0 for value in row[3:])
-
-
-def test_a_folder_without_pictures_is_an_error(repository: Path, tmp_path: Path) -> None:
+def test_what_goes_wrong_is_a_sentence(repository: Path, tmp_path: Path) -> None:
     script = repository / "scripts" / "benchmark.py"
-    result = subprocess.run(
-        [sys.executable, str(script), "--pictures", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 2
-    assert "no picture in" in result.stderr
+    (tmp_path / "empty").mkdir()
+    for options, words in (
+        (["--pictures", str(tmp_path / "empty")], "no picture in"),
+        (["--count", "1", "--systems", "torch-fast", "--model", str(tmp_path)], "torch-fast: "),
+    ):
+        result = subprocess.run(
+            [sys.executable, str(script), *options], capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 2
+        assert f"benchmark: {words}" in result.stderr.replace("There is ", "")

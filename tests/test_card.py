@@ -7,14 +7,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import torch
 import yaml
-from safetensors.torch import load_file, save_file
 from script_loading import load_script
 
-from inktex.modeling.thinning_inktex import Thinner
+from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 from inktex.release.card import model_card, score_table, training_minutes
-from inktex.training.thinner_net import ThinnerNet, folded
+from inktex.training.stroke_restoration_net import StrokeRestorationNet, fold
 
 SCORES = {
     "exp_rate": 0.5,
@@ -121,14 +119,14 @@ def test_the_record_goes_back_over_runs_that_were_never_packaged(
 
 
 def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> None:
-    thinner = folded(ThinnerNet((4, 6)).eval())
+    thinner = fold(StrokeRestorationNet((4, 6)).eval())
     first, run, output = (tmp_path / name for name in ("first", "run", "output"))
     found = {"sha256": thinner.checksum, "minutes": 75.2, "pen": 6}
     found |= {"wrong": 0.0125, "wrong_before": 0.0238}
     for folder, init in ((first, None), (run, str(first / "averaged"))):
         folder.mkdir()
-        thinner.save(folder / "thinner.safetensors")
-        (folder / "thinner.json").write_text(json.dumps(found))
+        thinner.save(folder / "stroke_restoration.safetensors")
+        (folder / "stroke_restoration.json").write_text(json.dumps(found))
         (folder / "recipe.json").write_text(json.dumps({"name": "thinner", "init": init}))
         (folder / "machine.json").write_text(json.dumps({"processes": 2, "cores": 2, "gpu": None}))
     output.mkdir()
@@ -138,7 +136,7 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
     assert record["thinner"]["sha256"] == thinner.checksum
     assert record["scores"] == RECORD["scores"]
     assert script.known_thinner(output, thinner) == record["thinner"]
-    assert script.known_thinner(output, folded(ThinnerNet((4, 6)).eval())) is None
+    assert script.known_thinner(output, fold(StrokeRestorationNet((4, 6)).eval())) is None
     card = (output / "README.md").read_text()
     assert record["thinner"]["started_from"]["minutes"] == 75.2
     assert "150 minutes on 2 CPU cores" in card
@@ -146,7 +144,7 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
     # It goes on learning with a model, on a GPU.
     joint = tmp_path / "joint"
     joint.mkdir()
-    (joint / "thinner.json").write_text(json.dumps({**found, "minutes": 8.2}))
+    (joint / "stroke_restoration.json").write_text(json.dumps({**found, "minutes": 8.2}))
     (joint / "recipe.json").write_text(json.dumps({"name": "joint", "init": str(output)}))
     (joint / "machine.json").write_text(json.dumps({"processes": 1, "cores": 16, "gpu": "Fast"}))
     learnt = script.own_thinner(joint, thinner)
@@ -155,35 +153,11 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
         {**RECORD, "thinner": learnt}
     )
     with pytest.raises(ValueError, match="Nothing is known of the model's thinner"):
-        script.own_thinner(joint, folded(ThinnerNet((4, 6)).eval()))
+        script.own_thinner(joint, fold(StrokeRestorationNet((4, 6)).eval()))
     assert script.own_thinner(joint, None) is None
-    (run / "thinner.json").write_text(json.dumps({**found, "sha256": "0"}))
+    (run / "stroke_restoration.json").write_text(json.dumps({**found, "sha256": "0"}))
     assert script.main(["--thinner", str(run), "--output", str(output)]) == 2
-    assert Thinner.load(output / "thinner.safetensors").checksum == thinner.checksum
-
-
-def test_weights_are_averaged_by_their_shares(repository: Path, tmp_path: Path) -> None:
-    script = load_script(repository, "average_checkpoints")
-    folders = [tmp_path / name / "averaged" for name in ("first", "second")]
-    for folder, value in zip(folders, (1.0, 5.0), strict=True):
-        folder.mkdir(parents=True)
-        save_file({"weight": torch.full((2, 3), value)}, folder / "model.safetensors")
-    (folders[0] / "config.json").write_text("{}")
-    (folders[0].parent / "recipe.json").write_text('{"init": "somewhere/averaged"}')
-    (folders[0].parent / "machine.json").write_text('{"cores": 2}')
-    output = tmp_path / "mean" / "averaged"
-    command = [*map(str, folders), "--output", str(output), "--shares", "3", "1"]
-    assert script.main(command) == 0
-    torch.testing.assert_close(
-        load_file(output / "model.safetensors")["weight"], torch.full((2, 3), 2.0)
+    assert (
+        StrokeRestoration.load(output / "stroke_restoration.safetensors").checksum
+        == thinner.checksum
     )
-    assert (output / "config.json").is_file()
-    assert (output.parent / "recipe.json").is_file()
-    one, other = json.loads((output / "average.json").read_text())
-    assert (one["share"], other["share"]) == (0.75, 0.25)
-    assert one["run"] == {"recipe": {"init": None}, "machine": {"cores": 2}}
-    assert other["run"] is None
-    save_file({"weight": torch.zeros(4)}, folders[1] / "model.safetensors")
-    assert script.main(command) == 2, "another architecture"
-    assert script.main([*command[:2], "--output", str(folders[0])]) == 2, "it would be overwritten"
-    assert script.main([str(folders[0]), "--output", str(output)]) == 2, "one alone"

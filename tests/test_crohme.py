@@ -16,12 +16,12 @@ import pytest
 import yaml
 from script_loading import load_script
 
-from inktex.crohme import Crohme
-from inktex.crohme_files import find, locate, names, part_of
-from inktex.crohme_split import development_ids, writer
-from inktex.crohme_statistics import structures, writer_shares
-from inktex.inkml import read_inkml
-from inktex.render import render
+from inktex.data.crohme import Crohme
+from inktex.data.crohme.files import find, locate, names, part_of
+from inktex.data.crohme.split import development_ids, writer
+from inktex.data.structures import structures
+from inktex.ink.inkml import read_inkml
+from inktex.ink.render import render
 from inktex.training.data import load_expressions
 
 INK = """<ink xmlns="http://www.w3.org/2003/InkML">
@@ -265,7 +265,7 @@ def test_prepare_script(script: ModuleType, zips: Path, tmp_path: Path) -> None:
     arguments = ["--data", str(zips), "--output", str(output), "--report"]
     assert script.main([*arguments, "--years", "2014", "2019"]) == 0
     assert {path.name for path in output.iterdir()} == {
-        "README.md", "train.parquet", "dev.parquet", "test2014.parquet", "report",
+        "README.md", "train.parquet", "dev.parquet", "test2014.parquet", "report.md",
         "train2019.parquet", "dev2019.parquet", "test2019.parquet",
     }  # fmt: skip
     card = (output / "README.md").read_text()
@@ -282,9 +282,10 @@ def test_prepare_script(script: ModuleType, zips: Path, tmp_path: Path) -> None:
     assert first["test"][0]["image"].mode == "L"
     later = datasets.load_dataset(str(output), "2019", split="dev", cache_dir=cache)
     assert later[0]["id"] == "b_1"
-    report = output / "report"
-    assert len(list(report.glob("*.png"))) == 6
-    assert "anna" not in (report / "README.md").read_text()  # writers are counted, not named
+    report = (output / "report.md").read_text()
+    assert "| KAIST | 40 | 3 | 3 | 3 |" in report
+    assert "| KAIST | 3 | 40 | 2 | 5.00 % |" in report
+    assert "anna" not in report  # writers are counted, not named
 
 
 def test_prepare_script_without_data(
@@ -324,4 +325,3 @@ def test_crohme_streams_at_once(crohme: Path, tmp_path: Path) -> None:
     found = list(builder.as_streaming_dataset(split="dev").take(20))
     assert len(found) == 20
     assert all(one["tokens"] for one in found)
-    assert writer_shares([], []) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,7 @@ def test_without_torch_the_preset_fast_is_read(picture: str) -> None:
         ("torch", ["recognize", "--preset", "accurate"], "torch is not installed"),
         ("torch", ["recognize", "--alternatives", "2"], "torch is not installed"),
         ("transformers", ["recognize", "--beams", "2"], "transformers is not installed"),
+        ("accelerate", ["train"], "pip install 'inktex[train]'"),
         ("pyarrow", ["transcribe", "--output", "x.parquet"], "pip install 'inktex[transcribe]'"),
     ],
 )
@@ -84,7 +86,7 @@ def test_what_is_missing_is_said_in_a_sentence(
     assert words in line
 
 
-@pytest.mark.parametrize("module", ["inktex.training.loop", "inktex.crohme"])
+@pytest.mark.parametrize("module", ["inktex.training.loop", "inktex.data.crohme.builder"])
 def test_modules_name_the_extra_that_they_need(module: str) -> None:
     done = run(HIDE + "__import__(sys.argv[1])", "datasets,accelerate", module)
     last = done.stderr.strip().splitlines()[-1]
@@ -97,3 +99,16 @@ def test_all_that_is_missing_is_named() -> None:
     with pytest.raises(ImportError, match=words):
         require("air", "Flying", "json", "wings_", "tail_")
     require("air", "Walking", "json")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("inktex.crohme", "inktex.data.crohme"),
+        ("inktex.inkml", "inktex.ink.inkml"),
+        ("inktex.render", "inktex.ink.render"),
+    ],
+)
+def test_modules_that_moved_name_their_new_place(old: str, new: str) -> None:
+    with pytest.raises(ImportError, match=f"{old} is now {new}"):
+        importlib.import_module(old)

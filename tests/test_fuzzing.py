@@ -1,4 +1,4 @@
-"""Inputs that nobody meant are read or refused with a word: a sample of scripts/fuzz.py, and more.
+"""Malformed input is read or rejected with a message: a sample of scripts/fuzz.py, and more.
 
 `hypothesis` looks for what the script's mutations do not think of, and shrinks what it finds.
 """
@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzzing import KINDS, FaultError, case, check
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from inktex.crohme_files import PARTS, names
-from inktex.evaluation.fuzzing import KINDS, FaultError, case, check
-from inktex.inkml import MAX_TAGS, MAX_TRACE_LENGTH, InkMLError, read_inkml
+from inktex.data.crohme.files import PARTS, names
+from inktex.ink.inkml import MAX_TAGS, MAX_TRACE_LENGTH, InkMLError, read_inkml
+from inktex.inputs import as_picture, prepare
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.recognizer import as_picture, prepare
-from inktex.training.own import DataError, load_own
+from inktex.training.custom_data import DataError, load_custom
 
 PROCESSOR = InktexImageProcessor()
 FEW = settings(
@@ -48,10 +48,10 @@ def test_cases_can_be_made_again() -> None:
 
 def test_a_fault_is_told_from_a_refusal() -> None:
     class Mute:
-        def place(self, _: Any) -> Any:
+        def normalize_picture(self, _: Any) -> Any:
             raise ValueError
 
-    with pytest.raises(FaultError, match="without a word"):
+    with pytest.raises(FaultError, match="without a message"):
         check("picture", b"", Mute())
 
 
@@ -184,4 +184,4 @@ def test_archives_that_climb_out_are_refused(name: str, tmp_path: Path) -> None:
 def test_path_tricks_in_captions_are_refused(line: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "captions.jsonl").write_text(line + "\n", encoding="utf-8")
     with pytest.raises(DataError, match=words):
-        load_own(tmp_path)
+        load_custom(tmp_path)

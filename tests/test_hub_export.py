@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from inktex.ink.render import render
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.remote_code_inktex import code_files
 from inktex.release.export import export
-from inktex.render import render
 
 LIBRARIES = {
     "huggingface_hub", "numpy", "PIL", "safetensors", "scipy", "tokenizers", "torch",

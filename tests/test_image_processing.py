@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import copy
 import io
+import json
 import math
+import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,25 +18,35 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 from scipy import ndimage
 
-from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.normal_form_inktex import (
-    NormalForm,
-    normalize_picture,
-    symbol_height,
+from inktex.ink import Ink
+from inktex.ink.render import (
+    MARGIN_AFTER,
+    MARGIN_BEFORE,
+    MEAN_TRACE_HEIGHT,
+    PEN_WIDTH,
+    draw,
+    published_scale,
+    render,
 )
-from inktex.modeling.pictures_inktex import grey_levels
-from inktex.modeling.strokes_inktex import (
+from inktex.inputs import prepare
+from inktex.modeling.grey_levels_inktex import grey_levels
+from inktex.modeling.image_loading_inktex import NoFormulaError
+from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.modeling.image_settings_inktex import SETTING_NAMES, ImageSettings
+from inktex.modeling.measurement_inktex import MeasuredInk, measure, symbol_height
+from inktex.modeling.normalization_inktex import Plan, apply, make_plan
+from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
+from inktex.modeling.stroke_width_inktex import (
     EIGHT,
-    covered_by_square,
     run_lengths,
     runs,
+    square_coverage,
     squares_within,
     stroke_width,
     width_quantile,
 )
-from inktex.render import draw, render
 
-FORM = NormalForm(28.0, 3, 12, 11, 1.6, (2.0, 4.5))
+SETTINGS = ImageSettings()
 PROCESSOR = InktexImageProcessor()
 """Aims at exactly the protocol's size, so that results can be compared with its pictures."""
 
@@ -89,6 +102,11 @@ def _photo(ink: NDArray[Any], is_dark: bool = True) -> Image.Image:
     return picture.filter(ImageFilter.GaussianBlur(1))
 
 
+def _planned(picture: NDArray[Any]) -> tuple[MeasuredInk, Plan]:
+    ink = measure(grey_levels(picture, 10**6), SETTINGS)
+    return ink, make_plan(ink, SETTINGS)
+
+
 # --- what is clean stays as it is ---------------------------------------------------------
 
 
@@ -102,10 +120,9 @@ def test_size_and_strokes_within_the_tolerance_stay() -> None:
     for scale in (0.75, 1.3):
         traces = [trace * scale for trace in _traces()]
         picture = render(traces, scale=1.0)
-        normal = normalize_picture(grey_levels(picture, 10**6), FORM)
-        assert not normal.is_rescaled
-        assert not normal.is_redrawn
-        np.testing.assert_array_equal(normal.ink * 255, picture)
+        ink, plan = _planned(picture)
+        assert (plan.resize, plan.restroke, plan.is_rescaled) == (None, "keep", False)
+        np.testing.assert_array_equal(apply(ink, plan, SETTINGS).ink * 255, picture)
 
 
 @pytest.mark.parametrize("scale", [1.7, 2.3])
@@ -113,9 +130,9 @@ def test_size_and_strokes_within_the_tolerance_stay() -> None:
 def test_tall_ink_stays_if_the_pen_tells_its_size(pen: int, scale: float) -> None:
     traces = [trace * scale + 20 for trace in _traces()]
     picture = draw(traces, 600, 200, pen=pen)
-    normal = normalize_picture(grey_levels(picture, 10**6), FORM)
-    assert normal.is_rescaled == (scale > 2)
-    assert normal.is_redrawn == (pen == 4 or scale > 2)
+    _, plan = _planned(picture)
+    assert plan.is_rescaled == (scale > 2)
+    assert (plan.restroke != "keep") == (pen == 4 or scale > 2)
 
 
 def test_margins_are_the_protocols() -> None:
@@ -124,6 +141,164 @@ def test_margins_are_the_protocols() -> None:
     rows, columns = np.nonzero(INK)
     tight = INK[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     np.testing.assert_array_equal(PROCESSOR.draw(tight), REFERENCE)
+
+
+# --- the plan, by numbers alone
+
+
+def _measured(**measures: Any) -> MeasuredInk:
+    """Measures of ink on plain paper as published, but for some; there are no pixels."""
+
+    class Numbers:
+        square_coverage = staticmethod(lambda size: measures.get("coverage", {}).get(size, 0.0))
+        resized_coverage = staticmethod(lambda scale: measures["resized"])
+
+    usual = {
+        "settings": SETTINGS, "is_plain": True, "zoom": 1.0, "size": 10_000, "fringed_size": 10_800,
+        "symbol_height": 28.0, "stroke_width": 3.0, "thinnest_width": 3.0, "subpixel_width": 3.0,
+        "wide_pen": None, "has_published_pen": False, "has_two_levels": False,
+    }  # fmt: skip
+    numbers = Numbers()
+    vars(numbers).update({**usual, **measures})
+    return cast(MeasuredInk, numbers)
+
+
+@pytest.mark.parametrize(
+    ("measures", "resize", "restroke", "width", "reduction", "words"),
+    [
+        ({}, None, "keep", 3, 1, ("tall, kept", "wide, kept")),
+        ({"is_plain": False}, None, "keep", 3, 1, ("1.00 times, by the height", "kept")),
+        # Enlarged before its strokes are redrawn; reduced afterwards where they only are wide.
+        ({"symbol_height": 14.0, "stroke_width": 1.0, "subpixel_width": 3.0}, 2, "keep", 2, 1,
+         ("resized 2.00 times, by the height of the symbols", "kept")),
+        ({"symbol_height": 7.0, "stroke_width": 3.0}, 4, "narrow", 12, 1,
+         ("resized 4.00 times", "wide, redrawn narrower")),
+        ({"symbol_height": 84.0, "stroke_width": 3.0}, None, "widen", 3, 1 / 3,
+         ("resized 0.33 times", "redrawn wider, 3 pixels at the published size")),
+        ({"symbol_height": 56.0, "has_published_pen": True}, None, "keep", 3, 1, ("kept", "kept")),
+        # The published pen, resized: its width gives the factor.
+        ({"symbol_height": 60.0, "stroke_width": 6.0, "subpixel_width": 6.0, "resized": 0.95},
+         None, "keep", 6, 0.5, ("resized 0.50 times, by the width of the strokes", "kept")),
+        ({"stroke_width": 6.0, "subpixel_width": 6.0, "resized": 0.5}, 1, "narrow", 6, 1,
+         ("kept", "narrower")),
+        # Other square pens: a thinner one, a wider one.
+        ({"thinnest_width": 2.0, "stroke_width": 2.5, "resized": 0.0}, None, "widen", 2, 1,
+         ("kept", "wider")),
+        ({"coverage": {4: 1.0}}, 1, "narrow", 3, 1, ("kept", "narrower")),
+        # A wide square pen whose strokes are redrawn; one whose drawing was enlarged.
+        ({"stroke_width": 6.0, "wide_pen": 6, "restroked_height": 30.0}, None, "narrow", 6, 1,
+         ("kept", "strokes 6.0 pixels wide, redrawn narrower")),
+        ({"stroke_width": 6.0, "symbol_height": 70.0, "wide_pen": 6, "restroked_height": 70.0,
+          "subpixel_width": 6.0, "resized": 1.0}, None, "keep", 6, 0.5, ("0.50 times", "kept")),
+    ],
+)  # fmt: skip
+def test_measures_decide(
+    measures: dict[str, Any],
+    resize: float | None,
+    restroke: str,
+    width: float,
+    reduction: float,
+    words: tuple[str, str],
+) -> None:
+    plan = make_plan(_measured(**measures), SETTINGS)
+    assert (plan.resize, plan.restroke) == (resize, restroke)
+    assert plan.stroke_width == pytest.approx(width)
+    assert plan.reduction == pytest.approx(reduction)
+    for reason, part in zip(plan.reasons, words, strict=True):
+        assert part in reason
+
+
+def test_no_ink_is_enlarged_beyond_measure() -> None:
+    plan = make_plan(_measured(symbol_height=1.4, size=8_000_000), SETTINGS)
+    assert plan.resize == 1.0
+
+
+# --- settings
+
+
+def test_an_image_processor_of_0_1_loads(tmp_path: Path) -> None:
+    """As 0.1 wrote it, with the old name of the file of weights."""
+    content = {
+        "auto_map": {"AutoImageProcessor": "image_processing_inktex.InktexImageProcessor"},
+        "height_tolerance": 1.6, "image_processor_type": "InktexImageProcessor", "margin_after": 5,
+        "margin_before": 6, "max_height": 256, "max_pixels": 100000000, "max_width": 1056,
+        "pad_multiple": 16, "resolution": 0.8888888888888888, "stroke_range": [2.0, 4.5],
+        "stroke_width": 3, "symbol_height": 28.0,
+    }  # fmt: skip
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(content))
+    weights = {
+        f"{name}.{kind}": np.ones((3, 3, 8, 8) if kind == "weight" and "." in name else (8, 4))
+        for name in ("down.0.0", "down.0.1", "head")
+        for kind in ("weight", "scale", "bias")
+    }
+    for name in ("scale", "bias"):
+        weights |= {f"{part}.{name}": np.ones(8) for part in ("down.0.0", "down.0.1")}
+        weights[f"head.{name}"] = np.ones(4)
+    restoration = StrokeRestoration(weights)
+    restoration.save(tmp_path / "stroke_restoration.safetensors")
+    loaded = InktexImageProcessor.from_pretrained(tmp_path)
+    assert loaded.settings == ImageSettings(
+        resolution=8 / 9, margin_before=6, margin_after=5, stroke_range=(2.0, 4.5)
+    )
+    assert loaded.stroke_restoration.checksum == restoration.checksum
+    loaded.save_pretrained(tmp_path)
+    assert not (tmp_path / "stroke_restoration.safetensors").exists()
+    again = InktexImageProcessor.from_pretrained(tmp_path)
+    assert again.stroke_restoration.checksum == restoration.checksum
+    written = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    assert {name: written[name] for name in SETTING_NAMES} == {
+        name: content[name] for name in SETTING_NAMES
+    }
+
+
+def test_settings_are_checked_where_they_are_declared() -> None:
+    processor = InktexImageProcessor(resolution=0.5, stroke_range=[1, 4])
+    assert processor.resolution == processor.settings.resolution == 0.5
+    processor.resolution = 0.6
+    assert processor.settings == ImageSettings(resolution=0.6, stroke_range=(1, 4))
+    with pytest.raises(ValueError, match="resolution must be at least"):
+        processor.resolution = 0
+    with pytest.raises(ValueError, match="margin_after must be at least 0, not -1"):
+        InktexImageProcessor(margin_after=-1)
+    with pytest.raises(ValueError, match="stroke_range"):
+        InktexImageProcessor(stroke_range=(4, 2))
+    with pytest.raises(ValueError, match="no setting thinness"):
+        processor(INK, thinness=1)
+    for name, new in (("thinner", "stroke_restoration"), ("place", "normalize_picture")):
+        with pytest.raises(AttributeError, match=f"{name} is called {new}"):
+            getattr(processor, name)
+    with pytest.raises(AttributeError, match="thinner is called stroke_restoration"):
+        InktexImageProcessor(thinner=None)
+    assert copy.deepcopy(processor).settings == pickle.loads(pickle.dumps(processor)).settings
+
+
+def test_defaults_are_those_of_the_published_protocol() -> None:
+    assert (SETTINGS.symbol_height, SETTINGS.stroke_width) == (MEAN_TRACE_HEIGHT, PEN_WIDTH)
+    assert (SETTINGS.margin_before, SETTINGS.margin_after) == (MARGIN_BEFORE, MARGIN_AFTER)
+
+
+# --- ink
+
+
+def test_ink_is_drawn_as_published_and_not_measured() -> None:
+    whole = InktexImageProcessor(resolution=1.0)
+    placed = prepare([trace.tolist() for trace in _traces()], whole)
+    np.testing.assert_array_equal(placed.picture, INK)
+    assert placed.to_source((0, 0, 1, 1)) == (0, 0, 1, 1)
+    np.testing.assert_array_equal(prepare(Ink(_traces()), PROCESSOR).picture, REFERENCE)
+    bars = [np.array([(10.0 * i, 0), (10.0 * i, 28)], dtype=np.float32) for i in range(200)]
+    with pytest.raises(NoFormulaError, match="200 separate marks"):
+        PROCESSOR.draw(render(bars))
+    assert prepare(Ink(bars), PROCESSOR).picture.any()
+    small = InktexImageProcessor(
+        resolution=1.0, symbol_height=14, margin_before=3, margin_after=2, max_width=40
+    )
+    placed = prepare(Ink(_traces()), small)
+    assert placed.picture.shape[1] == 40
+    left, top, right, bottom = placed.to_source((0, 0, 40, placed.picture.shape[0]))
+    half = render(_traces(), scale=published_scale(_traces()) / 2)
+    assert (left, top) == (9, 9)
+    assert (right, bottom) == pytest.approx((half.shape[1] - 9, half.shape[0] - 9))
 
 
 # --- what differs is brought there --------------------------------------------------------
@@ -202,7 +377,7 @@ def test_squares_in_the_ink_are_those_of_morphology(size: int) -> None:
         assert found.sum() == eroded.sum()
         np.testing.assert_array_equal(found, eroded[: found.shape[0], : found.shape[1]])
         share = ndimage.binary_opening(strokes, square)[strokes].mean()
-        assert covered_by_square(strokes, size) == pytest.approx(share)
+        assert square_coverage(strokes, size) == pytest.approx(share)
 
 
 def test_quantiles_of_widths_are_those_of_numpy() -> None:

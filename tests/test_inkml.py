@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inktex.ink import Ink, Symbol, bounding_box
-from inktex.inkml import InkMLError, read_inkml, write_inkml
+from inktex.ink.inkml import InkMLError, read_inkml, write_inkml
 
 PLAIN = """<ink xmlns="http://www.w3.org/2003/InkML">
 <traceFormat><channel name="X" type="decimal"/><channel name="Y" type="decimal"/></traceFormat>
@@ -178,14 +178,14 @@ def test_errors_name_the_place(text: str, message: str) -> None:
 
 
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inktex.inkml.MAX_TRACES", 3)
+    monkeypatch.setattr("inktex.ink.inkml.MAX_TRACES", 3)
     with pytest.raises(InkMLError, match="4 traces"):
         read(PLAIN)
-    monkeypatch.setattr("inktex.inkml.MAX_TRACES", 9)
-    monkeypatch.setattr("inktex.inkml.MAX_POINTS", 5)
+    monkeypatch.setattr("inktex.ink.inkml.MAX_TRACES", 9)
+    monkeypatch.setattr("inktex.ink.inkml.MAX_POINTS", 5)
     with pytest.raises(InkMLError, match="more than 5 points"):
         read(PLAIN)
-    monkeypatch.setattr("inktex.inkml.MAX_BYTES", 99)
+    monkeypatch.setattr("inktex.ink.inkml.MAX_BYTES", 99)
     with pytest.raises(InkMLError, match="larger than"):
         read(PLAIN)
 

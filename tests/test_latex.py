@@ -5,18 +5,15 @@ from __future__ import annotations
 import ast
 import random
 import sys
+from types import ModuleType
 
 import pytest
 
-from inktex.tokenizer import latex_inktex
-from inktex.tokenizer.latex_inktex import (
-    LatexError,
-    emit,
-    emit_marked,
-    name_token,
-    normalize,
-    parse,
-)
+from inktex.tokenizer import latex_inktex, latex_lexer_inktex, latex_tree_inktex, structure_inktex
+from inktex.tokenizer.latex_inktex import LatexError, normalize, parse
+from inktex.tokenizer.latex_lexer_inktex import name_token
+from inktex.tokenizer.latex_tree_inktex import emit, emit_marked
+from inktex.tokenizer.structure_inktex import closing_brace, matrix_cells
 
 PUBLISHED_STYLE = [
     # script arguments in braces, the subscript first, no other grouping
@@ -198,8 +195,33 @@ def test_hostile_depth_and_length(latex: str) -> None:
         parse(latex, lenient=True) if latex[0] != "x" else parse(latex)
 
 
-def test_only_the_standard_library() -> None:
-    with open(latex_inktex.__file__, encoding="utf-8") as file:
+@pytest.mark.parametrize("name", [r"\end{matrix}", r"\end{cases}"])
+def test_environments_that_nothing_begins(name: str) -> None:
+    with pytest.raises(LatexError, match="without its"):
+        normalize(f"x {name}")
+
+
+def test_cells_of_matrices() -> None:
+    tokens = (
+        r"x \begin{matrix} { a & } & \begin{matrix} b & c \end{matrix} \\ & \end{matrix}".split()
+    )
+    inner = tokens.index(r"\begin{matrix}", 2)
+    assert matrix_cells(tokens, 1) == ([[(2, 6), (7, 12)], [(13, 13), (14, 14)]], 14)
+    assert matrix_cells(tokens, inner) == ([[(8, 9), (10, 11)]], 11)
+    assert closing_brace(tokens, 2) == 5
+    with pytest.raises(ValueError, match="never ended"):
+        matrix_cells(tokens, 1, stop=14)
+    with pytest.raises(ValueError, match="never closed"):
+        closing_brace(tokens, 2, stop=5)
+    with pytest.raises(ValueError, match="should be an opening brace"):
+        closing_brace(tokens, 0)
+
+
+@pytest.mark.parametrize(
+    "module", [latex_inktex, latex_lexer_inktex, latex_tree_inktex, structure_inktex]
+)
+def test_only_the_standard_library(module: ModuleType) -> None:
+    with open(module.__file__ or "", encoding="utf-8") as file:
         text = file.read()
     for node in ast.walk(ast.parse(text)):
         names = []

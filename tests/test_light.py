@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inktex.inkml import read_inkml
-from inktex.render import render
+from inktex.ink.inkml import read_inkml
+from inktex.ink.render import render
 
 IS_LIGHT = importlib.util.find_spec("torch") is None
 LARGEST = 400
@@ -152,8 +152,7 @@ def test_what_is_missing_is_said_in_a_sentence(
 
 @pytest.mark.skipif(not IS_LIGHT, reason="torch is there")
 def test_an_export_names_its_extra() -> None:
-    command = [sys.executable, "-m", "inktex.onnx.export"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = inktex("export")
     assert done.returncode == 2
     assert done.stderr.strip().endswith("torch and transformers: pip install 'inktex[export]'.")
 

@@ -14,8 +14,11 @@ from PIL import Image
 
 import inktex
 from inktex.cli import main
-from inktex.evaluation.camera import contact_sheet
-from inktex.evaluation.reading import Sample
+from inktex.engine import SearchOptions
+from inktex.engine_choice import AutoEngine, fastest_engine
+from inktex.evaluation.conditions import contact_sheet
+from inktex.evaluation.samples import Sample
+from inktex.ink.render import render
 from inktex.modeling.decoder_inktex import CoverageKey, LocationEmbedding
 from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.onnx.files import (
@@ -29,11 +32,10 @@ from inktex.onnx.files import (
     read_weights,
     read_words,
 )
-from inktex.recognizer import AutoRecognizer, Recognizer, fastest_engine, pretrained_path
-from inktex.render import render
+from inktex.recognizer import Recognizer, pretrained_path
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, VOCABULARY
-from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 
 pytest.importorskip("onnxscript", reason="needs pip install 'inktex[export]'")
@@ -185,7 +187,7 @@ def test_other_weights_need_another_export(
     with torch.no_grad():
         changed.model.lm_head.weight.add_(0.1)
     save_model(changed.model, changed.processor, tmp_path / "changed")
-    with pytest.raises(FileNotFoundError, match=r"-m inktex\.onnx\.export --model"):
+    with pytest.raises(FileNotFoundError, match=r"inktex export --model"):
         inktex.load(tmp_path / "changed", engine="onnx")
 
 
@@ -289,7 +291,7 @@ def tuned(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_shipped_graphs_fit_the_shipped_model(shipped: Path) -> None:
     from inktex.onnx.export import largest_difference
 
-    anew = "run python -m inktex.onnx.export --graphs"
+    anew = "run inktex export --graphs"
     about = json.loads((SHIPPED / GRAPHS).read_text(encoding="utf-8"))
     config = json.loads((shipped / "config.json").read_text(encoding="utf-8"))
     assert about["architecture"] == architecture(config), anew
@@ -312,7 +314,7 @@ def test_other_models_of_the_architecture_need_no_export(
     tuned: Path, pictures: list[Image.Image]
 ) -> None:
     ours, theirs = inktex.load(tuned, threads=1), inktex.load(tuned, engine="torch")
-    assert isinstance(ours, AutoRecognizer)
+    assert isinstance(ours.engine, AutoEngine)
     for one, other in zip(ours.read(pictures), theirs.read(pictures), strict=True):
         assert one.tokens == other.tokens
         assert one.token_scores == pytest.approx(other.token_scores, abs=1e-4)
@@ -324,10 +326,10 @@ def test_by_default_each_picture_is_read_with_what_is_fastest_for_it(
     tuned: Path, pictures: list[Image.Image]
 ) -> None:
     recognizer, whole = inktex.load(tuned), inktex.load(tuned, engine="torch")
-    assert isinstance(recognizer, AutoRecognizer)
+    assert isinstance(recognizer.engine, AutoEngine)
     picture = pictures[0]
     assert recognizer(picture).tokens == whole(picture).tokens
-    assert recognizer._torch is None, "torch was loaded for what ONNX reads"
+    assert recognizer.engine._torch is None, "torch was loaded for what ONNX reads"
     found = recognizer(picture, alternatives=2)
     assert found == whole(picture, alternatives=2)
     assert recognizer(picture, num_beams=2) == whole(picture, num_beams=2)
@@ -380,9 +382,12 @@ def test_files_that_do_not_go_together_are_refused(
 def test_the_fastest_engine_is_taken_that_reads_the_same(
     shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert fastest_engine() == fastest_engine(shipped, num_beams=1) == "onnx"
-    assert fastest_engine(preset="accurate") == fastest_engine(alternatives=1) == "torch"
-    assert fastest_engine(num_beams=2) == fastest_engine(device="cuda") == "torch"
+    assert fastest_engine() == fastest_engine(shipped, options=SearchOptions(num_beams=1)) == "onnx"
+    for options in (
+        SearchOptions("accurate"), SearchOptions(alternatives=1), SearchOptions(num_beams=2),
+    ):  # fmt: skip
+        assert fastest_engine(options=options) == "torch"
+    assert fastest_engine(device="cuda") == "torch"
     assert fastest_engine("somebody/some-model") == fastest_engine(tmp_path) == "torch"
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert fastest_engine() == "torch"

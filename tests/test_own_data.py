@@ -1,4 +1,4 @@
-"""Training on a user's own pictures and ink."""
+"""Training on custom data."""
 
 import csv
 import json
@@ -12,16 +12,19 @@ import torch
 from PIL import Image
 from script_loading import load_script
 
-from inktex.examples import AnyExample, Example, PictureExample, from_expression
-from inktex.inkml import write_inkml
+from inktex.augmentation import AugmentationConfig, vary_picture
+from inktex.data.examples import AnyExample, Example, PictureExample, from_expression
+from inktex.ink.inkml import write_inkml
+from inktex.ink.render import render
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.render import render
 from inktex.synthesis.drawing import draw, draw_expression
-from inktex.training.augmentation import AugmentationConfig, vary_picture
-from inktex.training.batches import BatchConfig, PlannedBatches, Planner, picture_size
-from inktex.training.loop import _find_places, make_model, train
-from inktex.training.own import DataError, is_own, load_own
+from inktex.training.batches import PlannedBatches
+from inktex.training.custom_data import DataError, is_custom, load_custom
+from inktex.training.loop import train
+from inktex.training.models import make_model
+from inktex.training.plans import BatchConfig, Planner, picture_size
 from inktex.training.recipe import Recipe, load_recipe, recipe_path
+from inktex.training.recognition import picture_feedback
 from inktex.training.sources import recipe_examples, with_rehearsal
 
 CAPTIONS = [r"x ^ { 2 } + 1", r"\frac { a } { 2 }", "2 + 3 = 5", "( a + b )", r"\sqrt { x }"]
@@ -66,7 +69,7 @@ def captions_of(examples: list[AnyExample]) -> set[str]:
     ],
 )  # fmt: skip
 def test_pictures_and_their_captions(tmp_path: Path, file: str, column: str) -> None:
-    own = load_own(fill(tmp_path, file, column))
+    own = load_custom(fill(tmp_path, file, column))
     assert captions_of([*own.train, *own.dev, *own.test]) == set(CAPTIONS)
     for one in own.train:
         assert isinstance(one, PictureExample)
@@ -78,28 +81,28 @@ def test_ink_brings_its_caption_and_both_may_be_mixed(tmp_path: Path) -> None:
     fill(tmp_path / "pictures", "captions.csv", "latex", CAPTIONS[:2])
     for number, caption in enumerate(CAPTIONS[2:]):
         write_inkml(draw(caption, 1), tmp_path / f"{number}.inkml")
-    own = load_own(tmp_path)
+    own = load_custom(tmp_path)
     kinds = {" ".join(one.caption): type(one) for one in [*own.train, *own.dev, *own.test]}
     assert kinds == {c: PictureExample if c in CAPTIONS[:2] else Example for c in CAPTIONS}
 
 
 def test_dev_and_test_folders_are_held_out_and_else_a_tenth_for_each(tmp_path: Path) -> None:
     fill(tmp_path / "a", "captions.csv", "latex", CAPTIONS * 4)
-    own = load_own(tmp_path / "a")
+    own = load_custom(tmp_path / "a")
     assert (len(own.train), len(own.dev), len(own.test)) == (16, 2, 2)
     assert len({one.id for one in [*own.train, *own.dev, *own.test]}) == 20
-    again = load_own(tmp_path / "a")
+    again = load_custom(tmp_path / "a")
     for part in ("train", "dev", "test"):
         assert [one.id for one in getattr(again, part)] == [one.id for one in getattr(own, part)]
     fill(tmp_path / "b", "captions.csv", "latex", CAPTIONS[:2])
     fill(tmp_path / "b" / "dev", "captions.csv", "latex", CAPTIONS[2:4])
     fill(tmp_path / "b" / "test", "captions.csv", "latex", CAPTIONS[4:])
-    own = load_own(tmp_path / "b")
+    own = load_custom(tmp_path / "b")
     assert captions_of(own.dev) == set(CAPTIONS[2:4])
     assert captions_of(own.test) == set(CAPTIONS[4:])
     assert captions_of(own.train) == set(CAPTIONS[:2])
     fill(tmp_path / "c", "captions.csv", "latex", CAPTIONS[:1])
-    own = load_own(tmp_path / "c")
+    own = load_custom(tmp_path / "c")
     assert (len(own.train), len(own.dev), len(own.test)) == (1, 0, 0)
 
 
@@ -118,11 +121,11 @@ def test_text_signs_around_latex_are_taken_off(tmp_path: Path) -> None:
     for text in ("$x$", "$$ x $$", r"\[x\]", r"\( x \)"):
         rows = json.dumps({"file_name": "a.png", "latex": text})
         (tmp_path / "captions.jsonl").write_text(rows)
-        own = load_own(tmp_path)
+        own = load_custom(tmp_path)
         assert captions_of([*own.train, *own.dev]) == {"x"}
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     fill(tmp_path, "captions.csv", "latex")
     (tmp_path / "bad.png").write_bytes(b"no picture")
     Image.new("L", (60, 40), 255).save(tmp_path / "blank.png")
@@ -137,7 +140,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     text = (tmp_path / "a.inkml").read_text()
     (tmp_path / "a.inkml").write_text(text.replace('type="truth"', 'type="other"'))
     with pytest.raises(DataError) as caught:
-        load_own(tmp_path)
+        load_custom(tmp_path)
     for part in (
         "1 that are missing:\n    gone.png", "bad.png:", "blank.png:", "open.png:",
         "no LaTeX that can be parsed", "2 with two captions:\n    0.png\n    1.png",
@@ -155,25 +158,25 @@ def test_tokens_that_the_model_lacks_are_listed_or_left_out(tmp_path: Path) -> N
             picture("x").save(tmp_path / f"odd{number}.png")
             csv.writer(out).writerow([f"odd{number}.png", caption])
     with pytest.raises(DataError) as caught:
-        load_own(tmp_path)
+        load_custom(tmp_path)
     assert r"\clubsuit (2): odd0.png, odd1.png" in str(caught.value)
     assert r"\spadesuit (1): odd2.png" in str(caught.value)
     assert "--skip-unknown" in str(caught.value)
-    own = load_own(tmp_path, skip_unknown=True)
+    own = load_custom(tmp_path, skip_unknown=True)
     assert own.skipped == 3
     assert captions_of([*own.train, *own.dev]) == set(CAPTIONS[:2])
 
 
 def test_empty_and_missing_folders(tmp_path: Path) -> None:
-    assert not is_own(tmp_path)
-    assert not is_own(tmp_path / "none")
+    assert not is_custom(tmp_path)
+    assert not is_custom(tmp_path / "none")
     with pytest.raises(DataError, match="nothing to train on"):
-        load_own(tmp_path)
+        load_custom(tmp_path)
     with pytest.raises(FileNotFoundError, match="no folder"):
-        load_own(tmp_path / "none")
+        load_custom(tmp_path / "none")
     (tmp_path / "captions.jsonl").write_bytes(b"\xff\xfe{")
     with pytest.raises(DataError, match="UTF-8"):
-        load_own(tmp_path)
+        load_custom(tmp_path)
 
 
 # --- pictures among the batches -----------------------------------------------------------
@@ -209,14 +212,14 @@ def test_a_picture_is_as_large_as_its_ink() -> None:
     for caption in CAPTIONS:
         ink = from_expression(draw_expression(caption, 0))
         as_picture = PictureExample(
-            "", InktexImageProcessor(1.0).draw(picture(caption)), ink.tokens
+            "", InktexImageProcessor(resolution=1.0).draw(picture(caption)), ink.tokens
         )
         np.testing.assert_allclose(
             picture_size(*as_picture.size, HALF), picture_size(*ink.size, HALF), atol=2
         )
 
 
-def test_pictures_teach_tokens_and_nothing_of_places(mixed: list[AnyExample]) -> None:
+def test_pictures_have_tokens_and_no_symbol_map(mixed: list[AnyExample]) -> None:
     pictures = ink = 0
     for batch in batches(mixed, AugmentationConfig()):
         unknown = (batch["symbol_labels"] == -100).all(dim=1)
@@ -241,17 +244,17 @@ def test_variants_of_a_picture_keep_its_ink(mixed: list[AnyExample]) -> None:
         assert 0.3 < inked < 3
         assert varied[0].max() == varied[-1].max() == 0  # margins
     assert len(seen) > 4
-    still = AugmentationConfig(aspect=0, rotation=0, slant=0, pens=(3,))
+    still = AugmentationConfig(aspect=0, rotation=0, slant=0, stroke_widths=(3,))
     same = vary_picture(example, still, np.random.default_rng(0)).picture
     np.testing.assert_allclose(same.shape, example.picture.shape, atol=2)
 
 
-def test_the_decoder_is_told_where_it_looked(mixed: list[AnyExample]) -> None:
+def test_pictures_get_feedback_from_attention(mixed: list[AnyExample]) -> None:
     torch.manual_seed(0)
     model = make_model(load_recipe(recipe_path("tiny"))).train()
-    told = 0
+    count = 0
     for batch in batches(mixed, None):
-        found = _find_places(model, batch)
+        found = picture_feedback(model, batch)
         is_picture = (batch["symbol_labels"] == -100).all(dim=1).repeat_interleave(2)
         if not is_picture.any():
             assert found == {}
@@ -259,11 +262,11 @@ def test_the_decoder_is_told_where_it_looked(mixed: list[AnyExample]) -> None:
         places = found["locations"]
         assert places.shape == (*batch["decoder_input_ids"].shape, 2)
         assert (places[is_picture] >= 0).any()
-        told += 1
+        count += 1
         output = model(**batch, **found, use_cache=False)
         assert torch.isfinite(output.loss)
     assert model.training
-    assert told
+    assert count
 
 
 def test_training_on_pictures_learns_and_resumes(
@@ -322,6 +325,6 @@ def test_fine_tuning_rehearses_and_scores_what_it_did_not_choose_by(
     assert "Of 1 expressions that were neither trained on nor chosen by, 0.0% were" in shown
     record = json.loads((tmp_path / "run" / "held_out.json").read_text())
     assert (record["before"], record["after"]) == (0.0, 0.0)
-    own = load_own(folder)
+    own = load_custom(folder)
     assert record["test"] == [one.id for one in own.test]
     assert record["dev"] == [one.id for one in own.dev]

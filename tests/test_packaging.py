@@ -154,7 +154,7 @@ def test_wheel_works_without_the_checkout(distributions: Path, tmp_path: Path) -
         archive.extractall(tmp_path / "site")
     code = (
         "import sys; sys.path.insert(0, 'site');"
-        "import inktex, inktex.evaluation;"
+        "import inktex, inktex.evaluation; inktex.register();"
         "from transformers import AutoTokenizer;"
         "assert 'site' in inktex.__file__, inktex.__file__;"
         "tokenizer = AutoTokenizer.from_pretrained('site/inktex/tokenizer');"

@@ -10,19 +10,26 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from negatives import KINDS, negatives
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from scipy import ndimage
 
-from inktex.evaluation.negatives import KINDS, negatives
-from inktex.modeling import normal_form_inktex, pictures_inktex
+from inktex.cli.preprocessing import preprocessing_sheet
+from inktex.ink.render import dilate, render
+from inktex.modeling import grey_levels_inktex, normalization_inktex
+from inktex.modeling.binarization_inktex import photo_ink
+from inktex.modeling.grey_levels_inktex import reduced_levels
+from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.normal_form_inktex import _nib, _resize
-from inktex.modeling.photo_inktex import ink_of_photo, without_ruling
-from inktex.modeling.pictures_inktex import NoFormulaError, reduced_levels
-from inktex.modeling.strokes_inktex import THINNEST, centre_lines, grey_width, widen
-from inktex.render import dilate, render
-from inktex.showing import preprocessing_sheet
+from inktex.modeling.measurement_inktex import resize
+from inktex.modeling.ruling_inktex import remove_ruling
+from inktex.modeling.stroke_restoration_inktex import centre_lines, widen
+from inktex.modeling.stroke_width_inktex import (
+    THINNEST,
+    square_pen_width,
+    subpixel_stroke_width,
+)
 
 PROCESSOR = InktexImageProcessor()
 
@@ -89,9 +96,9 @@ def test_ruled_lines_go_and_strokes_stay(lines: str, is_photo: bool) -> None:
         for x in range(5, sheet.width, 37):
             pencil.line((x, 0, x, sheet.height), fill=90, width=2)
     picture = _photographed(sheet, 2.0) if is_photo else sheet
-    placed = PROCESSOR.place(picture)
+    placed = PROCESSOR.normalize_picture(picture)
     # Thin lines in a photo may be too faint to be taken for ink in the first place.
-    assert is_photo or any("ruled lines removed" in note for note in placed.notes)
+    assert is_photo or any("ruled lines removed" in note for note in placed.reasons)
     assert _agrees(placed.picture)
 
 
@@ -99,7 +106,7 @@ def test_a_fraction_bar_is_no_ruled_line() -> None:
     ink = np.zeros((80, 300), dtype=bool)
     ink[38:41] = True  # from edge to edge, but alone
     ink[10:30, 140:144] = ink[50:70, 140:144] = True
-    kept, count, slope = without_ruling(ink)
+    kept, count, slope = remove_ruling(ink)
     assert (count, slope) == (0, 0.0)
     assert kept is ink
 
@@ -107,8 +114,8 @@ def test_a_fraction_bar_is_no_ruled_line() -> None:
 def test_a_table_around_the_sheet_is_cut_off() -> None:
     sheet = _sheet()
     turned = sheet.convert("L").rotate(2, expand=True, fillcolor=25)
-    placed = PROCESSOR.place(_photographed(turned))
-    assert "surroundings of the sheet cut off" in placed.notes
+    placed = PROCESSOR.normalize_picture(_photographed(turned))
+    assert "surroundings of the sheet cut off" in placed.reasons
     height, width = placed.picture.shape
     assert width / height == pytest.approx(REFERENCE.shape[1] / REFERENCE.shape[0], rel=0.2)
 
@@ -140,8 +147,9 @@ def _written(pen: int, zoom: float = 1.0) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize("pen", [5, 6, 7, 8])
 def test_wide_strokes_come_out_as_narrow_ones(pen: int) -> None:
-    placed = PROCESSOR.place(_written(pen))
-    assert f"strokes of {pen}.0 pixels drawn anew: thinned to 3" in placed.notes
+    placed = PROCESSOR.normalize_picture(_written(pen))
+    strokes = f"strokes {pen}.0 pixels wide, redrawn narrower, 3 pixels at the published size"
+    assert strokes in placed.reasons
     assert _agrees(placed.picture)
     assert pen == 8 or _shape(placed.picture) == _shape(REFERENCE)  # there the = runs together
     assert placed.picture.shape == pytest.approx(REFERENCE.shape, abs=2)  # as large as it was
@@ -150,8 +158,8 @@ def test_wide_strokes_come_out_as_narrow_ones(pen: int) -> None:
 @pytest.mark.parametrize("pen", [6, 7])
 @pytest.mark.parametrize("zoom", [2.5, 4.0])
 def test_felt_pens_write_at_any_resolution(pen: int, zoom: float) -> None:
-    placed = PROCESSOR.place(_written(pen, zoom))
-    assert any("drawn anew" in note for note in placed.notes)
+    placed = PROCESSOR.normalize_picture(_written(pen, zoom))
+    assert any("redrawn" in note for note in placed.reasons)
     assert _agrees(placed.picture)
     assert _shape(placed.picture) == _shape(REFERENCE)
 
@@ -185,9 +193,9 @@ def test_a_pen_is_no_wider_than_what_it_drew() -> None:
     lines[20, 20:98] = True
     for pen in (5, 6):
         drawn = dilate(lines.astype(np.uint8) * 255, pen) > 0
-        assert _nib(drawn, pen + 1.0) == pen
-        assert _nib(drawn, float(pen)) == pen
-    assert _nib(lines, 3.0) == 3, "no square drew this"
+        assert square_pen_width(drawn, pen + 1.0) == pen
+        assert square_pen_width(drawn, float(pen)) == pen
+    assert square_pen_width(lines, 3.0) == 3, "no square drew this"
 
 
 def test_the_dots_of_a_wide_pen_stay_filled() -> None:
@@ -204,7 +212,7 @@ def test_levels_tell_the_pen_to_a_part_of_a_pixel(
     small = Image.fromarray(OVERLINED)
     size = round(small.width * factor), round(small.height * factor)
     ink = np.asarray(small.resize(size, resampling), dtype=np.float32) / np.float32(255)
-    assert grey_width(ink, THINNEST) == pytest.approx(3 * factor, rel=0.06)
+    assert subpixel_stroke_width(ink, THINNEST) == pytest.approx(3 * factor, rel=0.06)
 
 
 @pytest.mark.parametrize(
@@ -217,8 +225,8 @@ def test_the_pen_tells_by_how_much_a_drawing_was_resized(
     """Tall ones of half the size have the height that is wanted, doubled pixels a felt pen."""
     drawn = Image.fromarray(_formula(scale=scale))
     size = round(drawn.width * factor), round(drawn.height * factor)
-    placed = PROCESSOR.place(drawn.resize(size, resampling))
-    assert placed.zoom[0] == pytest.approx(PROCESSOR.resolution / factor, rel=0.04)
+    placed = PROCESSOR.normalize_picture(drawn.resize(size, resampling))
+    assert placed.scale[0] == pytest.approx(PROCESSOR.resolution / factor, rel=0.04)
 
 
 def test_small_marks_far_apart_are_not_enlarged_beyond_measure(
@@ -226,29 +234,29 @@ def test_small_marks_far_apart_are_not_enlarged_beyond_measure(
 ) -> None:
     sizes = []
 
-    def resize(picture: NDArray[np.float32], scale: float, *others: Any) -> NDArray[np.float32]:
+    def watched(picture: NDArray[np.float32], scale: float, *others: Any) -> NDArray[np.float32]:
         sizes.append(picture.size * scale**2)
-        return _resize(picture, scale, *others)
+        return resize(picture, scale, *others)
 
-    monkeypatch.setattr(normal_form_inktex, "_resize", resize)
+    monkeypatch.setattr(normalization_inktex, "resize", watched)
     tiny = Image.fromarray(INK).resize((INK.shape[1] // 3, INK.shape[0] // 3))
     sheet = Image.new("L", (1400, 1400))
     for corner in ((0, 0), (1300, 1350)):
         sheet.paste(tiny, corner)
-    PROCESSOR.place(sheet)
-    assert max(sizes) <= 1.01 * normal_form_inktex.MOST_PIXELS
+    PROCESSOR.normalize_picture(sheet)
+    assert max(sizes) <= 1.01 * normalization_inktex.MAX_PIXELS
 
 
 @pytest.mark.parametrize("degrees", [-16, -12, 12, 16])
 def test_a_drawing_far_from_level_is_turned(degrees: int) -> None:
     turned = Image.fromarray(OVERLINED).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
-    placed = PROCESSOR.place(turned)
-    assert placed.turn == pytest.approx(-degrees, abs=2.5)  # its bars are not quite level
-    assert any("turned by" in note for note in placed.notes)
+    placed = PROCESSOR.normalize_picture(turned)
+    assert placed.skew_angle == pytest.approx(-degrees, abs=2.5)  # its bars are not quite level
+    assert any("rotated by" in note for note in placed.reasons)
     assert _agrees(placed.picture, PROCESSOR.draw(OVERLINED))
     # What is ink in the given picture is in the frame.
     height, width = placed.picture.shape
-    left, top, right, bottom = placed.outside((0, 0, width, height))
+    left, top, right, bottom = placed.to_source((0, 0, width, height))
     rows, columns = np.nonzero(np.asarray(turned) > 127)
     assert left <= columns.min()
     assert right >= columns.max()
@@ -256,19 +264,19 @@ def test_a_drawing_far_from_level_is_turned(degrees: int) -> None:
     assert bottom >= rows.max()
     # A point is a box without a size, and goes back to where it came from.
     points = np.array([[0.0, 0.0], [width, 0.0], [width / 3, height]])
-    there = np.array([placed.outside((x, y, x, y))[:2] for x, y in points.tolist()])
-    np.testing.assert_allclose(placed.inside(there), points, atol=1e-6)
+    there = np.array([placed.to_source((x, y, x, y))[:2] for x, y in points.tolist()])
+    np.testing.assert_allclose(placed.from_source(there), points, atol=1e-6)
 
 
 def test_places_in_a_turned_picture_are_where_they_were() -> None:
     turned = Image.fromarray(OVERLINED).rotate(13, expand=True)
     ink = np.asarray(turned) > 127
-    placed = PROCESSOR.place(turned)
+    placed = PROCESSOR.normalize_picture(turned)
     y, x = np.argwhere(ink)[np.argmin(np.argwhere(ink)[:, 0])]  # the right end of the line above
-    assert placed.turn
+    assert placed.skew_angle
     drawn = np.argwhere(placed.picture > 100)
     end = drawn[(drawn[:, 1] - drawn[:, 0]).argmax()]
-    left, up, right, down = placed.outside((end[1], end[0], end[1] + 1, end[0] + 1))
+    left, up, right, down = placed.to_source((end[1], end[0], end[1] + 1, end[0] + 1))
     assert (left + right) / 2 == pytest.approx(x, abs=4)
     assert (up + down) / 2 == pytest.approx(y, abs=4)
 
@@ -277,7 +285,7 @@ def test_places_in_a_turned_picture_are_where_they_were() -> None:
 @settings(max_examples=20, deadline=None)
 def test_hands_that_write_uphill_are_left_alone(degrees: float) -> None:
     turned = Image.fromarray(OVERLINED).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
-    assert PROCESSOR.place(turned).turn == 0
+    assert PROCESSOR.normalize_picture(turned).skew_angle == 0
 
 
 @pytest.mark.parametrize("degrees", [-7, 8])
@@ -285,8 +293,8 @@ def test_a_sheet_held_askew_is_turned(degrees: int) -> None:
     sheet = _sheet(ink=OVERLINED).rotate(
         degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=215
     )
-    placed = PROCESSOR.place(_photographed(sheet, 2.0))
-    assert placed.turn == pytest.approx(-degrees, abs=2.5)
+    placed = PROCESSOR.normalize_picture(_photographed(sheet, 2.0))
+    assert placed.skew_angle == pytest.approx(-degrees, abs=2.5)
     assert _agrees(placed.picture, PROCESSOR.draw(OVERLINED))
 
 
@@ -299,15 +307,18 @@ def test_ruled_lines_tell_how_a_sheet_was_held(degrees: int) -> None:
     turned = sheet.rotate(degrees, Image.Resampling.BICUBIC).crop(
         (50, 50, sheet.width - 50, sheet.height - 50)
     )
-    placed = PROCESSOR.place(turned)
-    assert placed.turn == pytest.approx(-degrees, abs=0.4)
-    assert f"turned by {placed.turn:.1f} degrees, by the ruled lines" in placed.notes
+    placed = PROCESSOR.normalize_picture(turned)
+    assert placed.skew_angle == pytest.approx(-degrees, abs=0.4)
+    assert (
+        f"rotated by {placed.skew_angle:.1f} degrees counterclockwise, by the ruled lines"
+        in placed.reasons
+    )
     assert _agrees(placed.picture)
 
 
 def test_a_level_sheet_is_not_turned() -> None:
     for picture in (INK, _photographed(_sheet())):
-        assert PROCESSOR.place(picture).turn == 0
+        assert PROCESSOR.normalize_picture(picture).skew_angle == 0
 
 
 def test_faint_flat_marks_are_no_ink() -> None:
@@ -315,8 +326,8 @@ def test_faint_flat_marks_are_no_ink() -> None:
     pencil = ImageDraw.Draw(sheet)
     for box in ((90, 30, 150, 38), (300, 220, 330, 227)):  # as edges of shadows come out
         pencil.rectangle(box, fill=127)
-    placed = PROCESSOR.place(_photographed(sheet, 2.0))
-    assert "2 faint marks removed" in placed.notes
+    placed = PROCESSOR.normalize_picture(_photographed(sheet, 2.0))
+    assert "2 faint marks removed" in placed.reasons
     assert _agrees(placed.picture)
 
 
@@ -342,12 +353,12 @@ def test_dirt_goes_and_few_dots_stay() -> None:
     dots = Image.fromarray(np.asarray(_sheet()))
     pencil = ImageDraw.Draw(dots)
     pencil.ellipse((420, 150, 431, 161), fill=60)
-    clean = ink_of_photo(np.asarray(_photographed(dots), dtype=np.float32) / np.float32(255))
+    clean = photo_ink(np.asarray(_photographed(dots), dtype=np.float32) / np.float32(255))
     assert clean.ink[150:162, 420:432].any()
     for x, y in rng.integers(10, (dots.width - 10, dots.height - 10), (60, 2)).tolist():
         pencil.ellipse((x, y, x + 4, y + 4), fill=60)
-    dirty = ink_of_photo(np.asarray(_photographed(dots), dtype=np.float32) / np.float32(255))
-    assert any("specks removed" in note for note in dirty.notes)
+    dirty = photo_ink(np.asarray(_photographed(dots), dtype=np.float32) / np.float32(255))
+    assert any("specks removed" in note for note in dirty.reasons)
     assert dirty.ink.sum() < 1.1 * clean.ink.sum()
 
 
@@ -389,7 +400,7 @@ def test_every_orientation_of_exif_comes_out_upright(orientation: int) -> None:
 
 
 def test_large_pictures_are_reduced_strip_by_strip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures_inktex, "ENOUGH", 40_000)
+    monkeypatch.setattr(grey_levels_inktex, "ENOUGH", 40_000)
     picture = _photographed(_sheet(4)).convert("RGB")
     small, step = reduced_levels(picture, 10**8, 40_000)
     assert step > 1
@@ -405,17 +416,15 @@ def test_large_pictures_are_reduced_strip_by_strip(monkeypatch: pytest.MonkeyPat
 
 def test_boxes_of_a_reduced_picture_are_in_the_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = Image.fromarray(255 - INK).resize((INK.shape[1] * 5, INK.shape[0] * 5))
-    whole = PROCESSOR.place(picture)
+    whole = PROCESSOR.normalize_picture(picture)
     plain = reduced_levels(picture, 10**8)[1]
-    from inktex.modeling import placing_inktex
-
     monkeypatch.setattr(
-        placing_inktex, "reduced_levels", lambda p, most: reduced_levels(p, most, 60_000)
+        normalization_inktex, "reduced_levels", lambda p, most: reduced_levels(p, most, 60_000)
     )
-    reduced = PROCESSOR.place(picture)
+    reduced = PROCESSOR.normalize_picture(picture)
     assert plain == 1
     for first, second in zip(
-        *(p.outside((0, 0, *p.picture.shape[::-1])) for p in (whole, reduced)), strict=True
+        *(p.to_source((0, 0, *p.picture.shape[::-1])) for p in (whole, reduced)), strict=True
     ):
         assert first == pytest.approx(second, abs=0.04 * picture.width)
 
@@ -424,7 +433,7 @@ def test_boxes_of_a_reduced_picture_are_in_the_given_one(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("kind", ["sheet", "ruled sheet", "noise", "page of print", "plot"])
-def test_what_holds_no_formula_is_refused(kind: str) -> None:
+def test_what_holds_no_formula_is_rejected(kind: str) -> None:
     for seed in range(3):
         picture = KINDS[kind](np.random.default_rng(seed))
         with pytest.raises(NoFormulaError, match=r"blank|No formula found"):
@@ -432,7 +441,7 @@ def test_what_holds_no_formula_is_refused(kind: str) -> None:
 
 
 def test_negatives_are_the_same_for_every_count() -> None:
-    few, many = list(negatives(5, seed=3)), list(negatives(11, seed=3))
+    few, many = (list(negatives(count, seed=3)) for count in (5, 11))
     assert [name for name, _ in many[:10]] == list(KINDS)
     for (_, first), (_, second) in zip(few, many, strict=False):
         assert first.tobytes() == second.tobytes()

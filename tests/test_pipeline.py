@@ -15,13 +15,13 @@ import pytest
 import torch
 from PIL import Image
 
-from inktex.modeling import pictures_inktex
+from inktex.ink.render import render
+from inktex.modeling import image_loading_inktex
 from inktex.modeling.generation_inktex import generate_with_probabilities
+from inktex.modeling.image_loading_inktex import load_picture
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.pictures_inktex import load_picture
 from inktex.modeling.pipeline_inktex import InktexPipeline
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.render import render
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 
 
@@ -185,8 +185,8 @@ class Hostile(BaseHTTPRequestHandler):
     ],
 )
 def test_hostile_servers_are_left(path: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures_inktex, "TIMEOUT", 30.0 if path == "large" else 0.5)
-    monkeypatch.setattr(pictures_inktex, "MAX_DOWNLOAD", 50_000)
+    monkeypatch.setattr(image_loading_inktex, "TIMEOUT", 30.0 if path == "large" else 0.5)
+    monkeypatch.setattr(image_loading_inktex, "MAX_DOWNLOAD", 50_000)
     with ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with pytest.raises(ValueError, match=words):

@@ -37,7 +37,7 @@ def test_the_weights_are_those_that_were_recorded(folder: Path) -> None:
     record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     assert record["weights_sha256"] == digest
-    digest = hashlib.sha256((folder / "thinner.safetensors").read_bytes()).hexdigest()
+    digest = hashlib.sha256((folder / "stroke_restoration.safetensors").read_bytes()).hexdigest()
     assert record["thinner"]["sha256"] == digest
     pickles = [p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl")]
     assert not pickles

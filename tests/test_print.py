@@ -9,29 +9,23 @@ import numpy as np
 import pytest
 from script_loading import load_script
 
+from inktex.augmentation import AugmentationConfig
+from inktex.data.examples import Example, from_expressions
 from inktex.data.print import PrintedFormulas, PrintPicture, load_pictures, save_formulas
 from inktex.data.print.formulas import Formula
 from inktex.data.print.outlines import Outline
 from inktex.evaluation.wide import print_split
-from inktex.examples import Example, from_expressions
 from inktex.filling import fill
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.printed import PrintExample, as_given
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS
-from inktex.training.augmentation import AugmentationConfig
-from inktex.training.batches import (
-    BatchConfig,
-    PlannedBatches,
-    Planner,
-    Raster,
-    collate,
-    image_processor,
-)
-from inktex.training.print_pictures import draw_given_size, rasterize_print, vary_print
+from inktex.training.batches import PlannedBatches, Raster, collate, image_processor
+from inktex.training.plans import BatchConfig, Planner
+from inktex.training.print_pictures import rasterize_print, vary_print
 from inktex.training.recipe import recipe_from_dict
-from inktex.training.synthetic import SynthesisConfig, SyntheticInk
+from inktex.training.synthetic import SynthesisConfig, SyntheticInk, draw_print_size
 
 CONFIG = BatchConfig(resolution=0.8, margin_before=6, margin_after=5, pixels=100_000)
 FORMULAS = (
@@ -171,7 +165,7 @@ def test_print_is_varied_as_a_whole(rings: Path) -> None:
 
 def test_sizes_cover_what_people_give() -> None:
     rng = np.random.default_rng(0)
-    sizes = [draw_given_size(rng) for _ in range(200)]
+    sizes = [draw_print_size(rng) for _ in range(200)]
     known = [one for one in sizes if one is not None]
     assert 90 < len(known) < 150
     assert min(known) < 0.5
@@ -183,13 +177,14 @@ def test_print_is_batched_with_ink(ink: list[Example], rings: Path) -> None:
     writer = SyntheticInk(ink, synthesis)
     drawn = [writer.draw(np.random.default_rng(i)) for i in range(60)]
     assert 18 < sum(isinstance(one, PrintExample) for one in drawn) < 42
-    augmentation = AugmentationConfig(given=0.2)
+    augmentation = AugmentationConfig(degraded=0.2)
     planner = Planner(ink, CONFIG, augmentation, synthetic=writer, share=synthesis.share)
-    batches = PlannedBatches(ink, CONFIG, augmentation, synthetic=writer, with_plain=True)
-    for plan in planner.epoch(0):
-        batch, again = batches[plan], batches[plan]
-        assert batch["pixel_values"].shape[2:] == plan.shape
-        assert all((batch[name] == again[name]).all() for name in batch)
+    for varied in (augmentation, None):
+        batches = PlannedBatches(ink, CONFIG, varied, synthetic=writer)
+        for plan in planner.epoch(0):
+            batch, again = batches[plan], batches[plan]
+            assert batch["pixel_values"].shape[2:] == plan.shape
+            assert all((batch[name] == again[name]).all() for name in batch)
 
 
 def test_without_print_nothing_changes(ink: list[Example], rings: Path) -> None:
@@ -205,7 +200,11 @@ def test_without_print_nothing_changes(ink: list[Example], rings: Path) -> None:
 def test_wrong_shares_of_print_are_refused(ink: list[Example], rings: Path) -> None:
     with pytest.raises(ValueError, match="print_share must not be above"):
         SyntheticInk(ink, SynthesisConfig(share=0.2, print=str(rings), print_share=0.3))
-    content = {"steps": 1, "thinner": {}, "synthesis": {"print": "x", "print_share": 0.1}}
+    content = {
+        "steps": 1,
+        "stroke_restoration": {},
+        "synthesis": {"print": "x", "print_share": 0.1},
+    }
     with pytest.raises(ValueError, match="print_share to 0"):
         recipe_from_dict(content)
 

@@ -52,7 +52,8 @@ def test_workers_end_with_their_parent(kind: signal.Signals) -> None:
 
 
 def test_tab_completes_the_public_names() -> None:
-    assert dir(inktex) == ["Reading", "Recognizer", "__version__", "load", "pretrained_path"]
+    names = ["Reading", "Recognizer", "__version__", "load", "pretrained_path", "register"]
+    assert dir(inktex) == names
 
 
 def test_reading_writes_nothing_elsewhere(tmp_path: Path, repository: Path) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+import inktex
+from inktex.ink.render import render
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.render import render
 from inktex.tokenizer.tokenization_inktex import InktexTokenizer, build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import IDS
 
@@ -88,6 +89,7 @@ def test_unfinished_latex_is_finished(processor: Any) -> None:
 
 def test_save_and_load(processor: Any, tmp_path: Path) -> None:
     processor.save_pretrained(tmp_path)
+    inktex.register()
     loaded = InktexProcessor.from_pretrained(tmp_path)
     assert isinstance(loaded.tokenizer, InktexTokenizer)
     assert isinstance(loaded.image_processor, InktexImageProcessor)

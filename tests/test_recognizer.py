@@ -22,20 +22,21 @@ from transformers.utils.logging import enable_progress_bar, is_progress_bar_enab
 import inktex
 from inktex.batches import ACCELERATOR, CPU, BatchLimits, padded_pixels, plan_batches
 from inktex.cli import main
-from inktex.evaluation.reading import Sample, evaluate_samples, picture_samples, read_captions
+from inktex.evaluation.run import evaluate_samples
+from inktex.evaluation.samples import Sample, picture_samples, read_captions
 from inktex.ink import Ink
+from inktex.ink.render import render
 from inktex.modeling import generation_inktex
 from inktex.modeling.generation_inktex import decode
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.modeling.search_inktex import Decoded
+from inktex.orientation import find_rotation
 from inktex.recognizer import Reading, Recognizer
-from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS
-from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
-from inktex.turns import find_turn
 
 INKML = """<ink xmlns="http://www.w3.org/2003/InkML">
 <trace id="0">10 10, 30 50, 60 90</trace><trace id="1">60 10, 30 50, 10 90</trace></ink>"""
@@ -117,6 +118,44 @@ def test_strokes_are_read_as_the_ink_that_they_are(recognizer: Recognizer) -> No
             recognizer(wrong)
 
 
+def test_a_single_picture_is_not_taken_for_several(
+    recognizer: Recognizer, pictures: list[Image.Image], tmp_path: Path
+) -> None:
+    pictures[0].save(tmp_path / "one.png")
+    path = tmp_path / "one.png"
+    ink = Ink([np.array([[0, 0], [20, 30]], np.float32)])
+    for one in (str(path), path, path.read_bytes(), pictures[0], np.asarray(pictures[0]), ink):
+        with pytest.raises(TypeError, match=r"call the recognizer itself: recognizer\(picture\)"):
+            recognizer.read(one)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="single picture"):
+            list(recognizer.read_each(one))  # type: ignore[arg-type]
+    stacked = np.stack([np.asarray(pictures[0])] * 2)
+    assert len(recognizer.read([*stacked])) == 2
+
+
+def test_a_recognizer_of_a_model_reads_as_one_that_was_loaded(
+    recognizer: Recognizer, pictures: list[Image.Image]
+) -> None:
+    same = Recognizer.from_model(recognizer.model, recognizer.processor)
+    assert same(pictures[0]) == recognizer(pictures[0])
+    assert same.fingerprint() == recognizer.fingerprint()
+    with pytest.raises(TypeError, match=r"Recognizer\.from_model\(model, processor\)"):
+        Recognizer(recognizer.model)
+    with pytest.raises(AttributeError, match="load it with engine='torch'"):
+        _ = inktex.load(engine="onnx").model
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("BaseRecognizer", "inktex.Recognizer"), ("as_picture", "inktex.inputs.as_picture")],
+)
+def test_names_of_before_say_what_they_are_now(name: str, place: str) -> None:
+    from inktex import recognizer as module
+
+    with pytest.raises(ImportError, match=rf"inktex\.recognizer\.{name} is now {place}"):
+        getattr(module, name)
+
+
 def test_options_go_by_their_names(recognizer: Recognizer, pictures: list[Image.Image]) -> None:
     for read in (recognizer, recognizer.read, recognizer.read_each):
         parameters = list(inspect.signature(read).parameters.values())
@@ -180,7 +219,7 @@ def test_where_files_come_from_is_told_to_model_and_processor(
     for kind in (InktexForConditionalGeneration, InktexProcessor):
         monkeypatch.setattr(kind, "from_pretrained", record(kind, kind.from_pretrained))
     source = {"revision": "v1", "token": "secret", "cache_dir": "there"}
-    monkeypatch.setattr("inktex.recognizer.hub_answers", lambda: True)
+    monkeypatch.setattr("inktex.torch_engine.hub_answers", lambda: True)
     inktex.load("owner/name", **source)
     for kind in (InktexForConditionalGeneration, InktexProcessor):
         assert asked[kind].items() >= source.items()
@@ -215,7 +254,7 @@ def test_alternatives_differ(recognizer: Recognizer, monkeypatch: pytest.MonkeyP
         scores = np.log([0.5, 0.4, 0.3, 0.2], dtype=np.float32)
         return Decoded(rows, np.zeros(4, np.int64), scores, np.stack([scores, scores * 0], axis=1))
 
-    monkeypatch.setattr(recognizer, "search", search)
+    monkeypatch.setattr(recognizer.engine, "search", search)
     reading = recognizer(Image.fromarray(render([np.array([[0, 0], [9, 40]])])), alternatives=3)
     (other,) = reading.alternatives
     assert (reading.tokens, other.tokens) == ("x", "1")
@@ -225,14 +264,14 @@ def test_alternatives_differ(recognizer: Recognizer, monkeypatch: pytest.MonkeyP
 def test_whatever_one_picture_raises_is_its_own_error(
     recognizer: Recognizer, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = recognizer.image_processor.place
+    normalize = recognizer.image_processor.normalize_picture
 
     def fails(picture: Any) -> Any:
         if picture is pictures[1]:
             raise IndexError("no ink is left")
-        return place(picture)
+        return normalize(picture)
 
-    monkeypatch.setattr(recognizer.image_processor, "place", fails)
+    monkeypatch.setattr(recognizer.image_processor, "normalize_picture", fails)
     found = list(recognizer.read_each(pictures))
     assert [isinstance(one, Reading) for one in found] == [True, False, True, True, True]
     assert isinstance(found[1], IndexError)
@@ -244,11 +283,11 @@ def test_a_full_memory_is_not_a_pictures_error(
     def full(*_: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(recognizer.image_processor, "place", full)
+    monkeypatch.setattr(recognizer.image_processor, "normalize_picture", full)
     with pytest.raises(MemoryError):
         list(recognizer.read_each(pictures))
     monkeypatch.undo()
-    monkeypatch.setattr(recognizer, "search", full)
+    monkeypatch.setattr(recognizer.engine, "search", full)
     with pytest.raises(MemoryError):
         list(recognizer.read_each(pictures))
 
@@ -275,14 +314,14 @@ def test_many_pictures_of_all_sizes_are_read_in_bounded_batches(
     drawings = [Image.fromarray(render(e.traces)) for e in written_expressions(24, seed=3)]
     drawings.insert(5, drawings[0].resize((900, 700)))
     alone = [recognizer(drawing) for drawing in drawings]
-    search = recognizer.search
+    search = recognizer.engine.search
     batches: list[list[tuple[int, int]]] = []
 
     def counted(drawn: Sequence[NDArray[np.uint8]], *arguments: Any) -> Decoded:
         batches.append([(picture.shape[0], picture.shape[1]) for picture in drawn])
         return search(drawn, *arguments)
 
-    monkeypatch.setattr(recognizer, "search", counted)
+    monkeypatch.setattr(recognizer.engine, "search", counted)
     monkeypatch.setattr(recognizer, "limits", BatchLimits(40_000, 4, 1.3))
     for ours, theirs in zip(recognizer.read(drawings), alone, strict=True):
         assert ours.tokens == theirs.tokens
@@ -365,9 +404,7 @@ def test_the_width_of_the_beam_overrides_the_preset(
     assert widths == [(1, forward, 3), (3, forward, 2), (3, backward, 2)]
     monkeypatch.setattr(generation_inktex, "_CERTAIN", 0.0)
     recognizer(pictures[0], preset="accurate")
-    assert widths[3:] == [(3, forward, 6)], (
-        "what is certain is not searched from right to left, too"
-    )
+    assert widths[3:] == [(3, forward, 6)], "what is certain is searched in one direction"
     assert recognizer(pictures[0], num_beams=1).tokens == recognizer(pictures[0]).tokens
     assert [width for _, _, width in widths[4:]] == [1, 1]
 
@@ -383,7 +420,7 @@ def test_a_search_that_fails_costs_its_own_picture_alone(
     recognizer: Recognizer, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = [reading.tokens for reading in recognizer.read(pictures[:3])]
-    search, bad = recognizer.search, recognizer.read([pictures[1]])[0].picture
+    search, bad = recognizer.engine.search, recognizer.read([pictures[1]])[0].picture
     assert bad is not None
 
     def fails(drawn: list[Any], *arguments: Any) -> Any:
@@ -391,7 +428,7 @@ def test_a_search_that_fails_costs_its_own_picture_alone(
             raise ValueError("cannot be searched")
         return search(drawn, *arguments)
 
-    monkeypatch.setattr(recognizer, "search", fails)
+    monkeypatch.setattr(recognizer.engine, "search", fails)
     first, second, third = recognizer.read_each(pictures[:3])
     assert isinstance(second, ValueError)
     for reading, tokens in ((first, expected[0]), (third, expected[2])):
@@ -569,29 +606,6 @@ def test_missing_files_and_empty_folders_are_errors(
     assert str(tmp_path) in error
 
 
-def test_the_command_starts_without_what_it_does_not_need(
-    folder: Path, recognizer: Recognizer, pictures: list[Image.Image], tmp_path: Path
-) -> None:
-    pictures[0].save(tmp_path / "a.png")
-    heavy = ["torch._inductor", "sympy", "scipy.optimize", "accelerate", "torch.distributed.fsdp"]
-    code = (
-        "import sys; from inktex.cli import main;"
-        "main(['recognize', '--engine', 'torch', '--json',"
-        f" '--model', {str(folder)!r}, {str(tmp_path / 'a.png')!r}]);"
-        f"print([name for name in {heavy} if name in sys.modules]);"
-        # What was put off is there for whoever wants it.
-        "from transformers.masking_utils import TransformGetItemToIndex;"
-        "import torch; TransformGetItemToIndex(); print(torch._dynamo.config.__name__)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    answer, imported, compiler = done.stdout.splitlines()
-    assert json.loads(answer)["tokens"] == recognizer(pictures[0]).tokens
-    assert (imported, compiler) == ("[]", "torch._dynamo.config")
-
-
 def test_a_missing_model_is_an_error(
     pictures: list[Image.Image], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -705,13 +719,13 @@ def test_a_picture_on_its_side_is_told(
     upright = repository / "spaces_app/examples/mean.png"
     reader = inktex.load()
     expected = reader(upright).latex
-    assert find_turn(reader, upright, reader(upright)) is None
+    assert find_rotation(reader, upright, reader(upright)) is None
     for degrees in (90, 180, 270):
         with Image.open(upright) as picture:
             turned = picture.convert("L").rotate(degrees, expand=True)
         path = tmp_path / f"{degrees}.png"
         turned.save(path)
-        found = find_turn(reader, path, reader(path))
+        found = find_rotation(reader, path, reader(path))
         if reader(path).score < 0.2:
             assert found is not None
             assert found.degrees == degrees, "PIL turns counterclockwise"
@@ -731,7 +745,7 @@ def test_ink_is_read_from_urls(
         asked.append(url)
         return path.read_bytes()
 
-    monkeypatch.setattr("inktex.modeling.pictures_inktex.download", download)
+    monkeypatch.setattr("inktex.modeling.image_loading_inktex.download", download)
     assert main(["recognize", "http://127.0.0.1/root.inkml"]) == 0
     assert capsys.readouterr().out.strip() == inktex.load()(path).latex
     assert asked

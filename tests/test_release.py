@@ -21,7 +21,8 @@ from PIL import Image
 
 import inktex
 from hub_stub import READER, TOKEN, Hub, serve
-from inktex.dataset_cards import build_crohme_card, build_ink
+from inktex.data.crohme.card import build_crohme_card
+from inktex.ink.render import render
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.remote_code_inktex import code_files
 from inktex.recognizer import Recognizer
@@ -31,9 +32,9 @@ from inktex.release.export import export
 from inktex.release.publish import MANIFEST, publish
 from inktex.release.repository import CARD, build_model, build_space
 from inktex.release.verification import ReleaseError, verify_files, verify_model
-from inktex.render import render
+from inktex.synthesis.dataset import build_ink
 from inktex.synthesis.grammar import written_expressions
-from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 
 NAME = "me/inktex-small"

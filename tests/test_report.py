@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inktex.evaluation.calibration import fit_temperature, measure_calibration
-from inktex.evaluation.hands import in_other_hands
-from inktex.evaluation.reading import Evaluation, Sample, compiles
 from inktex.evaluation.report import write_evaluation_report
+from inktex.evaluation.run import Evaluation, compiles
+from inktex.evaluation.samples import Sample
 from inktex.evaluation.scores import compute_scores
+from inktex.evaluation.varied_writers import vary_writers
+from inktex.ink.render import render
 from inktex.recognizer import Reading, ReadSymbol
-from inktex.render import render
 from inktex.synthesis.grammar import written_expressions
 
 
@@ -122,9 +123,9 @@ def test_what_a_parser_takes_compiles(latex: str, expected: bool) -> None:
     assert compiles(latex) is expected
 
 
-def test_other_hands_are_the_same_ones_each_time() -> None:
+def test_varied_writers_are_the_same_each_time() -> None:
     expressions = written_expressions(3, seed=1)
-    first, again = (in_other_hands(expressions, 2) for _ in range(2))
+    first, again = (vary_writers(expressions, 2) for _ in range(2))
     assert [one.id for one in first[:3]] == [f"{one.id}~0" for one in expressions]
     assert len(first) == 6
     for one, other in zip(first, again, strict=True):
@@ -132,23 +133,23 @@ def test_other_hands_are_the_same_ones_each_time() -> None:
     assert first[0].tokens == first[3].tokens == expressions[0].tokens
     assert not np.allclose(first[0].traces[0], first[3].traces[0], atol=0.5)
     with pytest.raises(ValueError, match="at least 1"):
-        in_other_hands(expressions, 0)
+        vary_writers(expressions, 0)
 
 
-def test_hands_differ_as_far_as_they_are_to() -> None:
+def test_writers_vary_by_the_factor() -> None:
     expressions = written_expressions(3, seed=1)
 
-    def moved(strength: float) -> float:
-        hands = in_other_hands(expressions, 1, strength)
+    def moved(factor: float) -> float:
+        varied = vary_writers(expressions, 1, factor)
         ways = [
             np.abs(_extent(one.traces) - _extent(other.traces)).mean()
-            for one, other in zip(hands, expressions, strict=True)
+            for one, other in zip(varied, expressions, strict=True)
         ]
         return float(np.mean(ways))
 
     assert moved(0.0) < moved(1.0) < moved(2.0)
     with pytest.raises(ValueError, match="factor"):
-        in_other_hands(expressions, 1, -1.0)
+        vary_writers(expressions, 1, -1.0)
 
 
 def _extent(traces: list[NDArray[np.float32]]) -> NDArray[np.float64]:

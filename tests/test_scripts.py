@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-import yaml
+from fuzzing import case, save_case
 from PIL import Image
 from script_loading import load_script
 
-from inktex import recognizer
-from inktex.crohme import FEATURES, row
+from inktex import torch_engine
+from inktex.cli import main
+from inktex.data.rows import FEATURES, row
 from inktex.ink import Expression
-from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.synthesis.grammar import written_expressions
-from inktex.training.loop import make_model, make_processor, save_model
-from inktex.training.recipe import load_recipe, load_variants, recipe_path
+from inktex.training.models import make_model, make_processor, save_model
+from inktex.training.recipe import load_recipe, recipe_path
 
 
 def write(path: Path, expressions: list[Expression]) -> None:
@@ -83,7 +83,7 @@ def test_calibration_changes_the_temperatures_alone(
     lines = capsys.readouterr().out.splitlines()
     for name, shown in (
         ("token_temperature", "fast, temperature"),
-        ("rescoring_temperature", "accurate, temperature of rescoring"),
+        ("rescoring_temperature", "accurate, temperature of the rescoring"),
     ):
         fitted = after["decoder"].pop(name)
         assert before["decoder"].pop(name) == 1.0
@@ -100,7 +100,7 @@ def test_an_evaluation_writes_scores_and_a_report(
     output, report = tmp_path / "dev.json", tmp_path / "report"
     source = ["--data", str(data), "--model", str(model), "--limit", "4", "--preset", "accurate"]
     target = ["--output", str(output), "--report", str(report)]
-    assert load_script(repository, "evaluate").main([*source, *target]) == 0
+    assert main(["evaluate", *source, *target]) == 0
     printed = capsys.readouterr().out
     assert "4 expressions, 0 unreadable, preset accurate" in printed
     assert "calibration error" in printed
@@ -112,69 +112,10 @@ def test_an_evaluation_writes_scores_and_a_report(
     assert (report / "misreads.png").is_file()
 
 
-def test_stages_start_from_one_another(repository: Path, data: Path, tmp_path: Path) -> None:
-    content = yaml.safe_load(recipe_path("tiny").read_text())
-    content |= {"name": "two", "batch": content["batch"] | {"pixels": 12_000}}
-    content["stages"] = [{"steps": 2}, {"steps": 1, "encoder": {"block_layers": [1, 2, 3]}}]
-    path = tmp_path / "two.yaml"
-    path.write_text(yaml.safe_dump(content))
-    output = tmp_path / "run"
-    script = load_script(repository, "train")
-    arguments = [str(path), "--data", str(data), "--output", str(output)]
-    assert script.main(arguments) == 0
-    last = InktexForConditionalGeneration.from_pretrained(output / "stage-2" / "averaged")
-    assert last.config.encoder.block_layers == [1, 2, 3]
-    recipe = json.loads((output / "stage-2" / "recipe.json").read_text())
-    assert recipe["init"] == str(output / "stage-1" / "averaged")
-    written = (output / "stage-2" / "curve.jsonl").read_text()
-    assert script.main(arguments) == 0, "what is done is not done again"
-    assert (output / "stage-2" / "curve.jsonl").read_text() == written
-
-
-def test_an_ablation_compares_variants_and_goes_on(
-    repository: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    content = yaml.safe_load(recipe_path("tiny").read_text())
-    content |= {"name": "parts", "steps": 1, "data": str(data)}
-    content["batch"] |= {"pixels": 12_000}
-    content["variants"] = {"all of it": {}, "One direction (alone)": {"batch": {"reverse": False}}}
-    path = tmp_path / "parts.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-    script = load_script(repository, "ablate")
-    arguments = ["--recipe", str(path), "--output", str(tmp_path / "run")]
-    assert script.main([*arguments, "--only", "all of it"]) == 0
-    first = (tmp_path / "run" / "all-of-it" / "result.json").read_bytes()
-    assert script.main(arguments) == 0
-    assert (tmp_path / "run" / "all-of-it" / "result.json").read_bytes() == first
-    printed = capsys.readouterr().out.splitlines()
-    assert [line.split(" | ")[0] for line in printed[-2:]] == [
-        "| all of it",
-        "| One direction (alone)",
-    ]
-    result = json.loads((tmp_path / "run" / "one-direction-alone" / "result.json").read_text())
-    assert result["dev"]["expressions"] == 8
-    assert result["steps"] == 1
-    assert script.main([*arguments, "--only", "nothing"]) == 2
-    assert "all of it" in capsys.readouterr().err
-
-
-def test_the_ablation_has_every_part_it_should(repository: Path) -> None:
-    variants = load_variants(recipe_path("ablation"))
-    whole = variants["all of it"]
-    others = [recipe for name, recipe in variants.items() if name != "all of it"]
-    assert all(recipe != whole for recipe in others)
-    # Other encoders and decoders take as many steps as cost the same.
-    assert {recipe.steps for recipe in others if recipe.steps != whole.steps} == {2150, 1030}
-    for recipe in variants.values():
-        make_model(recipe)
-    with pytest.raises(ValueError, match="no `variants`"):
-        load_variants(recipe_path("tiny"))
-
-
 @pytest.fixture
 def short_readings(monkeypatch: pytest.MonkeyPatch) -> None:
     """An untrained model never ends: it shall not go on for long."""
-    monkeypatch.setattr(recognizer, "MAX_TOKENS", 8)
+    monkeypatch.setattr(torch_engine, "MAX_TOKENS", 8)
 
 
 @pytest.mark.usefixtures("short_readings")
@@ -184,8 +125,8 @@ def test_conditions_are_compared_with_clean_pictures(
     sheet, output = tmp_path / "sheet.png", tmp_path / "camera.json"
     arguments = ["--data", str(data), "--model", str(model), "--limit", "3"]
     conditions = ["--camera", "transparent", "1 pixel", "JPEG"]
-    evaluate = load_script(repository, "evaluate").main
-    assert evaluate([*arguments, *conditions, "--sheet", str(sheet), "--output", str(output)]) == 0
+    arguments = ["evaluate", *arguments]
+    assert main([*arguments, *conditions, "--sheet", str(sheet), "--output", str(output)]) == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     names = [row.split(" | ")[0].removeprefix("| ") for row in rows[1:]]
     chosen = ["clean", "transparent", "strokes of 1 pixel", "JPEG of quality 30"]
@@ -193,38 +134,41 @@ def test_conditions_are_compared_with_clean_pictures(
     assert list(json.loads(output.read_text())["conditions"]) == chosen
     with Image.open(sheet) as picture:
         assert picture.size == (3 * 330 + 130, len(chosen) * 300)
-    assert evaluate([*arguments, "--camera", "by moonlight"]) == 2
+    assert main([*arguments, "--camera", "by moonlight"]) == 2
     assert "camera, mild" in capsys.readouterr().err
 
 
-def test_a_strength_without_variation_is_refused(
-    repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    evaluate = load_script(repository, "evaluate")
-    assert evaluate.main(["--data", "x", "--strength", "0"]) == 2
-    assert "--strength says how far --varied varies" in capsys.readouterr().err
+def test_options_that_do_not_go_together_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for options, words in (
+        (["--data", "x", "--variation", "0"], "--variation says how far --varied varies"),
+        (["--data", "x", "--varied", "2", "--strength", "1.3"], "--strength is now --variation"),
+        (["--data", "x", "--resolution", "0"], "between 0.2 and 4"),
+        (["--pictures", "x"], "--pictures needs --captions"),
+        ([], "either --pictures with --captions, or --data"),
+    ):
+        assert main(["evaluate", *options]) == 2
+        assert words in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("short_readings")
-def test_hands_and_resolution_can_be_chosen(
-    repository: Path, data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_variation_and_resolution_can_be_chosen(
+    data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluate, output = load_script(repository, "evaluate").main, tmp_path / "hands.json"
-    arguments = ["--data", str(data), "--model", str(model), "--limit", "3"]
-    hands = ["--varied", "2", "--strength", "1.3", "--resolution", "0.5"]
-    assert evaluate([*arguments, *hands, "--output", str(output)]) == 0
+    output = tmp_path / "varied.json"
+    arguments = ["evaluate", "--data", str(data), "--model", str(model), "--limit", "3"]
+    varied = ["--varied", "2", "--variation", "1.3", "--resolution", "0.5"]
+    assert main([*arguments, *varied, "--output", str(output)]) == 0
     settings = json.loads(output.read_text())["settings"]
     assert settings["resolution"] == 0.5
-    assert settings["test_set"].endswith("in 2 other hands of strength 1.3")
-    for wrong in (["--resolution", "0"], ["--varied", "2", "--strength", "-1"]):
-        assert evaluate([*arguments, *wrong]) == 2
-    assert "between 0.2 and 4" in capsys.readouterr().err
+    assert settings["test_set"].endswith("as 2 varied writers (variation 1.3)")
+    assert main([*arguments, "--varied", "2", "--variation", "-1"]) == 2
+    assert "factor is 0 or more" in capsys.readouterr().err
 
 
 def test_conditions_are_what_they_are_called() -> None:
-    from inktex.evaluation.camera import CONDITIONS, degraded
-    from inktex.evaluation.reading import Sample
-    from inktex.render import render
+    from inktex.evaluation.conditions import CONDITIONS, degraded
+    from inktex.evaluation.samples import Sample
+    from inktex.ink.render import render
 
     (expression,) = written_expressions(1, seed=2)
     ink = Image.fromarray(render(expression.traces))
@@ -250,8 +194,8 @@ def test_conditions_are_what_they_are_called() -> None:
 
 def test_photos_are_the_same_whenever_they_are_made() -> None:
     pytest.importorskip("augraphy", reason="photos are made by Augraphy, an extra")
-    from inktex.evaluation.camera import degraded
-    from inktex.evaluation.reading import Sample
+    from inktex.evaluation.conditions import degraded
+    from inktex.evaluation.samples import Sample
 
     ink = np.zeros((40, 60), dtype=np.uint8)
     ink[10:30, 20:23] = 255
@@ -265,11 +209,11 @@ def test_photos_are_the_same_whenever_they_are_made() -> None:
 
 
 @pytest.mark.usefixtures("short_readings")
-def test_refusals_are_counted_and_shown(
+def test_rejections_are_counted_and_shown(
     repository: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = tmp_path / "negatives.png"
-    script = load_script(repository, "check_refusal")
+    script = load_script(repository, "check_rejection")
     arguments = ["--model", str(model), "--count", "10", "--sheet", str(sheet)]
     assert script.main(arguments) == 0
     printed = capsys.readouterr().out
@@ -279,11 +223,9 @@ def test_refusals_are_counted_and_shown(
         assert picture.size == (1700, 170)
 
 
-def test_fuzzing_counts_what_was_read_and_refused(
+def test_fuzzing_counts_what_was_read_and_rejected(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from inktex.evaluation.fuzzing import case, save_case
-
     for kind in ("picture", "array", "inkml", "caption"):
         assert save_case(tmp_path, kind, 0, case(kind, 0)).parent == tmp_path
     assert len(list(tmp_path.iterdir())) == 4
@@ -292,70 +234,3 @@ def test_fuzzing_counts_what_was_read_and_refused(
         patch.setattr(script, "limit_memory", lambda: None)  # the test run goes on afterwards
         assert script.main(["--cases", "8", "--kind", "caption", "--save", str(tmp_path)]) == 0
     assert "8 cases, seed 0: 0 failed" in capsys.readouterr().out
-
-
-def test_killed_runs_end_as_unbroken_ones(
-    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    script = load_script(repository, "kill_training")
-    assert script.main(["--kills", "2", "--folder", str(tmp_path)]) == 0
-    assert "bit-equal to an unbroken run, 0 did not" in capsys.readouterr().out
-
-
-def test_symbols_are_counted_right_and_wrong(
-    repository: Path, data: Path, model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    script = load_script(repository, "check_symbols")
-    arguments = ["--data", str(data), "--model", str(model), "--limit", "4", "--show", "1"]
-    assert script.main(arguments) == 0
-    first, *sizes, last = capsys.readouterr().out.splitlines()
-    words = first.split()
-    assert words[0] == "dev:"
-    assert int(words[1]) < int(words[3])
-    counts = [line.split(":")[1].split() for line in sizes]  # "12 of 34, 35.3 %"
-    assert sum(int(count[0]) for count in counts) == int(words[1])
-    assert sum(int(count[2].rstrip(",")) for count in counts) == int(words[3])
-    assert " taken for " in last
-    assert script.main([*arguments, "--split", "none"]) == 2
-    assert "prepare_crohme" in capsys.readouterr().err
-
-
-def test_what_pens_fill_and_cost_is_measured(
-    repository: Path, data: Path, model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    script = load_script(repository, "check_pens")
-    arguments = ["--data", str(data), "--model", str(model), "--limit", "6", "--parts", "3"]
-    assert script.main([*arguments, "--pens", "4", "8"]) == 0
-    pens, parts = (
-        [line.strip("|").split("|") for line in table.splitlines() if line[2:3].isdigit()]
-        for table in capsys.readouterr().out.split("\n\n")
-    )
-    assert [int(row[0]) for row in pens] == [3, 4, 8]
-    filled = [float(row[1]) for row in pens]
-    assert filled[0] == 0 < filled[1] < filled[2]
-    assert [int(row[2]) for row in parts] == [2] * 6
-    for rows in (parts[:3], parts[3:]):
-        bounds = [float(bound) for row in rows for bound in row[1].split("to")]
-        assert bounds == sorted(bounds)
-    assert script.main([*arguments, "--split", "none"]) == 2
-    assert "prepare_crohme" in capsys.readouterr().err
-
-
-def test_what_a_pen_hides_is_measured(
-    repository: Path, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    compare = load_script(repository, "compare_pens").main
-    arguments = ["--data", str(data), "--splits", "train", "--limit", "30"]
-    assert compare([*arguments, "--hands", "0", "--passes", "20", "--pens", "3", "3", "9"]) == 0
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in capsys.readouterr().out.splitlines()
-        if line.startswith("| train")
-    ]
-    assert [row[2] for row in rows] == ["3", "3", "9"]
-    assert rows[0] == rows[1]  # the same pen, so the same network
-    assert float(rows[0][3]) < 60  # of dozens of labels: it has learnt
-    assert float(rows[2][4]) == pytest.approx(float(rows[2][3]) / float(rows[0][3]), abs=0.02)
-    assert compare([*arguments, "--pens", "2"]) == 2
-    assert compare([*arguments, "--data", "nowhere"]) == 2
-    assert "prepare_crohme" in capsys.readouterr().err

@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from inktex.inkml import read_inkml
+from inktex.ink.inkml import read_inkml
 from inktex.recognizer import pretrained_path
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 

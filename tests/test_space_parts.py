@@ -23,8 +23,8 @@ from PIL import Image
 
 from inktex import __version__
 from inktex.ink import Ink
+from inktex.ink.render import render
 from inktex.recognizer import Alternative, Reading, ReadSymbol
-from inktex.render import render
 from inktex.tokenizer.compact_inktex import compact
 from inktex.tokenizer.vocabulary_inktex import (
     ARGUMENT_COUNTS,
@@ -39,7 +39,7 @@ from about import about
 from answer import details, edited, mathml, rendered, show, spell, verdict
 from examples import examples, gallery
 from guard import MAX_BODY, Guard
-from reading import (
+from inputs import (
     MAX_BYTES,
     MAX_POINTS,
     MAX_SIDE,

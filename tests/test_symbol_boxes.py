@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inktex.evaluation.boxes import box_overlap, ink_boxes, symbol_overlaps
-from inktex.recognizer import Reading, ReadSymbol
-from inktex.render import render
 from inktex.symbol_boxes import inked, symbol_boxes
-from inktex.synthesis.drawing import draw_expression
 from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
 
 
@@ -54,29 +50,3 @@ def test_marks_of_structure_have_no_ink() -> None:
     marks = inked(tokens, STRUCTURAL_TOKENS)
     found = [token for token, has_ink in zip(tokens, marks, strict=True) if has_ink]
     assert found == [r"\sqrt", "3", "[", "x", "]", "2"]
-
-
-def test_overlap_of_boxes() -> None:
-    assert box_overlap((0, 0, 2, 2), (0, 0, 2, 2)) == 1.0
-    assert box_overlap((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
-    assert box_overlap((0, 0, 1, 1), (2, 2, 3, 3)) == 0.0
-    assert box_overlap((0, 0, 0, 0), (0, 0, 0, 0)) == 0.0
-
-
-def test_boxes_of_ink_lie_over_the_picture() -> None:
-    expression = draw_expression(r"\frac { a + b } { 2 }", seed=0)
-    picture = render(expression.traces)
-    for left, top, right, bottom in ink_boxes(expression):
-        inside = picture[round(top) : round(bottom), round(left) : round(right)]
-        for edge in (inside[:2], inside[-2:], inside[:, :2], inside[:, -2:]):
-            assert edge.max() == 255
-
-
-def test_overlaps_are_of_what_was_read_right() -> None:
-    expression = draw_expression("x ^ { 2 }", seed=0)
-    first, _ = ink_boxes(expression)
-    symbols = (ReadSymbol(0, "x", 1.0, first), ReadSymbol(3, "2", 1.0, None))
-    reading = Reading("x^{2}", "x ^ { 2 }", 1.0, symbols=symbols)
-    assert symbol_overlaps(expression, reading) == [("x", 1.0), ("2", 0.0)]
-    with pytest.raises(ValueError, match="something else"):
-        symbol_overlaps(expression, Reading("y", "y", 1.0))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inktex.examples import Example, from_expression, from_expressions
+from inktex.data.examples import Example, from_expression, from_expressions
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.grammar import random_caption, written_expressions
 from inktex.synthesis.hands import Hands, Measured, collect, fit_extents
@@ -14,7 +14,8 @@ from inktex.synthesis.morphing import Morphing
 from inktex.synthesis.strokefont import glyphs
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
-from inktex.training.batches import BatchConfig, Kind, PlannedBatches, Planner, member_example
+from inktex.training.batches import PlannedBatches
+from inktex.training.plans import BatchConfig, Kind, Planner, member_example
 from inktex.training.synthetic import SynthesisConfig, SyntheticInk, synthetic_ink
 
 CAPTIONS = [
@@ -230,13 +231,13 @@ def test_an_epoch_has_its_share_of_synthetic_ink(ink: list[Example]) -> None:
     assert len(batches[plans[0]]["labels"]) == 2 * len(plans[0].members)
 
 
-def test_synthetic_members_need_somebody_to_write_them(ink: list[Example]) -> None:
+def test_synthetic_members_need_a_source(ink: list[Example]) -> None:
     config = BatchConfig()
     plans = Planner(
         ink, config, None, synthetic=SyntheticInk(ink, SynthesisConfig(share=0.9)), share=0.9
     ).epoch(0)
     batches = PlannedBatches(ink, config, None)
-    with pytest.raises(ValueError, match="somebody to write"):
+    with pytest.raises(ValueError, match="source of synthetic ink"):
         [batches[plan] for plan in plans]
 
 
@@ -298,11 +299,11 @@ def test_nothing_moves_towards_what_was_drawn_differently() -> None:
 
 def test_real_and_synthetic_ink_is_moved_in_training(ink: list[Example]) -> None:
     assert synthetic_ink(ink, SynthesisConfig()) is None
-    pen = synthetic_ink(ink, SynthesisConfig(morphing=0.7))
+    pen = synthetic_ink(ink, SynthesisConfig(shape_interpolation=0.7))
     assert pen is not None
     # All of this ink is one font: a hand that differs is needed.
     bent = [replace(one, points=one.points + 4 * np.sin(one.points[:, ::-1] / 15)) for one in ink]
-    pen.morphing = Morphing([*ink, *bent], 0.7)
+    pen.interpolation = Morphing([*ink, *bent], 0.7)
     kinds: tuple[Kind, ...] = ("whole", "cut")
     for kind in kinds:
         before = member_example(ink, None, 0, kind, np.random.default_rng(1))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import inktex
 from inktex.tokenizer.compact_inktex import compact
 from inktex.tokenizer.tokenization_inktex import TOKENIZER_FILES, build_tokenizer, save_tokenizer
 from inktex.tokenizer.vocabulary_inktex import (
@@ -166,6 +167,7 @@ def test_committed_files_are_up_to_date(tmp_path: Path, repository: Path) -> Non
 def test_auto_tokenizer_loads_the_committed_files(repository: Path, tokenizer: Any) -> None:
     from transformers import AutoTokenizer
 
+    inktex.register()
     loaded = AutoTokenizer.from_pretrained(repository / "tokenizer")
     assert loaded(FORMULAS).input_ids == tokenizer(FORMULAS).input_ids
     assert loaded.pad_token == "<pad>"

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from inktex.crohme import FEATURES, row
-from inktex.examples import from_expression
+from inktex.data.examples import from_expression
+from inktex.data.rows import FEATURES, row
 from inktex.ink import Expression, PlacedSymbol
 from inktex.tokenizer.vocabulary_inktex import IDS
 from inktex.training.data import load_examples, load_expressions

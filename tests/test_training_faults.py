@@ -1,4 +1,4 @@
-"""Training on machines that fail: full disks, damaged checkpoints, numbers that are none."""
+"""Training on machines that fail: full disks, damaged checkpoints, losses that are not finite."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import errno
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from accelerate import Accelerator
 
-from inktex.examples import Example, from_expressions
+from inktex.data.examples import Example, from_expressions
 from inktex.files import partial_folder
 from inktex.synthesis.grammar import written_expressions
 from inktex.training import guard as guarding
-from inktex.training import loop
-from inktex.training.checkpoints import BEFORE, CHECKPOINT, MANIFEST, is_whole
+from inktex.training.checkpoints import BEFORE, CHECKPOINT, MANIFEST, find_damage
 from inktex.training.guard import DivergedError, FiniteGuard
-from inktex.training.loop import train
+from inktex.training.loop import Trainer, train
 from inktex.training.recipe import Recipe, load_recipe, recipe_path
+from inktex.training.recognition import Recognition
 
 SMALL = (
     "encoder.stem_channels=[4, 8]", "encoder.growth_rates=[4, 8, 8]",
@@ -53,7 +52,7 @@ def whole(examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -> 
 
 def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a run end, as a kill would end it, once it has done so many steps."""
-    step = loop._backward
+    step = Trainer._backward
     done: list[int] = []
 
     def stopping(*arguments: Any) -> dict[str, float]:
@@ -62,7 +61,7 @@ def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
         done.append(1)
         return step(*arguments)
 
-    monkeypatch.setattr(loop, "_backward", stopping)
+    monkeypatch.setattr(Trainer, "_backward", stopping)
 
 
 @pytest.mark.parametrize("damage", ["cut short", "one bit", "gone", "no checksums"])
@@ -79,8 +78,8 @@ def test_a_damaged_checkpoint_is_passed_over(
         with pytest.raises(KeyboardInterrupt):
             train(recipe("steps=6"), examples, [], tmp_path)
     last = tmp_path / CHECKPOINT
-    assert is_whole(last) is None
-    assert is_whole(tmp_path / BEFORE) is None
+    assert find_damage(last) is None
+    assert find_damage(tmp_path / BEFORE) is None
     victim = last / "model.safetensors"
     content = victim.read_bytes()
     if damage == "cut short":
@@ -138,48 +137,29 @@ def test_a_full_disk_leaves_the_checkpoint_before(
         with pytest.raises(OSError, match=r"No space left.*Is the disk full"):
             train(recipe("steps=6"), examples, [], tmp_path)
     assert not partial_folder(tmp_path / CHECKPOINT).exists()
-    assert is_whole(tmp_path / CHECKPOINT) is None
+    assert find_damage(tmp_path / CHECKPOINT) is None
     train(recipe("steps=6"), examples, [], tmp_path)
     assert weights(tmp_path / "averaged") == weights(whole / "averaged")
 
 
-class Spoilt:
-    """`_step` with a loss that is not a number in some steps."""
+def spoil(steps: range, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the losses of some steps be NaN."""
+    losses, done = Recognition.losses, []
 
-    def __init__(self, bad: range) -> None:
-        self.bad, self.step, self.count = bad, loop._backward, 0
+    def spoilt(task: Recognition, accelerator: Any, model: Any, *rest: Any) -> Any:
+        done.append(1)
+        if len(done) - 1 not in steps:
+            return losses(task, accelerator, model, *rest)
+        loss = sum(p.sum() for p in model.parameters() if p.requires_grad) * float("nan")
+        return {"loss": loss, "tokens": loss}
 
-    def __call__(self, accelerator: Any, model: Any, *rest: Any) -> dict[str, float]:
-        number, self.count = self.count, self.count + 1
-        if number not in self.bad:
-            return self.step(accelerator, model, *rest)
-
-        def forward(**_: Any) -> Any:
-            loss = sum(p.sum() for p in model.parameters() if p.requires_grad) * float("nan")
-            return SimpleNamespace(loss=loss, token_loss=loss, symbol_loss=None, guide_loss=None)
-
-        return self.step(accelerator, Wrapped(model, forward), *rest)
-
-
-class Wrapped:
-    """A model whose answer is another's."""
-
-    def __init__(self, model: Any, answer: Any) -> None:
-        self.model, self.answer = model, answer
-        self.config = model.config
-
-    def __call__(self, **inputs: Any) -> Any:
-        return self.answer(**inputs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
+    monkeypatch.setattr(Recognition, "losses", spoilt)
 
 
 def test_a_step_without_a_finite_loss_is_skipped(
     examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_backward", Spoilt(range(2, 4)))
-    monkeypatch.setattr(loop, "_find_places", lambda *_: {})
+    spoil(range(2, 4), monkeypatch)
     train(recipe("steps=6"), examples, [], tmp_path)
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 
@@ -191,21 +171,20 @@ def test_a_step_without_a_finite_loss_is_skipped(
 def test_a_loss_that_stays_infinite_ends_the_run(
     examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_backward", Spoilt(range(3, 1000)))
-    monkeypatch.setattr(loop, "_find_places", lambda *_: {})
+    spoil(range(3, 1000), monkeypatch)
     with pytest.raises(DivergedError, match=r"10 steps in a row.*learning_rate"):
         train(recipe("steps=60"), examples, [], tmp_path)
     report = json.loads((tmp_path / guarding.REPORT).read_text())
     assert report["skipped_in_a_row"] == 10
     assert set(report["last_finite_losses"]) >= {"loss", "tokens"}
-    assert is_whole(tmp_path / CHECKPOINT) is None
+    assert find_damage(tmp_path / CHECKPOINT) is None
 
 
 def test_one_good_step_makes_the_guard_patient_again(tmp_path: Path) -> None:
     guard = FiniteGuard(Accelerator(cpu=True), tmp_path)
     for step in range(3 * guarding.PATIENCE):
         if step % guarding.PATIENCE == guarding.PATIENCE - 1:
-            guard.took({"loss": 1.0})
+            guard.passed({"loss": 1.0})
         else:
             guard.skipped("loss", step, 1e-3)
     assert guard.is_finite(torch.tensor([1.0, 2.0]))

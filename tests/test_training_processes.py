@@ -7,23 +7,22 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.training.recipe import load_recipe, recipe_path
 
 
 def run(
-    repository: Path, output: Path, processes: int, *changes: str, recipe: str = "tiny"
+    repository: Path, output: Path, processes: int, *changes: str
 ) -> subprocess.CompletedProcess[str]:
-    """The tiny recipe, or another, with a decoder of one layer and some changes."""
+    """The tiny recipe with a decoder of one layer and some changes."""
     launcher = [sys.executable]
     if processes > 1:
         launcher += ["-m", "torch.distributed.run", "--standalone"]
         launcher += ["--nproc_per_node", str(processes)]
     small = ("decoder.num_hidden_layers=1", "decoder.guided_layers=[0]")
     return subprocess.run(
-        [*launcher, str(repository / "scripts" / "train.py"), recipe, "--output", str(output)]
+        [*launcher, str(repository / "scripts" / "train.py"), "tiny", "--output", str(output)]
         + [word for change in (*small, *changes) for word in ("--set", change)],
         capture_output=True,
         text=True,
@@ -34,7 +33,6 @@ def run(
 
 
 def test_processes_end_a_run_of_some_time_together(repository: Path, tmp_path: Path) -> None:
-    """Their clocks are not the same, and who goes on alone waits for ever."""
     result = run(
         repository, tmp_path, 2, "steps=null", "minutes=0.1", "validate_every=10000",
     )  # fmt: skip
@@ -46,17 +44,11 @@ def test_processes_end_a_run_of_some_time_together(repository: Path, tmp_path: P
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_tiny_recipe_runs(processes: int, repository: Path, tmp_path: Path) -> None:
-    recipe = "tiny"
-    if processes > 1:  # which go from run to run together
-        recipe = str(tmp_path / "two.yaml")
-        tiny = yaml.safe_load(recipe_path("tiny").read_text(encoding="utf-8"))
-        Path(recipe).write_text(yaml.safe_dump({**tiny, "stages": [{"seed": 1}, {"seed": 2}]}))
     changes = ("steps=4", "validate_every=4", "save_every=4")
-    result = run(repository, tmp_path, processes, *changes, recipe=recipe)
+    result = run(repository, tmp_path, processes, *changes)
     assert result.returncode == 0, result.stderr[-3000:]
     assert "Done." in result.stdout
     assert result.stdout.count("Done.") == 1, "every process reports"
-    tmp_path = tmp_path / "stage-2" if processes > 1 else tmp_path
     records = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "exp_rate" in record] == [4]
     model = InktexForConditionalGeneration.from_pretrained(tmp_path / "averaged")
@@ -80,7 +72,7 @@ def test_two_processes_learn_as_one_with_twice_the_batch(repository: Path, tmp_p
         own = (f"optimizer.accumulate={4 // processes}",)
         result = run(repository, tmp_path / str(processes), processes, *changes, *own)
         assert result.returncode == 0, result.stderr[-3000:]
-    for name in ("loss", "tokens", "symbols", "guide"):
+    for name in ("loss", "tokens", "symbol_map", "attention_supervision"):
         alone, together = (curve(tmp_path / processes, name) for processes in "12")
         assert len(alone) == 4
         assert alone == pytest.approx(together, rel=1e-4)
@@ -99,14 +91,31 @@ def test_an_epoch_without_a_whole_step_is_refused(repository: Path, tmp_path: Pa
     assert "fewer batches than make a step" in result.stderr
 
 
-def test_a_wrong_command_says_what_is_wrong(repository: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tiny", "--set", "stesp=4"], "Unknown field stesp. Did you mean steps?"),
+        (["bse"], "Did you mean base?"),
+        (["tiny", "--stes=4"], "unrecognized arguments: --stes=4"),
+    ],
+)
+def test_a_mistake_is_reported_before_heavy_imports(
+    arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from inktex.cli import main\n"
+        "try: status = main(sys.argv[1:])\n"
+        "except SystemExit as end: status = end.code\n"
+        "assert not {'torch', 'transformers'} & {*sys.modules}\n"
+        "sys.exit(status)"
+    )
     result = subprocess.run(
-        [sys.executable, str(repository / "scripts" / "train.py"), "tiny", "--set", "stesp=4"],
+        [sys.executable, "-c", program, "train", *arguments],
         capture_output=True,
         text=True,
         cwd=tmp_path,
         check=False,
     )
-    assert result.returncode == 2
-    assert "Unknown field stesp" in result.stderr
+    assert result.returncode == 2, result.stderr
+    assert words in result.stderr
     assert not (tmp_path / "runs").exists()

@@ -1,7 +1,6 @@
 """Transcription: every kind of source, shards, going on after an end at any moment."""
 
 import csv
-import importlib.util
 import io
 import json
 import os
@@ -27,14 +26,17 @@ from PIL import Image
 import inktex
 from inktex.batches import padded_pixels
 from inktex.cli import main
-from inktex.recognizer import OnnxRecognizer, Recognizer
-from inktex.render import render
+from inktex.ink.render import render
+from inktex.onnx_engine import OnnxEngine
+from inktex.recognizer import Recognizer
 from inktex.synthesis.grammar import written_expressions
-from inktex.training.loop import make_model, make_processor, save_model
+from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
+from inktex.transcription.files import FolderSource
 from inktex.transcription.run import transcribe
-from inktex.transcription.shards import COLUMNS, LISTING, Shards, _differences, schema
-from inktex.transcription.sources import PATHS, SETTINGS, URLS, FolderSource, Source, open_source
+from inktex.transcription.settings import differences
+from inktex.transcription.shards import COLUMNS, LISTING, Shards, schema
+from inktex.transcription.sources import PATHS, SETTINGS, URLS, Source, open_source
 
 INKML = b"""<ink xmlns="http://www.w3.org/2003/InkML">
 <trace id="0">10 10, 30 50, 60 90</trace><trace id="1">60 10, 30 50, 10 90</trace></ink>"""
@@ -364,10 +366,10 @@ def test_a_full_memory_is_not_one_pictures_fault(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def place(self: Any, picture: Any) -> Any:
+    def full(self: Any, picture: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(type(recognizer.image_processor), "place", place)
+    monkeypatch.setattr(type(recognizer.image_processor), "normalize_picture", full)
     source = opened(as_folder, files, tmp_path / "source")
     with pytest.raises(MemoryError):
         transcribe(recognizer, source, tmp_path / "out.jsonl", workers=workers)
@@ -406,13 +408,13 @@ def test_pictures_are_read_the_largest_first_and_written_in_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     batches: list[list[tuple[int, int]]] = []
-    original = recognizer.read
+    original = recognizer.engine.search
 
-    def watched(pictures: Sequence[Any], *arguments: Any) -> Any:
-        batches.append([one.picture.shape for one in pictures])
-        return original(pictures, *arguments)
+    def watched(pictures: Sequence[Any], options: Any) -> Any:
+        batches.append([one.shape for one in pictures])
+        return original(pictures, options)
 
-    monkeypatch.setattr(recognizer, "read", watched)
+    monkeypatch.setattr(recognizer.engine, "search", watched)
     source = opened(as_folder, files, tmp_path / "source")
     transcribe(recognizer, source, tmp_path / "out.jsonl", window=7, batch_size=2, workers=0)
     first_window = [padded_pixels(batch) for batch in batches[:3]]
@@ -579,8 +581,8 @@ def test_changed_settings_are_named_as_they_were_given() -> None:
         ({}, {"later": 1}, "SOURCE has changed"),
     ]
     for changes, in_source, words in cases:
-        assert _differences(begun, begun | changes | {"source": table | in_source}) == [words]
-    assert _differences(begun, begun | {"engine": "torch", "model": "c", "inktex": "9"}) == []
+        assert differences(begun, begun | changes | {"source": table | in_source}) == [words]
+    assert differences(begun, begun | {"engine": "torch", "model": "c", "inktex": "9"}) == []
 
 
 def test_a_run_ends_when_another_one_takes_its_place(
@@ -714,31 +716,6 @@ def test_a_broken_source_ends_the_run_with_a_reason(
     assert transcribe(recognizer, source, tmp_path / "out.jsonl", workers=0).rows == len(files)
 
 
-def test_the_benchmark_misses_what_is_missing(
-    repository: Path,
-    recognizer: Recognizer,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    path = repository / "scripts" / "benchmark_transcription.py"
-    specification = importlib.util.spec_from_file_location("benchmark_transcription", path)
-    assert specification is not None
-    assert specification.loader is not None
-    script = importlib.util.module_from_spec(specification)
-    monkeypatch.setitem(sys.modules, specification.name, script)  # its dataclasses look there
-    specification.loader.exec_module(script)
-    shards = Shards(tmp_path / "out.parquet")
-    transcribe(recognizer, script.WrittenSource(7, 0), shards.folder, window=3, workers=0)
-    assert script.check(shards, 7, kills=0, wanted_kills=0) == 0
-    assert script.check(shards, 7, kills=0, wanted_kills=1) == 1
-    capsys.readouterr()
-    rows = shards.read(1)
-    shards.write(1, [rows[0], rows[0]])
-    assert script.check(shards, 7, kills=0, wanted_kills=0) == 1
-    assert "6 rows, 2 missing, 1 more than once, 0 that nobody" in capsys.readouterr().out
-
-
 # ------------------------------------------------------------------------------------ the command
 
 
@@ -769,13 +746,13 @@ def test_threads_are_those_of_the_engine(
 ) -> None:
     source = as_folder({"0.png": files["0.png"]}, tmp_path / "source")
     given: list[Any] = []
-    original = OnnxRecognizer.__init__
+    original = OnnxEngine.__init__
 
     def watched(self: Any, export: Any, threads: int | None = None) -> None:
         given.append(threads)
         original(self, export, threads)
 
-    monkeypatch.setattr(OnnxRecognizer, "__init__", watched)
+    monkeypatch.setattr(OnnxEngine, "__init__", watched)
     before = torch.get_num_threads()
     try:
         arguments = (source, "--output", tmp_path / "out.csv", "--engine", "onnx", "--threads", 1)

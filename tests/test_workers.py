@@ -15,7 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from inktex.workers import WorkerEndedError, work_ahead
+from inktex.transcription.workers import WorkerEndedError, work_ahead
 
 LARGE = 2**20
 """Bytes that no pipe holds."""
@@ -142,7 +142,7 @@ def test_a_worker_that_is_killed_while_it_waits_is_missed(tmp_path: Path) -> Non
 
 PARENT = """
 import time
-from inktex.workers import work_ahead
+from inktex.transcription.workers import work_ahead
 
 def work(worker, workers):
     yield worker

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .structure_inktex import matrix_cells
 from .vocabulary_inktex import (
     ARGUMENT_COUNTS,
     CELL_END,
@@ -92,7 +93,7 @@ def _with_environments(tokens: list[str]) -> list[str]:
             elif before == r"\{" and not is_degree:
                 name = "cases"
                 found[begin - 1] = ""
-            elif _has_cells(tokens[begin + 1 : end]):
+            elif _has_cells(tokens, begin):
                 continue
             else:
                 name = "aligned"
@@ -100,14 +101,13 @@ def _with_environments(tokens: list[str]) -> list[str]:
     return [token for token in found if token]
 
 
-def _has_cells(tokens: Sequence[str]) -> bool:
-    """Whether the lines of a matrix have several cells; those of inner matrices do not count."""
-    depth = 0
-    for token in tokens:
-        depth += (token == MATRIX_BEGIN) - (token == MATRIX_END)
-        if token == CELL_END and not depth:
-            return True
-    return False
+def _has_cells(tokens: Sequence[str], begin: int) -> bool:
+    """Whether a line of the matrix at `begin` has several cells, or its braces do not balance."""
+    try:
+        lines, _ = matrix_cells(tokens, begin)
+    except ValueError:
+        return True
+    return any(len(line) > 1 for line in lines)
 
 
 @dataclass

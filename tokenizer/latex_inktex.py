@@ -15,363 +15,50 @@ again changes nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from .vocabulary_inktex import (
-    ARGUMENT_COUNTS,
-    CELL_END,
-    EXPANSIONS,
-    LINE_END,
-    MATRIX_BEGIN,
-    MATRIX_END,
-    NOTHING_TOKEN,
-    RENAMED,
-    STRUCTURAL_TOKENS,
-    UNKNOWN_MARK,
-    WORDS,
+from .latex_lexer_inktex import (
+    ALIASES,
+    ARITIES,
+    DROPPED,
+    DROPPED_WITH_ARGUMENT,
+    FUNCTIONS,
+    LINES,
+    MATRICES,
+    NAMING,
+    NEGATED,
+    SIGNS,
+    UNWRAPPED,
+    WITH_COLUMNS,
+    LatexError,
+    lex,
 )
+from .latex_tree_inktex import (
+    Atom,
+    Command,
+    Group,
+    Matrix,
+    Node,
+    Row,
+    Script,
+    attach,
+    emit,
+    make_row,
+)
+from .vocabulary_inktex import CELL_END, EXPANSIONS, LINE_END, WORDS
 
-__all__ = [
-    "Atom",
-    "Command",
-    "Emitted",
-    "Group",
-    "LatexError",
-    "Matrix",
-    "Node",
-    "Row",
-    "Script",
-    "attach",
-    "emit",
-    "emit_marked",
-    "make_row",
-    "name_token",
-    "normalize",
-    "parse",
-]
+__all__ = ["MAX_DEPTH", "MAX_LENGTH", "LatexError", "normalize", "parse"]
 
 MAX_DEPTH = 100
 MAX_LENGTH = 20_000
 _LONGEST_SETTING = 16
 """Words of an environment's setting in brackets."""
 
-# ---------------------------------------------------------------------------------------- tables
-
-
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
-def _pairs(text: str) -> dict[str, str]:
-    words = text.split()
-    return dict(zip(words[::2], words[1::2], strict=True))
-
-
-# Functions whose name is one sign in the canonical form.
-FUNCTIONS = frozenset(
-    _words("""arccos arcsin arctan arg cos cosh cot coth csc deg det dim exp gcd hom inf ker lg lim
-    liminf limsup ln log max min Pr sec sin sinh sup tan tanh""")
-)
-# Signs that take no argument, so that braces after them are mere grouping.
-SIGNS = frozenset(
-    _words("""alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa varkappa
-    lambda mu nu xi omicron pi varpi rho varrho sigma varsigma tau upsilon phi varphi chi psi omega
-    Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
-    sum int iint iiint oint prod coprod bigcup bigcap bigoplus bigotimes bigwedge bigvee
-    pm mp times div cdot ast star circ bullet oplus ominus otimes oslash odot cup cap uplus setminus
-    wedge vee wr amalg dagger ddagger triangle bigtriangleup bigtriangledown
-    leq geq neq ll gg prec succ preceq succeq sim simeq approx cong equiv propto doteq asymp
-    in notin ni subset supset subseteq supseteq subsetneq supsetneq perp models vdash dashv bowtie
-    rightarrow leftarrow leftrightarrow Rightarrow Leftarrow Leftrightarrow longrightarrow
-    longleftarrow Longrightarrow Longleftarrow mapsto longmapsto hookrightarrow hookleftarrow
-    uparrow downarrow updownarrow rightharpoonup rightleftharpoons nearrow searrow swarrow nwarrow
-    infty partial nabla forall exists nexists emptyset varnothing neg prime hbar ell Re Im aleph wp
-    angle top bot surd imath jmath degree therefore because square Box diamond Diamond checkmark
-    ldots cdots vdots ddots langle rangle lfloor rfloor lceil rceil backslash bmod mod ltimes
-    rtimes lesssim gtrsim less leqq geqq iff implies not notni flat natural sharp clubsuit spadesuit
-    hline bigcirc blacksquare copyright S P dag pounds euro yen""")
-)
-# Commands and their number of braced arguments: those of the vocabulary (`\text` is unwrapped), and
-# others that are no tokens. `\sqrt` has an optional index besides.
-ARITIES = {
-    token: count for token, count in ARGUMENT_COUNTS.items() if token not in ("^", "_", "\\text")
-} | dict.fromkeys(_words(r"\dddot \check \breve \acute \grave \overleftarrow \boxed \cancel"), 1)
-# Other spellings of the same sign: what people write, and what MathML's entities are called.
-# Handwriting has no bold, upright or display style. A prime is no alias, since it is a script.
-ALIASES = {
-    **{alias: token for alias, token in RENAMED.items() if alias != "'"},
-    **_pairs(r"\lte \leq  \gte \geq  \cdotp \cdot  \infin \infty  \exist \exists"),
-}
-NEGATED = {"=": "\\neq", "\\in": "\\notin"}
-UNICODE = _pairs(r"""
-    × \times  ÷ \div  ± \pm  ∓ \mp  · \cdot  ⋅ \cdot  ∗ \ast  ∘ \circ  • \bullet  − -
-    ≤ \leq  ≥ \geq  ⩽ \leq  ⩾ \geq  ≠ \neq  ≈ \approx  ≡ \equiv  ∼ \sim  ≅ \cong  ∝ \propto
-    ∈ \in  ∉ \notin  ⊂ \subset  ⊃ \supset  ⊆ \subseteq  ⊇ \supseteq  ∪ \cup  ∩ \cap  ∅ \emptyset
-    → \rightarrow  ← \leftarrow  ↔ \leftrightarrow  ⇒ \Rightarrow  ⇐ \Leftarrow
-    ⇔ \Leftrightarrow  ↦ \mapsto  ∞ \infty  ∂ \partial  ∇ \nabla  ∀ \forall  ∃ \exists  ¬ \neg
-    ∑ \sum  ∫ \int  ∏ \prod  ∮ \oint  … \ldots  ⋯ \cdots  ′ '  ⟨ \langle  ⟩ \rangle
-    ⌊ \lfloor  ⌋ \rfloor  ⌈ \lceil  ⌉ \rceil  ℏ \hbar  ℓ \ell
-    α \alpha  β \beta  γ \gamma  δ \delta  ε \epsilon  ζ \zeta  η \eta  θ \theta  ι \iota
-    κ \kappa  λ \lambda  μ \mu  µ \mu  ν \nu  ξ \xi  π \pi  ρ \rho  σ \sigma  τ \tau  υ \upsilon
-    φ \phi  χ \chi  ψ \psi  ω \omega  Γ \Gamma  Δ \Delta  Θ \Theta  Λ \Lambda  Ξ \Xi  Π \Pi
-    Σ \Sigma  Υ \Upsilon  Φ \Phi  Ψ \Psi  Ω \Omega
-""")
-# Says how large, how far apart or in which style; nothing that a pen writes.
-DROPPED = frozenset(
-    _words(r"""\! \, \; \: \> \/ \quad \qquad \enspace \thinspace \medspace \thickspace
-    \negthinspace \limits \nolimits \displaylimits \displaystyle \textstyle \scriptstyle
-    \scriptscriptstyle \middle \big \Big \bigg \Bigg \bigl \Bigl \biggl \Biggl \bigr \Bigr \biggr
-    \Biggr \bigm \Bigm \rm \it \bf \sf \tt \cal \mathstrut \strut \nonumber \notag \( \) \[ \]
-    \null \relax \allowbreak \nobreak \noindent""")
-) | {"\\ "}
-DROPPED_WITH_ARGUMENT = frozenset({"\\hspace", "\\vspace", "\\label", "\\tag", "\\phantom"})
-# Environments of cells, and the signs that they draw in front and behind.
-MATRICES = {
-    "matrix": ("", ""),
-    "smallmatrix": ("", ""),
-    "array": ("", ""),
-    "pmatrix": ("(", ")"),
-    "bmatrix": ("[", "]"),
-    "Bmatrix": ("\\{", "\\}"),
-    "vmatrix": ("|", "|"),
-    "Vmatrix": ("||", "||"),
-    "cases": ("\\{", ""),
-    "dcases": ("\\{", ""),
-    "rcases": ("", "\\}"),
-}
-# Environments of lines, in which `&` says what stands under what, and of a single line.
-LINES = frozenset(
-    _words("""aligned align split gathered gather eqnarray multline alignat alignedat flalign
-    equation math displaymath""")
-)
-WITH_COLUMNS = frozenset({"array", "alignat", "alignedat"})
-UNWRAPPED = frozenset(
-    _words(r"""\mbox \hbox \mathrm \mathit \mathbf \mathsf \mathtt \mathnormal \text \textrm \textit
-    \mathcal \mathfrak \mathscr \substack
-    \textbf \textsf \texttt \textnormal \boldsymbol \bm \pmb \mathop \mathbin \mathrel \mathord
-    \mathopen \mathclose \mathpunct \mathinner \ensuremath \emph \operatorname \smash""")
-)
-NAMING = frozenset({"\\mathrm", "\\operatorname", "\\mathop", "\\text", "\\textrm"})
-WITH_LIMITS = frozenset({"\\sum", "\\int", "\\lim"})
-# Names that people spell out letter by letter. The second set may be an index (`a_{tan}`), so it
-# stays as it is inside scripts.
-SPELLED = {name: "\\" + name for name in ("log", "lim")}
-SPELLED_OUTSIDE_SCRIPTS = {name: "\\" + name for name in ("sin", "cos", "tan")}
-
-
-class LatexError(ValueError):
-    """LaTeX that cannot be read.
-
-    Attributes:
-        position: offset in the text, in characters from 0.
-        expected: what should have stood there.
-    """
-
-    def __init__(self, message: str, position: int, expected: str = "") -> None:
-        tail = f"; expected {expected}" if expected else ""
-        super().__init__(f"{message} at character {position}{tail}")
-        self.position = position
-        self.expected = expected
-
-
-# ------------------------------------------------------------------------------------------ tree
-
-
-@dataclass(frozen=True, slots=True)
-class Atom:
-    """One sign. `refs` names where it came from (MathML ids), for callers who trace signs."""
-
-    token: str
-    refs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Signs side by side; contains no other row, since plain grouping means nothing on paper."""
-
-    children: tuple[Node, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A base that keeps its braces: `{x^2}^3`, `{}_n C_k`."""
-
-    body: Row
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A base with a subscript, a superscript or both."""
-
-    base: Node
-    sub: Row | None = None
-    sup: Row | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    r"""A command with braced arguments, e.g. `\frac`; `index` is the optional one of `\sqrt`."""
-
-    token: str
-    args: tuple[Row, ...]
-    index: Row | None = None
-    refs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """Lines under one another, each of one or more cells; brackets are signs beside it."""
-
-    lines: tuple[tuple[Row, ...], ...]
-
-
-Node = Atom | Row | Group | Script | Command | Matrix
-
-
-@dataclass(frozen=True, slots=True)
-class Emitted:
-    r"""A token of the canonical form, with what is known of it.
-
-    Attributes:
-        token: the token.
-        ink: whether somebody had to write it; false for `{ } ^ _ \limits`, a root's brackets, and
-            what tells the lines and cells of a matrix apart.
-        refs: the `refs` of the tree node that it stands for.
-    """
-
-    token: str
-    ink: bool
-    refs: tuple[str, ...] = ()
-
-
-def attach(items: list[Node], mark: str, argument: Row, *, grouped: bool = False) -> bool:
-    """Hang a script on the last of `items`, in place.
-
-    Args:
-        items: the row so far; empty means an empty base.
-        mark: `_` or `^`.
-        argument: the script; an empty one is dropped.
-        grouped: whether the last item stood in braces, so that a second script of the same kind
-            belongs to the whole of it.
-
-    Returns:
-        Whether it could be attached; false for `x^2^3`, which has no meaning.
-    """
-    if not argument.children:
-        return True
-    base = items[-1] if items else Group(Row())
-    script = base if isinstance(base, Script) else Script(base)
-    taken = script.sub if mark == "_" else script.sup
-    if taken is not None:
-        if not grouped:
-            return False
-        script = Script(Group(Row((base,))))
-    script = replace(script, sub=argument) if mark == "_" else replace(script, sup=argument)
-    items[-1:] = [script]
-    return True
-
-
-def make_row(items: Iterable[Node], *, in_script: bool = False) -> Row:
-    """A flat row out of `items`, with function names that were spelled out put together."""
-    flat: list[Node] = []
-    for item in items:
-        flat.extend(item.children if isinstance(item, Row) else (item,))
-    names = SPELLED if in_script else SPELLED | SPELLED_OUTSIDE_SCRIPTS
-    merged: list[Node] = []
-    for item in flat:
-        merged.append(item)
-        _merge_negated(merged)
-        _merge_spelled(merged, names)
-    return Row(tuple(merged))
-
-
-def _merge_negated(items: list[Node]) -> None:
-    r"""Put `\not` and the sign after it together; the sign may carry scripts."""
-    if len(items) < 2 or not isinstance(slash := items[-2], Atom) or slash.token != "\\not":
-        return
-    last = items[-1]
-    head = last.base if isinstance(last, Script) else last
-    if isinstance(head, Atom) and head.token in NEGATED:
-        sign = Atom(NEGATED[head.token], slash.refs + head.refs)
-        items[-2:] = [replace(last, base=sign) if isinstance(last, Script) else sign]
-
-
-def _merge_spelled(items: list[Node], names: dict[str, str]) -> None:
-    """Put the last three items together if they spell a function; the last may carry scripts."""
-    if len(items) < 3:
-        return
-    last = items[-1]
-    head = last.base if isinstance(last, Script) else last
-    letters = (items[-3], items[-2], head)
-    if not all(isinstance(letter, Atom) for letter in letters):
-        return
-    token = names.get("".join(letter.token for letter in letters if isinstance(letter, Atom)))
-    if token is None:
-        return
-    refs = tuple(ref for letter in letters if isinstance(letter, Atom) for ref in letter.refs)
-    name = Atom(token, refs)
-    items[-3:] = [replace(last, base=name) if isinstance(last, Script) else name]
-
-
-# ----------------------------------------------------------------------------------------- lexer
-
-
-def name_token(name: str) -> str | None:
-    """The canonical token for a sign's name without backslash (`theta`, `le`), or None."""
-    token = ALIASES.get("\\" + name)
-    if token is None and (name in FUNCTIONS or name in SIGNS):
-        token = "\\" + name
-    return None if token in ARITIES else token
-
-
-_OWN = re.compile(f"{UNKNOWN_MARK}|{NOTHING_TOKEN}")
-
-
-def _lex(text: str) -> Iterator[tuple[str, int]]:
-    r"""Words and their positions: `\name`, `\begin{name}`, or one character; no white space."""
-    i, end = 0, len(text)
-    while i < end:
-        start, char = i, text[i]
-        i += 1
-        if char == "\\":
-            if i < end and text[i].isascii() and text[i].isalpha():
-                while i < end and text[i].isascii() and text[i].isalpha():
-                    i += 1
-            elif i < end:
-                i += 1
-                if text[i - 1].isspace():
-                    yield "\\ ", start
-                    continue
-            else:
-                raise LatexError("a backslash with nothing after it", start, "a command")
-            word = text[start:i]
-            if word in ("\\begin", "\\end"):
-                opening = i
-                while opening < end and text[opening].isspace():
-                    opening += 1
-                closing = text.find("}", opening)
-                if opening == end or text[opening] != "{" or closing < 0:
-                    raise LatexError(f"{word} without a name", start, "{name}")
-                i = closing + 1
-                word += "{" + "".join(text[opening + 1 : closing].split()) + "}"
-            yield word, start
-        elif char == "%":
-            newline = text.find("\n", i)
-            i = end if newline < 0 else newline
-        elif char == "<" and (own := _OWN.match(text, start)):
-            i = own.end()
-            yield own[0], start
-        elif not char.isspace() and char not in "$~\ufeff\u200b":
-            yield UNICODE.get(char, char), start
-
-
-# ---------------------------------------------------------------------------------------- parser
-
 
 class _Parser:
     def __init__(self, text: str, lenient: bool) -> None:
-        self.words = list(_lex(text))
+        self.words = list(lex(text))
         self.end = len(text)
         self.at = 0
         self.lenient = lenient
@@ -387,16 +74,16 @@ class _Parser:
         return LatexError(message, self.position(), expected)
 
     def row(self, stop: str | None, in_script: bool, in_cell: bool = False) -> Row:
-        """Everything up to `stop`, which is left standing, or up to the end for None.
+        """Parse up to the word `stop`, exclusive, or to the end of the text for None.
 
-        A cell of a matrix ends at the next one as well. Elsewhere lines make a matrix.
+        A cell of a matrix ends at the next cell as well. Elsewhere line ends make a matrix.
         """
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self.fail(f"nested deeper than {MAX_DEPTH} levels")
         items: list[Node] = []
         numerator: Row | None = None
-        grouped = False  # did the last item stand in braces
+        grouped = False  # whether the last item stood in braces
         while (word := self.peek()) is not None and word != stop:
             if in_cell and word in (CELL_END, LINE_END):
                 break
@@ -430,7 +117,7 @@ class _Parser:
                 item = self.item(in_script)
                 grouped = isinstance(item, Row)
                 if isinstance(item, Row) and not item.children:
-                    # `{}` hides what stands before it from a script that follows.
+                    # After `{}` a script has an empty base, whatever stands before.
                     while self.peek() in DROPPED:
                         self.at += 1
                     if word == "{" and self.peek() in ("^", "_"):
@@ -444,7 +131,7 @@ class _Parser:
         return row if numerator is None else Row((Command("\\frac", (numerator, row)),))
 
     def scripts(self, base: list[Node], grouped: bool) -> list[Node]:
-        """All the scripts that follow, hung on `base`, which is one node or none."""
+        """Attach all scripts that follow to `base`, which is one node or none."""
         found: list[tuple[str, Row, int]] = []
         while (word := self.peek()) in ("^", "_") or word in DROPPED:
             position = self.position()
@@ -476,7 +163,7 @@ class _Parser:
         return replace(script, sup=make_row(written, in_script=True))
 
     def item(self, in_script: bool) -> Node:
-        """One sign or command with its arguments; a `Row` is a group to be dissolved."""
+        """One sign or command with its arguments; a `Row` is a group whose braces are dropped."""
         word = self.peek()
         assert word is not None
         if word == "{":
@@ -526,7 +213,7 @@ class _Parser:
         return row
 
     def delimiter(self, word: str) -> Node:
-        r"""The fence after `\left` or `\right`; `.` is none, angle brackets may be `<` `>`."""
+        r"""The delimiter after `\left` or `\right`: `.` is none, `<` and `>` are angle brackets."""
         fence = self.peek()
         if fence is None or fence in "{}^_":
             if self.lenient:
@@ -555,7 +242,7 @@ class _Parser:
         return Command(word, args, index if index and index.children else None)
 
     def unknown(self, word: str, in_script: bool) -> Node:
-        """A command nobody knows is one token; groups right after it may matter, so they stay."""
+        """An unknown command as one token; the groups right after it are kept as its arguments."""
         if word.startswith("\\end{"):
             if self.lenient:
                 return Row()
@@ -568,7 +255,7 @@ class _Parser:
         return Command(word, tuple(args)) if args else Atom(word)
 
     def environment(self, word: str, in_script: bool) -> Row:
-        r"""What follows `\begin{name}` up to its `\end{name}`, with the signs that it draws."""
+        r"""The content of an environment up to its `\end{name}`, with the delimiters it draws."""
         begun = self.words[self.at - 1][1]
         name = word[len("\\begin{") : -1].rstrip("*")
         if name not in MATRICES and name not in LINES:
@@ -605,7 +292,7 @@ class _Parser:
         return Row((*signs[0], *_matrix(lines).children, *signs[1]))
 
     def skip_bracket(self, is_setting: Callable[[str], bool]) -> None:
-        r"""Pass over the place of an array or the distance after `\\`, but not over mathematics."""
+        r"""Skip the position of an array or the distance after `\\`, but not mathematics."""
         if self.peek() == "[":
             words = [word for word, _ in self.words[self.at : self.at + _LONGEST_SETTING]]
             if "]" in words and is_setting("".join(words[1 : words.index("]")])):
@@ -643,12 +330,12 @@ def _is_position(text: str) -> bool:
 
 
 def _can_be_base(items: list[Node]) -> bool:
-    """Whether there is something to hang a script on: not after a cell's or a line's end."""
+    """Whether a script can follow: not at the beginning, nor after a cell's or a line's end."""
     return bool(items) and not (isinstance(items[-1], Atom) and items[-1].token in ("&", "\\\\"))
 
 
 def _named(body: Row) -> Row:
-    """Upright letters that spell a function are that function, those of a word are text."""
+    r"""Upright letters as a function if they spell one, as `\text` if they are a word."""
     letters = "".join(c.token if isinstance(c, Atom) else " " for c in body.children)
     if letters in FUNCTIONS:
         token = ALIASES.get("\\" + letters, "\\" + letters)
@@ -684,7 +371,7 @@ def _in_lines(items: list[Node], in_script: bool) -> Row:
 
 
 def _matrix(lines: Iterable[Sequence[Row]]) -> Row:
-    """Lines as one matrix, without empty ones and empty cells at a line's end."""
+    """Lines as one matrix, without empty lines and empty cells at a line's end."""
     kept = []
     for line in lines:
         last = max((i for i, cell in enumerate(line) if cell.children), default=-1)
@@ -696,12 +383,12 @@ def _matrix(lines: Iterable[Sequence[Row]]) -> Row:
 
 
 def parse(latex: str, *, lenient: bool = False) -> Node:
-    """Read LaTeX into a tree.
+    """Parse LaTeX to a tree.
 
     Args:
         latex: one expression, with or without dollar signs.
-        lenient: forgive unbalanced braces, missing arguments and double scripts, as old
-            annotations have them, instead of raising.
+        lenient: accept unbalanced braces, missing arguments and double scripts, which CROHME's
+            annotations have.
 
     Raises:
         LatexError: with the position and what was expected.
@@ -711,73 +398,6 @@ def parse(latex: str, *, lenient: bool = False) -> Node:
     return _Parser(latex, lenient).row(None, False)
 
 
-# --------------------------------------------------------------------------------------- emitter
-
-
-def emit_marked(node: Node) -> list[Emitted]:
-    """The canonical tokens of a tree, each with whether it is ink and where it came from."""
-    out: list[Emitted] = []
-    _emit(node, out)
-    return out
-
-
-def emit(node: Node) -> list[str]:
-    """The canonical tokens of a tree."""
-    return [emitted.token for emitted in emit_marked(node)]
-
-
 def normalize(latex: str, *, lenient: bool = False) -> list[str]:
     """The canonical tokens of a LaTeX expression; arguments and errors as for `parse`."""
     return emit(parse(latex, lenient=lenient))
-
-
-def _braced(row: Row, out: list[Emitted]) -> None:
-    out.append(Emitted("{", False))
-    _emit(row, out)
-    out.append(Emitted("}", False))
-
-
-def _emit(node: Node, out: list[Emitted]) -> None:
-    match node:
-        case Atom(token, refs):
-            out.append(Emitted(token, True, refs))
-        case Row(children):
-            for child in children:
-                _emit(child, out)
-        case Group(body):
-            _braced(body, out)
-        case Script(base, sub, sup):
-            _emit(base, out)
-            if sub is not None:
-                if isinstance(base, Atom) and base.token in WITH_LIMITS:
-                    out.append(Emitted("\\limits", False))
-                out.append(Emitted("_", False))
-                _braced(sub, out)
-            if sup is not None:
-                out.append(Emitted("^", False))
-                _braced(sup, out)
-        case Command(token, args, index, refs):
-            out.append(Emitted(token, token not in STRUCTURAL_TOKENS, refs))
-            if index is not None:
-                out.append(Emitted("[", False))
-                # A closing bracket inside would end the index, so such an index keeps its braces.
-                protected = any(isinstance(c, Atom) and c.token == "]" for c in _signs(index))
-                (_braced if protected else _emit)(index, out)
-                out.append(Emitted("]", False))
-            for arg in args:
-                _braced(arg, out)
-        case Matrix(lines):
-            out.append(Emitted(MATRIX_BEGIN, False))
-            for number, line in enumerate(lines):
-                if number:
-                    out.append(Emitted(LINE_END, False))
-                for column, cell in enumerate(line):
-                    if column:
-                        out.append(Emitted(CELL_END, False))
-                    _emit(cell, out)
-            out.append(Emitted(MATRIX_END, False))
-
-
-def _signs(row: Row) -> Iterator[Node]:
-    for child in row.children:
-        yield child.base if isinstance(child, Script) else child

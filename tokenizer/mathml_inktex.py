@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree
 
-from .latex_inktex import WITH_LIMITS, Atom, Command, Group, Matrix, Node, Row, Script, emit, parse
+from .latex_inktex import parse
+from .latex_tree_inktex import Atom, Command, Group, Matrix, Node, Row, Script, emit
 from .mathml_signs_inktex import (
     ACCENT_SIGNS,
     DOUBLE_STRUCK,
@@ -32,6 +33,7 @@ from .vocabulary_inktex import (
     LIMITS_OPERATORS,
     NOTHING_TOKEN,
     SPECIAL_TOKENS,
+    SUBSCRIPT_LIMITS_OPERATORS,
     WORDS,
 )
 
@@ -164,7 +166,9 @@ class _Writer:
                 if item.sub is not None or item.sup is not None:
                     item = _Item("", item.joined(self.display))
                 if sub is not None:
-                    self.at += 1 + (isinstance(base, Atom) and base.token in WITH_LIMITS)
+                    self.at += 1 + (
+                        isinstance(base, Atom) and base.token in SUBSCRIPT_LIMITS_OPERATORS
+                    )
                     item.sub = self.braced(sub)
                 if sup is not None:
                     self.at += 1

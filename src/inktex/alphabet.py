@@ -1,4 +1,4 @@
-"""Alphabets: what a model was trained to read, and what a caller lets it write."""
+"""Alphabets: the tokens that a model was trained on, and those that a caller allows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 ALPHABET: Final = "alphabet.json"
-"""Beside weights: tokens, and how many training examples had them."""
+"""File beside weights: tokens, and how many training examples had them."""
 Alphabet = str | Path | Iterable[str]
 """A name of `ALPHABETS`, `all`, a text file of tokens, or tokens."""
 
@@ -31,7 +31,7 @@ _ENVIRONMENTS: Final = ("array", "pmatrix", "bmatrix", "vmatrix", "cases", "alig
 
 
 def read_alphabet(folder: Path | str) -> dict[str, int]:
-    """Tokens that weights were trained on, and with how many examples; empty if not known.
+    """Tokens that weights were trained on, and the number of examples of each; empty if unknown.
 
     Args:
         folder: of the weights.
@@ -50,7 +50,7 @@ def read_alphabet(folder: Path | str) -> dict[str, int]:
 
 
 def alphabet_of(model: str) -> dict[str, int]:
-    """What `read_alphabet` gives for a model.
+    """The alphabet of a model, see `read_alphabet`.
 
     Args:
         model: folder, or repository of the Hub.
@@ -108,7 +108,7 @@ def spellings(tokens: Iterable[str]) -> Mapping[str, str]:
 
 
 def find_alphabet(alphabet: Alphabet | None) -> frozenset[str] | None:
-    """The tokens that a caller lets a model write.
+    """The tokens that an alphabet allows.
 
     Args:
         alphabet: `all` or None for all of them; a name of `ALPHABETS`; a text file with tokens
@@ -135,16 +135,16 @@ def find_alphabet(alphabet: Alphabet | None) -> frozenset[str] | None:
         given = Path(alphabet).read_text(encoding="utf-8").split()
     else:
         given = [*alphabet]
-    meant = [(str(token), _canonical(token)) for token in given]
-    strange = sorted(token for token, found in meant if not found <= IDS.keys())
-    if strange:
+    meanings = [(str(token), _canonical(token)) for token in given]
+    unknown = sorted(token for token, found in meanings if not found <= IDS.keys())
+    if unknown:
         raise ValueError(
-            f"The alphabet has what the vocabulary lacks: {' '.join(strange[:10])}. "
+            f"The alphabet has what the vocabulary lacks: {' '.join(unknown[:10])}. "
             "`inktex alphabet` lists what a model knows."
         )
-    if not any(found for _, found in meant):
+    if not any(found for _, found in meanings):
         raise ValueError("The alphabet is empty: name the tokens that may be written.")
-    return frozenset().union(*(found for _, found in meant))
+    return frozenset().union(*(found for _, found in meanings))
 
 
 def _canonical(token: object) -> set[str]:

@@ -1,4 +1,4 @@
-"""Which pictures are read together: some of about one size, and no more than memory holds."""
+"""Batches of pictures of about one size, within limits of memory and padding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MULTIPLE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How large a batch may be. A picture that is larger has a batch of its own.
+    """Limits of a batch. A picture that exceeds them has a batch of its own.
 
     Attributes:
         pixels: of a batch at most, padding included.
@@ -29,11 +29,11 @@ class BatchLimits:
 
 
 CPU: Final = BatchLimits(96_000, 16, 1.2)
-"""What is cheapest a picture. Pictures of a batch share what it costs to start a layer and to read
-the decoder's weights. But each waits for the largest and for the longest, and what a layer writes
-for a large batch has left the caches when the next one reads it."""
+"""The fastest per picture. Pictures of a batch share the cost of starting a layer and of reading
+the decoder's weights; but each is padded to the largest and decoded to the longest, and the output
+of a layer for a large batch has left the caches when the next layer reads it."""
 ACCELERATOR: Final = BatchLimits(4_000_000, 128, 1.5)
-"""Many cores want many pixels; about 1 GB of memory."""
+"""Many cores need many pixels; about 1 GB of memory."""
 
 
 def padded_pixels(shapes: Sequence[tuple[int, int]]) -> int:
@@ -43,7 +43,7 @@ def padded_pixels(shapes: Sequence[tuple[int, int]]) -> int:
 
 
 def plan_batches(shapes: Sequence[tuple[int, int]], limits: BatchLimits) -> list[list[int]]:
-    """Put pictures together that have about one size.
+    """Put pictures of about one size together.
 
     Args:
         shapes: height and width of each picture, in pixels.
@@ -51,7 +51,7 @@ def plan_batches(shapes: Sequence[tuple[int, int]], limits: BatchLimits) -> list
 
     Returns:
         The pictures' numbers, a list for each batch, each picture once. The batch with the most
-        pixels is the first: what does not fit into memory shows at once.
+        pixels is the first, so that a lack of memory shows at once.
     """
     batches: list[list[int]] = []
     alone = 0  # pixels of the last batch's pictures, each padded by itself

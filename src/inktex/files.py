@@ -1,21 +1,23 @@
-"""Files and folders that are there whole or not at all, whenever the power fails."""
+"""Files and folders that are written whole or not at all, even if the power fails."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-__all__ = ["new_file", "new_folder", "recover", "swap", "write_text"]
+__all__ = ["new_file", "new_folder", "recover", "swap", "write_json", "write_text"]
 
 _PARTIAL, _FORMER = ".partial", ".former"
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """A name to write a file to, which takes the place of `path` when all went well.
+    """A temporary path to write to, which replaces `path` when the block ends without an error.
 
     Args:
         path: of the file; its folder is made if it is not there.
@@ -32,14 +34,19 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file (UTF-8); who reads it finds the old one or the new one."""
+    """Write a text file (UTF-8), whole or not at all."""
     with new_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder to write to, which takes the place of `folder` when all went well."""
+    """An empty folder to write to, which replaces `folder` when the block ends without an error."""
     partial = partial_folder(folder)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -51,12 +58,12 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def partial_folder(folder: Path) -> Path:
-    """Where a folder is written before it takes its place."""
+    """The folder that `new_folder` gives to write to."""
     return folder.with_name(folder.name + _PARTIAL)
 
 
 def swap(partial: Path, folder: Path) -> None:
-    """Put `partial` in the place of `folder`.
+    """Replace `folder` by `partial`.
 
     Folders cannot be exchanged in one step. If the power fails between the two that it takes, the
     former folder is there under another name: `recover` brings it back.
@@ -70,7 +77,7 @@ def swap(partial: Path, folder: Path) -> None:
 
 
 def recover(folder: Path) -> bool:
-    """Bring back the former folder, if `swap` was stopped half-way; gives whether it was."""
+    """Bring back the former folder if `swap` was stopped half-way; returns whether it was."""
     former = folder.with_name(folder.name + _FORMER)
     if folder.exists() or not former.exists():
         return False

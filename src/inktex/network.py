@@ -1,4 +1,4 @@
-"""Whether the Hub can be reached, before libraries try for half a minute."""
+"""Whether the Hub can be reached: libraries would try for half a minute."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE: Final = 3.0
 
 
 def hub_address() -> str:
-    """Where the Hub is, as `HF_ENDPOINT` or its default says."""
+    """URL of the Hub, from `HF_ENDPOINT` or its default."""
     from huggingface_hub import constants
 
     return str(constants.ENDPOINT)
@@ -24,8 +24,8 @@ def hub_address() -> str:
 def hub_answers() -> bool:
     """Whether the Hub takes a connection within `PATIENCE` seconds.
 
-    True without a try where a proxy stands between, which alone could tell; False where
-    `HF_HUB_OFFLINE` says that nothing is to be fetched.
+    True without a try where there is a proxy, which has to make the connection; False where
+    `HF_HUB_OFFLINE` is set.
     """
     from huggingface_hub import constants
 

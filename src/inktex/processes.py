@@ -1,4 +1,4 @@
-"""The processes of a run that several work at."""
+"""The processes of a run that a launcher (torchrun, accelerate) started."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .extras import require
 if TYPE_CHECKING:
     from accelerate import PartialState
 
-__all__ = ["Alone", "end_with_parent", "find_processes", "join_processes", "start_processes"]
+__all__ = ["Alone", "end_with_parent", "find_processes", "join_processes"]
 
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """A run of this process alone: it answers as accelerate's `PartialState` does, without torch.
+    """A run of one process: the part of accelerate's `PartialState` that is used, without torch.
 
     Attributes:
         device: to compute on, as torch names it.
@@ -35,14 +35,14 @@ class Alone:
     is_main_process: bool = True
 
     def destroy_process_group(self) -> None:
-        """There is none."""
+        """Does nothing: there is no group."""
 
 
-def start_processes(threads: int | None = None) -> PartialState:
-    """Find the other processes of this run, as `torchrun` or `accelerate launch` started them.
+def join_processes(threads: int | None = None) -> PartialState | Alone:
+    """Connect the processes of this run, as `torchrun` or `accelerate launch` started them.
 
-    Accelerate believes who asks first: if that one does not say that it is for CPUs, each process
-    takes itself for the only one.
+    Without accelerate and torch where this process is alone. Accelerate keeps the state of the
+    first call: if that does not ask for CPUs, each process is alone afterwards.
 
     Args:
         threads: of this process; None for one on a CPU that it shares with others of the run, else
@@ -50,7 +50,15 @@ def start_processes(threads: int | None = None) -> PartialState:
 
     Raises:
         ValueError: if there are others that cannot be reached.
+        ImportError: if there are others, and torch or accelerate is not installed.
     """
+    if _started() == 1:
+        if threads is not None and importlib.util.find_spec("torch") is not None:
+            import torch
+
+            torch.set_num_threads(threads)
+        return find_processes()
+    require("transcribe", "A run of several processes", "torch", "accelerate")
     import torch
     from accelerate import PartialState
 
@@ -60,35 +68,15 @@ def start_processes(threads: int | None = None) -> PartialState:
             f"Several processes were started, but cannot work together on {state.device}. Set "
             "ACCELERATE_USE_CPU=true, or start one."
         )
-    if threads is None and state.num_processes > 1 and state.device.type == "cpu":
+    if threads is None and state.device.type == "cpu":
         threads = 1
     if threads is not None:
         torch.set_num_threads(threads)
     return state
 
 
-def join_processes(threads: int | None = None) -> PartialState | Alone:
-    """What `start_processes` does, without accelerate and torch where this process is alone.
-
-    Args:
-        threads: see `start_processes`.
-
-    Raises:
-        ValueError: if there are others that cannot be reached.
-        ImportError: if there are others, and torch or accelerate is not installed.
-    """
-    if _started() > 1:
-        require("transcribe", "A run of several processes", "torch", "accelerate")
-        return start_processes(threads)
-    if threads is not None and importlib.util.find_spec("torch") is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-    return find_processes()
-
-
 def find_processes() -> PartialState | Alone:
-    """The processes of this run, which `join_processes` has found."""
+    """The processes of this run, after `join_processes`."""
     if _started() > 1:
         from accelerate import PartialState
 
@@ -103,21 +91,21 @@ def find_processes() -> PartialState | Alone:
 
 
 def _started() -> int:
-    """How many processes the launcher has started; 1 if there is none."""
+    """Number of processes that the launcher started; 1 without a launcher."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _is_for_cpus() -> bool:
-    """Whether accelerate is told to leave accelerators alone."""
+    """Whether the environment keeps accelerate from using accelerators."""
     return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "t", "yes", "y", "on")
 
 
 def end_with_parent() -> None:
-    """End this worker process as soon as the one that started it is gone, however that ended.
+    """End this worker process as soon as its parent has ended, in whatever way.
 
-    To be called in the worker. A parent that is killed cannot tell its workers, and torch's loaders
-    look for it only between two batches. Does nothing in a process that multiprocessing did not
-    start.
+    To be called in the worker: a parent that is killed cannot end its workers, and torch's data
+    loaders check for it only between two batches. Does nothing in a process that multiprocessing
+    did not start.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -126,6 +114,6 @@ def end_with_parent() -> None:
 
     def watch() -> None:
         wait([sentinel])
-        os._exit(1)  # without clean-up: what it would say has nobody to say it to
+        os._exit(1)  # without clean-up, which could wait for the parent
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()

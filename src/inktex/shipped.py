@@ -1,22 +1,35 @@
-"""The checkpoint that the package ships."""
+"""Files of the checkpoint that the package ships."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["pretrained_path"]
+if TYPE_CHECKING:
+    from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
+
+__all__ = ["pretrained_path", "shipped_stroke_restoration"]
+
+_FOLDER = Path(__file__).parent / "pretrained"
 
 
 def pretrained_path() -> Path:
-    """Folder of the shipped checkpoint: weights, configuration, processor, scores.
+    """Folder of the checkpoint that the package ships: weights, configuration, processor, scores.
 
     Raises:
         FileNotFoundError: if this installation has none (a checkout without weights).
     """
-    folder = Path(__file__).parent / "pretrained"
-    if not (folder / "config.json").is_file():
+    if not (_FOLDER / "config.json").is_file():
         raise FileNotFoundError(
-            f"This installation of inktex has no checkpoint in {folder}. Install a released "
+            f"This installation of inktex has no checkpoint in {_FOLDER}. Install a released "
             "package, or name a model: inktex.load('FOLDER_OR_REPOSITORY')."
         )
-    return folder
+    return _FOLDER
+
+
+def shipped_stroke_restoration() -> StrokeRestoration | None:
+    """The stroke restoration of the shipped image processor; None for a checkout without it."""
+    from inktex.modeling.stroke_restoration_inktex import StrokeRestoration, find_stroke_restoration
+
+    path = find_stroke_restoration(_FOLDER)
+    return None if path is None else StrokeRestoration.load(path)

@@ -1,7 +1,7 @@
-"""Captions out of a corpus of formulas, in canonical tokens, for what synthetic ink writes.
+"""Captions for synthetic ink, in canonical tokens, from a corpus of formulas.
 
-`scripts/prepare_captions.py` makes two text files of them, a caption a line: `train.txt`, and
-`dev.txt` with a tenth of each source, which nothing is trained on.
+`scripts/prepare_captions.py` writes two text files, a caption a line: `train.txt`, and `dev.txt`
+with a tenth of the formulas, which is not trained on.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _HELD_OUT: Final = 0.1
 _LONGEST: Final = 120
 """Tokens; longer formulas are left out."""
 _PROSE: Final = 12
-"""Letters in a row; a formula with more of them is text."""
+"""Letters in a row; a formula with more of them is taken for text."""
 
 
 @dataclass
 class CaptionReport:
-    """What became of a corpus.
+    """The captions of a corpus, and the formulas that were left out.
 
     Attributes:
         kept: captions by split.
@@ -50,7 +50,7 @@ def held_out(latex: str) -> bool:
 
 
 def prepare_captions(formulas: Iterable[str], output: Path) -> CaptionReport:
-    """Bring formulas to canonical tokens and write them down.
+    """Convert formulas to canonical tokens and write them to files.
 
     Args:
         formulas: LaTeX.
@@ -68,9 +68,9 @@ def prepare_captions(formulas: Iterable[str], output: Path) -> CaptionReport:
         except LatexError:
             report.left_out["no LaTeX that can be parsed"] += 1
             continue
-        strange = {token for token in tokens if token not in IDS}
-        report.unknown.update(strange)
-        if strange:
+        unknown = {token for token in tokens if token not in IDS}
+        report.unknown.update(unknown)
+        if unknown:
             report.left_out["with a token outside the vocabulary"] += 1
         elif not tokens or tokens in known:
             report.left_out["empty, or the same as another"] += 1
@@ -107,17 +107,17 @@ def load_captions(folder: Path | str, split: str = "train") -> list[list[str]]:
             f"    python scripts/prepare_captions.py --formulas FILE --output {folder}"
         )
     captions = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line]
-    strange = {token for caption in captions for token in caption if token not in IDS}
-    if strange:
+    unknown = {token for caption in captions for token in caption if token not in IDS}
+    if unknown:
         raise ValueError(
-            f"{path} has tokens that the vocabulary lacks ({' '.join(sorted(strange)[:5])}). "
+            f"{path} has tokens that the vocabulary lacks ({' '.join(sorted(unknown)[:5])}). "
             "Make it anew with scripts/prepare_captions.py."
         )
     return captions
 
 
 def read_formulas(path: Path) -> Iterator[str]:
-    """LaTeX out of a text file: a formula a line, behind a tabulator where there are columns."""
+    """The LaTeX of a text file: a formula a line, in the last of columns that tabs separate."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield line.rstrip("\n").rpartition("\t")[2]

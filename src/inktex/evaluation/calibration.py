@@ -1,4 +1,4 @@
-"""How far probabilities can be believed: calibration error, reliability, detection of errors."""
+"""Calibration of probabilities: expected calibration error, reliability, detection of errors."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How far probabilities can be believed.
+    """How well probabilities agree with the share of right readings.
 
     Attributes:
         error: expected calibration error (Naeini et al. 2015): mean distance between probability
             and share of right readings, over bins of equal width weighted by their readings.
-        auroc: chance that a wrong reading has a lower probability than a right one; NaN if all are
-            right or all wrong.
+        auroc: probability that a wrong reading has a lower probability than a right one; NaN if all
+            are right or all wrong.
         bins: all bins that have a reading.
     """
 
@@ -55,7 +55,7 @@ class Calibration:
 def measure_calibration(
     probabilities: Sequence[float], correct: Sequence[bool], bins: int = 10
 ) -> Calibration:
-    """Compare probabilities with what came true.
+    """Compare the probabilities of readings with whether these were right.
 
     Args:
         probabilities: of the readings, 0 to 1.
@@ -93,6 +93,7 @@ def measure_calibration(
 
 
 _DOUBT = 0.001
+"""Least distance of a probability from 0 and 1."""
 
 
 def fit_temperature(
@@ -100,7 +101,7 @@ def fit_temperature(
     correct: Sequence[bool],
     limits: tuple[float, float] = (0.2, 5.0),
 ) -> float:
-    """The temperature at which probabilities say best what came true (Guo et al. 2017).
+    """The temperature that calibrates probabilities best (Guo et al. 2017).
 
     Args:
         log_probabilities: temperature to the logarithms of the readings' probabilities.
@@ -108,9 +109,9 @@ def fit_temperature(
         limits: lowest and highest temperature.
 
     Returns:
-        The temperature of the least cross-entropy between probability and truth, both kept
-        `_DOUBT` away from 0 and 1: else one long reading that is right after all, at a probability
-        of next to nothing, would weigh as much as a hundred others.
+        The temperature of the least cross-entropy between probability and truth, the probability
+        kept `_DOUBT` away from 0 and 1: else one long reading that is right at a probability near 0
+        would weigh as much as a hundred others.
     """
     right = np.asarray(correct, dtype=bool)
 

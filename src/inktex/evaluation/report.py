@@ -1,4 +1,4 @@
-"""A report on an evaluation: where a model reads well, what it confuses, what it can be sure of.
+"""A report on an evaluation: rates by kind of expression, confusions, calibration, misreadings.
 
 Needs matplotlib (`pip install inktex[train]`).
 """
@@ -19,18 +19,27 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageOps
 
-from inktex.crohme_plots import STYLE
-from inktex.crohme_statistics import STRUCTURES, structures
+from inktex.data.structures import STRUCTURES, structures
+from inktex.evaluation.run import Evaluation
+from inktex.evaluation.samples import Sample
 from inktex.files import write_text
 from inktex.recognizer import Reading
 
 from .calibration import Calibration, measure_calibration
-from .reading import Evaluation, Sample
 from .scores import edit_distance, wilson_interval
 from .spelling import normalize_spelling
 
 __all__ = ["write_evaluation_report"]
 
+_STYLE: dict[Any, Any] = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "font.size": 10,
+    "legend.frameon": False,
+    "text.parse_math": False,  # tokens are shown as they are spelled
+}
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
 _LENGTHS = ((1, 5), (6, 10), (11, 15), (16, 20), (21, 30), (31, 40), (41, 1000))
 _GALLERY = 24
@@ -40,7 +49,7 @@ _NOTHING = "(nothing)"
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One expression of the test set: what is written, what was read."""
+    """One expression of the test set: its caption and its reading."""
 
     name: str
     source: str
@@ -89,7 +98,7 @@ def write_evaluation_report(
         "structures": "ExpRate by structure (an expression may have several)",
         "sources": "ExpRate by source",
     }
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(_STYLE):
         figures = {
             name: _rates(cases, group, titles[name], orders.get(name))
             for name, group in groups.items()
@@ -148,7 +157,7 @@ def _rates(
 
 
 def _confusions(cases: Sequence[_Case]) -> Counter[tuple[str, str]]:
-    """How often one token was read where another is written; nothing stands for none."""
+    """How often one token was read for another; `_NOTHING` stands for a missing or extra one."""
     found: Counter[tuple[str, str]] = Counter()
     for case in cases:
         matcher = SequenceMatcher(None, case.caption, case.read, autojunk=False)
@@ -215,7 +224,7 @@ def _reliability(calibration: Calibration) -> Figure:
 
 
 def _gallery(cases: Sequence[_Case], columns: int = 3) -> Image.Image:
-    """Pictures that were misread, with the boxes of what was read; doubtful symbols in orange."""
+    """Misread pictures, with the boxes of the symbols; those of a low probability in orange."""
     rows = max(-(-len(cases) // columns), 1)
     paper = Image.new("RGB", (columns * _TILE[0], rows * _TILE[1]), "white")
     pencil = ImageDraw.Draw(paper)
@@ -317,7 +326,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _code(text: str) -> str:
-    """As Markdown code in a table, whatever is in it: in code nothing is markup."""
+    """Text as Markdown code in a table, so that nothing in it is markup."""
     line = " ".join(text.split())
     return f"`{line.replace('|', chr(92) + '|').replace('`', chr(39))}`" if line else ""
 

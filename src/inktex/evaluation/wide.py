@@ -16,11 +16,11 @@ from typing import Final, Literal
 import numpy as np
 
 from inktex.data.captions import load_captions
+from inktex.data.examples import Example, PictureExample, from_expression
 from inktex.data.fonts import load_glyphs
 from inktex.data.print import load_pictures
-from inktex.examples import Example, PictureExample, from_expression
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.hands import Hands, collect
 from inktex.synthesis.layout import PRINTED, lay_out
@@ -93,7 +93,7 @@ def print_split(
 
     Args:
         printed: file of `scripts/prepare_print.py`.
-        processor: of `inktex.training.own.published_processor`.
+        processor: of `inktex.training.custom_data.published_processor`.
         count: how many, at most; they are taken evenly from all.
 
     Raises:

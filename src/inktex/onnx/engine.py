@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inktex.modeling.feedback_inktex import FeedbackState
 from inktex.modeling.grammar_inktex import Grammar
-from inktex.modeling.placing_inktex import PlacedPicture, place_picture
+from inktex.modeling.image_settings_inktex import ImageSettings
+from inktex.modeling.normalization_inktex import NormalizedPicture, normalize
 from inktex.modeling.search_inktex import Choose, Decoded, SearchTask, search
-from inktex.modeling.thinning_inktex import Thinner
+from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 
 from .files import Export, read_weights
 
@@ -24,20 +25,22 @@ Ids = NDArray[np.int64]
 
 
 class ImageProcessor:
-    """`InktexImageProcessor` without transformers.
+    """Brings pictures to the model's, as `InktexImageProcessor` does, without transformers.
 
     Args:
-        settings: of the `InktexImageProcessor`, which become attributes here as there.
-        thinner: file of its weights; None if there is none.
+        settings: of the `InktexImageProcessor`.
+        stroke_restoration: file of its weights; None if there is none.
     """
 
-    def __init__(self, settings: dict[str, Any], thinner: Path | None = None) -> None:
-        vars(self).update(settings)
-        self.thinner = None if thinner is None else Thinner.load(thinner)
+    def __init__(self, settings: ImageSettings, stroke_restoration: Path | None = None) -> None:
+        self.settings = settings
+        self.stroke_restoration = (
+            None if stroke_restoration is None else StrokeRestoration.load(stroke_restoration)
+        )
 
-    def place(self, picture: Any) -> PlacedPicture:
-        """The model's picture of a picture; see `place_picture`."""
-        return place_picture(picture, cast(Any, self), self.thinner)
+    def normalize_picture(self, picture: Any) -> NormalizedPicture:
+        """Returns the model's picture of a picture; see `normalize`."""
+        return normalize(picture, self.settings, self.stroke_restoration)
 
 
 class OnnxModel:

@@ -1,21 +1,11 @@
-"""Export a model to ONNX, so that it reads where torch is not installed.
+"""Export a model to ONNX; `inktex export` does so from the command line.
 
-    python -m inktex.onnx.export                       # the shipped model, into the user's cache
-    python -m inktex.onnx.export --model runs/base/best
-    python -m inktex.onnx.export --output FOLDER       # to take along: inktex.load(FOLDER, ...)
-    python -m inktex.onnx.export --graphs              # those that come with inktex, anew
-
-It writes two exports, float32 and with eight bits a weight, each of an encoder for pictures of any
-size, a cached step of the decoder, the tokenizer, and settings. `inktex recognize --engine onnx`
-and `--engine onnx-int8` read with them. In float32 the shipped model, and others of its
-architecture, are read without an export: inktex comes with their graphs, without weights. It needs
-`pip install 'inktex[export]'`.
+A model has two graphs: an encoder for pictures of any size, and a cached step of the decoder. An
+export adds the tokenizer and settings, in float32 or with eight bits a weight.
 """
 
 from __future__ import annotations
 
-import argparse
-import logging
 import shutil
 import sys
 import tempfile
@@ -26,10 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.extras import require
 from inktex.files import new_folder
-from inktex.modeling.thinning_inktex import THINNER_FILE
-from inktex.shipped import pretrained_path
+from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
+from inktex.torch_engine import TorchEngine
 
 from .files import (
     DECODER,
@@ -47,10 +36,9 @@ from .files import (
 
 if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
-    from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
     from inktex.modeling.search_inktex import Choose
 
-__all__ = ["export", "largest_difference", "main", "update_shipped"]
+__all__ = ["export", "largest_difference", "update_shipped"]
 
 _CHECKED = ((48, 80), (64, 144), (96, 112))
 """Height and width of the pictures on which an export is compared with its model."""
@@ -77,42 +65,43 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
     """
     _check_installed()
     from inktex.modeling.encoder_inktex import STRIDE
-    from inktex.modeling.image_processing_inktex import InktexImageProcessor
 
     from .graphs import fill_graph, write_graphs
     from .quantize import quantize_encoder, quantize_products
 
     identity = checksum(model)
-    network = _load(model)
+    engine = TorchEngine.from_pretrained(model)
     folders = {
         one: exported_folder(model, one) if output is None else output / one for one in PRECISIONS
     }
-    multiple = network.encoder.backbone.stride
+    multiple = engine.model.encoder.backbone.stride
     weights = read_weights(model / WEIGHTS)
     with tempfile.TemporaryDirectory() as temporary:
         encoder, decoder = Path(temporary) / ENCODER, Path(temporary) / DECODER
-        write_graphs(network, encoder, decoder)
+        write_graphs(engine.model, encoder, decoder)
         for graph in (encoder, decoder):
             fill_graph(graph, weights, graph)
         for precision, folder in folders.items():
             with new_folder(folder) as partial:
                 if precision == "int8":
-                    processor = InktexImageProcessor.from_pretrained(str(model))
-                    quantize_encoder(encoder, partial / ENCODER, own_pictures(processor))
+                    quantize_encoder(
+                        encoder, partial / ENCODER, own_pictures(engine.image_processor)
+                    )
                     quantize_products(decoder, partial / DECODER)
                 else:
                     shutil.copyfile(encoder, partial / ENCODER)
                     shutil.copyfile(decoder, partial / DECODER)
                 shutil.copyfile(model / TOKENIZER, partial / TOKENIZER)
-                if (model / THINNER_FILE).is_file():
-                    shutil.copyfile(model / THINNER_FILE, partial / THINNER_FILE)
+                restoration = find_stroke_restoration(model)
+                if restoration is not None:
+                    shutil.copyfile(restoration, partial / restoration.name)
                 make_settings(model, precision, STRIDE, multiple, identity).write(partial)
     return folders
 
 
 def own_pictures(processor: InktexImageProcessor) -> Iterator[dict[str, NDArray[np.float32]]]:
     """Pixels and mask of pictures that inktex writes itself, to measure activations on."""
-    from inktex.render import render
+    from inktex.ink.render import render
     from inktex.synthesis.grammar import written_expressions
 
     for expression in written_expressions(_MEASURED, seed=3):
@@ -133,20 +122,7 @@ def update_shipped(model: Path, folder: Path = SHIPPED) -> None:
     _check_installed()
     from .graphs import write_shipped
 
-    write_shipped(_load(model), folder)
-
-
-def _load(model: Path) -> InktexForConditionalGeneration:
-    """A model in float32 and evaluation mode."""
-    import torch
-
-    from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-
-    # Pickled weights could run code.
-    found: InktexForConditionalGeneration = InktexForConditionalGeneration.from_pretrained(
-        str(model), dtype=torch.float32, use_safetensors=True
-    )
-    return found.eval()
+    write_shipped(TorchEngine.from_pretrained(model).model, folder)
 
 
 def _check_installed() -> None:
@@ -182,7 +158,7 @@ def largest_difference(model: Path, folder: Path, precision: str) -> float:
 
     from .engine import OnnxModel
 
-    network = _load(model)
+    network = TorchEngine.from_pretrained(model).model
     exported = OnnxModel(find_export(folder, precision), threads=1)
     settings = exported.settings
     rng = np.random.default_rng(0)
@@ -209,66 +185,5 @@ def _given(tokens: NDArray[np.int64]) -> Choose:
     return lambda position, _: tokens[:, position]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Read the command line, export, say what came of it; gives the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--model", help="folder or Hub repository of a model (default: the one inktex ships)"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        help="folder to write fp32/ and int8/ to (default: the user's cache, or INKTEX_CACHE)",
-    )
-    parser.add_argument(
-        "--graphs",
-        action="store_true",
-        help="only write the graphs without weights that inktex comes with, for models of this "
-        "one's architecture",
-    )
-    options = parser.parse_args(arguments)
-    try:
-        require("export", "An export to ONNX", "torch", "transformers")
-    except ImportError as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 2
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    logging.getLogger().setLevel(logging.ERROR)  # advice on quantisation that is not for here
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    try:
-        model = _local(options.model)
-        if options.graphs:
-            update_shipped(model)
-            return 0
-        folders = export(model, options.output)
-    except (OSError, ValueError, ImportError) as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 2
-    for precision, folder in folders.items():
-        size = sum(path.stat().st_size for path in folder.iterdir())
-        difference = largest_difference(model, folder, precision)
-        print(
-            f"{folder}: {size / 1e6:.1f} MB; log-probabilities at most {difference:.1e} from "
-            "torch's.",
-            flush=True,
-        )
-    return 0
-
-
-def _local(name: str | None) -> Path:
-    """The folder of a model, fetched if it is on the Hub."""
-    if name is None:
-        return pretrained_path()
-    if Path(name).is_dir():
-        return Path(name)
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(name))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit("`python -m inktex.onnx.export` is now `inktex export`.")

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.modeling.feedback_inktex import inkless_tokens
-from inktex.modeling.thinning_inktex import THINNER_FILE
+from inktex.modeling.image_settings_inktex import SETTING_NAMES
+from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
 
 __all__ = [
     "DECODER", "ENCODER", "GRAPHS", "PRECISIONS", "SETTINGS", "SHIPPED", "TOKENIZER", "WEIGHTS",
@@ -37,7 +38,7 @@ FORMAT: Final = 3
 WEIGHTS: Final = "model.safetensors"
 CONFIG, PROCESSOR = "config.json", "processor_config.json"
 _SOURCES: Final = (WEIGHTS, CONFIG, PROCESSOR, TOKENIZER)
-COMMAND: Final = "python -m inktex.onnx.export"
+COMMAND: Final = "inktex export"
 _ENCODER: Final = (
     "architecture", "stem_channels", "block_layers", "growth_rates", "bottleneck_factors",
     "compression", "fusion_channels", "hidden_size",
@@ -46,11 +47,6 @@ _DECODER: Final = (
     "architecture", "hidden_size", "num_hidden_layers", "num_attention_heads",
     "intermediate_size", "vocab_size", "guided_layers", "guided_heads", "location_feedback",
     "coverage_feedback",
-)  # fmt: skip
-_PROCESSOR: Final = (
-    "resolution", "symbol_height", "stroke_width", "margin_before", "margin_after",
-    "height_tolerance", "stroke_range", "max_height", "max_width", "pad_multiple",
-    "max_pixels",
 )  # fmt: skip
 _KINDS: Final = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
 
@@ -154,7 +150,7 @@ def make_settings(
             vocabulary=decoder["vocab_size"],
             stride=stride,
             multiple=math.lcm(pictures["pad_multiple"], multiple),
-            image_processor={name: pictures[name] for name in _PROCESSOR},
+            image_processor={name: pictures[name] for name in SETTING_NAMES},
         )
     except KeyError as error:
         raise ValueError(
@@ -233,7 +229,7 @@ def cache_folder() -> Path:
 
 
 def checksum(model: Path) -> str:
-    """SHA-256 of what an export of a model depends on: weights, configuration, tokenizer, thinner.
+    """SHA-256 of what an export of a model depends on: weights, settings and tokenizer.
 
     Args:
         model: folder of `save_pretrained`.
@@ -250,8 +246,8 @@ def checksum(model: Path) -> str:
                 f"the Hub is exported first: {COMMAND} --model OWNER/NAME --output FOLDER"
             )
         digest.update(name.encode() + path.read_bytes())
-    if (thinner := _thinner(model)) is not None:
-        digest.update(thinner.name.encode() + thinner.read_bytes())
+    if (restoration := find_stroke_restoration(model)) is not None:
+        digest.update(restoration.name.encode() + restoration.read_bytes())
     return digest.hexdigest()
 
 
@@ -270,7 +266,7 @@ class Export:
         tokenizer: file.
         weights: file of the weights that are not in the graphs; None if all are.
         shapes: of these weights by name, for each graph.
-        thinner: file of the image processor's thinner; None if it has none.
+        stroke_restoration: file of the image processor's weights; None if it has none.
     """
 
     settings: Settings
@@ -279,12 +275,15 @@ class Export:
     tokenizer: Path
     weights: Path | None = None
     shapes: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
-    thinner: Path | None = None
+    stroke_restoration: Path | None = None
 
     @property
     def files(self) -> list[Path]:
         """All but the settings."""
-        files = (self.encoder, self.decoder, self.tokenizer, self.weights, self.thinner)
+        files = (
+            *(self.encoder, self.decoder, self.tokenizer, self.weights),
+            self.stroke_restoration,
+        )
         return [path for path in files if path is not None]
 
 
@@ -325,12 +324,8 @@ def _exported(folder: Path) -> Export:
         folder / ENCODER,
         folder / DECODER,
         folder / TOKENIZER,
-        thinner=_thinner(folder),
+        stroke_restoration=find_stroke_restoration(folder),
     )
-
-
-def _thinner(folder: Path) -> Path | None:
-    return folder / THINNER_FILE if (folder / THINNER_FILE).is_file() else None
 
 
 def _shipped(model: Path) -> Export | None:
@@ -348,5 +343,5 @@ def _shipped(model: Path) -> Export | None:
         model / TOKENIZER,
         model / WEIGHTS,
         (known["shapes"][ENCODER], known["shapes"][DECODER]),
-        _thinner(model),
+        find_stroke_restoration(model),
     )

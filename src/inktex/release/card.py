@@ -228,7 +228,7 @@ def _thinner(record: Mapping[str, Any] | None) -> str:
     recipe, pen = record["recipe"]["name"], record["pen"]
     return f"""
 What a wide pen filled, the image processor's own small network tells from the rest, before the
-model reads (`thinner.safetensors`; recipe `{recipe}`, {spent}). Of the
+model reads (`stroke_restoration.safetensors`; recipe `{recipe}`, {spent}). Of the
 ink of a pen of {pen} pixels {after} are then not as the published pen has them, and {before}
 without it.
 """

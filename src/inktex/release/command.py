@@ -27,16 +27,19 @@ from typing import Final
 from huggingface_hub import HfApi
 from PIL import Image
 
+from inktex.cli.arguments import positive
+
 from .._version import __version__
-from ..arguments import positive
-from ..dataset_cards import build_crohme_card, build_ink
+from ..data.crohme.card import build_crohme_card
+from ..ink.render import render
 from ..recognizer import load, pretrained_path
-from ..render import render
+from ..synthesis.dataset import build_ink
 from ..synthesis.grammar import written_expressions
 from .publish import publish
 from .repository import RECORD, build_model, build_space
 from .verification import ReleaseError, verify_files, verify_model
 
+DESCRIPTION: Final = __doc__ or ""
 SPACE: Final = Path("spaces_app")
 """Folder of the Space in a checkout; its `examples` are shown on the card."""
 MAX_INK: Final = 500_000_000
@@ -44,8 +47,18 @@ MAX_INK: Final = 500_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line and publish; gives the exit status."""
-    options = _parser().parse_args(arguments)
+    """Read a command line, and publish; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="inktex release",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options say; returns the exit status."""
     try:
         _release(options)
     except (ReleaseError, OSError) as error:
@@ -122,12 +135,8 @@ def _repository(text: str) -> str:
     return text
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="inktex release",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the options of the command."""
     add = parser.add_argument
     add("--source", type=Path, help="checkpoint folder (default: the one that inktex ships)")
     add("--model-repository", type=_repository, metavar="OWNER/NAME")
@@ -152,4 +161,3 @@ def _parser() -> argparse.ArgumentParser:
     add("--pull-request", action="store_true", help="propose the changes instead")
     add("--private", action="store_true", help="make new repositories private")
     add("--dry-run", action="store_true", help="build and verify, send nothing")
-    return parser

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
-from ..evaluation.reading import write_json
+from inktex.files import write_json
+
 from ..files import new_folder
 from .card import model_card
 from .export import write_model

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from inktex.engine import MAX_TOKENS
+
 from ..modeling.remote_code_inktex import code_files
-from ..recognizer import MAX_TOKENS
 from .repository import CARD, RECORD
 
 if TYPE_CHECKING:

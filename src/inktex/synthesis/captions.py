@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.examples import items
+from inktex.data.examples import items
 from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import (

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.examples import from_expression
+from inktex.augmentation import AugmentationConfig, vary
+from inktex.data.examples import from_expression
 from inktex.ink import Expression, Ink, bounding_box
-from inktex.training.augmentation import AugmentationConfig, vary
 
 from .layout import PRINTED, lay_out
 from .strokefont import glyphs

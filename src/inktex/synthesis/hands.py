@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.examples import NONE, Example, items
+from inktex.data.examples import NONE, Example, items
 from inktex.tokenizer.vocabulary_inktex import BIG_OPERATORS, UNKNOWN_MARK
 
 if TYPE_CHECKING:

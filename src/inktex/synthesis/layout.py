@@ -13,13 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.ink import Expression, PlacedSymbol, bounding_box
+from inktex.tokenizer.structure_inktex import closing_brace, matrix_cells
 from inktex.tokenizer.vocabulary_inktex import (
-    CELL_END,
     DELIMITER_PAIRS,
     LIMITS_OPERATORS,
-    LINE_END,
     MATRIX_BEGIN,
-    MATRIX_END,
     STRUCTURAL_TOKENS,
 )
 
@@ -309,7 +307,7 @@ class _Writer:
             letter = self.tokens[index + 1]
             return boxed(index + 1, self.draw(rf"\mathbb{{{letter}}}")), index + 3
         if token == MATRIX_BEGIN:
-            return self._matrix(index, stop, size)
+            return self._matrix(number, stop, size)
         if token == r"\text":
             self.in_word = True
             word, index = self.group(index, stop, size)
@@ -336,24 +334,12 @@ class _Writer:
         sign = self.draw(r"\sqrt")
         return root(number, sign, inner, degree, scale, numbers, _SMALLEST), index
 
-    def _matrix(self, index: int, stop: int, size: float) -> tuple[Box, int]:
-        """The cells from `index` on, up to the end of their matrix."""
-        lines: list[list[Box]] = [[]]
-        depth, start = 0, index
-        while index < stop:
-            token = self.tokens[index]
-            depth += (token in ("{", MATRIX_BEGIN)) - (token == "}")
-            if not depth and token in (CELL_END, LINE_END, MATRIX_END):
-                lines[-1].append(self.row(start, index, size))
-                start = index + 1
-                if token == LINE_END:
-                    lines.append([])
-                if token == MATRIX_END:
-                    habit = "lines" if all(len(line) == 1 for line in lines) else "matrix"
-                    return matrix(lines, self.habits(habit)), index + 1
-            depth -= token == MATRIX_END
-            index += 1
-        raise ValueError(f"The matrix before token {start} is never ended.")
+    def _matrix(self, begin: int, stop: int, size: float) -> tuple[Box, int]:
+        """The cells of the matrix that starts at `begin`, and the index behind its end."""
+        cells, end = matrix_cells(self.tokens, begin, stop)
+        lines = [[self.row(*cell, size) for cell in line] for line in cells]
+        habit = "lines" if all(len(line) == 1 for line in lines) else "matrix"
+        return matrix(lines, self.habits(habit)), end + 1
 
     def _script(
         self, box: Box, base: Box, token: str, mark: str, index: int, stop: int, size: float
@@ -386,12 +372,5 @@ class _Writer:
 
     def group(self, index: int, stop: int, size: float) -> tuple[Box, int]:
         """The row in the braces at `index`, and the index behind them."""
-        if index >= stop or self.tokens[index] != "{":
-            raise ValueError(f"Token {index} should be an opening brace.")
-        depth, start = 1, index + 1
-        while depth:
-            index += 1
-            if index >= stop:
-                raise ValueError(f"The brace at token {start - 1} is never closed.")
-            depth += (self.tokens[index] == "{") - (self.tokens[index] == "}")
-        return self.row(start, index, size), index + 1
+        close = closing_brace(self.tokens, index, stop)
+        return self.row(index + 1, close, size), close + 1

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.examples import Example
+from inktex.data.examples import Example
 from inktex.tokenizer.vocabulary_inktex import IDS
 
 __all__ = ["Morphing"]

@@ -1,4 +1,4 @@
-"""Training: batches, objectives and the Accelerate loop."""
+"""Training: recipes, planned batches, the tasks with their losses, and the Accelerate loop."""
 
 from inktex.extras import require
 

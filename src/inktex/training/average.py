@@ -1,78 +1,116 @@
-"""Averaged weights: an exponential moving average, which reads better than any one step's."""
+"""`inktex average`: the weighted mean of checkpoints of one architecture."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
+from inktex.cli.console import say
+
+__all__ = ["AVERAGE", "DESCRIPTION", "add_arguments", "average_checkpoints", "run"]
 
 AVERAGE = "average.json"
-"""What scripts/average_checkpoints.py writes beside the weights that it averaged."""
+"""Beside averaged weights: the checkpoints that they are the mean of."""
+WEIGHTS = "model.safetensors"
+DESCRIPTION = """\
+Average the weights of checkpoints of one architecture.
+
+    inktex average runs/base/averaged runs/more/averaged --shares 0.78 0.22 \\
+        --output runs/mean/averaged
+
+The weighted mean of runs of which one started from the other reads often better than either
+(Wortsman et al. 2022, https://arxiv.org/abs/2203.05482). The folder of the first checkpoint is
+copied, processor and code included, and gets the mean of the weights, and `average.json` about
+them; the files that describe the first one's run are copied beside the output."""
 
 
-class WeightAverage:
-    """Moving average of a model's parameters and buffers.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command to its parser."""
+    parser.description, parser.formatter_class = DESCRIPTION, argparse.RawDescriptionHelpFormatter
+    parser.add_argument("checkpoints", type=Path, nargs="+", help="folders with model.safetensors")
+    parser.add_argument("--shares", type=float, nargs="+", help="of each one (default: equal)")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
-    The decay is held low at first, so that the random start is forgotten.
+
+def run(options: argparse.Namespace) -> int:
+    """Average as the options say; gives the exit status."""
+    shares = options.shares or [1.0] * len(options.checkpoints)
+    try:
+        average_checkpoints(options.checkpoints, shares, options.output)
+    except (OSError, ValueError) as error:
+        say(str(error))
+        return 2
+    print(f"Written: {options.output}")
+    return 0
+
+
+def average_checkpoints(checkpoints: Sequence[Path], shares: Sequence[float], output: Path) -> None:
+    """Write the weighted mean of checkpoints.
 
     Args:
-        model: whose weights to follow.
-        decay: share of the old average that a step keeps.
-        start_share: share of the weights that the model has now in those of `applied`.
+        checkpoints: folders with `model.safetensors`, of the same names and shapes.
+        shares: of each one; they are divided by their sum.
+        output: folder that is written; it must not be one of those that are read.
+
+    Raises:
+        ValueError: if there are fewer than two, shares do not fit, or the weights do not.
+        OSError: if a file is missing.
     """
+    if len(checkpoints) < 2 or len(shares) != len(checkpoints):
+        raise ValueError(
+            f"Give two checkpoints or more, and a share for each: these are {len(checkpoints)} "
+            f"checkpoints and {len(shares)} shares."
+        )
+    if min(shares) < 0 or sum(shares) <= 0:
+        raise ValueError(f"Shares must not be negative, and not all 0: {shares}.")
+    if output.resolve() in {folder.resolve() for folder in checkpoints}:
+        raise ValueError(f"{output} is one of those that are averaged. Write to another folder.")
+    import torch
+    from safetensors.torch import load_file, save_file
 
-    def __init__(self, model: nn.Module, decay: float, start_share: float = 0.0) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"The decay must lie in [0, 1), got {decay}.")
-        self.model, self.decay, self.steps = model, decay, 0
-        self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        self.start_share = start_share
-        self.start = {k: v.clone() for k, v in self.weights.items()} if start_share else None
+    from inktex.files import new_folder
 
-    @torch.no_grad()
-    def update(self) -> None:
-        """Take the model's present weights in."""
-        self.steps += 1
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        moving, present = [], []
-        for key, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                moving.append(self.weights[key])
-                present.append(value)
-            else:
-                self.weights[key].copy_(value)
-        torch._foreach_lerp_(moving, present, 1 - decay)
+    from .run_folder import CURVE, MACHINE, RECIPE
+    from .stroke_restoration import RECORD
 
-    @contextmanager
-    def applied(self) -> Iterator[nn.Module]:
-        """The model with the averaged weights in it; its own come back afterwards.
-
-        With a `start_share` they are the mean of the averaged weights and of those at the start.
-        """
-        own = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.model.load_state_dict(self._with_start())
-        try:
-            yield self.model
-        finally:
-            self.model.load_state_dict(own)
-
-    def _with_start(self) -> dict[str, torch.Tensor]:
-        if self.start is None:
-            return self.weights
-        return {
-            key: value.lerp(self.start[key], self.start_share)
-            if value.is_floating_point()
-            else value
-            for key, value in self.weights.items()
+    first, *others = (load_file(folder / WEIGHTS) for folder in checkpoints)
+    total = sum(shares)
+    mean = {name: value.to(torch.float32) * (shares[0] / total) for name, value in first.items()}
+    for folder, weights, share in zip(checkpoints[1:], others, shares[1:], strict=True):
+        if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in first.items()}:
+            raise ValueError(f"{folder} is of another architecture than {checkpoints[0]}.")
+        for name, value in weights.items():
+            mean[name] += value.to(torch.float32) * (share / total)
+    record = [
+        {
+            "weights_sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
+            "share": share / total,
+            "run": _run_record(folder.parent / RECIPE, folder.parent / MACHINE),
         }
+        for folder, share in zip(checkpoints, shares, strict=True)
+    ]
+    with new_folder(output) as partial:
+        shutil.copytree(checkpoints[0], partial, dirs_exist_ok=True)
+        save_file(
+            {name: value.to(first[name].dtype) for name, value in mean.items()},
+            partial / WEIGHTS,
+            metadata={"format": "pt"},
+        )
+        (partial / AVERAGE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    for name in (RECIPE, CURVE, MACHINE, RECORD):
+        beside = checkpoints[0].parent / name
+        if beside.is_file() and beside.parent.resolve() != output.parent.resolve():
+            shutil.copyfile(beside, output.parent / name)
 
-    def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return {"weights": self.weights, "steps": self.steps}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to what `state_dict` gave."""
-        self.steps = int(state["steps"])
-        for key, value in state["weights"].items():
-            self.weights[key].copy_(value)
+def _run_record(recipe: Path, machine: Path) -> dict[str, Any] | None:
+    """Recipe and machine of the run of a checkpoint, for its record; None if they are unknown."""
+    if not (recipe.is_file() and machine.is_file()):
+        return None
+    content = {**json.loads(recipe.read_text(encoding="utf-8")), "init": None}  # a local path
+    return {"recipe": content, "machine": json.loads(machine.read_text(encoding="utf-8"))}

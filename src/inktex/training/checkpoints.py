@@ -1,4 +1,4 @@
-"""Checkpoints that survive whatever befalls the machine: two of them, each with its checksums."""
+"""The last two checkpoints of a run, with checksums, written so that one is always whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = [
     "BEFORE",
     "CHECKPOINT",
     "forget_checkpoints",
-    "is_whole",
+    "find_damage",
     "load_checkpoint",
     "save_checkpoint",
 ]
@@ -30,9 +30,9 @@ MANIFEST = "checksums.json"
 
 
 def save_checkpoint(accelerator: Accelerator, output: Path) -> None:
-    """Write everything that a run needs to go on; the two checkpoints before stay until it is done.
+    """Write all that a run needs to go on; the two checkpoints before stay until it is done.
 
-    Whenever the process is killed, at least one whole checkpoint is there, if there was one.
+    If the process is killed meanwhile, a whole checkpoint is there if there was one before.
 
     Raises:
         OSError: if it cannot be written, as on a full disk; those before are whole.
@@ -60,10 +60,10 @@ def save_checkpoint(accelerator: Accelerator, output: Path) -> None:
 
 
 def load_checkpoint(accelerator: Accelerator, output: Path) -> Path | None:
-    """Bring a run back to its last whole checkpoint.
+    """Restore the last whole checkpoint of a run.
 
     Returns:
-        The folder that it was brought back from; None if there is no checkpoint.
+        The folder that it was restored from; None if there is no checkpoint.
 
     Raises:
         ValueError: if there are checkpoints, but all of them are damaged.
@@ -73,7 +73,7 @@ def load_checkpoint(accelerator: Accelerator, output: Path) -> Path | None:
     accelerator.wait_for_everyone()
     there = [folder for folder in (output / CHECKPOINT, output / BEFORE) if folder.is_dir()]
     for folder in there:
-        fault = is_whole(folder)
+        fault = find_damage(folder)
         if fault is None:
             try:
                 accelerator.load_state(str(folder))
@@ -92,15 +92,15 @@ def load_checkpoint(accelerator: Accelerator, output: Path) -> Path | None:
 
 
 def forget_checkpoints(accelerator: Accelerator, output: Path) -> None:
-    """Remove those of an earlier run, so that nothing falls back to them."""
+    """Remove the checkpoints of an earlier run, so that no later one resumes from them."""
     if accelerator.is_main_process:
         for folder in (output / CHECKPOINT, output / BEFORE):
             shutil.rmtree(folder, ignore_errors=True)
     accelerator.wait_for_everyone()
 
 
-def is_whole(folder: Path) -> str | None:
-    """What is wrong with a checkpoint; None if it is as it was written, or has no checksums."""
+def find_damage(folder: Path) -> str | None:
+    """The fault of a checkpoint; None if it is as it was written, or has no checksums."""
     try:
         expected = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,10 +1,8 @@
-"""How many training examples held each token: what weights were trained on."""
+"""How many training examples had each token: the alphabet that weights were trained on."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -12,17 +10,21 @@ from accelerate import Accelerator
 from accelerate.utils import reduce
 
 from inktex.alphabet import ALPHABET
-from inktex.examples import AnyExample
 from inktex.files import write_text
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 
-__all__ = ["TokenCounts", "count_examples"]
+__all__ = ["TokenCounts"]
 
 
 class TokenCounts:
-    """Counts the training examples that have each token, over a run and all its processes."""
+    """Counts the training examples that have each token, over a run and all its processes.
 
-    def __init__(self) -> None:
+    Args:
+        before: counts of the weights that the run starts from.
+    """
+
+    def __init__(self, before: dict[str, int]) -> None:
+        self.before = before
         self.total = torch.zeros(len(VOCABULARY), dtype=torch.float64)
         self._new = torch.zeros(len(VOCABULARY), dtype=torch.float64)
 
@@ -30,7 +32,7 @@ class TokenCounts:
         """Count a batch.
 
         Args:
-            labels: `(sequences, tokens)`, -100 where nothing is to be read.
+            labels: `(sequences, tokens)`, -100 for padding.
             directions: sequences of each example.
         """
         rows = labels[::directions].clamp(min=0).cpu()
@@ -38,36 +40,25 @@ class TokenCounts:
         self._new += found.sum(dim=0)
 
     def share(self, accelerator: Accelerator) -> None:
-        """Bring the counts of all processes together; all of them call it at the same step."""
+        """Add up the counts of all processes, which must call this at the same step."""
         new = self._new.to(accelerator.device, torch.float32)
         self.total += reduce(new, reduction="sum").cpu().to(torch.float64)
         self._new.zero_()
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """What a checkpoint keeps."""
+        """The state that a checkpoint keeps."""
         return {"total": self.total}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Go back to what `state_dict` gave."""
+        """Restore a state of `state_dict`."""
         self.total.copy_(state["total"])
 
-    def save(self, folder: Path, before: dict[str, int]) -> None:
-        """Write `ALPHABET` into a folder of weights.
-
-        Args:
-            folder: of the weights.
-            before: counts of the weights that the run started from.
-        """
+    def save(self, folder: Path) -> None:
+        """Write `ALPHABET` into a folder of weights."""
         counts = {
-            token: before.get(token, 0) + int(self.total[number])
+            token: self.before.get(token, 0) + int(self.total[number])
             for number, token in enumerate(VOCABULARY)
             if token not in SPECIAL_TOKENS
         }
         known = {token: count for token, count in counts.items() if count}
         write_text(folder / ALPHABET, json.dumps(known, indent=1, ensure_ascii=False) + "\n")
-
-
-def count_examples(examples: Iterable[AnyExample]) -> dict[str, int]:
-    """How many of some examples have each token, in the order of the vocabulary."""
-    counts = Counter(token for example in examples for token in set(example.caption))
-    return {token: counts[token] for token in VOCABULARY if counts[token]}

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from inktex.examples import Example, from_expression
+from inktex.data.examples import Example, from_expression
 from inktex.ink import Expression, PlacedSymbol
 from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS
@@ -93,10 +93,10 @@ def load_examples(data: str, split: str, skip_broken: bool = False) -> list[Exam
     unknown: set[str] = set()
     grammar = Grammar(len(IDS), GRAMMAR)
     for one in load_expressions(data, split, skip_broken):
-        strange = {token for token in one.tokens if token not in IDS}
-        readable = not strange and is_formula(grammar, [IDS[token] for token in one.tokens])
+        missing = {token for token in one.tokens if token not in IDS}
+        readable = not missing and is_formula(grammar, [IDS[token] for token in one.tokens])
         if not readable or not any(len(trace) for trace in one.traces):
-            unknown |= strange
+            unknown |= missing
             left_out.append(one.id)
         else:
             kept.append(from_expression(one))
@@ -143,58 +143,31 @@ def _read(path: Path) -> list[Expression]:
             f"{path} is not a readable parquet file: {error}. Make it anew with "
             "scripts/prepare_crohme.py, or train without it: --skip-broken."
         ) from error
-    columns: dict[str, Any] = {name: _chunk(table[name]) for name in COLUMNS}
-    plain = {
-        name: columns[name].to_pylist()
-        for name in ("id", "source", "truth", "aligned", "level", "reason")
-    }
-    traces = _nested_points(columns["traces"])
-    symbols = _nested_symbols(columns["symbols"])
-    token_ends, tokens = _offsets(columns["tokens"]), columns["tokens"].flatten().to_pylist()
-    alignment_ends = _offsets(columns["alignment"])
-    alignment = columns["alignment"].flatten().to_pylist()
+    # Points through numpy, which is far faster; the other columns are small.
+    columns = {name: table[name].to_pylist() for name in COLUMNS if name != "traces"}
+    columns["symbols"] = [
+        [PlacedSymbol(one["label"], tuple(one["traces"]), tuple(one["box"])) for one in symbols]
+        for symbols in columns["symbols"]
+    ]
+    columns["traces"] = _nested_points(table["traces"])
     return [
-        Expression(
-            traces=traces[i],
-            symbols=symbols[i],
-            tokens=tokens[token_ends[i] : token_ends[i + 1]],
-            alignment=alignment[alignment_ends[i] : alignment_ends[i + 1]],
-            **{name: values[i] for name, values in plain.items()},
-        )
-        for i in range(len(table))
+        Expression(**dict(zip(columns, values, strict=True)))
+        for values in zip(*columns.values(), strict=True)
     ]
 
 
-def _chunk(column: Any) -> Any:
-    """A column as one array; an empty table has no chunk at all."""
-    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
+def _nested_points(column: Any) -> list[list[NDArray[np.float32]]]:
+    """For each expression its traces `(points, 2)`."""
+    if not column.num_chunks:  # an empty table
+        return []
+    inner = column.chunk(0).flatten()
+    points = inner.flatten().flatten().to_numpy().reshape(-1, 2)
+    ends, starts = _offsets(column.chunk(0)), _offsets(inner)
+    traces = [points[a:b] for a, b in pairwise(starts)]
+    return [traces[a:b] for a, b in pairwise(ends)]
 
 
 def _offsets(lists: Any) -> list[int]:
     """Where each list starts in `lists.flatten()`, and where the last one ends."""
     offsets: NDArray[np.int32] = lists.offsets.to_numpy()
     return (offsets - offsets[0]).tolist()
-
-
-def _nested_points(column: Any) -> list[list[NDArray[np.float32]]]:
-    """For each expression its traces `(points, 2)`."""
-    inner = column.flatten()
-    points = inner.flatten().flatten().to_numpy().reshape(-1, 2)
-    ends, starts = _offsets(column), _offsets(inner)
-    traces = [points[a:b] for a, b in pairwise(starts)]
-    return [traces[a:b] for a, b in pairwise(ends)]
-
-
-def _nested_symbols(column: Any) -> list[list[PlacedSymbol]]:
-    """For each expression its symbols."""
-    inner = column.flatten()
-    labels = inner.field("label").to_pylist()
-    boxes = inner.field("box").flatten().to_numpy().reshape(-1, 4).tolist()
-    traces = inner.field("traces").flatten().to_pylist()
-    starts = _offsets(inner.field("traces"))
-    symbols = [
-        PlacedSymbol(label, tuple(traces[a:b]), tuple(box))
-        for label, (a, b), box in zip(labels, pairwise(starts), boxes, strict=True)
-    ]
-    ends = _offsets(column)
-    return [symbols[a:b] for a, b in pairwise(ends)]

@@ -1,4 +1,4 @@
-"""What training does about numbers that are none."""
+"""Steps whose loss or gradient is NaN or infinite are skipped; many in a row end a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPORT = "diverged.json"
 
 
 class DivergedError(ValueError):
-    """A run whose loss is not a number any more; the message says what to do."""
+    """A run whose loss stays NaN or infinite; the message says what to do."""
 
 
 class FiniteGuard:
@@ -46,12 +46,12 @@ class FiniteGuard:
             return bool(finite.item() == self.accelerator.num_processes)
         return bool(finite.item())
 
-    def took(self, losses: dict[str, float]) -> None:
-        """A step went well."""
+    def passed(self, losses: dict[str, float]) -> None:
+        """Note a step with finite losses."""
         self.in_a_row, self.last = 0, losses
 
     def skipped(self, what: str, step: int, rate: float) -> None:
-        """A step was skipped.
+        """Note a step that was skipped.
 
         Args:
             what: was not finite.
@@ -59,7 +59,7 @@ class FiniteGuard:
             rate: learning rate.
 
         Raises:
-            DivergedError: if it was one too many; a report lies in the run's folder.
+            DivergedError: if it was the last of `PATIENCE` in a row; a report is written.
         """
         self.in_a_row += 1
         logger.warning("Step %d is skipped: its %s is not finite.", step, what)

@@ -13,22 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from inktex.augmentation import AugmentationConfig, draw_affine
 from inktex.filling import fill
+from inktex.ink.render import MARGIN_BEFORE, PEN_WIDTH, dilate
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.placing_inktex import place_picture
+from inktex.modeling.normalization_inktex import normalize
 from inktex.printed import PrintExample, as_given
-from inktex.render import MARGIN_BEFORE, PEN_WIDTH, dilate
 
-from .augmentation import AugmentationConfig
+__all__ = ["rasterize_print", "vary_print"]
 
-__all__ = ["draw_given_size", "rasterize_print", "vary_print"]
-
-_GIVEN: Final = 0.6
-"""Share of the formulas that come through the image processor."""
-_GIVEN_SIZES: Final = (0.45, 1.25)
-"""As shares of the published scale: text of 12 points on a screen and a half up; larger print is
-reduced to what it is at the published scale, which would take the time for nothing new."""
 _STRAIGHT: Final = 0.3
 """Print is turned, sheared and stretched by this share of what ink is."""
 _WIDENED: Final = ((0, 1, 2), (0.25, 0.5, 0.25))
@@ -39,27 +33,11 @@ _VISIBLE: Final = 0.5
 """Pixels of the model's picture: less ink than that in a cell does not show there."""
 
 
-def draw_given_size(rng: np.random.Generator) -> float | None:
-    """How large a formula is given to the image processor; None where it is drawn without."""
-    if rng.random() >= _GIVEN:
-        return None
-    low, high = np.log(_GIVEN_SIZES)
-    return float(np.exp(rng.uniform(low, high)))
-
-
 def vary_print(
     example: PrintExample, config: AugmentationConfig, rng: np.random.Generator
 ) -> PrintExample:
     """A variant of a formula: a little turned, sheared and stretched as a whole."""
-    angle = np.deg2rad(rng.normal(0.0, config.rotation * _STRAIGHT))
-    stretch = np.exp(rng.normal(0.0, config.aspect * _STRAIGHT) / 2)
-    shear = rng.normal(0.0, config.slant * _STRAIGHT)
-    cosine, sine = np.cos(angle), np.sin(angle)
-    matrix = (
-        np.array([[cosine, -sine], [sine, cosine]])
-        @ np.array([[1.0, -shear], [0.0, 1.0]])
-        @ np.diag([stretch, 1.0 / stretch])
-    )
+    matrix = draw_affine(config, rng, _STRAIGHT)
     points = example.points @ matrix.T
     return replace(example, points=(points - points.min(axis=0)).astype(np.float32))
 
@@ -114,10 +92,10 @@ def _processed(
     width, height = np.ceil(placed.max(axis=0) + MARGIN_BEFORE).astype(int).tolist()
     picture = as_given(fill(placed, example.offsets, width, height)[0], rng)
     try:
-        found = place_picture(picture, processor)
+        found = normalize(picture, processor.settings)
     except ValueError:  # nothing that looks like a formula
         return None
-    return found.picture, _cells(example, found.inside(placed), found.picture.shape)
+    return found.picture, _cells(example, found.from_source(placed), found.picture.shape)
 
 
 def _cells(

@@ -1,19 +1,19 @@
-"""What a recipe's `data` and `rehearsal` stand for."""
+"""The examples that a recipe's `data` and `rehearsal` name."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inktex.examples import AnyExample, Example, PictureExample, from_expressions
+from inktex.data.examples import AnyExample, Example, PictureExample, from_expressions
 from inktex.synthesis.grammar import written_expressions
 
-from .recipe import Recipe
+from .recipe_config import Recipe
 
 logger = logging.getLogger(__name__)
 
 STROKEFONT = "strokefont"
-"""`data` of recipes that train on ink which inktex writes itself."""
+"""`data` of recipes that train on generated ink."""
 _COUNTS = {"train": 3000, "dev": 100}
 
 
@@ -24,7 +24,7 @@ class RecipeExamples:
     Attributes:
         train: what to train on, rehearsal included.
         dev: what to choose checkpoints on.
-        test: of a user's own data, what has no part in training and choosing; empty for other data.
+        test: of custom data, what has no part in training and choosing; empty for other data.
     """
 
     train: list[AnyExample]
@@ -39,12 +39,12 @@ def recipe_examples(
 
     Args:
         recipe: names its data.
-        skip_unknown: of a user's own data leave out what the model lacks tokens for.
+        skip_unknown: leave out custom data with tokens outside the vocabulary.
         skip_broken: leave out files that cannot be read, with a warning that names them.
 
     Raises:
         FileNotFoundError: if the data are not where the recipe says.
-        ImportError: if ink is to be written and the package Hershey-Fonts is missing.
+        ImportError: if ink is to be generated and the package Hershey-Fonts is missing.
         ValueError: if the data have faults; the message lists them.
     """
     found = _of_data(recipe, skip_unknown, skip_broken)
@@ -52,7 +52,7 @@ def recipe_examples(
     if not share or not found.train:
         return found
     if recipe.rehearsal.data == STROKEFONT:
-        known: list[AnyExample] = _written(recipe, "train")
+        known: list[AnyExample] = _generated(recipe, "train")
     else:
         from .data import load_examples
 
@@ -63,13 +63,13 @@ def recipe_examples(
 def with_rehearsal(
     examples: Sequence[AnyExample], known: Sequence[AnyExample], share: float
 ) -> list[AnyExample]:
-    """Examples and those that the weights can read already, of which `share` are to be.
+    """New and known examples together.
 
-    The fewer of the two are repeated as often as that takes; each time they are varied anew.
+    The fewer of the two are repeated; each copy is augmented anew.
 
     Args:
-        examples: what is to be learnt.
-        known: what is to be kept.
+        examples: new ones.
+        known: those that the weights can read already.
         share: of `known` in the result, above 0 and below 1.
     """
     wanted = len(examples) * share / (1 - share)
@@ -81,19 +81,19 @@ def with_rehearsal(
 
 def _of_data(recipe: Recipe, skip_unknown: bool, skip_broken: bool) -> RecipeExamples:
     if recipe.data == STROKEFONT:
-        return RecipeExamples(_written(recipe, "train"), _written(recipe, "dev"))
+        return RecipeExamples(_generated(recipe, "train"), _generated(recipe, "dev"))
     # Only here, so that a machine without what they need can still run the tiny recipe.
-    from .own import is_own, load_own
+    from .custom_data import is_custom, load_custom
 
-    if is_own(Path(recipe.data)):
-        own = load_own(Path(recipe.data), skip_unknown, skip_broken)
-        if own.skipped:
+    if is_custom(Path(recipe.data)):
+        custom = load_custom(Path(recipe.data), skip_unknown, skip_broken)
+        if custom.skipped:
             logger.warning(
                 "%s: %d expressions are left out, whose tokens the model does not know.",
                 recipe.data,
-                own.skipped,
+                custom.skipped,
             )
-        return RecipeExamples(own.train, own.dev, own.test)
+        return RecipeExamples(custom.train, custom.dev, custom.test)
     from .data import load_examples
 
     train: list[AnyExample] = [
@@ -105,7 +105,7 @@ def _of_data(recipe: Recipe, skip_unknown: bool, skip_broken: bool) -> RecipeExa
 
 
 def _wide_development(recipe: Recipe, dev: Sequence[Example]) -> list[Example]:
-    """Examples of the whole alphabet to choose by, of which there are about as many as of `dev`."""
+    """About as many development examples of the whole alphabet as there are in `dev`."""
     from inktex.evaluation.wide import WIDE_SPLITS, wide_split
 
     captions, fonts = recipe.synthesis.captions, recipe.synthesis.fonts
@@ -116,16 +116,16 @@ def _wide_development(recipe: Recipe, dev: Sequence[Example]) -> list[Example]:
 
 
 def _print_development(recipe: Recipe) -> list[PictureExample]:
-    """Typeset formulas to choose by, if there are such among the examples."""
+    """Typeset development examples, if there are typeset training examples."""
     if recipe.synthesis.print is None or not recipe.synthesis.print_share:
         return []
     from inktex.evaluation.wide import print_split
 
-    from .own import published_processor
+    from .custom_data import published_processor
 
     return print_split(recipe.synthesis.print, published_processor())
 
 
-def _written(recipe: Recipe, split: str) -> list[AnyExample]:
+def _generated(recipe: Recipe, split: str) -> list[AnyExample]:
     seed = recipe.seed + (0 if split == "train" else 1_000_003)
     return list(from_expressions(written_expressions(_COUNTS[split], seed, depth=1)))

@@ -12,31 +12,30 @@ import torch
 from accelerate import Accelerator
 from torch.utils.data import DataLoader, Sampler
 
-from inktex.examples import AnyExample, Example
+from inktex.data.examples import AnyExample, Example
 from inktex.processes import end_with_parent
 
-from .batches import Plan, PlannedBatches, Planner
-from .pairs import JointBatches
-from .recipe import Recipe
+from .batches import PlannedBatches
+from .plans import Plan, Planner
+from .recipe_config import Recipe
 from .synthetic import synthetic_ink
 
 __all__ = ["PlanStream", "batch_loader", "planned_batches", "recipe_batches"]
 
 
 class PlanStream(Sampler[Plan]):
-    """The plans that one of several processes draws, without an end.
+    """The plans of one of several processes, epoch after epoch without an end.
 
-    A loader that goes through them never runs empty between epochs, as one loader an epoch would;
-    and with planners, which are processes of their own, nothing waits for an epoch to be planned.
+    So the loader's workers are not restarted between epochs; and with planners, which are processes
+    of their own, no process waits for an epoch to be planned.
 
     Args:
         planner: of the run.
         processes: that train together.
         rank: number of this one.
         accumulate: batches of each process that make one step.
-        epoch, batch: where to start; batches are counted in what this process draws.
-        planners: processes that plan the epochs to come, each one epoch; 0 plans them here, when
-            they are wanted.
+        epoch, batch: where to start, as this process counts its batches.
+        planners: processes that plan the epochs to come, each one epoch; 0 plans them here.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class PlanStream(Sampler[Plan]):
         self.lengths: dict[int, int] = {}
 
     def length(self, epoch: int) -> int:
-        """Batches of an epoch that has begun, of this process."""
+        """Number of this process's batches in an epoch that has begun."""
         return self.lengths[epoch]
 
     def __iter__(self) -> Iterator[Plan]:
@@ -66,7 +65,6 @@ class PlanStream(Sampler[Plan]):
         """
         epoch, first = self.epoch, self.batch
         for plans in self._epochs(epoch):
-            # The batches of a step, whoever computes them, are about as large.
             own = plans[self.rank :: self.processes]
             if not own:
                 raise ValueError(
@@ -82,11 +80,11 @@ class PlanStream(Sampler[Plan]):
             while True:
                 yield self.planner.epoch(epoch, self.processes, self.accumulate)
                 epoch += 1
-        # Forked where that can be: the planner knows all the ink, which else has to travel.
+        # Forked where that is possible: else all the ink, which the planner has, is copied.
         forks = "fork" in multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("fork" if forks else None)
         pool = ProcessPoolExecutor(
-            self.planners, context, initializer=_remember, initargs=(self.planner,)
+            self.planners, context, initializer=_set_planner, initargs=(self.planner,)
         )
         coming: deque[Future[list[Plan]]] = deque()
         try:
@@ -102,7 +100,7 @@ class PlanStream(Sampler[Plan]):
 _planner: Planner | None = None
 
 
-def _remember(planner: Planner) -> None:
+def _set_planner(planner: Planner) -> None:
     global _planner
     _planner = planner
     end_with_parent()
@@ -114,28 +112,16 @@ def _plan(epoch: int, processes: int, accumulate: int) -> list[Plan]:
 
 
 def planned_batches(recipe: Recipe, examples: Sequence[AnyExample]) -> PlannedBatches:
-    """The batches of a run, as its plans ask for them.
+    """The batches of a run of a recognition model.
 
     Args:
         recipe: of the run.
         examples: what to train on.
-
-    Raises:
-        ValueError: if a thinner is to learn with the model and there are examples without ink.
     """
     ink = [example for example in examples if isinstance(example, Example)]
     synthetic = synthetic_ink(ink, recipe.synthesis)
     examples = [*examples] * recipe.batch.passes
-    if recipe.is_joint:
-        return JointBatches(examples, recipe, synthetic)
-    return PlannedBatches(
-        examples,
-        recipe.batch,
-        recipe.augmentation,
-        recipe.seed,
-        synthetic,
-        with_plain=recipe.loss.distillation > 0,
-    )
+    return PlannedBatches(examples, recipe.batch, recipe.augmentation, recipe.seed, synthetic)
 
 
 def recipe_batches(
@@ -145,13 +131,13 @@ def recipe_batches(
     epoch: int = 0,
     batch: int = 0,
 ) -> tuple[PlanStream, DataLoader[dict[str, torch.Tensor]]]:
-    """The batches that a process of a run computes, and the stream of their plans.
+    """The stream of the plans of a process, and the loader that draws their batches.
 
     Args:
         recipe: of the run.
         batches: of the run.
         accelerator: of the run.
-        epoch, batch: where to start; batches are counted in what this process draws.
+        epoch, batch: where to start, as this process counts its batches.
     """
     planner = Planner(
         batches.examples,
@@ -177,15 +163,15 @@ def recipe_batches(
 def batch_loader(
     batches: PlannedBatches, plans: PlanStream, workers: int, seed: int, pin_memory: bool = False
 ) -> DataLoader[dict[str, torch.Tensor]]:
-    """The batches of a stream of plans, in its order.
+    """Loader of the batches of a stream of plans.
 
     Args:
-        batches: draw them.
+        batches: of the run.
         plans: of this process.
         workers: processes that draw; 0 draws in this one.
-        seed: of the loader's own random numbers. They leave those of the training alone, so that a
-            run that was stopped sees the same ones as a run that was not.
-        pin_memory: whether batches are put where a GPU fetches them from while it computes.
+        seed: of the loader's own generator. The global one would be advanced by each loader, so
+            that a run that was resumed would differ from one that was not.
+        pin_memory: whether batches are put into page-locked memory, for a GPU.
     """
     extras: dict[str, Any] = {"prefetch_factor": 4} if workers else {}
     return DataLoader(

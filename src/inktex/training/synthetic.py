@@ -1,18 +1,22 @@
-"""Synthetic training examples: new captions by the writers of training ink and fonts, and print."""
+"""Synthetic training examples: new captions written with glyphs of ink and fonts, and print."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inktex.examples import Example, from_expression
+from inktex.data.examples import Example, from_expression
 from inktex.printed import PrintExample
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.hands import collect
 from inktex.synthesis.layout import PRINTED, lay_out
 from inktex.synthesis.morphing import Morphing
 
-from .print_pictures import draw_given_size
+_PROCESSED_PRINT = 0.6
+"""Share of the typeset formulas that pass through the image processor."""
+_PRINT_SIZES = (0.45, 1.25)
+"""As shares of the published scale: from text of 12 points on a screen to a scale above which the
+image processor reduces print to what it is at the published scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +25,21 @@ class SynthesisConfig(RecombinationConfig):
 
     Attributes:
         share: of the examples of an epoch that are synthetic.
-        morphing: share of the symbols, in real and synthetic ink, that are moved towards another
-            hand's.
+        shape_interpolation: share of the symbols, in real and synthetic ink, whose shape is
+            interpolated with that of the same symbol by another writer.
         wide: share of the synthetic examples whose captions come from `captions`, recombined with
             `verbatim`, `rare`, `lines` and `matrices`; the others recombine the training ink's.
         captions: folder of `scripts/prepare_captions.py`.
         fonts: file of `scripts/prepare_fonts.py`, whose fonts are further writers; None for none.
-        derived: of the symbols that a writer left no glyph of, and others did, the share that is
-            built from what he left.
+        derived: share of the symbols that are built from a writer's other glyphs where the writer
+            left no glyph of them, but others did.
         print: file of `scripts/prepare_print.py` with typeset formulas; None for none.
-        print_share: of all examples of an epoch that are typeset; they take the place of synthetic
-            ink, of which there is so much less.
+        print_share: share of all examples of an epoch that are typeset. They replace synthetic ink,
+            so it must not be above `share`.
     """
 
     share: float = 0.0
-    morphing: float = 0.0
+    shape_interpolation: float = 0.0
     wide: float = 0.0
     captions: str = "data/captions"
     fonts: str | None = None
@@ -45,10 +49,10 @@ class SynthesisConfig(RecombinationConfig):
 
 
 class SyntheticInk:
-    """Writes new examples in the hands of the training ink.
+    """Source of new examples, written with the glyphs and habits of writers and fonts.
 
     Args:
-        examples: the training ink; no other may be given, or scores would flatter.
+        examples: the training ink, and no other, or development scores would be too high.
         config: what is written.
 
     Raises:
@@ -74,7 +78,8 @@ class SyntheticInk:
             self.wide_captions = Recombiner(
                 load_captions(config.captions), config, known=self.hands.tokens(), whole=True
             )
-        self.morphing = Morphing(examples, config.morphing) if config.morphing else None
+        share = config.shape_interpolation
+        self.interpolation = Morphing(examples, share) if share else None
 
         self.printed: Sequence[PrintExample] | None = None
         self.print_share = 0.0
@@ -88,10 +93,10 @@ class SyntheticInk:
 
     def draw(self, rng: np.random.Generator, name: str = "synthetic") -> Example | PrintExample:
         """A new example; the same random numbers give the same one."""
-        # Nothing is drawn from `rng` without print, so that runs of before stay as they were.
+        # Nothing is drawn from `rng` without print: recipes without it stay repeatable.
         if self.printed is not None and rng.random() < self.print_share:
             example = self.printed[int(rng.integers(len(self.printed)))]
-            return replace(example, id=name, given=draw_given_size(rng))
+            return replace(example, id=name, given=draw_print_size(rng))
         return self.write(rng, name)
 
     def write(self, rng: np.random.Generator, name: str = "synthetic") -> Example:
@@ -102,15 +107,24 @@ class SyntheticInk:
             hand = self.hands.hand(rng)
             try:
                 ink = lay_out(tokens, hand.draw, name, "synthetic", hand.habit)
-            except KeyError:  # a token that nobody left a glyph of: another caption
+            except KeyError:  # there is no glyph of a token: draw another caption
                 continue
             return from_expression(ink)
 
-    def between_hands(self, example: Example, rng: np.random.Generator) -> Example:
-        """The example with symbols moved towards other hands', as far as that is asked for."""
-        return example if self.morphing is None else self.morphing(example, rng)
+    def interpolate(self, example: Example, rng: np.random.Generator) -> Example:
+        """The example with the shapes of some symbols interpolated with those of other writers."""
+        return example if self.interpolation is None else self.interpolation(example, rng)
+
+
+def draw_print_size(rng: np.random.Generator) -> float | None:
+    """Size at which a typeset formula is given to the image processor; None to draw it without."""
+    if rng.random() >= _PROCESSED_PRINT:
+        return None
+    low, high = np.log(_PRINT_SIZES)
+    return float(np.exp(rng.uniform(low, high)))
 
 
 def synthetic_ink(examples: Sequence[Example], config: SynthesisConfig) -> SyntheticInk | None:
-    """Who writes what is asked for; None if nothing is."""
-    return SyntheticInk(examples, config) if config.share or config.morphing else None
+    """The source that a configuration describes; None if it asks for no synthesis."""
+    wanted = config.share or config.shape_interpolation
+    return SyntheticInk(examples, config) if wanted else None

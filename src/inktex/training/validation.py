@@ -1,18 +1,30 @@
-"""Greedy reading of examples during training."""
+"""Scores of greedy decoding: of the development split, and of held-out custom data."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
+from inktex.data.examples import AnyExample
+from inktex.engine import MAX_TOKENS
 from inktex.evaluation.scores import Scores, compute_scores
-from inktex.examples import AnyExample
+from inktex.files import write_text
 from inktex.modeling.generation_inktex import decode
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.recognizer import MAX_TOKENS
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 
-from .batches import BatchConfig, PlannedBatches, Planner
+from .batches import PlannedBatches
+from .models import make_model
+from .plans import BatchConfig, Planner
+from .recipe_config import Recipe
+from .sources import RecipeExamples
+
+__all__ = ["HELD_OUT", "read_examples", "score_held_out", "validate", "validate_each"]
+
+HELD_OUT = "held_out.json"
+"""In the folder of a run: names of the examples that were chosen by and scored on, and scores."""
 
 
 @torch.no_grad()
@@ -21,13 +33,12 @@ def read_examples(
     examples: Sequence[AnyExample],
     config: BatchConfig,
 ) -> list[list[str]]:
-    """What the model reads in the unvaried pictures of examples.
+    """Greedy readings of the pictures of examples, without augmentation.
 
     Returns:
-        Canonical tokens, in the order of the examples.
+        Canonical tokens of each example.
     """
-    # Whole expressions are scored, and all of them.
-    config = replace(config, cut_share=0.0, variants=1, multiple=1)
+    config = replace(config, cut_share=0.0)  # whole expressions are scored
     was_training = model.training
     model.eval()
     plans = Planner(examples, config, augmentation=None).epoch(0)
@@ -47,7 +58,7 @@ def read_examples(
 
 
 def source(example: AnyExample) -> str:
-    """The split that an example of a mixed development split is from; `crohme` without a prefix."""
+    """The part of a mixed development split that an example is from; `crohme` without a prefix."""
     before, colon, _ = example.id.partition(":")
     return before if colon else "crohme"
 
@@ -71,5 +82,34 @@ def validate(
     model: InktexForConditionalGeneration, examples: Sequence[AnyExample], config: BatchConfig
 ) -> Scores:
     """Scores of the greedy readings of examples."""
-    readings = read_examples(model, examples, config)
-    return compute_scores(readings, [example.caption for example in examples])
+    return validate_each(model, examples, config)[0]
+
+
+def score_held_out(recipe: Recipe, best: Path, examples: RecipeExamples, folder: Path) -> str:
+    """Score the held-out examples with the weights before and after a run.
+
+    Args:
+        recipe: of the run.
+        best: folder of its best weights.
+        examples: of the run, of which `test` is scored.
+        folder: of the run, into which `HELD_OUT` is written.
+
+    Returns:
+        A sentence with both scores.
+    """
+    after = InktexForConditionalGeneration.from_pretrained(str(best), dtype=torch.float32)
+    before = make_model(recipe)
+    config = recipe.batch.at(recipe.batch.coarse_epochs)
+    rates = [validate(one, examples.test, config).exp_rate for one in (before, after)]
+    record = {
+        "before": rates[0],
+        "after": rates[1],
+        "test": [one.id for one in examples.test],
+        "dev": [one.id for one in examples.dev],
+    }
+    write_text(folder / HELD_OUT, json.dumps(record, indent=1) + "\n")
+    return (
+        f"Of {len(examples.test)} expressions that were neither trained on nor chosen by, "
+        f"{rates[0]:.1%} were read exactly before and {rates[1]:.1%} after. "
+        f"{folder / HELD_OUT} names them."
+    )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import count, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,29 +14,27 @@ from tqdm.auto import tqdm
 
 from inktex import __version__
 from inktex.batches import BatchLimits, plan_batches
-from inktex.modeling.placing_inktex import PlacedPicture
+from inktex.modeling.normalization_inktex import NormalizedPicture
 from inktex.processes import Alone, find_processes
-from inktex.recognizer import BaseRecognizer, Preset, prepare
-from inktex.workers import work_ahead
+from inktex.recognizer import Preset, Recognizer
 
+from .base import Source
 from .shards import Shards
-from .sources import Row, Source
+from .windows import PreparedRow, Windows, default_window
+from .workers import work_ahead
 
 if TYPE_CHECKING:
     from accelerate import PartialState
 
-__all__ = ["WINDOW", "Summary", "transcribe"]
+__all__ = ["Summary", "transcribe"]
 
-WINDOW: Final[Mapping[Preset, int]] = {"fast": 256, "accurate": 32}
-"""Pictures that are sorted together, and rows of a shard: some seconds' work, which is what a kill
-costs."""
 _PATIENCE: Final = timedelta(days=30)
 """How long a process waits for the others: one may have hours more to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What there is at the end.
+    """What a run leaves.
 
     Attributes:
         rows: in the output.
@@ -50,16 +47,8 @@ class Summary:
     read: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A row on its way to the model: its picture, or what is wrong with it."""
-
-    id: str
-    picture: PlacedPicture | str
-
-
 def transcribe(
-    recognizer: BaseRecognizer,
+    recognizer: Recognizer,
     source: Source,
     output: Path,
     *,
@@ -75,31 +64,27 @@ def transcribe(
 ) -> Summary:
     """Read all pictures of a source into a folder of shards.
 
-    It may be stopped at any moment, and called again to go on, with as many processes as one likes:
-    each row is in the output exactly once. A picture that cannot be read becomes a row with an
-    error. All processes of a run call it, after `join_processes`, and write to the same folder.
+    It may be stopped at any moment, and called again to go on, with any number of processes: each
+    row is in the output exactly once. A picture that cannot be read becomes a row with an error.
+    All processes of a run call it, after `join_processes`, and write to the same folder.
 
-    The pictures of a window are prepared by worker processes, as small grey pictures, while the
-    model reads those of the one before: two windows and what the workers have begun are in memory.
+    Worker processes prepare the pictures of a window, as small grey pictures, while the model reads
+    those of the one before: two windows and what the workers have begun are in memory.
 
     Args:
         recognizer: model and processor, on this process's device.
         source: the pictures.
         output: to write; see `Shards`.
-        preset: see `Recognizer.__call__`.
-        num_beams: see `Recognizer.__call__`.
-        batch_size: pictures read together at most; None for what is cheapest on the device.
+        preset, num_beams: see `Recognizer.__call__`.
+        batch_size: pictures read together at most; None for what is fastest on the device.
         window: pictures that are sorted by size together, and rows of a shard. None for what the
             run was begun with, or for `WINDOW`, or less if that leaves processes without work.
         workers: processes that prepare pictures, for each process that reads; None for a number
             that suits the device; 0 to do it in this process, in turn with the reading.
         overwrite: whether to begin anew if there is a transcription already.
         model_name: written down with the settings, for people.
-        engine: likewise, what reads; `Shards.engine` gives it to whoever goes on.
+        engine: likewise; `Shards.engine` gives it to a run that goes on.
         progress: whether to show a bar.
-
-    Returns:
-        What is in the output.
 
     Raises:
         ValueError: if `output` was begun with other settings, or there is no such preset.
@@ -111,9 +96,7 @@ def transcribe(
     limits = recognizer.limits
     if batch_size is not None:
         limits = replace(limits, pictures=batch_size)
-    state, shards = find_processes(), Shards(output)
-    listing = None if overwrite else shards.listing()
-    was = source.go_on_from(listing) if listing is not None else None
+    team, shards = _Team(), Shards(output)
     settings: dict[str, Any] = {
         "inktex": __version__,
         "model": model_name,
@@ -121,88 +104,35 @@ def transcribe(
         "weights": recognizer.fingerprint(),
         "preset": preset,
         "beams": num_beams,
-        "source": source.identity(),
+        "window": window,
     }
-    others = _Others(state)
-    default_window = _window(source, state, limits.pictures, preset)
-    done, before, noted = _begin(
-        others, shards, settings, overwrite, window, default_window, source, was
-    )
-    window = settings["window"]
-    assert window is not None
-    windows = _Windows(
-        source,
-        recognizer.image_processor,
-        window,
-        done,
-        state.process_index,
-        state.num_processes,
-    )
-    if workers is None:
-        workers = 1 if str(state.device) == "cpu" else _workers(state)
-    if source.is_streamed:
-        workers = min(workers, 1)  # each would read the whole stream
-    bar = tqdm(
-        total=source.total,
-        initial=before,
-        unit="picture",
-        smoothing=0.1,
-        dynamic_ncols=True,
-        disable=not (progress and state.is_main_process),
-    )
-
-    def check_begun() -> None:
-        if not shards.has_begun(settings):  # this process may have outlived its launcher
-            raise OSError(f"{output} was begun anew by somebody else; this run ends.")
-
-    own: set[int] = set()
-    elsewhere: set[int] = set()
-    with bar, closing(work_ahead(windows, workers)) as coming:
-        for number, prepared in coming:
-            if not source.is_streamed and len(prepared) != _length(number, window, source.total):
-                raise OSError("The source has fewer rows than it had at the beginning.")
-            kept = shards.noted(number)
-
-            def keep(new: dict[int, dict[str, Any]], number: int = number) -> None:
-                check_begun()
-                shards.note(number, new)
-
-            rows = _read(recognizer, prepared, preset, num_beams, limits, bar, kept, keep)
-            check_begun()
-            shards.write(number, rows)
-            own.add(number)
-            if state.num_processes > 1 and state.is_main_process:
-                new = shards.finished() - done - own - elsewhere
-                elsewhere |= new
-                bar.update(sum(_length(one, window, source.total) for one in new))
-        others.wait()
-        counted = shards.count(shards.finished()) if state.is_main_process else None
-        rows_in_all, errors = others.told(counted)
-        bar.update(rows_in_all - bar.n)
-    if not source.is_streamed and rows_in_all != source.total:
+    begun = _begin(team, shards, source, settings, overwrite, limits.pictures)
+    run = _Run(recognizer, source, shards, settings, limits, team)
+    rows, errors = run.read(begun, workers, progress)
+    if not source.is_streamed and rows != source.total:
         raise OSError(
-            f"{output} has {rows_in_all} rows of {source.total}. Do all processes write to the "
-            "same disk?"
+            f"{output} has {rows} rows of {source.total}. Do all processes write to the same disk?"
         )
-    if state.is_main_process:
+    if team.state.is_main_process:
         shards.finish()
-    return Summary(rows_in_all, errors, rows_in_all - before - noted)
+    return Summary(rows, errors, rows - begun.rows - begun.noted)
 
 
-class _Others:
-    """The other processes of this run, with more patience than torch has by itself."""
+class _Team:
+    """The processes of this run."""
 
-    def __init__(self, state: PartialState | Alone) -> None:
-        self.state, self._group = state, None
-        if state.num_processes > 1:
+    def __init__(self) -> None:
+        self.state: PartialState | Alone = find_processes()
+        self._group = None
+        if self.state.num_processes > 1:
             import torch
 
-            # The patience of the default group would also be that of a process that looks for a
-            # launcher that is dead. And gloo, since whoever waits by NCCL keeps a GPU busy.
+            # The default group's time-out would also apply to a process whose launcher is dead.
+            # And gloo, since waiting by NCCL keeps a GPU busy.
             self._group = torch.distributed.new_group(backend="gloo", timeout=_PATIENCE)
 
-    def told(self, value: Any) -> Any:
-        """What the first process has."""
+    def broadcast(self, value: Any) -> Any:
+        """The value of the first process."""
         box = [value]
         if self._group is not None:
             import torch
@@ -211,179 +141,196 @@ class _Others:
         return box[0]
 
     def wait(self) -> None:
-        """Until all have come so far."""
+        """Return when all processes have called it."""
         if self._group is not None:
             import torch
 
             torch.distributed.barrier(group=self._group)
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What there was when the run began.
+
+    Attributes:
+        done: numbers of the shards that are written.
+        rows: how many rows they have.
+        noted: how many rows the journals of other shards have.
+    """
+
+    done: frozenset[int]
+    rows: int
+    noted: int
+
+
 def _begin(
-    others: _Others,
+    team: _Team,
     shards: Shards,
+    source: Source,
     settings: dict[str, Any],
     overwrite: bool,
-    window: int | None,
-    default_window: int,
-    source: Source,
-    was: Mapping[str, Any] | None,
-) -> tuple[frozenset[int], int, int]:
+    batch: int,
+) -> _Begun:
     """Begin or go on, the same in all processes; completes the settings.
 
     Args:
-        others, shards, settings, overwrite, window: of the run.
-        default_window: the window if none is given and nothing was begun.
-        source: of the run.
-        was: identity of the source before files came to it; None if none have come.
-
-    Returns:
-        Numbers of the shards that are done, how many rows they have, and how many rows of other
-        shards have been read.
+        team, shards, source, overwrite: of the run.
+        settings: of the run, without the source; its window is None if none was asked for.
+        batch: pictures of a batch at most.
     """
-    state = others.state
+    listing = None if overwrite else shards.listing()
+    # The source's identity before files came to it; None if none have come.
+    before = source.go_on_from(listing) if listing is not None else None
+    settings["source"] = source.identity()
     answer: Any = None
-    if state.is_main_process:
+    if team.state.is_main_process:
         try:
             known = None if overwrite else shards.settings()
-            if window is None:
-                window = default_window if known is None else known.get("window")
-            settings["window"] = window
-            has_grown = was is not None and was != settings["source"]
-            if has_grown and shards.has_begun({**settings, "source": was}):
-                shards.extend(settings, source.listing() or [], was["files"] if was else 0)
+            if settings["window"] is None and known is None:
+                settings["window"] = default_window(
+                    source, team.state.num_processes, batch, settings["preset"]
+                )
+            elif settings["window"] is None and known is not None:
+                settings["window"] = known.get("window")
+            has_grown = before is not None and before != settings["source"]
+            if has_grown and shards.has_begun({**settings, "source": before}):
+                shards.extend(settings, source.listing() or [], before["files"] if before else 0)
             shards.begin(settings, overwrite, source.listing())
             done = frozenset(shards.finished())
-            answer = settings, done, shards.count(done)[0], shards.noted_rows()
+            answer = settings, _Begun(done, shards.count(done)[0], shards.noted_rows())
         except (ValueError, OSError) as error:
             answer = error
-    answer = others.told(answer)
+    answer = team.broadcast(answer)
     if isinstance(answer, Exception):
         raise answer
-    everyones, done, rows, noted = answer
+    everyones, begun = answer
     for name in ("weights", "source"):
         if settings[name] != everyones[name]:
             raise ValueError(
-                f"Process {state.process_index} does not see the same {name} as the first process."
+                f"Process {team.state.process_index} does not see the same {name} as the first "
+                "process."
             )
     settings.update(everyones)
-    return done, rows, noted
+    assert isinstance(begun, _Begun)
+    return begun
 
 
-class _Windows:
-    """The windows that this process is to read, prepared for the model.
-
-    Of the windows that are not done yet every process takes one in turn, and so do its workers.
-    """
+class _Run:
+    """The part of a run that this process does."""
 
     def __init__(
         self,
+        recognizer: Recognizer,
         source: Source,
-        image_processor: Any,
-        window: int,
-        done: Collection[int],
-        process: int,
-        processes: int,
+        shards: Shards,
+        settings: Mapping[str, Any],
+        limits: BatchLimits,
+        team: _Team,
     ) -> None:
-        self.source, self.image_processor, self.window = source, image_processor, window
-        self.done, self.process, self.processes = done, process, processes
+        self.recognizer, self.source, self.shards = recognizer, source, shards
+        self.settings, self.limits, self.team = settings, limits, team
+        self.bar: Any = None
 
-    def __call__(self, worker: int, workers: int) -> Iterator[tuple[int, list[_Prepared]]]:
-        """Numbers and pictures of the windows that are for a worker.
+    def read(self, begun: _Begun, workers: int | None, progress: bool) -> tuple[int, int]:
+        """Read this process's windows into shards, and wait for the other processes.
 
-        Raises:
-            OSError: if the source can no longer be read.
-            MemoryError: if the memory does not hold a picture.
+        Args:
+            begun: what there was.
+            workers: processes that prepare pictures; None for what suits the device.
+            progress: whether to show a bar.
+
+        Returns:
+            Rows in the output, and how many of them have an error.
         """
-        total = self.source.total
-        if total is None or self.source.is_streamed:  # what a stream says of itself may be wrong
-            numbers: Iterable[int] = count()
-        else:
-            numbers = range(-(-total // self.window))
-        mine = islice(
-            (number for number in numbers if number not in self.done),
-            self.process + worker * self.processes,
-            None,
-            self.processes * workers,
+        state = self.team.state
+        workers = _default_workers(state) if workers is None else workers
+        if self.source.is_streamed:
+            workers = min(workers, 1)  # each would read the whole stream
+        self.bar = tqdm(
+            total=self.source.total,
+            initial=begun.rows,
+            unit="picture",
+            smoothing=0.1,
+            dynamic_ncols=True,
+            disable=not (progress and state.is_main_process),
         )
-        ranges = (range(one * self.window, (one + 1) * self.window) for one in mine)
-        try:
-            rows = self.source.rows(ranges)
-            for number, group in groupby(rows, key=lambda row: row[0] // self.window):
-                yield number, [self._prepare(row) for _, row in group]
-        except (ValueError, OSError) as error:
-            raise OSError(f"The source cannot be read any further: {error}") from error
+        with self.bar:
+            self._read_windows(begun.done, workers)
+            self.team.wait()
+            counted = self.shards.count(self.shards.finished()) if state.is_main_process else None
+            rows, errors = self.team.broadcast(counted)
+            self.bar.update(rows - self.bar.n)
+        return rows, errors
 
-    def _prepare(self, row: Row) -> _Prepared:
-        try:
-            return _Prepared(row.id, prepare(row.load(), self.image_processor))
-        except MemoryError:  # not this picture's fault alone
-            raise
-        except Exception as error:  # decoders raise whatever they like at damaged files
-            is_known = isinstance(error, ValueError | OSError) and str(error)
-            text = str(error) if is_known else f"{type(error).__name__}: {error}"
-            return _Prepared(row.id, " ".join(text.split()))
+    def _read_windows(self, done: Collection[int], workers: int) -> None:
+        state, window = self.team.state, int(self.settings["window"])
+        windows = Windows(
+            self.source, self.recognizer.image_processor, window, done, state.process_index,
+            state.num_processes,
+        )  # fmt: skip
+        counted = set(done)
+        with closing(work_ahead(windows, workers)) as coming:
+            for number, prepared in coming:
+                if len(prepared) != self._rows_of(number) and not self.source.is_streamed:
+                    raise OSError("The source has fewer rows than it had at the beginning.")
+                rows = self._read_window(number, prepared)
+                self._check_begun()
+                self.shards.write(number, rows)
+                counted.add(number)
+                if state.num_processes > 1 and state.is_main_process:
+                    others = self.shards.finished() - counted
+                    counted |= others
+                    self.bar.update(sum(map(self._rows_of, others)))
 
+    def _check_begun(self) -> None:
+        """Raise an OSError if the output was begun anew: this process outlived its launcher."""
+        if not self.shards.has_begun(self.settings):
+            raise OSError(f"{self.shards.output} was begun anew by somebody else; this run ends.")
 
-def _read(
-    recognizer: BaseRecognizer,
-    prepared: Sequence[_Prepared],
-    preset: Preset,
-    num_beams: int | None,
-    limits: BatchLimits,
-    bar: Any,
-    kept: Mapping[int, dict[str, Any]],
-    keep: Callable[[dict[int, dict[str, Any]]], None],
-) -> list[dict[str, Any]]:
-    """The rows of a window, in the order of the source.
+    def _rows_of(self, number: int) -> int:
+        window, total = int(self.settings["window"]), self.source.total
+        return window if total is None else max(0, min(window, total - number * window))
 
-    Args:
-        kept: rows that a run which was killed has read, by their places.
-        keep: called with the rows of each batch, by their places.
-    """
-    pictures: dict[int, PlacedPicture] = {}
-    rows: list[dict[str, Any]] = []
-    for index, one in enumerate(prepared):
-        rows.append({"id": one.id, "latex": None, "tokens": None, "score": None, "error": None})
-        if isinstance(one.picture, str):
-            rows[index]["error"] = one.picture
-        elif kept.get(index, {}).get("id") == one.id:
-            rows[index] = kept[index]
-        else:
-            pictures[index] = one.picture
-    bar.update(len(rows) - len(pictures))
-    numbers = list(pictures)
-    for batch in plan_batches([one.picture.shape for one in pictures.values()], limits):
-        together = [numbers[i] for i in batch]
-        results = recognizer.read_each(
-            [pictures[number] for number in together],
-            preset=preset,
-            batch_size=len(together),
-            num_beams=num_beams,
-            symbols=False,
-        )
-        for number, result in zip(together, results, strict=True):
-            if isinstance(result, Exception):
-                rows[number]["error"] = str(result)
+    def _read_window(self, number: int, prepared: Sequence[PreparedRow]) -> list[dict[str, Any]]:
+        """The rows of a window, in the order of the source; those of each batch go to a journal."""
+        noted = self.shards.noted(number)
+        pictures: dict[int, NormalizedPicture] = {}
+        rows: list[dict[str, Any]] = []
+        for index, one in enumerate(prepared):
+            rows.append({"id": one.id, "latex": None, "tokens": None, "score": None, "error": None})
+            if isinstance(one.picture, str):
+                rows[index]["error"] = one.picture
+            elif noted.get(index, {}).get("id") == one.id:
+                rows[index] = noted[index]
             else:
-                rows[number].update(latex=result.latex, tokens=result.tokens, score=result.score)
-        keep({number: rows[number] for number in together})
-        bar.update(len(together))
-    return rows
+                pictures[index] = one.picture
+        self.bar.update(len(rows) - len(pictures))
+        numbers = list(pictures)
+        for batch in plan_batches([one.picture.shape for one in pictures.values()], self.limits):
+            together = [numbers[i] for i in batch]
+            results = self.recognizer.read_each(
+                [pictures[index] for index in together],
+                preset=self.settings["preset"],
+                num_beams=self.settings["beams"],
+                symbols=False,
+                batch_size=len(together),
+            )
+            for index, result in zip(together, results, strict=True):
+                if isinstance(result, Exception):
+                    rows[index]["error"] = str(result)
+                else:
+                    rows[index].update(
+                        latex=result.latex, tokens=result.tokens, score=result.score
+                    )  # fmt: skip
+            self._check_begun()
+            self.shards.note(number, {index: rows[index] for index in together})
+            self.bar.update(len(together))
+        return rows
 
 
-def _window(source: Source, state: PartialState | Alone, batch: int, preset: Preset) -> int:
-    """As large as it may be if every process is to have a few windows, and a batch at least."""
-    if source.total is None or state.num_processes == 1:
-        return WINDOW[preset]
-    return min(WINDOW[preset], max(batch, source.total // (4 * state.num_processes)))
-
-
-def _workers(state: PartialState | Alone) -> int:
-    """So many that an accelerator has not to wait, of the cores that this process may use."""
+def _default_workers(state: PartialState | Alone) -> int:
+    """One on a CPU; beside an accelerator up to 8 of the cores that this process may use."""
+    if str(state.device) == "cpu":
+        return 1
     local = int(os.environ.get("LOCAL_WORLD_SIZE", state.num_processes))
     return max(1, min(8, (os.cpu_count() or 1) // local))
-
-
-def _length(number: int, window: int, total: int | None) -> int:
-    """Rows of a window."""
-    return window if total is None else max(0, min(window, total - number * window))

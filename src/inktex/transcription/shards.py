@@ -1,10 +1,10 @@
-"""What was read, as files in a folder: each is there whole or not at all.
+"""A transcription on disk: shards and journals in a folder.
 
 A shard holds one window of the source, the rows from `number * window` up to the next shard's, and
-is named by its number. So the names alone tell what is done. Beside a shard that is not done yet
-there may be a journal, a hidden file with those of its rows that have been read.
+is named by its number, so the names alone tell what is done. It is there whole or not at all. The
+journal of a shard that is not done, a hidden file, holds those of its rows that have been read.
 
-The folder is the output, or the workshop of an output that is one file: a table of text is made of
+The folder is the output, or stands beside an output that is one file: a table of text is made of
 its shards when all are done.
 """
 
@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 from inktex.extras import require
 from inktex.files import new_file, write_text
 
-from .sources import SETTINGS
+from .base import SETTINGS
+from .settings import differences
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,7 +93,7 @@ class Shards:
         return self.folder / f".part-{number:06}.journal"
 
     def note(self, number: int, rows: Mapping[int, Mapping[str, Any]]) -> None:
-        """Keep some rows of a shard that is not done, in case this process is killed.
+        """Append rows to the journal of a shard, in case this process is killed.
 
         Args:
             number: of the shard.
@@ -104,7 +105,7 @@ class Shards:
             file.write(("\n" + "".join(lines)).encode("ascii"))
 
     def noted(self, number: int) -> dict[int, dict[str, Any]]:
-        """The rows that `note` kept of a shard, by their places in it."""
+        """The rows in the journal of a shard, by their places in it."""
         try:
             text = self._journal(number).read_text(encoding="ascii", errors="replace")
         except FileNotFoundError:
@@ -117,7 +118,7 @@ class Shards:
         return found
 
     def noted_rows(self) -> int:
-        """How many rows of shards that are not done are kept."""
+        """How many rows the journals hold."""
         if not self.folder.is_dir():
             return 0
         found = (_JOURNAL.fullmatch(path.name) for path in self.folder.iterdir())
@@ -125,7 +126,7 @@ class Shards:
         return sum(len(self.noted(number)) for number in numbers)
 
     def finished(self) -> set[int]:
-        """Numbers of the shards that are there."""
+        """Numbers of the shards that are written."""
         if not self.folder.is_dir():
             return set()
         names = (self._name.fullmatch(path.name) for path in self.folder.iterdir())
@@ -150,13 +151,13 @@ class Shards:
     def engine(self) -> str | None:
         """The engine of the transcription that is there; None if nothing was begun."""
         known = self.settings()
-        # Earlier versions did not write it down: unless told otherwise, they used torch.
+        # The first versions did not write it down, and used torch.
         return None if known is None else known.get("engine") or "torch"
 
     def has_begun(self, settings: Mapping[str, Any]) -> bool:
         """Whether the folder holds a transcription with these settings."""
         known = self.settings()
-        return known is not None and not _differences(known, settings)
+        return known is not None and not differences(known, settings)
 
     def listing(self) -> list[tuple[str, int]] | None:
         """The files of the transcription that is there, as `extend` or `begin` wrote them."""
@@ -169,10 +170,10 @@ class Shards:
     def extend(
         self, settings: Mapping[str, Any], listing: Sequence[tuple[str, int]], rows: int
     ) -> None:
-        """Make room for files that have come since, behind those that there were.
+        """Make room for files that have come since, behind those that were there.
 
-        The last shard becomes one that is not done, whose rows are kept. Call it in one process,
-        instead of `begin`, when all other settings are as they were.
+        An incomplete last shard becomes a journal. Call it in one process, before `begin`, when all
+        other settings are as they were.
 
         Args:
             settings: of `begin`, with the longer source.
@@ -231,25 +232,15 @@ class Shards:
         known = self.settings()
         names = list(self.folder.iterdir()) if self.folder.is_dir() else []
         halves = [path for path in names if path.match(".*.partial")]  # of killed processes
-        if known is None and len(names) > len(halves):
+        self._check_own(known, is_empty=len(names) == len(halves))
+        goes_on = known is not None and not overwrite
+        if known is not None and goes_on and (found := differences(known, settings)):
             raise ValueError(
-                f"{self.folder} is neither empty nor a transcription. Name another --output."
+                f"{self.output} was begun with other settings: {'; '.join(found)}. Give "
+                "the same again to go on, name another --output, or begin anew by --overwrite."
             )
-        if known is None and self._separator is not None and self.output.exists():
-            raise ValueError(
-                f"{self.output} is there, and nothing beside it tells that it is a transcription. "
-                "Name another --output."
-            )
-        if known is not None and not overwrite:
-            differences = _differences(known, settings)
-            if differences:
-                raise ValueError(
-                    f"{self.output} was begun with other settings: {'; '.join(differences)}. Give "
-                    "the same again to go on, name another --output, or begin anew by --overwrite."
-                )
         for path in halves:
             path.unlink()
-        goes_on = known is not None and not overwrite
         finished = self.finished()
         for path in names:
             journal = _JOURNAL.fullmatch(path.name)
@@ -266,6 +257,18 @@ class Shards:
             self.path(number).unlink()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write_settings(settings, listing)
+
+    def _check_own(self, known: Mapping[str, Any] | None, is_empty: bool) -> None:
+        """Raise a ValueError if what is there is no transcription."""
+        if known is None and not is_empty:
+            raise ValueError(
+                f"{self.folder} is neither empty nor a transcription. Name another --output."
+            )
+        if known is None and self._separator is not None and self.output.exists():
+            raise ValueError(
+                f"{self.output} is there, and nothing beside it tells that it is a transcription. "
+                "Name another --output."
+            )
 
     def write(self, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a shard.
@@ -335,50 +338,3 @@ def _text(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _differences(known: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """What is not the same, in the words of the command line."""
-    found = []
-    for name in ("preset", "beams", "window"):
-        if known.get(name) != asked.get(name):
-            found.append(_changed(f"--{name}", known.get(name), asked.get(name)))
-    if known.get("weights") != asked.get("weights"):
-        # Each engine has weights of its own, in files of their own.
-        reasons = [
-            _changed(f"--{name}", known[name], asked[name])
-            for name in ("engine", "model")
-            if known.get(name) and asked.get(name) and known[name] != asked[name]
-        ]
-        found += reasons or ["the weights of --model have changed"]
-    return found + _source_differences(known.get("source") or {}, asked.get("source") or {})
-
-
-def _source_differences(known: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    for name in ("kind", "name"):
-        if known.get(name) != asked.get(name):
-            return [_changed("SOURCE", known.get(name), asked.get(name))]
-    found = []
-    for name in ("config", "split", "revision", "image_column", "id_column"):
-        if known.get(name) != asked.get(name):
-            option = f"--{name.replace('_', '-')}"
-            found.append(_changed(option, known.get(name), asked.get(name)))
-    before, now = set(known.get("allowed", ())), set(asked.get("allowed", ()))
-    for name in sorted(before ^ now):
-        words = ("given", "not given") if name in before else ("not given", "given")
-        found.append(f"--allow-{name} was {words[0]} and is {words[1]}")
-    files = known.get("files"), asked.get("files")
-    if files[0] != files[1] and all(isinstance(one, int) for one in files):
-        found.append(f"SOURCE had {files[0]} pictures and has {files[1]}")
-    elif any(known.get(name) != asked.get(name) for name in ("files", "sha256")):
-        found.append("files in SOURCE have been renamed or changed")
-    elif any(known.get(name) != asked.get(name) for name in ("fingerprint", "rows")):
-        found.append("the rows of SOURCE have changed")
-    if not found and known != asked:
-        found.append("SOURCE has changed")
-    return found
-
-
-def _changed(what: str, before: Any, now: Any) -> str:
-    words = ["not given" if one is None else str(one) for one in (before, now)]
-    return f"{what} was {words[0]} and is {words[1]}"

@@ -1,25 +1,9 @@
-"""Glyphs of handwriting fonts as pen strokes: each font is one writer.
+"""Glyphs of handwriting fonts as strokes: each font is one writer.
 
 `scripts/prepare_fonts.py` writes them to a file; this package reads it. What makes strokes of
 outlines is in `inktex.data.fonts.extraction`, and needs the extra `train`.
 """
 
-from .glyphs import (
-    FontGlyph,
-    coverage,
-    is_held_out,
-    load_glyphs,
-    load_records,
-    save_glyphs,
-    scarce_tokens,
-)
+from .glyphs import FontGlyph, coverage, is_held_out, load_glyphs, save_glyphs
 
-__all__ = [
-    "FontGlyph",
-    "coverage",
-    "is_held_out",
-    "load_glyphs",
-    "load_records",
-    "save_glyphs",
-    "scarce_tokens",
-]
+__all__ = ["FontGlyph", "coverage", "is_held_out", "load_glyphs", "save_glyphs"]

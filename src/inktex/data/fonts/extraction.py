@@ -1,4 +1,4 @@
-"""Fonts of a folder to glyphs, less those that a rule leaves out."""
+"""The glyphs of the fonts of a folder, less those that a rule leaves out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from scipy import ndimage  # noqa: E402
 
 from .files import SUFFIXES, Font, Outline, find_fonts  # noqa: E402
 from .glyphs import FontGlyph  # noqa: E402
-from .pen import as_written, scribble, smooth  # noqa: E402
 from .raster import Canvas, fill  # noqa: E402
 from .rules import (  # noqa: E402
     BREAKAGES,
@@ -36,25 +35,24 @@ from .rules import (  # noqa: E402
 )
 from .skeleton import local_radius  # noqa: E402
 from .sources import RECORD, find_source  # noqa: E402
+from .strokes import order_strokes, smooth, spiral, trace_strokes  # noqa: E402
 from .symbols import (  # noqa: E402
     CENTRED_CHARACTERS,
     CHARACTERS,
     GROUPS,
     character_group,
-    looks_alike,
 )
-from .tracing import trace_strokes  # noqa: E402
 
 __all__ = ["Extraction", "extract", "extract_font"]
 
 log = logging.getLogger(__name__)
 
 CAPITAL_PIXELS: Final = 160
-"""Height of a capital in the raster, in pixels; thin pens are then 8 pixels wide."""
+"""Height of a capital in the raster, in pixels; thin strokes are then 8 pixels wide."""
 _STEP: Final = CAPITAL_PIXELS / 24
 """Distance of the points of a stroke, in pixels."""
 _BULLET_PITCH: Final = 0.06
-"""Distance of the turns of a scribbled bullet, in capitals: less than the pen that draws it."""
+"""Distance of the turns of a bullet, in heights of a capital: less than the stroke width."""
 _LARGEST: Final = 12
 """Width and height in capitals above which a glyph is an ornament."""
 _HOLES: Final = {"b": (2, 9), "e": (0, 0), "g": (0, 0), "r": (1, 9)}
@@ -62,14 +60,14 @@ _HOLES: Final = {"b": (2, 9), "e": (0, 0), "g": (0, 0), "r": (1, 9)}
 _HOLE_RADIUS: Final = 4.0
 """Holes smaller than a square of this side, in pixels, do not count."""
 _SIGNS_OF_MONEY: Final = "¥₩"
-"""What fonts of Japan and Korea show for the backslash."""
+"""Characters that fonts of Japan and Korea show for the backslash."""
 _CAPITALS, _SMALL, _ASCENDERS = "HEITLZ", "xzvwnrs", "bdhkl"
 _GREEK_CAPITALS, _GREEK_SMALL, _GREEK_ASCENDERS = "ΓΠΗΤΕ", "νικαπ", "βδθλ"
 
 
 @dataclass
 class Extraction:
-    """What came of one or several fonts.
+    """The glyphs of one or several fonts.
 
     Attributes:
         glyphs: that are kept.
@@ -87,14 +85,14 @@ class Extraction:
         return len(self.glyphs) + self.left_out.total()
 
     def add(self, other: Extraction) -> None:
-        """Take in what came of another font."""
+        """Add the result of another font."""
         self.glyphs += other.glyphs
         self.left_out += other.left_out
         self.records += other.records
 
 
 def extract(folder: Path, say: Callable[[str], None] = print) -> Extraction:
-    """Glyphs of all fonts in a folder.
+    """The glyphs of all fonts in a folder.
 
     Args:
         folder: with a subfolder for each font of the list, and any other font files.
@@ -150,53 +148,51 @@ def extract_font(name: str, paths: list[Path]) -> Extraction:
     """
     font = Font(name, paths)
     heights = _heights(font)
-    source = find_source(name)
-    drawn = source.drawn if source else GROUPS
     result = Extraction(records=[_record(name, paths)])
     outlines = _outlines(font)
-    keys = {c: one.key() for c, one in outlines.items()}
-    unicase = _is_unicase(outlines, heights["cap_height"])
+    reasons = _before_tracing(font, outlines, heights["cap_height"])
     axis = _axis(outlines, heights["x_height"])
     traced: dict[str, _Traced | None] = {}
     for token, characters in CHARACTERS.items():
         seen: set[bytes] = set()
         for character in characters:
             outline = outlines.get(character)
-            if outline is None or keys[character] in seen:
+            if outline is None or (key := outline.key()) in seen:
                 continue
-            reason = None
-            if character_group(character) not in drawn:
-                reason = "not drawn"
-            elif not outline.contours or font.is_fallback(outline):
-                reason = "empty"
-            elif _is_impostor(character, keys):
-                reason = "same"
-            elif unicase and character.isascii() and character.islower():
-                reason = "unicase"
+            reason = reasons.get(character)
             if reason is None:
-                seen.add(keys[character])
+                seen.add(key)
                 if character not in traced:
                     traced[character] = _trace(outline, heights["cap_height"])
                 ink = traced[character]
-                if ink is None:
-                    reason = "empty"
-                elif token != UNKNOWN_MARK:  # which may look like anything
-                    reason = ink.why_left_out(token, heights["x_height"])
-            if reason is not None:
-                result.left_out[reason] += 1
-            elif ink is not None:
-                lift = axis - ink.middle if character in CENTRED_CHARACTERS else 0.0
-                lines = ink.strokes
-                if token == r"\bullet":
-                    pitch = _BULLET_PITCH * heights["cap_height"]
-                    lines = [scribble(lines[0].mean(axis=0), ink.width / 2, pitch)]
-                strokes = tuple((one + np.array([0.0, lift])).astype(np.float32) for one in lines)
-                result.glyphs.append(
-                    FontGlyph(
-                        name, token, character, strokes, outline.advance, ink.width, **heights
-                    )
-                )
+                reason = "empty" if ink is None else ink.reason(token, heights["x_height"])
+            if reason is not None or ink is None:
+                result.left_out[reason or "empty"] += 1
+                continue
+            strokes = tuple(one.astype(np.float32) for one in ink.place(token, character, axis))
+            result.glyphs.append(
+                FontGlyph(name, token, character, strokes, outline.advance, ink.width, **heights)
+            )
     return _all_or_nothing(result)
+
+
+def _before_tracing(font: Font, outlines: Mapping[str, Outline], capital: float) -> dict[str, str]:
+    """Characters whose outlines are not traced, and why."""
+    source = find_source(font.name)
+    drawn = source.drawn if source else GROUPS
+    money = {outlines[one].key() for one in _SIGNS_OF_MONEY if one in outlines}
+    unicase = _is_unicase(outlines, capital)
+    reasons = {}
+    for character, outline in outlines.items():
+        if character_group(character) not in drawn:
+            reasons[character] = "not drawn"
+        elif not outline.contours or font.is_fallback(outline):
+            reasons[character] = "empty"
+        elif character == "\\" and outline.key() in money:
+            reasons[character] = "same"
+        elif unicase and character.isascii() and character.islower():
+            reasons[character] = "unicase"
+    return reasons
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,6 +202,7 @@ class _Traced:
     strokes: list[NDArray[np.float64]]
     measures: Measures
     width: float
+    capital: float
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -213,17 +210,26 @@ class _Traced:
         (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
         return x0, y0, x1, y1
 
-    @property
-    def middle(self) -> float:
-        return (self.box[1] + self.box[3]) / 2
-
-    def why_left_out(self, token: str, x_height: float) -> str | None:
+    def reason(self, token: str, x_height: float) -> str | None:
+        """Why the glyph is left out; unknown marks may have any shape."""
+        if token == UNKNOWN_MARK:
+            return None
         broken = why_broken(token, self.measures)
         if broken is None and is_misplaced(token, self.box, x_height):
             return "misplaced"
         if broken is None and has_other_form(token, self.strokes, self.measures):
             return "form"
         return broken
+
+    def place(self, token: str, character: str, axis: float) -> list[NDArray[np.float64]]:
+        """The strokes, on the axis of operators where the font raises them; discs are filled."""
+        lines = self.strokes
+        if token == r"\bullet":
+            pitch = _BULLET_PITCH * self.capital
+            lines = [spiral(lines[0].mean(axis=0), self.width / 2, pitch)]
+        _, top, _, bottom = self.box
+        lift = axis - (top + bottom) / 2 if character in CENTRED_CHARACTERS else 0.0
+        return [one + np.array([0.0, lift]) for one in lines]
 
 
 def _trace(outline: Outline, capital: float) -> _Traced | None:
@@ -242,8 +248,8 @@ def _trace(outline: Outline, capital: float) -> _Traced | None:
     ]
     distance = np.asarray(ndimage.distance_transform_edt(raster), dtype=np.float64)
     found = measure(raster, smoothed, [local_radius(distance, one) for one in smoothed])
-    written = as_written(smoothed, CAPITAL_PIXELS)
-    return _Traced([canvas.to_ems(one) for one in written], found, found.width / scale)
+    written = order_strokes(smoothed, CAPITAL_PIXELS)
+    return _Traced([canvas.to_ems(one) for one in written], found, found.width / scale, capital)
 
 
 def _heights(font: Font) -> dict[str, float]:
@@ -266,14 +272,6 @@ def _outlines(font: Font) -> dict[str, Outline]:
             except ValueError as error:
                 log.warning("%s: %s is left out: %s", font.name, character, error)
     return found
-
-
-def _is_impostor(character: str, keys: Mapping[str, bytes]) -> bool:
-    """Whether a glyph has the outline of a character that must look different."""
-    return any(
-        key == keys[character] and other != character and not looks_alike(character, other)
-        for other, key in keys.items()
-    )
 
 
 def _is_unicase(outlines: Mapping[str, Outline], capital: float) -> bool:

@@ -1,4 +1,4 @@
-"""Font files as fonts: the files of one font joined, its outlines in ems, its measured heights."""
+"""Fonts of one or several files: their outlines in ems, and their measured heights."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Outline:
         return float(x0), float(y0), float(x1), float(y1)
 
     def key(self) -> bytes:
-        """The shape, wherever it stands: equal for two glyphs with the same outline."""
+        """The shape without its place: equal for two glyphs with the same outline."""
         if not self.contours:
             return b""
         x0, y0, _, _ = self.box
@@ -95,7 +95,7 @@ class Font:
         return _outline(font, name)
 
     def is_fallback(self, outline: Outline) -> bool:
-        """Whether an outline is what the font shows for characters that it lacks."""
+        """Whether an outline is that of the font's glyph for characters that it lacks."""
         if self._missing is None:
             font = next(iter(self._places.values()))[0]
             try:

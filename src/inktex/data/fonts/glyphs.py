@@ -1,4 +1,4 @@
-"""Glyphs of handwriting fonts as pen strokes: what they are, their file, their split by writer."""
+"""Glyphs of handwriting fonts as strokes, their file, and their split by writer."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ __all__ = [
     "coverage",
     "is_held_out",
     "load_glyphs",
-    "load_records",
     "save_glyphs",
-    "scarce_tokens",
 ]
 
 _VERSION: Final = 1
@@ -34,11 +32,11 @@ _HELD_OUT: Final = 0.15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FontGlyph:
-    r"""A symbol as one writer writes it.
+    r"""A symbol in one font.
 
-    All lengths are in ems of the font; y points down, the baseline is at y = 0, and x = 0 is where
-    the glyph's place in a line begins. Divide by `x_height` or `cap_height` to compare writers,
-    since fonts fill their em differently.
+    All lengths are in ems of the font; y points down, the baseline is at y = 0, and the
+    glyph's place in a line begins at x = 0. Fonts fill their em differently: divide by `x_height`
+    or `cap_height` to compare writers.
 
     Attributes:
         font: name of the font, which is a writer.
@@ -162,22 +160,6 @@ def load_glyphs(path: str | Path) -> list[FontGlyph]:
     return glyphs
 
 
-def load_records(path: str | Path) -> list[dict[str, Any]]:
-    """Read where the fonts of a glyph file are from.
-
-    Args:
-        path: of the `.npz` file.
-
-    Returns:
-        For each font its name, package, version and licence, as far as they are known.
-
-    Raises:
-        FileNotFoundError: if the file is not there.
-        ValueError: if it is no such file.
-    """
-    return [json.loads(one) for one in _read(path)["records"].tolist()]
-
-
 def _read(path: str | Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -211,13 +193,3 @@ def coverage(glyphs: Iterable[FontGlyph]) -> dict[str, tuple[int, int]]:
         held_out = sum(is_held_out(name) for name in names)
         counts[token] = (len(names) - held_out, held_out)
     return counts
-
-
-def scarce_tokens(counts: Mapping[str, tuple[int, int]], least: int = 3) -> list[str]:
-    """Tokens that fewer than `least` training fonts have.
-
-    Args:
-        counts: from `coverage`.
-        least: number of training fonts that is enough.
-    """
-    return [token for token, (training, _) in counts.items() if training < least]

@@ -14,7 +14,7 @@ __all__ = ["Canvas", "draw_strokes", "fill"]
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """Where a raster lies in the plane.
+    """The place of a raster in the plane.
 
     Attributes:
         width: in pixels.

@@ -6,7 +6,7 @@ sides of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,21 +32,20 @@ __all__ = [
 REASONS: Final[Mapping[str, str]] = {
     "not drawn": "the list of fonts says that this range of the font is not drawn by hand",
     "empty": "the glyph has no outline, or is the font's box for characters that it lacks",
-    "same": "its outline is that of a character which must look different",
+    "same": "a backslash with the outline of a sign of money, as in fonts of Japan and Korea",
     "unicase": "a small letter of a font whose small letters are capitals",
     "overlap": "strokes of the glyph's width do not cover it",
     "left over": "a part of the glyph lies beside all strokes",
     "filled": "an area of the glyph is wider than a stroke",
-    "pieces": "its strokes have other components or holes than the glyph",
-    "strokes": "more or fewer strokes than a hand would write",
+    "strokes": "more or fewer strokes than the symbol is written with",
     "misplaced": "a low sign stands high, or a high one low",
     "form": "it has another token's form: a closed \\varphi, a brace like a bracket",
     "font": "the rules above leave out most of the font, so all of it",
 }
 """Why a glyph is left out -> what that means."""
 
-BREAKAGES: Final = ("overlap", "left over", "filled", "pieces", "strokes")
-"""Reasons that tell of strokes that do not fit their glyph."""
+BREAKAGES: Final = ("overlap", "left over", "filled", "strokes")
+"""Reasons that say that strokes do not fit their glyph."""
 
 MIN_OVERLAP: Final = 0.78
 """Intersection over union of a glyph and its redrawing. Of the kept glyphs 1 % have under 0.84 and
@@ -63,7 +62,7 @@ MAX_BROKEN_SHARE: Final = 0.3
 """Share of broken glyphs above which a font is left out whole. A font in chalk has 0.42 and one of
 hollow letters 0.75, the next worst 0.18."""
 _GAP: Final = 0.4
-"""Gaps up to this many half stroke widths do not count: fonts leave them between stem and bow."""
+"""Gaps up to this many half stroke widths do not count: fonts have them between stem and bow."""
 
 _STROKES: Final[Mapping[str, tuple[int, int]]] = {
     **dict.fromkeys(("-", ".", "/", "|", r"\setminus", r"\cdot", r"\circ", r"\dot"), (1, 1)),
@@ -118,9 +117,8 @@ class Measures:
         left: how far the glyph reaches beyond its strokes so drawn, in half stroke widths.
         width: median stroke width, in pixels.
         widest: largest stroke width over the median.
-        components: of the glyph and of its redrawing, each the least and the most that it has,
-            since gaps of a fraction of the stroke width are none for a reader.
-        holes: the same for areas of paper inside.
+        holes: least and most areas of paper inside the glyph, since fonts leave gaps of a fraction
+            of the stroke width between stem and bow.
         strokes: number of strokes, dots included.
         dots: number of dots.
     """
@@ -129,8 +127,7 @@ class Measures:
     left: float
     width: float
     widest: float
-    components: tuple[tuple[int, int], tuple[int, int]]
-    holes: tuple[tuple[int, int], tuple[int, int]]
+    holes: tuple[int, int]
     strokes: int
     dots: int
 
@@ -151,42 +148,31 @@ def measure(
     middles = [stroke[len(stroke) // 2].astype(int) for stroke in strokes]
     places = [int(islands[y, x]) for x, y in middles]
     line = raster
-    lines: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    paths: list[NDArray[np.float64]] = []
+    halves: list[NDArray[np.float64]] = []
     for stroke, radius, place in zip(strokes, radii, places, strict=True):
         short = float(np.ptp(stroke, axis=0).max()) < 2 * float(radius.max())
         if short and place and places.count(place) == 1:
             line = line & (islands != place)
         else:
-            lines.append((stroke, radius))
+            paths.append(stroke)
+            halves.append(radius)
     count = len(strokes)
-    median = float(np.median(np.concatenate([r for _, r in lines] or list(radii))))
-    if not lines or not line.any():
-        dots = len(np.unique(islands)) - 1
-        none = (0, 0)
-        pieces = ((dots, dots), (count, count))
-        return Measures(1.0, 0.0, 2 * median, 1.0, pieces, (none, none), count, count)
-    paths, halves = [one for one, _ in lines], [one for _, one in lines]
+    median = float(np.median(np.concatenate(halves or list(radii))))
+    if not paths or not line.any():
+        return Measures(1.0, 0.0, 2 * median, 1.0, (0, 0), count, count)
     drawn = draw_strokes(paths, halves, raster.shape)
-    away = ndimage.distance_transform_edt(~drawn)
+    bolder = ndimage.distance_transform_edt(~np.pad(line, 8)) < _GAP * median + 1
+    inside = sorted(holes(one, median) for one in (line, bolder))
     return Measures(
         overlap=float((line & drawn).sum() / (line | drawn).sum()),
-        left=float(away[line].max()) / median,
+        left=float(ndimage.distance_transform_edt(~drawn)[line].max()) / median,
         width=2 * median,
         widest=max(float(one.max()) for one in halves) / median,
-        components=(_range(line, median, _components), _range(drawn, median, _components)),
-        holes=(_range(line, median, holes), _range(drawn, median, holes)),
+        holes=(inside[0], inside[1]),
         strokes=count,
-        dots=count - len(lines),
+        dots=count - len(paths),
     )
-
-
-def _range(
-    raster: NDArray[np.bool_], radius: float, count: Callable[[NDArray[np.bool_], float], int]
-) -> tuple[int, int]:
-    """Least and most of a count, of the raster and of one a little bolder."""
-    bolder = ndimage.distance_transform_edt(~np.pad(raster, 8)) < _GAP * radius + 1
-    found = (count(raster, radius), count(bolder, radius))
-    return min(found), max(found)
 
 
 def holes(raster: NDArray[np.bool_], radius: float) -> int:
@@ -200,14 +186,8 @@ def holes(raster: NDArray[np.bool_], radius: float) -> int:
     return int((sizes > radius**2).sum()) - 1
 
 
-def _components(raster: NDArray[np.bool_], radius: float) -> int:
-    """Connected areas larger than a quarter square of the stroke width."""
-    sizes = np.bincount(label(raster, connectivity=2).ravel())[1:]
-    return int((sizes > radius**2).sum())
-
-
 def why_broken(token: str, found: Measures) -> str | None:
-    """Which rule a glyph breaks, a key of `REASONS`; None if it is sound.
+    """The rule that a glyph breaks, a key of `REASONS`; None if there is none.
 
     Args:
         token: that the glyph stands for.
@@ -221,15 +201,12 @@ def why_broken(token: str, found: Measures) -> str | None:
         return "filled"
     if found.left > MAX_LEFT:
         return "left over"
-    for (low, high), (least, most) in (found.components, found.holes):
-        if low > most or high < least:
-            return "pieces"
     least, most = _STROKES.get(token, (1, MAX_STROKES))
     return None if least <= found.strokes <= most else "strokes"
 
 
 def is_misplaced(token: str, box: tuple[float, float, float, float], x_height: float) -> bool:
-    """Whether a sign whose height tells it from others stands at another height.
+    """Whether a sign that differs from others in height alone stands at another height.
 
     Args:
         token: that the glyph stands for.
@@ -255,7 +232,7 @@ def has_other_form(token: str, strokes: Sequence[NDArray[np.float64]], found: Me
         found: measures of the glyph.
     """
     least, most = _HOLES.get(token, (0, 99))
-    if not found.holes[0][1] >= least or not found.holes[0][0] <= most:
+    if found.holes[1] < least or found.holes[0] > most:
         return True
     points = np.concatenate(list(strokes))
     low, high = points.min(axis=0), points.max(axis=0)
@@ -275,7 +252,7 @@ def has_other_form(token: str, strokes: Sequence[NDArray[np.float64]], found: Me
     if token == r"\bar":
         return height > _FLAT * width or _wave(points) > _WAVE
     if token in (r"\tilde", r"\sim"):
-        return height > 0.7 * width or found.holes[0][1] > 0 or height < 0.08 * width
+        return height > 0.7 * width or found.holes[1] > 0 or height < 0.08 * width
     if token == r"\hat":
         top = float(x[np.argmin(y)]) / max(float(x.max()), 1e-9)
         return not 0.25 < top < 0.75 or height < 0.15 * width

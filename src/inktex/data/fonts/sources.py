@@ -35,14 +35,14 @@ _TIMEOUT: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class FontSource:
-    """Where a font is to be had.
+    """The source of a font.
 
     Attributes:
         name: of the font, and of its folder; a writer's name.
         registry: the client that fetches it, `npm` or `apt`.
         package: that holds it.
         files: pattern of the names of its files.
-        licence: that the package is expected to name; what it does name is recorded.
+        licence: expected of the package; the one that it names is recorded.
         drawn: groups of characters (`inktex.data.fonts.symbols.GROUPS`) that are drawn by hand.
         held_out: whether the writer is kept for evaluation.
     """

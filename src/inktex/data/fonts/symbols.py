@@ -1,4 +1,4 @@
-r"""Which characters of a font stand for which token of the vocabulary.
+r"""The characters of a font for each token of the vocabulary.
 
 A token may have several characters (`\phi` is written φ or ϕ), and a character may serve several
 tokens (Σ is `\Sigma` and, by hand, `\sum`). Function names are composed of letters elsewhere, and
@@ -25,7 +25,6 @@ __all__ = [
     "DRAWN_WITH_LENGTH",
     "GROUPS",
     "character_group",
-    "looks_alike",
     "visible_tokens",
 ]
 
@@ -42,185 +41,41 @@ _OTHER_SCRIPTS = (
 )
 """Characters of Japanese, Korean and Russian that no symbol of mathematics looks like."""
 
+_WORDS = r"""
+    \alpha α  \beta β  \gamma γ  \delta δ  \epsilon ϵε  \varepsilon ε  \zeta ζ  \eta η  \theta θ
+    \vartheta ϑ  \iota ι  \kappa κ  \lambda λ  \mu μµ  \nu ν  \xi ξ  \pi π  \rho ρ  \sigma σ
+    \tau τ  \upsilon υ  \phi φϕ  \varphi φϕ  \chi χ  \psi ψ  \omega ω  \Gamma Γ  \Delta Δ∆
+    \Theta Θ  \Lambda Λ  \Xi Ξ  \Pi Π  \Sigma Σ  \Upsilon Υϒ  \Phi Φ  \Psi Ψ  \Omega Ω  \{ {
+    \} }  | |∣  \langle ⟨  \rangle ⟩  \lfloor ⌊  \rfloor ⌋  \lceil ⌈  \rceil ⌉  \% %  \# #  \& &
+    \$ $  \prime ′'  \cdots ⋯…  \ldots …  \vdots ⋮︙  \ddots ⋱  - −–-  \pm ±  \mp ∓  \times ×
+    \div ÷  \cdot ·⋅∙  * *∗＊  \circ ∘°  \bullet •∙  \star ⋆☆  \oplus ⊕  \otimes ⊗  \odot ⊙
+    \ominus ⊖  \cup ∪  \cap ∩  \setminus ∖\  \wedge ∧  \vee ∨  \neg ¬￢  \dagger †  \leq ≤≦⩽
+    \geq ≥≧⩾  \neq ≠  \equiv ≡  \approx ≈  \sim ∼~  \simeq ≃  \cong ≅  \propto ∝  \perp ⊥
+    \parallel ∥‖  \ll ≪  \gg ≫  \in ∈  \notin ∉  \ni ∋  \subset ⊂  \supset ⊃  \subseteq ⊆
+    \supseteq ⊇  \sqsubseteq ⊑  \sqsupseteq ⊒  \subsetneq ⊊  \supsetneq ⊋  \prec ≺  \succ ≻
+    \preceq ≼⪯  \succeq ≽⪰  \doteq ≐  \models ⊨  \vdash ⊢  \Vdash ⊩  \top ⊤  \rightarrow →
+    \leftarrow ←  \leftrightarrow ↔  \Rightarrow ⇒  \Leftarrow ⇐  \Leftrightarrow ⇔  \mapsto ↦
+    \hookrightarrow ↪  \rightleftharpoons ⇌⇄  \nearrow ↗  \searrow ↘  \uparrow ↑  \downarrow ↓
+    \infty ∞  \partial ∂  \nabla ∇▽  \forall ∀  \exists ∃  \emptyset ∅Ø  \angle ∠  \triangle △
+    \square □  \diamond ◇⋄  \varsigma ς  \hbar ℏħ  \ell ℓ  \aleph ℵא  \Re ℜ  \Im ℑ  \therefore ∴
+    \because ∵  \mathbb{R} ℝ  \mathbb{N} ℕ  \mathbb{Z} ℤ  \mathbb{Q} ℚ  \mathbb{C} ℂ
+    \mathbb{P} ℙ  \mathbb{E} 𝔼  \sum ∑Σ  \prod ∏Π  \coprod ∐  \int ∫  \oint ∮  \bigoplus ⨁⊕
+    \bigotimes ⨂⊗  \bigwedge ⋀∧  \bigvee ⋁∨  \bigcup ⋃∪  \bigcap ⋂∩  \sqrt √  \hat ˆ^  \bar ¯ˉ
+    \vec →  \tilde ˜~  \dot ˙  \ddot ¨
+""".split()
+
 CHARACTERS: Final[Mapping[str, str]] = {
     **{sign: sign for sign in _ITSELF},
-    # Greek
-    r"\alpha": "α",
-    r"\beta": "β",
-    r"\gamma": "γ",
-    r"\delta": "δ",
-    r"\epsilon": "ϵε",
-    r"\varepsilon": "ε",
-    r"\zeta": "ζ",
-    r"\eta": "η",
-    r"\theta": "θ",
-    r"\vartheta": "ϑ",
-    r"\iota": "ι",
-    r"\kappa": "κ",
-    r"\lambda": "λ",
-    r"\mu": "μµ",
-    r"\nu": "ν",
-    r"\xi": "ξ",
-    r"\pi": "π",
-    r"\rho": "ρ",
-    r"\sigma": "σ",
-    r"\tau": "τ",
-    r"\upsilon": "υ",
-    r"\phi": "φϕ",
-    r"\varphi": "φϕ",
-    r"\chi": "χ",
-    r"\psi": "ψ",
-    r"\omega": "ω",
-    r"\Gamma": "Γ",
-    r"\Delta": "Δ∆",
-    r"\Theta": "Θ",
-    r"\Lambda": "Λ",
-    r"\Xi": "Ξ",
-    r"\Pi": "Π",
-    r"\Sigma": "Σ",
-    r"\Upsilon": "Υϒ",
-    r"\Phi": "Φ",
-    r"\Psi": "Ψ",
-    r"\Omega": "Ω\u2126",
-    # delimiters and punctuation
-    r"\{": "{",
-    r"\}": "}",
-    "|": "|∣",
+    **dict(zip(_WORDS[::2], _WORDS[1::2], strict=True)),
+    # Characters that look the same in print, by number.
     r"\langle": "⟨\u2329\u3008",
     r"\rangle": "⟩\u232a\u3009",
-    r"\lfloor": "⌊",
-    r"\rfloor": "⌋",
-    r"\lceil": "⌈",
-    r"\rceil": "⌉",
-    r"\%": "%",
-    r"\#": "#",
-    r"\&": "&",
-    r"\$": "$",
-    r"\prime": "′'",
-    r"\cdots": "⋯…",
-    r"\ldots": "…",
-    r"\vdots": "⋮︙",
-    r"\ddots": "⋱",
-    # binary operators
-    "-": "−–-",
-    r"\pm": "±",
-    r"\mp": "∓",
-    r"\times": "×",
-    r"\div": "÷",
-    r"\cdot": "·⋅∙",
-    "*": "*∗＊",
-    r"\circ": "∘°",
-    r"\bullet": "•∙",
-    r"\star": "⋆☆",
-    r"\oplus": "⊕",
-    r"\otimes": "⊗",
-    r"\odot": "⊙",
-    r"\ominus": "⊖",
-    r"\cup": "∪",
-    r"\cap": "∩",
-    r"\setminus": "∖\\",
-    r"\wedge": "∧",
-    r"\vee": "∨",
-    r"\neg": "¬￢",
-    r"\dagger": "†",
-    # relations
-    r"\leq": "≤≦⩽",
-    r"\geq": "≥≧⩾",
-    r"\neq": "≠",
-    r"\equiv": "≡",
-    r"\approx": "≈",
-    r"\sim": "∼~",
-    r"\simeq": "≃",
-    r"\cong": "≅",
-    r"\propto": "∝",
-    r"\perp": "⊥",
-    r"\parallel": "∥‖",
-    r"\ll": "≪",
-    r"\gg": "≫",
-    r"\in": "∈",
-    r"\notin": "∉",
-    r"\ni": "∋",
-    r"\subset": "⊂",
-    r"\supset": "⊃",
-    r"\subseteq": "⊆",
-    r"\supseteq": "⊇",
-    r"\sqsubseteq": "⊑",
-    r"\sqsupseteq": "⊒",
-    r"\subsetneq": "⊊",
-    r"\supsetneq": "⊋",
-    r"\prec": "≺",
-    r"\succ": "≻",
-    r"\preceq": "≼⪯",
-    r"\succeq": "≽⪰",
-    r"\doteq": "≐",
-    r"\models": "⊨",
-    r"\vdash": "⊢",
-    r"\Vdash": "⊩",
-    r"\top": "⊤",
-    # arrows
-    r"\rightarrow": "→",
-    r"\leftarrow": "←",
-    r"\leftrightarrow": "↔",
-    r"\Rightarrow": "⇒",
-    r"\Leftarrow": "⇐",
-    r"\Leftrightarrow": "⇔",
-    r"\mapsto": "↦",
-    r"\hookrightarrow": "↪",
-    r"\rightleftharpoons": "⇌⇄",
-    r"\nearrow": "↗",
-    r"\searrow": "↘",
-    r"\uparrow": "↑",
-    r"\downarrow": "↓",
-    # letterlike
-    r"\infty": "∞",
-    r"\partial": "∂",
-    r"\nabla": "∇▽",
-    r"\forall": "∀",
-    r"\exists": "∃",
-    r"\emptyset": "∅Ø",
-    r"\angle": "∠",
-    r"\triangle": "△",
-    r"\square": "□",
-    r"\diamond": "◇⋄",
-    r"\varsigma": "ς",
-    r"\hbar": "ℏħ",
-    r"\ell": "ℓ",
-    r"\aleph": "ℵא",
-    r"\Re": "ℜ",
-    r"\Im": "ℑ",
-    r"\therefore": "∴",
-    r"\because": "∵",
-    r"\mathbb{R}": "ℝ",
-    r"\mathbb{N}": "ℕ",
-    r"\mathbb{Z}": "ℤ",
-    r"\mathbb{Q}": "ℚ",
-    r"\mathbb{C}": "ℂ",
-    r"\mathbb{P}": "ℙ",
-    r"\mathbb{E}": "𝔼",
-    # big operators
-    r"\sum": "∑Σ",
-    r"\prod": "∏Π",
-    r"\coprod": "∐",
-    r"\int": "∫",
-    r"\oint": "∮",
-    r"\bigoplus": "⨁⊕",
-    r"\bigotimes": "⨂⊗",
-    r"\bigwedge": "⋀∧",
-    r"\bigvee": "⋁∨",
-    r"\bigcup": "⋃∪",
-    r"\bigcap": "⋂∩",
-    r"\sqrt": "√",
-    # accents, of their own size: what they stand on gives their place
-    r"\hat": "ˆ^",
-    r"\bar": "¯ˉ",
-    r"\vec": "→",
-    r"\tilde": "˜~",
-    r"\dot": "˙",
-    r"\ddot": "¨",
-    # what is no symbol
+    r"\Omega": "Ω\u2126",
     UNKNOWN_MARK: _OTHER_SCRIPTS,
 }
-"""Token -> its characters, the likeliest form first; each is one Unicode character."""
+"""Token -> its characters, the likeliest form first; each is one Unicode character.
+
+Accents are drawn in their own size, since their place comes from what they stand on."""
 
 DRAWN_WITH_LENGTH: Final[frozenset[str]] = frozenset(
     {
@@ -233,69 +88,11 @@ DRAWN_WITH_LENGTH: Final[frozenset[str]] = frozenset(
 CENTRED_CHARACTERS: Final[frozenset[str]] = frozenset("*＊°~")
 """Characters that fonts raise, while the token stands on the axis, at the height of a minus."""
 
-_ALIKE: Final[tuple[str, ...]] = (
-    "0OoΟο∘°○",
-    "Il1|∣ι/",
-    "Δ∆△",
-    "Σ∑",
-    "Π∏ΠП",
-    "Ω\u2126",
-    "Λ∧^ˆ",
-    "V∨vν",
-    "U∪u⋃",
-    "∩⋂",
-    "μµu",
-    "κKk",
-    "Γ⌈",
-    "Xxχ×",
-    "Ee3",
-    "ϵε∈",
-    "φϕΦ",
-    "∅Ø",
-    "ħℏ",
-    "−–-¯ˉ",
-    "~∼˜",
-    ".·⋅∙•●˙",
-    "′'",
-    "…⋯",
-    "∥‖",
-    "⟨\u2329\u3008<",
-    "⟩\u232a\u3009>",
-    "pρ",
-    "aα",
-    "ωw",
-    "▽∇",
-    "*∗＊⋆",
-    "ςc",
-    "≺<",
-    "≻>",
-    "⊕⨁",
-    "⊗⨂",
-    "◇⋄",
-    "∖\\",
-    "¬￢",
-    "⊥⊤",
-    "≤≦⩽",
-    "≥≧⩾",
-    "ΥYϒ",
-    "yγ",
-    "υuv",
-    "τT",
-)
-"""Characters that one writer may draw the same, although their tokens differ."""
-
 GROUPS: Final[tuple[str, ...]] = (
-    "letters",
-    "capitals",
-    "digits",
-    "punctuation",
-    "greek",
-    "greek capitals",
-    "latin-1",
-    "signs",
+    "letters", "capitals", "digits", "punctuation", "greek", "greek capitals", "latin-1", "signs",
     "other scripts",
-)
-"""Classes of characters, as a font has them drawn by hand or not."""
+)  # fmt: skip
+"""Classes of characters; a font may have some drawn by hand and some not."""
 
 
 def character_group(character: str) -> str:
@@ -313,18 +110,6 @@ def character_group(character: str) -> str:
     if "\u0370" <= character <= "\u03ff" or character in "∆\u2126":
         return "greek capitals" if character.isupper() or character in "∆" else "greek"
     return "latin-1" if ord(character) <= 0xFF else "signs"
-
-
-def looks_alike(first: str, second: str) -> bool:
-    """Whether one writer may draw two characters the same.
-
-    Args:
-        first: one Unicode character.
-        second: another one.
-    """
-    if first.lower() == second.lower():
-        return True
-    return any(first in group and second in group for group in _ALIKE)
 
 
 def visible_tokens() -> tuple[str, ...]:

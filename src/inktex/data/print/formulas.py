@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.files import new_file
+from inktex.ink.render import MEAN_TRACE_HEIGHT
 from inktex.printed import PrintExample
-from inktex.render import MEAN_TRACE_HEIGHT
 from inktex.tokenizer.vocabulary_inktex import IDS
 
 from .outlines import Outline

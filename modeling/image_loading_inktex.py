@@ -1,0 +1,200 @@
+"""Loading of pictures from paths, URLs, bytes and files, in any format that people have."""
+
+import base64
+import contextlib
+import http.client
+import io
+import logging
+import os
+import socket
+import threading
+import urllib.request
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+logger = logging.getLogger(__name__)
+
+MAX_DOWNLOAD = 64 * 2**20
+"""Bytes that a picture behind a URL may have."""
+TIMEOUT = 30.0
+"""Seconds in which a picture behind a URL has to be there, all of it."""
+FORMATS = (
+    "AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "SGI",
+    "TGA", "TIFF", "WEBP",
+)  # fmt: skip
+"""As Pillow names them: bitmaps alone, decoded without outside programs (EPS would start one)."""
+_HEIF = "HEIF"
+"""Read by pillow-heif, an optional package."""
+
+
+class NoFormulaError(ValueError):
+    """A picture in which there is no handwritten formula; the message says what it looks like."""
+
+
+def picture_list(pictures: Any) -> list[Any]:
+    """Returns a picture, a list of them, or an array `(batch, ...)` of four axes, as a list."""
+    if isinstance(pictures, list | tuple):
+        return list(pictures)
+    if getattr(pictures, "ndim", 0) == 4:
+        return list(pictures)
+    return [pictures]
+
+
+def load_picture(source: Any) -> Any:
+    """Opens what names a picture; returns what already is one.
+
+    Args:
+        source: path, `http(s)` URL, `data:image/...;base64` URL, bytes, an open binary file, or a
+            PIL image, array or tensor.
+
+    Returns:
+        A PIL image, or `source` itself if it is an array or a tensor.
+
+    Raises:
+        ValueError: if there is no such file, or it is no picture.
+    """
+    if isinstance(source, Image.Image) or hasattr(source, "shape"):
+        return source
+    if isinstance(source, bytes | bytearray):
+        return _open(io.BytesIO(source), "These bytes")
+    if hasattr(source, "read"):
+        return _open(source, "This file")
+    if not isinstance(source, str | os.PathLike):
+        raise ValueError(
+            f"Cannot read a picture from an object of type {type(source).__name__}. Give a path, "
+            "a URL, bytes, a PIL image, an array or a tensor."
+        )
+    name = os.fspath(source)
+    if is_url(name):
+        return _open(io.BytesIO(download(name)), name)
+    if _is_file(name):
+        return _open(name, name)
+    if name.startswith("data:image/"):
+        try:
+            content = base64.b64decode(name.partition(",")[2], validate=True)
+        except ValueError as error:
+            raise ValueError(f"This data: URL is not valid base64: {error}") from error
+        return _open(io.BytesIO(content), "This data: URL")
+    raise ValueError(f"There is no picture {name[:200]!r}. Give the path of a file, or a URL.")
+
+
+def is_url(name: str) -> bool:
+    """Returns whether a name is an `http(s)` URL."""
+    return name.startswith(("http://", "https://"))
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # longer than a name may be, or with a null in it
+        return False
+
+
+def download(url: str) -> bytes:
+    """Returns the content of an `http(s)` URL; redirects within these schemes are followed.
+
+    Raises:
+        ValueError: if it is not there within `TIMEOUT` seconds, or is larger than `MAX_DOWNLOAD`.
+    """
+    sockets: list[Any] = []
+
+    def keeping_socket(kind: type[http.client.HTTPConnection]) -> Any:
+        class Connection(kind):  # type: ignore[misc, valid-type]
+            def connect(self) -> None:
+                super().connect()
+                sockets.append(self.sock)
+
+        return Connection
+
+    class Plain(urllib.request.HTTPHandler):
+        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(keeping_socket(http.client.HTTPConnection), req)
+
+    class Secure(urllib.request.HTTPSHandler):
+        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(keeping_socket(http.client.HTTPSConnection), req)
+
+    opener = urllib.request.OpenerDirector()  # `build_opener` would add ftp, file and data
+    for handler in (
+        Plain, Secure, urllib.request.ProxyHandler, urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor, urllib.request.HTTPRedirectHandler,
+        urllib.request.UnknownHandler,
+    ):  # fmt: skip
+        opener.add_handler(handler())
+    is_late = threading.Event()
+
+    def give_up() -> None:
+        is_late.set()
+        for one in sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    # A socket's own timeout starts anew with every byte, so a slow server could block for ever.
+    timer = threading.Timer(TIMEOUT, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        with opener.open(url, timeout=TIMEOUT) as answer:
+            content: bytes = answer.read(MAX_DOWNLOAD + 1)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        cause = f"not there within {TIMEOUT:g} seconds" if is_late.is_set() else error
+        raise ValueError(f"Cannot fetch {url}: {cause}") from error
+    finally:
+        timer.cancel()
+    if is_late.is_set():
+        raise ValueError(f"Cannot fetch {url}: not there within {TIMEOUT:g} seconds")
+    if len(content) > MAX_DOWNLOAD:
+        raise ValueError(f"{url} has more than {MAX_DOWNLOAD} bytes: too large for a picture.")
+    return content
+
+
+def _open(file: Any, name: str) -> Image.Image:
+    """Opens a picture; of several pages or frames the first, with a warning."""
+    _register_formats()
+    try:
+        picture = Image.open(file, formats=[one for one in (*FORMATS, _HEIF) if one in Image.OPEN])
+        frames = int(getattr(picture, "n_frames", 1))
+    except UnidentifiedImageError as error:
+        if _is_heif(file):
+            raise ValueError(
+                f"{name} is a HEIC photo, which needs pillow-heif: pip install 'inktex[heic]'."
+            ) from error
+        raise ValueError(
+            f"{name}: no picture in a format that is read ({', '.join(FORMATS)})."
+        ) from error
+    except Exception as error:  # Pillow's plugins raise many classes at broken headers
+        raise ValueError(f"{name}: this picture cannot be read: {error}") from error
+    if frames > 1 and picture.format != "MPO":  # phones put a preview behind the picture
+        logger.warning("%s has %d pages or frames: the first one is read.", name, frames)
+    return picture
+
+
+@cache
+def _register_formats() -> None:
+    """Registers all of Pillow's formats, and HEIC, the photos of many phones, if it is there."""
+    Image.init()
+    try:
+        import pillow_heif
+    except ImportError:
+        return
+    pillow_heif.register_heif_opener()
+
+
+def _is_heif(file: Any) -> bool:
+    """Whether a path or an open file begins as HEIC and its kin do."""
+    try:
+        if hasattr(file, "read"):
+            file.seek(0)
+            head = file.read(12)
+        else:
+            with open(file, "rb") as opened:
+                head = opened.read(12)
+    except (OSError, ValueError):
+        return False
+    return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+
+
+__all__ = ["NoFormulaError", "download", "is_url", "load_picture", "picture_list"]

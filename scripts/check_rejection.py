@@ -1,0 +1,101 @@
+#!/usr/bin/env python
+"""What a model answers to pictures in which there is no formula.
+
+    python scripts/check_rejection.py
+    python scripts/check_rejection.py --count 60 --seed 1 --sheet build/negatives.png
+
+Draws pictures of ten kinds (empty and ruled sheets, noise, textures, walls, landscapes, animals,
+pages of print, charts, codes), reads them, and prints for each kind how many were rejected, how
+many were read with a probability of at least one half, and the largest one. The exit status is 1
+if the latter are more than --bar.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from inktex import Recognizer
+from inktex.cli.arguments import natural, positive
+
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+SURE = 0.5
+"""Probability from which on a reading counts as believed."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Reads the command line, draws, reads, prints; returns the exit status."""
+    sys.path.append(str(TESTS))
+    from negatives import KINDS, negatives
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", help="folder or Hub repository (default: the shipped model)")
+    parser.add_argument("--count", type=positive, default=200, help="pictures (default 200)")
+    parser.add_argument("--seed", type=natural, default=0, help="of the pictures (default 0)")
+    parser.add_argument(
+        "--bar", type=positive, default=2, help="how many may be believed (default 2; -1 for any)"
+    )
+    parser.add_argument("--sheet", type=Path, help="PNG to write, with all pictures and answers")
+    options = parser.parse_args(arguments)
+    if options.count < 1:
+        print("check_rejection: --count must be at least 1", file=sys.stderr)
+        return 2
+    try:
+        recognizer = Recognizer.from_pretrained(options.model)
+    except (ValueError, OSError) as error:
+        print(f"check_rejection: {error}", file=sys.stderr)
+        return 2
+    given = list(negatives(options.count, options.seed))
+    answers: list[tuple[str, float | None, str]] = []
+    readings = recognizer.read_each(picture for _, picture in given)
+    for (kind, _), reading in zip(given, readings, strict=True):
+        if isinstance(reading, Exception):
+            answers.append((kind, None, str(reading)))
+        else:
+            answers.append((kind, reading.score, reading.latex))
+    print("| kind | pictures | rejected | believed | largest probability |\n|---|---|---|---|---|")
+    groups: dict[str, list[float | None]] = defaultdict(list)
+    for kind, score, _ in answers:
+        groups[kind].append(score)
+    for kind in KINDS:
+        scores = groups[kind]
+        read = [score for score in scores if score is not None]
+        print(
+            f"| {kind} | {len(scores)} | {len(scores) - len(read)} | "
+            f"{sum(score >= SURE for score in read)} | {max(read, default=0.0):.2f} |"
+        )
+    believed = [(k, s, text) for k, s, text in answers if s is not None and s >= SURE]
+    print(f"{len(believed)} of {len(answers)} pictures without a formula are believed to have one.")
+    for kind, score, text in believed:
+        print(f"  {kind}: {text[:60]} ({score:.2f})")
+    if options.sheet:
+        options.sheet.parent.mkdir(parents=True, exist_ok=True)
+        contact_sheet([picture for _, picture in given], answers).save(options.sheet)
+        print(f"Written: {options.sheet}")
+    return int(0 <= options.bar < len(believed))
+
+
+def contact_sheet(
+    pictures: list[Image.Image], answers: list[tuple[str, float | None, str]]
+) -> Image.Image:
+    """Returns all pictures with the answers to them, ten in a row."""
+    side, columns = 170, min(len(pictures), 10)
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * side, rows * side), "white")
+    pencil = ImageDraw.Draw(sheet)
+    for number, (picture, (_, score, text)) in enumerate(zip(pictures, answers, strict=True)):
+        x, y = number % columns * side, number // columns * side
+        small = picture.convert("RGB")
+        small.thumbnail((side - 6, side - 26))
+        sheet.paste(small, (x + 3, y + 22))
+        label = "rejected" if score is None else f"{score:.2f} {text}"
+        pencil.text((x + 3, y + 5), label[:26], fill="black" if (score or 0) < SURE else "red")
+    return sheet
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""Speed and memory of inktex beside other systems, and how they grow."""

@@ -1,0 +1,7 @@
+"""`python -m inktex.cli` is the `inktex` command."""
+
+import sys
+
+from . import main
+
+sys.exit(main())

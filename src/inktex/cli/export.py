@@ -1,0 +1,84 @@
+"""`inktex export`: a model as ONNX graphs, to read with where torch is not installed."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from inktex.extras import require
+from inktex.shipped import pretrained_path
+
+from .arguments import MODEL_HELP
+from .console import Output, fail
+
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION = """\
+Export a model to ONNX, so that it reads where torch is not installed.
+
+    inktex export                            # the shipped model, into the user's cache
+    inktex export --model runs/base/best
+    inktex export --output FOLDER            # to take along: inktex.load(FOLDER, ...)
+
+It writes two exports, float32 and with eight bits a weight, each of an encoder for pictures of any
+size, a cached step of the decoder, the tokenizer, and settings. `inktex recognize --engine onnx`
+and `--engine onnx-int8` read with them. In float32 the shipped model, and others of its
+architecture, are read without an export: inktex comes with their graphs, without weights. It needs
+`pip install 'inktex[export]'`."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the options of the command."""
+    parser.add_argument("--model", help=MODEL_HELP)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="folder to write fp32/ and int8/ to (default: the user's cache, or INKTEX_CACHE)",
+    )
+    parser.add_argument(
+        "--graphs",
+        action="store_true",
+        help="only write the graphs without weights that inktex comes with, for models of this "
+        "one's architecture",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options say; returns the exit status."""
+    output = Output()
+    try:
+        require("export", "An export to ONNX", "torch", "transformers")
+        from transformers.utils import logging as reports
+
+        from inktex.onnx.export import export, largest_difference, update_shipped
+
+        reports.disable_progress_bar()
+        logging.getLogger().setLevel(logging.ERROR)  # advice on quantisation that is not for here
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        model = _local(options.model)
+        if options.graphs:
+            update_shipped(model)
+            return 0
+        folders = export(model, options.output)
+    except (OSError, ValueError, ImportError) as error:
+        return fail(str(error))
+    for precision, folder in folders.items():
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        difference = largest_difference(model, folder, precision)
+        output.write(
+            f"{folder}: {size / 1e6:.1f} MB; log-probabilities at most {difference:.1e} from "
+            "torch's."
+        )
+    return 0
+
+
+def _local(name: str | None) -> Path:
+    """The folder of a model, fetched if it is on the Hub."""
+    if name is None:
+        return pretrained_path()
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(name))

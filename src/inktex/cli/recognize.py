@@ -1,0 +1,225 @@
+"""`inktex recognize`: pictures or ink in, a line of LaTeX or JSON for each out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from inktex.engine import SearchOptions
+from inktex.engine_choice import AUTO, ENGINES, fastest_engine
+from inktex.recognizer import Alternative, Reading, Recognizer, load
+from inktex.transcription.sources import SUFFIXES
+
+from .arguments import ALPHABET_HELP, MODEL_HELP, PRESET_HELP, natural, positive
+from .console import Output, fail, say
+
+__all__ = ["DESCRIPTION", "add_arguments", "find_pictures", "run"]
+
+DESCRIPTION = """\
+Read pictures of handwritten mathematics and print their LaTeX, a line each. The exit status is 1 if
+any of them could not be read."""
+STANDARD_INPUT: Final = "-"
+URLS: Final = ("http://", "https://")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the options of the command."""
+    parser.add_argument(
+        "pictures",
+        nargs="+",
+        metavar="PICTURE",
+        help="picture or InkML files, folders of them, http(s) URLs, or - for one picture on "
+        "standard input",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object a line: file, latex, tokens, score and what else was asked "
+        "for; or file, error",
+    )
+    parser.add_argument(
+        "--preset", choices=("fast", "accurate"), default="fast", help=PRESET_HELP
+    )  # fmt: skip
+    parser.add_argument(
+        "--engine",
+        choices=(AUTO, *ENGINES),
+        default=AUTO,
+        help="onnx (float32) and onnx-int8 need no torch and know the preset fast alone; "
+        "onnx-int8, and models of another architecture than the shipped one, need an export "
+        "(inktex export). auto is onnx where that can read what is asked for, and torch elsewhere "
+        "(default: auto)",
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="where torch computes, as it names devices (default: cpu)"
+    )
+    parser.add_argument(
+        "--beams",
+        type=positive,
+        metavar="N",
+        help="width of the beam search (default: that of the preset; 1 is greedy)",
+    )
+    parser.add_argument(
+        "--alternatives",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="also give at most N other readings, each on a line of its own or in the JSON object",
+    )
+    parser.add_argument("--alphabet", metavar="NAME", help=ALPHABET_HELP)
+    parser.add_argument(
+        "--symbols",
+        action="store_true",
+        help="with --json: also give each symbol's token, probability and box in the picture",
+    )
+    parser.add_argument(
+        "--show-preprocessing",
+        type=Path,
+        metavar="FOLDER",
+        help="write a PNG for each picture: what was given, what the model saw, and what was done "
+        "in between",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=16,
+        metavar="N",
+        help="pictures that are taken at a time (default 16)",
+    )
+    parser.add_argument("--model", help=MODEL_HELP)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options say; returns the exit status."""
+    try:
+        files = list(find_pictures(options.pictures))
+        recognizer = _load(options)
+        recognizer.check(options.preset, options.alternatives, options.beams)
+    except (OSError, ValueError, ImportError) as error:
+        return fail(str(error))
+    sources: Iterator[Any] = (
+        sys.stdin.buffer.read() if file == STANDARD_INPUT else file for file in files
+    )
+    if options.show_preprocessing is not None:
+        from .preprocessing import write_sheets
+
+        try:
+            options.show_preprocessing.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return fail(f"--show-preprocessing: {error}")
+        sources = write_sheets(
+            sources, files, options.show_preprocessing, recognizer.image_processor
+        )
+    readings = recognizer.read_each(
+        sources,
+        preset=options.preset,
+        alternatives=options.alternatives,
+        num_beams=options.beams,
+        symbols=options.symbols,
+        batch_size=options.batch_size,
+    )
+    return _print_all(recognizer, files, readings, options)
+
+
+def _load(options: argparse.Namespace) -> Recognizer:
+    engine = options.engine
+    if engine == AUTO:
+        search = SearchOptions(options.preset, options.alternatives, options.beams)
+        engine = fastest_engine(options.model, options.device, search)
+    if engine == "torch":
+        from inktex.torch_engine import quiet_torch
+
+        quiet_torch()
+    return load(options.model, options.device, engine, alphabet=options.alphabet)
+
+
+def _print_all(
+    recognizer: Recognizer,
+    files: Sequence[str],
+    readings: Iterator[Reading | Exception],
+    options: argparse.Namespace,
+) -> int:
+    """Print each reading as it comes; returns the exit status."""
+    from tqdm.auto import tqdm
+
+    from inktex.orientation import find_rotation
+
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    bar = tqdm(
+        total=len(files), unit="picture", disable=len(files) <= options.batch_size or is_terminal
+    )
+    output = Output()
+    failed = 0
+    for file, reading in zip(files, readings, strict=True):
+        bar.update(1)
+        if isinstance(reading, Exception):
+            failed += 1
+            if options.json:
+                output.write_json({"file": file, "error": str(reading)})
+            bar.clear()  # or the message would stand behind the bar
+            say(f"{file}: {reading}")
+            continue
+        if options.json:
+            output.write_json({"file": file, **_record(reading, options)})
+        else:
+            for one in (reading, *reading.alternatives):
+                output.write(f"{file}\t{one.latex}" if len(files) > 1 else one.latex)
+        rotation = None if file == STANDARD_INPUT else find_rotation(recognizer, file, reading)
+        if rotation is not None:
+            bar.clear()
+            say(
+                f"{file}: does it lie on its side? Turned clockwise by {rotation.degrees} "
+                f"degrees it is read as {rotation.reading.latex}, with a score of "
+                f"{rotation.reading.score:.2f}."
+            )
+    bar.close()
+    return 1 if failed or output.fault is not None else 0
+
+
+def _record(reading: Reading, options: argparse.Namespace) -> dict[str, Any]:
+    """What `--json` prints of a reading."""
+    record = _candidate(reading)
+    if options.symbols:
+        record["symbols"] = [
+            {
+                **one,
+                "score": round(one["score"], 6),
+                "box": one["box"] and [round(side, 1) for side in one["box"]],
+            }
+            for one in reading.to_dict()["symbols"]
+        ]
+    if options.alternatives:
+        record["alternatives"] = [_candidate(one) for one in reading.alternatives]
+    return record
+
+
+def _candidate(one: Alternative) -> dict[str, Any]:
+    return {"latex": one.latex, "tokens": one.tokens, "score": round(one.score, 6)}
+
+
+def find_pictures(names: Sequence[str]) -> Iterator[str]:
+    """The files that names on the command line stand for, in order; folders are searched.
+
+    Raises:
+        FileNotFoundError: if a file does not exist or a folder has no picture in it.
+    """
+    for name in names:
+        path = Path(name)
+        if name == STANDARD_INPUT or name.startswith(URLS) or path.is_file():
+            yield name
+        elif path.is_dir():
+            found = sorted(
+                str(file)
+                for file in path.rglob("*")
+                if file.is_file() and file.suffix.lower() in SUFFIXES
+            )
+            if not found:
+                raise FileNotFoundError(
+                    f"{name}: no picture in this folder. Endings looked for: "
+                    f"{' '.join(sorted(SUFFIXES))}."
+                )
+            yield from found
+        else:
+            raise FileNotFoundError(f"{name}: no such file or folder.")

@@ -1,0 +1,319 @@
+"""Evaluation under other conditions: the same expressions as photos, in other sizes and strokes.
+
+Photos are made by Augraphy (Groleau et al. 2023), a library that degrades documents. Neither the
+image processor nor training uses it, so its degradations are unknown to them.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageOps
+from scipy import ndimage
+
+from inktex.evaluation.run import Evaluation, evaluate_samples
+from inktex.evaluation.samples import Sample
+from inktex.inputs import prepare
+from inktex.recognizer import Preset, Recognizer
+
+__all__ = ["CONDITIONS", "contact_sheet", "degraded", "evaluate_conditions", "photo"]
+
+Strength = Literal["mild", "medium", "strong"]
+Condition = Callable[[Image.Image, int], Image.Image]
+"""From a picture, ink white on black as published, and a seed, to another picture of it."""
+_ZOOM = 2.5
+"""Pixels of a photo for each pixel of the published picture."""
+_PAPER = 60
+"""Pixels of paper around the ink in a photo."""
+_ASLANT = 0.08
+"""Largest share of width and height by which a corner moves inwards in a perspective view."""
+_INK = 45
+"""Level of the ink, 0 to 255, before it is degraded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Photo:
+    """How bad a photo is.
+
+    Attributes:
+        turn: at most so many degrees either way.
+        light: level of the darkest corner, 0 to 255; 255 for even light.
+        shadow: least and greatest opacity of a shadow across the sheet.
+        grain: standard deviations of the paper's texture, least and greatest.
+        noise: of the sensor, levels either way.
+        jpeg: least and greatest quality.
+        is_folded, is_stained: whether the sheet was folded, and something was spilt.
+        is_blurred: whether the ink bleeds and parts are out of focus.
+    """
+
+    turn: int
+    light: int
+    shadow: tuple[float, float]
+    grain: tuple[int, int]
+    noise: int
+    jpeg: tuple[int, int]
+    is_folded: bool = False
+    is_stained: bool = False
+    is_blurred: bool = False
+
+
+_PHOTOS: dict[Strength, _Photo] = {
+    "mild": _Photo(1, 140, (0.1, 0.25), (2, 3), 6, (75, 92)),
+    "medium": _Photo(2, 90, (0.3, 0.5), (3, 6), 12, (45, 70), is_folded=True),
+    "strong": _Photo(
+        4, 50, (0.5, 0.75), (6, 10), 20, (20, 40), is_folded=True, is_stained=True, is_blurred=True
+    ),
+}
+
+
+def _augmentations(kind: _Photo) -> list[Any]:
+    """Returns Augraphy's steps of a photo, in the order in which they apply to a sheet.
+
+    Raises:
+        ValueError: if Augraphy is not installed.
+    """
+    try:
+        from augraphy import augmentations as library
+    except ImportError as error:
+        raise ValueError(
+            f"Photos are made by Augraphy, which is not here ({error}). Install it with\n"
+            "    pip install 'inktex[camera]' && pip install --no-deps augraphy"
+        ) from error
+    steps = [library.ColorPaper(hue_range=(20, 40), saturation_range=(5, 30))]
+    if kind.is_blurred:
+        steps.append(library.InkBleed(intensity_range=(0.3, 0.5), severity=(0.3, 0.4)))
+    steps.append(library.NoiseTexturize(sigma_range=kind.grain, turbulence_range=(2, 4)))
+    if kind.is_folded:
+        steps.append(library.Folding(fold_count=1, fold_noise=0.0, gradient_height=(0.01, 0.02)))
+    if kind.is_stained:
+        steps.append(library.Stains(stains_blend_alpha=0.3))
+    # Paper outside the sheet is what a camera sees around it: more paper, a little darker.
+    steps.append(
+        library.Geometric(rotate_range=(-kind.turn, kind.turn), padding_value=(225, 225, 225))
+    )
+    steps.append(
+        library.LightingGradient(
+            max_brightness=255, min_brightness=kind.light, mode="gaussian", transparency=0.5
+        )
+    )
+    steps.append(
+        library.ShadowCast(
+            shadow_opacity_range=kind.shadow, shadow_iterations_range=(1, 1),
+            shadow_blur_kernel_range=(31, 151),
+        )
+    )  # fmt: skip
+    if kind.is_blurred:
+        steps.append(library.DepthSimulatedBlur())
+    steps.append(library.SubtleNoise(subtle_range=kind.noise))
+    steps.append(library.Jpeg(quality_range=kind.jpeg))
+    return steps
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seeds the global generators that Augraphy uses, and restores their state afterwards."""
+    import cv2
+
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002, the generator that Augraphy uses
+    cv2.setRNGSeed(seed % 2**31)
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])  # noqa: NPY002
+
+
+def photo(picture: Image.Image, strength: Strength, seed: int) -> Image.Image:
+    """Returns a photo of what is in a picture, dark ink on a sheet of paper.
+
+    Args:
+        picture: ink white on black, as published.
+        strength: how bad the photo is.
+        seed: of its random numbers.
+
+    Returns:
+        RGB, about 2.5 times as large.
+
+    Raises:
+        ValueError: if Augraphy is not installed.
+    """
+    steps = _augmentations(_PHOTOS[strength])
+    large = picture.convert("L").resize(
+        (round(picture.width * _ZOOM), round(picture.height * _ZOOM)), Image.Resampling.BICUBIC
+    )
+    sheet = ImageOps.expand(large, border=_PAPER, fill=0)
+    levels = 245 - (245 - _INK) * np.asarray(sheet, dtype=np.float32) / 255
+    image: NDArray[np.uint8] = np.repeat(levels.astype(np.uint8)[:, :, None], 3, axis=2)
+    with _seeded(seed):
+        for step in steps:
+            changed = step(image)
+            # Some return the picture, some a tuple around it, and None where they do not apply.
+            changed = changed[0] if isinstance(changed, tuple) else changed
+            image = image if changed is None else np.asarray(changed, dtype=np.uint8)
+    return Image.fromarray(image if image.ndim == 2 else image[:, :, ::-1].copy())
+
+
+def _strength(name: Strength) -> Condition:
+    return lambda picture, seed: photo(picture, name, seed)
+
+
+def _transparent(picture: Image.Image, _: int) -> Image.Image:
+    """Black ink on transparent paper."""
+    clear = Image.new("RGBA", picture.size, (0, 0, 0, 0))
+    clear.putalpha(picture.convert("L"))
+    return clear
+
+
+def _sized(factor: float) -> Condition:
+    def resize(picture: Image.Image, _: int) -> Image.Image:
+        size = (max(round(picture.width * factor), 1), max(round(picture.height * factor), 1))
+        return picture.convert("L").resize(size, Image.Resampling.BICUBIC)
+
+    return resize
+
+
+def _stroke_width(width: int) -> Condition:
+    """The published pen is a square of 3 pixels; its lines are eroded to 1, then redrawn."""
+
+    def redraw(picture: Image.Image, _: int) -> Image.Image:
+        ink = np.asarray(picture.convert("L"))
+        line = ndimage.minimum_filter(ink, size=3)
+        return Image.fromarray(ndimage.maximum_filter(np.pad(line, width), size=width))
+
+    return redraw
+
+
+def _rotated(degrees: float) -> Condition:
+    """In the direction that the seed decides."""
+
+    def rotate(picture: Image.Image, seed: int) -> Image.Image:
+        way = 1 if seed % 2 else -1
+        return picture.convert("L").rotate(way * degrees, Image.Resampling.BICUBIC, expand=True)
+
+    return rotate
+
+
+def _perspective(picture: Image.Image, seed: int) -> Image.Image:
+    """Seen a little from the side, from above or from below: each corner moves inwards."""
+    rng = np.random.default_rng(seed)
+    width, height = picture.size
+    inwards = rng.uniform(0, _ASLANT, (4, 2)) * (width, height)
+    given = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float64)
+    seen = given + inwards * np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
+    # Pillow needs where each pixel comes from: eight unknowns, two equations for each corner.
+    rows = [
+        row
+        for (x, y), (u, v) in zip(seen, given, strict=True)
+        for row in (
+            (x, y, 1, 0, 0, 0, -u * x, -u * y), (0, 0, 0, x, y, 1, -v * x, -v * y)
+        )
+    ]  # fmt: skip
+    back = np.linalg.solve(np.array(rows), given.ravel())
+    return picture.convert("L").transform(
+        picture.size, Image.Transform.PERSPECTIVE, back.tolist(), Image.Resampling.BICUBIC
+    )
+
+
+def _jpeg(picture: Image.Image, _: int) -> Image.Image:
+    file = io.BytesIO()
+    ImageOps.invert(picture.convert("L")).save(file, "JPEG", quality=30)
+    return Image.open(io.BytesIO(file.getvalue()))
+
+
+CONDITIONS: Mapping[str, Condition] = {
+    "clean": lambda picture, _: picture,
+    "camera, mild": _strength("mild"),
+    "camera, medium": _strength("medium"),
+    "camera, strong": _strength("strong"),
+    "dark on light": lambda picture, _: ImageOps.invert(picture.convert("L")),
+    "transparent": _transparent,
+    "0.5 times the size": _sized(0.5),
+    "2 times the size": _sized(2.0),
+    "3 times the size": _sized(3.0),
+    "strokes of 1 pixel": _stroke_width(1),
+    "strokes of 2 pixels": _stroke_width(2),
+    "strokes of 4 pixels": _stroke_width(4),
+    "strokes of 6 pixels": _stroke_width(6),
+    "strokes of 8 pixels": _stroke_width(8),
+    "turned by 3 degrees": _rotated(3),
+    "turned by 6 degrees": _rotated(6),
+    "turned by 15 degrees": _rotated(15),
+    "slight perspective": _perspective,
+    "JPEG of quality 30": _jpeg,
+}
+"""Clean first: what the others lose is measured against it."""
+
+
+def degraded(sample: Sample, condition: str, seed: int = 0) -> Sample:
+    """Returns a sample under a condition; the same one for the same seed, in whatever order.
+
+    Raises:
+        KeyError: if there is no such condition.
+        ValueError: if it needs Augraphy, which is not installed.
+    """
+    own = zlib.crc32(f"{seed}/{condition}/{sample.name}".encode())
+    return replace(sample, picture=CONDITIONS[condition](sample.picture, own))
+
+
+def evaluate_conditions(
+    recognizer: Recognizer,
+    samples: Sequence[Sample],
+    conditions: Sequence[str] = tuple(CONDITIONS),
+    preset: Preset = "fast",
+    batch_size: int = 64,
+    seed: int = 0,
+) -> Iterator[tuple[str, Evaluation]]:
+    """Reads the samples under each condition in turn.
+
+    Raises:
+        ValueError: if there are no samples, or Augraphy is needed and not installed.
+    """
+    for name in conditions:
+        changed = [degraded(sample, name, seed) for sample in samples]
+        yield name, evaluate_samples(recognizer, changed, preset, batch_size)
+
+
+def contact_sheet(
+    recognizer: Recognizer,
+    samples: Sequence[Sample],
+    conditions: Sequence[str] = tuple(CONDITIONS),
+    seed: int = 0,
+    tile: tuple[int, int] = (330, 150),
+) -> Image.Image:
+    """Returns a row for each condition: some pictures, and below them what the model sees."""
+    width, height = tile
+    columns = min(len(samples), 4)
+    sheet = Image.new("RGB", (columns * width + 130, len(conditions) * 2 * height), "white")
+    pencil = ImageDraw.Draw(sheet)
+    for row, name in enumerate(conditions):
+        pencil.text((6, 2 * row * height + 6), name, fill="black")
+        pencil.line((0, 2 * row * height, sheet.width, 2 * row * height), fill="#cccccc")
+        for column, sample in enumerate(samples[:columns]):
+            given = degraded(sample, name, seed).picture
+            x, y = 130 + column * width, 2 * row * height
+            _paste(sheet, given.convert("RGBA"), (x, y), tile)
+            try:
+                seen = prepare(given, recognizer.image_processor).picture
+            except ValueError as error:
+                pencil.text((x + 6, y + height + 6), str(error)[:50], fill="#D55E00")
+                continue
+            _paste(sheet, Image.fromarray(seen).convert("RGBA"), (x, y + height), tile)
+    return sheet
+
+
+def _paste(
+    sheet: Image.Image, picture: Image.Image, place: tuple[int, int], tile: tuple[int, int]
+) -> None:
+    small = picture.copy()
+    small.thumbnail((tile[0] - 10, tile[1] - 10))
+    sheet.paste(small, (place[0] + 5, place[1] + 5), small)

@@ -1,0 +1,165 @@
+"""What a recognizer returns: the reading of a picture, its alternatives, and its symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .tokenizer.compact_inktex import compact
+from .tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS, UNKNOWN_MARK
+
+if TYPE_CHECKING:
+    from inktex.modeling.normalization_inktex import NormalizedPicture
+
+    from .modeling.search_inktex import Decoded
+
+__all__ = ["Alternative", "ReadSymbol", "Reading", "make_readings"]
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSymbol:
+    """One symbol of a reading.
+
+    Attributes:
+        index: of its token in the reading's tokens.
+        token: the token.
+        score: its probability, given the tokens before it, 0 to 1.
+        box: left, top, right and bottom of its ink, in pixels of the given picture (after the EXIF
+            rotation, if it has one; ink is first drawn as the published pictures are); None where
+            no ink was found.
+    """
+
+    index: int
+    token: str
+    score: float
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One candidate reading of a picture.
+
+    Attributes:
+        latex: compact LaTeX that compiles.
+        tokens: the same as canonical tokens, separated by spaces.
+        score: probability that the model gives to exactly these tokens, 0 to 1.
+        token_scores: of each token its probability, given the tokens before it, 0 to 1.
+        symbols: the tokens that have ink, in reading order, with their boxes.
+    """
+
+    latex: str
+    tokens: str
+    score: float
+    token_scores: tuple[float, ...] = ()
+    symbols: tuple[ReadSymbol, ...] = ()
+
+    @property
+    def unknown(self) -> tuple[ReadSymbol, ...]:
+        """Those of `symbols` that are marks outside of the alphabet."""
+        return tuple(one for one in self.symbols if one.token == UNKNOWN_MARK)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Alternative):
+    """The most probable reading of a picture.
+
+    Attributes:
+        alternatives: other readings, the most probable first; as many as were asked for.
+        picture: the image processor's output: `(height, width)` uint8, ink 255 on paper 0.
+    """
+
+    alternatives: tuple[Alternative, ...] = ()
+    picture: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the picture, as JSON has it: dictionaries, lists, strings and numbers."""
+        return _plain(self) | {"alternatives": [_plain(one) for one in self.alternatives]}
+
+
+def _plain(one: Alternative) -> dict[str, Any]:
+    return {
+        "latex": one.latex,
+        "tokens": one.tokens,
+        "score": float(one.score),
+        "token_scores": [float(score) for score in one.token_scores],
+        "symbols": [
+            {
+                "index": symbol.index,
+                "token": symbol.token,
+                "score": float(symbol.score),
+                "box": None if symbol.box is None else [float(side) for side in symbol.box],
+            }
+            for symbol in one.symbols
+        ],
+    }
+
+
+def make_readings(
+    pictures: Sequence[NormalizedPicture], decoded: Decoded, texts: list[str], stride: int | None
+) -> Iterator[Reading]:
+    """The readings of the pictures of a batch, in their order.
+
+    Args:
+        pictures: the batch.
+        decoded: what an engine decoded; equally many sequences for each picture.
+        texts: of each sequence its canonical tokens, separated by spaces.
+        stride: pixels from one cell of the attention to the next, to locate symbols; None for
+            readings without symbols.
+    """
+    count = len(texts) // len(pictures)
+    scores = np.exp(decoded.log_probabilities).tolist()
+    assert decoded.token_log_probabilities is not None
+    token_scores = np.exp(decoded.token_log_probabilities).tolist()
+
+    def alternative(picture: NormalizedPicture, number: int) -> Alternative:
+        tokens = texts[number].split()
+        found: tuple[ReadSymbol, ...] = ()
+        if stride is not None:
+            attention = None if decoded.attention is None else decoded.attention[number]
+            found = _symbols(picture, tokens, token_scores[number], attention, stride)
+        scored = tuple(token_scores[number][: len(tokens)])
+        return Alternative(compact(tokens), texts[number], scores[number], scored, found)
+
+    for number, picture in enumerate(pictures):
+        # A search that ends early repeats sequences to fill up: the first of equal ones stays.
+        first = {texts[i]: i for i in reversed(range(number * count, (number + 1) * count))}
+        best, *others = (alternative(picture, i) for i in sorted(first.values()))
+        yield Reading(
+            best.latex, best.tokens, best.score, best.token_scores, best.symbols, tuple(others),
+            picture.picture,
+        )  # fmt: skip
+
+
+def _symbols(
+    picture: NormalizedPicture,
+    tokens: list[str],
+    scores: list[float],
+    attention: NDArray[np.float32] | None,
+    stride: int,
+) -> tuple[ReadSymbol, ...]:
+    from .symbol_boxes import inked, symbol_boxes
+
+    indices = [i for i, has_ink in enumerate(inked(tokens, STRUCTURAL_TOKENS)) if has_ink]
+    boxes: list[Box | None] = [None] * len(indices)
+    if attention is not None:
+        boxes = symbol_boxes(picture.picture, attention[indices], stride)
+    return tuple(
+        ReadSymbol(i, tokens[i], float(scores[i]), None if box is None else _outside(picture, box))
+        for i, box in zip(indices, boxes, strict=True)
+    )
+
+
+def _outside(picture: NormalizedPicture, box: Box) -> Box:
+    """A box of the model's picture in pixels of the given one, as Python's own floats.
+
+    The Space's JSON encoder writes numpy's as text.
+    """
+    left, top, right, bottom = map(float, picture.to_source(box))
+    return left, top, right, bottom
