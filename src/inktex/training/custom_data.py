@@ -28,7 +28,7 @@ from inktex.data.examples import AnyExample, PictureExample, from_expression
 from inktex.ink.alignment import expression
 from inktex.ink.inkml import read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.recognizer import shipped_stroke_restoration
+from inktex.shipped import shipped_stroke_restoration
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 from inktex.tokenizer.vocabulary_inktex import IDS
 

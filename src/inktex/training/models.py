@@ -14,8 +14,7 @@ from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.recognizer import shipped_stroke_restoration
-from inktex.shipped import pretrained_path
+from inktex.shipped import pretrained_path, shipped_stroke_restoration
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, VOCABULARY
 
