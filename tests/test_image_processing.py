@@ -235,14 +235,14 @@ def test_an_image_processor_of_0_1_loads(tmp_path: Path) -> None:
         weights |= {f"{part}.{name}": np.ones(8) for part in ("down.0.0", "down.0.1")}
         weights[f"head.{name}"] = np.ones(4)
     restoration = StrokeRestoration(weights)
-    restoration.save(tmp_path / "stroke_restoration.safetensors")
+    restoration.save(tmp_path / "thinner.safetensors")
     loaded = InktexImageProcessor.from_pretrained(tmp_path)
     assert loaded.settings == ImageSettings(
         resolution=8 / 9, margin_before=6, margin_after=5, stroke_range=(2.0, 4.5)
     )
     assert loaded.stroke_restoration.checksum == restoration.checksum
     loaded.save_pretrained(tmp_path)
-    assert not (tmp_path / "stroke_restoration.safetensors").exists()
+    assert not (tmp_path / "thinner.safetensors").exists()
     again = InktexImageProcessor.from_pretrained(tmp_path)
     assert again.stroke_restoration.checksum == restoration.checksum
     written = json.loads((tmp_path / "preprocessor_config.json").read_text())

@@ -106,7 +106,7 @@ def test_large_pictures_stay_filled(
     thinner: StrokeRestoration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strokes = dilate(_line(), 6) > 0
-    monkeypatch.setattr(stroke_restoration_inktex, "MOST_PIXELS", strokes.size - 1)
+    monkeypatch.setattr(stroke_restoration_inktex, "MAX_PIXELS", strokes.size - 1)
     assert (restroke(strokes, 6, 3, thinner) == restroke(strokes, 6, 3)).all()
 
 
@@ -128,7 +128,7 @@ def test_the_image_processor_asks_it_for_wide_pens_alone(
         return lines.astype(np.float32)
 
     monkeypatch.setattr(StrokeRestoration, "__call__", remember)
-    processor = InktexImageProcessor(thinner=thinner)
+    processor = InktexImageProcessor(stroke_restoration=thinner)
     processor.draw(dilate(_line(), 3))
     assert not asked
     processor.draw(dilate(_line(), 6))
@@ -154,11 +154,11 @@ def test_symbols_that_a_wide_pen_joined_are_measured_apart() -> None:
             found[first + 21] = found[first + 44] = 0
             return found
 
-    filled = InktexImageProcessor().place(dilate(line, 6))
-    apart = InktexImageProcessor(thinner=Perfect()).place(dilate(line, 6))
-    assert any("enlarged" in note for note in filled.notes)
-    assert not any("enlarged" in note for note in apart.notes)
-    assert any("drawn anew: thinned to 3" in note for note in apart.notes)
+    filled = InktexImageProcessor().normalize_picture(dilate(line, 6))
+    apart = InktexImageProcessor(stroke_restoration=Perfect()).normalize_picture(dilate(line, 6))
+    assert any("resized" in note for note in filled.reasons)
+    assert not any("resized" in note for note in apart.reasons)
+    assert any("redrawn narrower" in note for note in apart.reasons)
 
 
 def test_what_a_wide_pen_filled_is_no_blot() -> None:
@@ -172,25 +172,26 @@ def test_what_a_wide_pen_filled_is_no_blot() -> None:
     for x in (24, 112):
         pencil.line([(x, 18), (x, 56)], fill=255)
     drawn = dilate(np.asarray(picture), 6)
-    assert any("thinned to 3" in note for note in InktexImageProcessor().place(drawn).notes)
+    placed = InktexImageProcessor().normalize_picture(drawn)
+    assert any("redrawn narrower" in reason for reason in placed.reasons)
     turned = np.asarray(Image.fromarray(drawn).rotate(3))
     with pytest.raises(ValueError, match="things of many widths"):
-        InktexImageProcessor().place(turned)
+        InktexImageProcessor().normalize_picture(turned)
 
 
 def test_repeated_pixels_are_no_wide_pen() -> None:
     given = dilate(_line(), 3)
     twice = given.repeat(2, axis=0).repeat(2, axis=1)
-    placed = InktexImageProcessor().place(twice)
-    assert any("enlarged 0.50 times" in note for note in placed.notes)
-    assert not any("drawn anew" in note for note in placed.notes)
+    placed = InktexImageProcessor().normalize_picture(twice)
+    assert any("resized 0.50 times" in note for note in placed.reasons)
+    assert not any("redrawn" in note for note in placed.reasons)
 
 
 # ------------------------------------------------------------------------------------------- files
 
 
 def test_an_image_processor_keeps_its_thinner(thinner: StrokeRestoration, tmp_path: Path) -> None:
-    InktexImageProcessor(thinner=thinner, resolution=0.5).save_pretrained(tmp_path)
+    InktexImageProcessor(stroke_restoration=thinner, resolution=0.5).save_pretrained(tmp_path)
     content = json.loads((tmp_path / "preprocessor_config.json").read_text())
     assert "thinner" not in content
     loaded = InktexImageProcessor.from_pretrained(tmp_path)
@@ -204,11 +205,11 @@ def test_an_image_processor_keeps_its_thinner(thinner: StrokeRestoration, tmp_pa
     assert loaded.stroke_restoration is not None
     assert unused == {"strange": 1}
     InktexImageProcessor().save_pretrained(tmp_path)
-    assert InktexImageProcessor.from_pretrained(tmp_path).thinner is None
+    assert InktexImageProcessor.from_pretrained(tmp_path).stroke_restoration is None
 
 
 def test_a_processor_keeps_its_thinner(thinner: StrokeRestoration, tmp_path: Path) -> None:
-    images = InktexImageProcessor(thinner=thinner)
+    images = InktexImageProcessor(stroke_restoration=thinner)
     InktexProcessor(images, build_tokenizer()).save_pretrained(tmp_path)
     inktex.register()
     loaded = InktexProcessor.from_pretrained(tmp_path).image_processor.stroke_restoration
@@ -223,9 +224,9 @@ def test_exports_and_shards_depend_on_it(
     processor = InktexProcessor(InktexImageProcessor(), build_tokenizer())
     small_model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    before = checksum(tmp_path), Recognizer(small_model, processor).fingerprint()
+    before = checksum(tmp_path), Recognizer.from_model(small_model, processor).fingerprint()
     processor.image_processor.stroke_restoration = thinner
     processor.save_pretrained(tmp_path)
-    after = checksum(tmp_path), Recognizer(small_model, processor).fingerprint()
+    after = checksum(tmp_path), Recognizer.from_model(small_model, processor).fingerprint()
     assert before[0] != after[0]
     assert before[1] != after[1]
