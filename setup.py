@@ -24,7 +24,7 @@ class BuildWithCode(build_py):
         if self.editable_mode:  # what is left of files that are gone
             for link in (ROOT / "src" / PRETRAINED).glob("*.py"):
                 link.unlink()
-        repository = runpy.run_path(str(ROOT / "modeling" / "repository_inktex.py"))
+        repository = runpy.run_path(str(ROOT / "modeling" / "remote_code_inktex.py"))
         for source in repository["code_files"]():
             if self.editable_mode:
                 self._link(source, ROOT / "src" / PRETRAINED / source.name)

@@ -1,4 +1,4 @@
-"""The model as it stands on the Hub: configuration, network, processors, pipeline."""
+"""The code that is saved with a model: configuration, network, processors, pipeline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ if TYPE_CHECKING:
     from .configuration_inktex import InktexConfig, InktexDecoderConfig, InktexEncoderConfig
     from .generation_inktex import generate_with_probabilities
     from .image_processing_inktex import InktexImageProcessor
-    from .modeling_inktex import InktexForConditionalGeneration, InktexPreTrainedModel
+    from .modeling_inktex import (
+        InktexForConditionalGeneration,
+        InktexModel,
+        InktexPreTrainedModel,
+    )
     from .pipeline_inktex import InktexPipeline
     from .processing_inktex import InktexProcessor
 
@@ -19,6 +23,7 @@ __all__ = [
     "InktexEncoderConfig",
     "InktexForConditionalGeneration",
     "InktexImageProcessor",
+    "InktexModel",
     "InktexPipeline",
     "InktexPreTrainedModel",
     "InktexProcessor",
@@ -31,6 +36,7 @@ _HOMES = {
     "InktexEncoderConfig": "configuration_inktex",
     "InktexForConditionalGeneration": "modeling_inktex",
     "InktexImageProcessor": "image_processing_inktex",
+    "InktexModel": "modeling_inktex",
     "InktexPipeline": "pipeline_inktex",
     "InktexPreTrainedModel": "modeling_inktex",
     "InktexProcessor": "processing_inktex",
@@ -39,7 +45,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, so that nobody waits for torch who does not need it."""
+    """Import a name when it is first used, since torch takes seconds to import."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

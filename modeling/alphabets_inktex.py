@@ -1,4 +1,4 @@
-"""Alphabets by name, and which tokens one of them lets a model write."""
+"""Alphabets by name, and the tokens that generation may write with one."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -32,13 +32,13 @@ ALPHABETS: Final[dict[str, frozenset[str]]] = {
         ),
     }.items()
 }  # fmt: skip
-"""Alphabets by name: CROHME's symbols, by which systems are compared, and those of schools."""
+"""Alphabets by name: CROHME's symbols, on which systems are compared, and those of schools."""
 _ALWAYS: Final = frozenset({"{", "}", "^", "_", r"\limits", "</s>", "<mark>", "<nothing>"})
-"""Structure, and what says that there is something else; `crohme` has no unknown marks."""
+"""Structure, and the tokens for other marks and for no formula."""
 
 
 def allowed_tokens(alphabet: frozenset[str], vocabulary: Sequence[str]) -> list[bool]:
-    """Which tokens may be written: those of an alphabet, and the structure of formulas.
+    """For each token whether it may be written: those of an alphabet, and structure.
 
     Args:
         alphabet: canonical tokens.

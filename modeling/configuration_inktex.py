@@ -10,8 +10,8 @@ class InktexEncoderConfig(PretrainedConfig):
     """Multi-scale DenseNet (Huang et al. 2017; the fusion of scales after Zhang et al. 2018).
 
     Args:
-        architecture: `densenet`, or `vgg` for blocks of plain convolutions, of which
-            `block_layers` and `growth_rates` then are the layers and the channels.
+        architecture: `densenet`, or `vgg` for blocks of plain convolutions, with `block_layers`
+            layers of `growth_rates` channels.
         stem_channels: channels of the two stride-2 convolutions in front of the dense blocks.
         block_layers: dense layers at stride 4, 8 and 16; more entries go on halving the resolution.
         growth_rates: channels that each layer of a block adds; one entry a block.
@@ -19,8 +19,8 @@ class InktexEncoderConfig(PretrainedConfig):
             one entry a block, 0 for a block without 1x1 convolutions (cheaper where there are
             few channels).
         compression: share of the channels that a transition between blocks keeps.
-        fusion_channels: channels of the fused stride-8 features, from which everything is read.
-        hidden_size: width of what the decoder sees.
+        fusion_channels: channels of the fused stride-8 features.
+        hidden_size: width of the memory that the decoder attends to.
         dropout: dropout on the fused features.
         num_symbol_labels: classes of the symbol map (the vocabulary; 0 stands for paper).
     """
@@ -71,21 +71,21 @@ class InktexDecoderConfig(PretrainedConfig):
         vocab_size: tokens of the tokenizer.
         hidden_size, num_hidden_layers, num_attention_heads, intermediate_size: the usual widths.
         dropout: on embeddings, attention outputs and feed-forward outputs. There is no dropout
-            inside attention: it would turn the fast attention kernel off on CPU.
+            inside attention, with which torch's fused kernel is not used on CPU.
         max_position_embeddings: longest expression in tokens that generation allows.
-        guided_layers: layers whose cross-attention is taught to look at the symbol being read.
-        guided_heads: how many heads of each of these layers are taught.
+        guided_layers: layers whose cross-attention is supervised with the place of the symbol.
+        guided_heads: number of supervised heads in each of these layers.
         token_temperature: of the probabilities that are reported; the search goes without it. In
-            configurations of 0.1 it is called `temperature`, a name that transformers takes for
-            that of sampling.
-        judges_temperature: what the logarithm of a reading's probability is divided by in addition
-            where several judges agreed on it (`accurate`).
-        location_feedback: whether the decoder is told where in the picture each token before was
-            read: taught by the ink in training, by the guided heads when it generates.
-        coverage_feedback: whether its cross-attention is told which cells have been read (coverage,
-            Tu et al. 2016); taught in the same way, and only together with location feedback.
-        grammar: what the tokens are to `Grammar`, which generation then keeps to; None to let
-            anything follow anything.
+            configurations of 0.1 it is called `temperature`, which transformers takes for that of
+            sampling.
+        rescoring_temperature: divides the mean log-probability of several views in addition
+            (preset `accurate`). In configurations of 0.1 it is called `judges_temperature`.
+        location_feedback: whether the input for each token holds its place in the picture, from
+            the ink in training and from the guided heads in generation.
+        coverage_feedback: whether cross-attention knows the cells that have been read (coverage,
+            Tu et al. 2016), in the same way; only together with location feedback.
+        grammar: ids of tokens by their role in `Grammar`, which generation keeps to; None for
+            generation without a grammar.
     """
 
     model_type = "inktex_decoder"
@@ -104,7 +104,7 @@ class InktexDecoderConfig(PretrainedConfig):
         guided_layers: Sequence[int] = (1, 2),
         guided_heads: int = 2,
         token_temperature: float = 1.0,
-        judges_temperature: float = 1.0,
+        rescoring_temperature: float = 1.0,
         location_feedback: bool = False,
         coverage_feedback: bool = False,
         grammar: dict[str, Any] | None = None,
@@ -121,7 +121,7 @@ class InktexDecoderConfig(PretrainedConfig):
                 f"({num_attention_heads})."
             )
         if location_feedback and not (guided_layers and guided_heads):
-            raise ValueError("location_feedback needs guided heads, which know where a symbol is.")
+            raise ValueError("location_feedback needs guided heads: it takes places from them.")
         if coverage_feedback and not location_feedback:
             raise ValueError("coverage_feedback goes with location_feedback: switch that on too.")
         if any(layer >= num_hidden_layers for layer in guided_layers):
@@ -131,7 +131,9 @@ class InktexDecoderConfig(PretrainedConfig):
             )
         _check_choice("architecture", architecture, ("transformer", "recurrent"))
         if architecture == "recurrent" and location_feedback:
-            raise ValueError("A recurrent decoder has its coverage; it takes no location_feedback.")
+            raise ValueError(
+                "A recurrent decoder has its own coverage; it takes no location_feedback."
+            )
         self.architecture = architecture
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
@@ -143,7 +145,7 @@ class InktexDecoderConfig(PretrainedConfig):
         self.guided_layers = list(guided_layers)
         self.guided_heads = guided_heads
         self.token_temperature = float(kwargs.pop("temperature", token_temperature))
-        self.judges_temperature = judges_temperature
+        self.rescoring_temperature = float(kwargs.pop("judges_temperature", rescoring_temperature))
         self.location_feedback = location_feedback
         self.coverage_feedback = coverage_feedback
         self.grammar = grammar

@@ -1,4 +1,4 @@
-"""Transformer decoder: cached, pre-norm, with cross-attention heads that can be guided."""
+"""Transformer decoder: cached, pre-norm, with supervised attention and feedback of its places."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -13,24 +13,24 @@ from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttenti
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from .configuration_inktex import InktexDecoderConfig
-from .encoder_inktex import sinusoids
-from .grammar_inktex import INKLESS
-from .prepared_inktex import PreparingModule
+from .feedback_inktex import UNKNOWN, FeedbackState, inkless_tokens, sequence_feedback
+from .layers_inktex import CachingModule, sinusoids
 
 CACHE = next(
     one.name
     for one in fields(BaseModelOutputWithPastAndCrossAttentions)
     if one.name in ("cache", "past_key_values")
 )
-"""What transformers calls the cache of keys and values: `past_key_values` before 5.24."""
+"""Name that transformers has for the cache of keys and values: `past_key_values` before 5.24."""
 
 
 @dataclass
 class InktexDecoderOutput(BaseModelOutputWithPastAndCrossAttentions):
-    """What the decoder makes of tokens and memory.
+    """Output of a decoder.
 
     Attributes:
-        guided_logits: for each guided layer `(batch, heads, tokens, cells)`, before the softmax.
+        guided_logits: scores of the guided heads before the softmax, `(batch, heads, tokens,
+            cells)` for each guided layer.
     """
 
     guided_logits: tuple[torch.Tensor, ...] | None = None
@@ -83,10 +83,10 @@ class InktexAttention(nn.Module):
         guided_heads: int = 0,
         covered: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-        """`(batch, tokens, hidden)` to the same, the weights (eager only) and guided logits.
+        """Attend: `(batch, tokens, hidden)` to the same, the weights (eager only), guided logits.
 
-        The batch may be a multiple of the memory's: then each picture is read by several
-        neighbouring sequences, and its keys and values are computed once for all of them.
+        The batch may be a multiple of the memory's: neighbouring sequences then share a picture,
+        whose keys and values are computed once.
         """
         batch, tokens, size = hidden.shape
         key, value = self._keys_and_values(hidden, memory, cache)
@@ -101,8 +101,8 @@ class InktexAttention(nn.Module):
             covered = covered[:, None].to(gain.dtype)
             attention_mask = torch.addcmul(_added(bias, gain.dtype), gain, covered)
         if torch.is_grad_enabled():
-            # Others write the scores out, too, where their gain is learnt, but in float32, and
-            # those of the guided heads a second time.
+            # Fused kernels compute no gradient of the added mask: torch's fallback for them
+            # works in float32, and computes the scores of the guided heads a second time.
             if self.is_causal and attention_mask is None:
                 attention_mask = _causal(tokens, key)
             scores = attention_scores(scaled, key, attention_mask)
@@ -158,7 +158,7 @@ def attention_scores(
 ) -> torch.Tensor:
     """Attention scores, `(batch, heads, tokens, keys)`.
 
-    In as few passes over them as there can be: training spends most of its attention on these.
+    The mask is added inside the product: a pass over the scores costs as much as the product.
 
     Args:
         query: `(batch, heads, tokens, size)`, scaled.
@@ -177,7 +177,7 @@ def attention_scores(
 
 
 def _added(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """An attention mask, bool or added, as one that is added to scores of a type."""
+    """An attention mask, bool or additive, as an additive one of a type."""
     if mask.dtype != torch.bool:
         return mask.to(dtype)
     # Half of the lowest: together with a score it must not become infinite.
@@ -185,7 +185,7 @@ def _added(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def _causal(tokens: int, key: torch.Tensor) -> torch.Tensor:
-    """`(1, 1, tokens, keys)` bool: each of the last tokens sees itself and those before."""
+    """`(1, 1, tokens, keys)` bool mask of causal attention for the last `tokens` of `keys`."""
     keys = key.shape[-2]
     return key.new_ones((tokens, keys), dtype=torch.bool).tril(keys - tokens)[None, None]
 
@@ -239,14 +239,10 @@ class InktexDecoderLayer(GradientCheckpointingLayer):
         return hidden, weights, cross_weights, guided
 
 
-UNKNOWN = -1.0
-"""Row and column of a token that stands nowhere, or nobody knows where."""
-
-
 class LocationEmbedding(nn.Module):
-    """Places in the picture as vectors, in the code that the encoder marks its cells with.
+    """Linear layer over the sinusoids of a token's row and column, which the encoder uses too.
 
-    It starts as zero, so that a checkpoint without it can be trained on with it.
+    It starts at zero, so that training can add it to a checkpoint without it.
     """
 
     def __init__(self, size: int) -> None:
@@ -255,18 +251,18 @@ class LocationEmbedding(nn.Module):
 
     def forward(self, locations: torch.Tensor) -> torch.Tensor:
         """`(batch, tokens, 2)` rows and columns, in cells, to `(batch, tokens, size)`."""
-        return place_locations(locations, self.weight)
+        return embed_locations(locations, self.weight)
 
 
-def place_locations(
+def embed_locations(
     locations: torch.Tensor, weight: torch.Tensor, rates: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Locations `(..., 2)` as vectors `(..., size)`; zero where unknown.
+    """Locations `(..., 2)` to vectors `(..., size)`, zero where unknown.
 
     Args:
         locations: rows and columns, in cells.
         weight: of the `LocationEmbedding`.
-        rates: of `sinusoid_rates`, where they are at hand.
+        rates: of `sinusoid_rates`, if computed before.
     """
     known = locations[..., :1] != UNKNOWN
     places = sinusoids(locations, weight.shape[0] // 2, rates).flatten(-2)
@@ -274,10 +270,9 @@ def place_locations(
 
 
 class CoverageKey(nn.Module):
-    """What is added to the keys of cells that have been read, as far as they have been.
+    """A vector per head that is added to the keys of cells, times their coverage.
 
-    Queries thereby look for what is new, or for what is known. It starts as zero, so that a
-    checkpoint without it can be trained on with it.
+    It starts at zero, so that training can add it to a checkpoint without it.
     """
 
     def __init__(self, heads: int, size: int) -> None:
@@ -285,7 +280,7 @@ class CoverageKey(nn.Module):
         self.weight = nn.Parameter(torch.zeros(heads, size))
 
     def gain(self, query: torch.Tensor) -> torch.Tensor:
-        """What attention scores gain for a cell that has been read.
+        """Attention score that a cell gains when it has been read.
 
         Args:
             query: `(batch, heads, tokens, size)`, scaled.
@@ -296,70 +291,21 @@ class CoverageKey(nn.Module):
         return (query * self.weight[:, None]).sum(dim=-1, keepdim=True)
 
 
-def locate(guided_logits: Sequence[torch.Tensor], columns: int) -> torch.Tensor:
-    """Where the guided heads look: `(batch, tokens, 2)` row and column, in cells.
+def mean_attention(guided_logits: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Mean attention map of the guided heads, `(batch, tokens, cells)` float32.
 
     Args:
         guided_logits: `(batch, heads, tokens, cells)` for each guided layer.
-        columns: of the grid of cells.
     """
-    return look_centres(mean_look(guided_logits), columns)
-
-
-def look_centres(looks: torch.Tensor, columns: int) -> torch.Tensor:
-    """Where `(..., cells)` looks say that a token is: `(..., 2)` row and column, in cells."""
-    return centres(looks.square(), columns)  # of two places the likelier counts more
-
-
-def mean_look(guided_logits: Sequence[torch.Tensor]) -> torch.Tensor:
-    """How much the guided heads look at each cell, `(batch, tokens, cells)`; see `locate`."""
     weights = [logits.float().softmax(dim=-1).mean(dim=1) for logits in guided_logits]
     return torch.stack(weights).mean(dim=0)
 
 
-def coverage(looks: torch.Tensor) -> torch.Tensor:
-    """Which cells have been read before each of some tokens, and before one more.
+class InktexDecoder(CachingModule):
+    """Tokens and memory to hidden states.
 
-    Args:
-        looks: `(batch, tokens, cells)`, not negative: where each token is, all zero for one that
-            stands nowhere.
-
-    Returns:
-        `(batch, tokens + 1, cells)`, from 0 to 1; see `add_coverage`.
+    `derived_weights` holds the fused weights of `step_inktex`.
     """
-    shares = _shares(looks)
-    nothing = torch.zeros_like(shares[:, :1])
-    return torch.cat([nothing, shares], dim=1).cummax(dim=1).values
-
-
-def centres(weights: torch.Tensor, columns: int) -> torch.Tensor:
-    """Centres of mass of `(..., cells)`: `(..., 2)` row and column; unknown where all is zero."""
-    cells = torch.arange(weights.shape[-1], device=weights.device)
-    grid = torch.stack([cells // columns, cells % columns], dim=-1).to(weights.dtype)
-    total = weights.sum(dim=-1, keepdim=True)
-    with torch.autocast(weights.device.type, enabled=False):  # which would lose their fractions
-        found = weights @ grid / total.clamp(min=1e-9)
-    return found.masked_fill(total <= 0, UNKNOWN)
-
-
-def add_coverage(covered: torch.Tensor, look: torch.Tensor, has_ink: torch.Tensor) -> torch.Tensor:
-    """What has been read after one more token.
-
-    Args:
-        covered: `(batch, cells)`, what had been read before, from 0 to 1.
-        look: `(batch, cells)`, not negative: where the token is, on whatever scale.
-        has_ink: `(batch,)` bool, false for tokens that stand nowhere in the picture.
-    """
-    return torch.maximum(covered, _shares(look) * has_ink[:, None])
-
-
-def _shares(looks: torch.Tensor) -> torch.Tensor:
-    """Looks `(..., cells)` as shares of the longest one."""
-    return looks / looks.amax(dim=-1, keepdim=True).clamp(min=1e-9)
-
-
-class InktexDecoder(PreparingModule):
-    """Tokens and memory to hidden states; `prepared` is what `step_inktex` makes of the weights."""
 
     def __init__(self, config: InktexDecoderConfig) -> None:
         super().__init__()
@@ -376,8 +322,6 @@ class InktexDecoder(PreparingModule):
         self.location_embedding = (
             LocationEmbedding(config.hidden_size) if config.location_feedback else None
         )
-        grammar = config.grammar or {}
-        self._inkless = [int(grammar[mark]) for mark in INKLESS if mark in grammar]
 
     def forward(
         self,
@@ -396,27 +340,30 @@ class InktexDecoder(PreparingModule):
         """Decode.
 
         Args:
-            input_ids: `(batch, tokens)`; a whole multiple of the memory's batch, see attention.
+            input_ids: `(batch, tokens)`; `batch` is a whole multiple of the memory's, neighbouring
+                sequences sharing a picture.
             memory: `(pictures, cells, hidden)`.
             attention_mask: `(batch, tokens so far)`, 0 for padding among the tokens.
             memory_mask: `(pictures, cells)` bool, true where there is picture.
-            cache: cache of the tokens before and of the memory.
+            cache: of the tokens before and of the memory.
+            output_attentions, output_hidden_states: whether to return them.
+            output_guided: whether to return the guided heads' scores.
             locations: `(batch, tokens, 2)`, row and column of each token's ink, in cells, -1
-                where unknown; left out, the cache knows those of the tokens that it has seen
-                generated. Only for a decoder with location feedback.
+                where unknown; only for a decoder with location feedback. If left out, the cache
+                gives that of the first token.
             columns: of the grid of cells; needed for location feedback with a cache.
-            covered: `(batch, tokens, cells)`, from 0 to 1, which cells had been read when each
-                token was; left out, the cache knows. Only for a decoder with coverage feedback.
+            covered: `(batch, tokens, cells)`, from 0 to 1, cells that had been read at each token;
+                only for a decoder with coverage feedback, else as `locations`.
         """
         past = 0 if cache is None else cache.get_seq_length()
         positions = torch.arange(input_ids.shape[1], device=input_ids.device) + past
         embedded = self.embed_tokens(input_ids)
-        places = sinusoids(positions, self.config.hidden_size)
-        hidden = self.embed_norm(embedded) + places.to(embedded.dtype)
-        remembers = self.location_embedding is not None and cache is not None
+        hidden = self.embed_norm(embedded)
+        hidden = hidden + sinusoids(positions, self.config.hidden_size).to(embedded.dtype)
+        stores_feedback = self.location_embedding is not None and cache is not None
         if self.location_embedding is not None:
             if locations is None:
-                locations, covered = self._recall(input_ids, cache)
+                locations, covered = self._cached_feedback(input_ids, cache, columns)
             hidden = hidden + self.location_embedding(locations)
         hidden = self.dropout(hidden)
         causal_mask = create_causal_mask(
@@ -425,25 +372,20 @@ class InktexDecoder(PreparingModule):
             attention_mask=attention_mask,
             **{CACHE: cache.self_attention_cache if cache else None},
         )
-        keep = None
-        if memory_mask is not None:
-            keep = memory_mask[:, None, None, :]
-            if self.config._attn_implementation != "sdpa":
-                paper = torch.finfo(embedded.dtype).min
-                keep = torch.zeros_like(keep, dtype=embedded.dtype).masked_fill(~keep, paper)
+        keep = self._cross_mask(memory_mask, embedded.dtype)
         every_hidden: list[torch.Tensor] = []
         collected: list[list[torch.Tensor]] = [[], [], []]
         for layer in self.layers:
             every_hidden.append(hidden)
             hidden, *extras = layer(
-                hidden, memory, causal_mask, keep, cache, output_guided or remembers,
+                hidden, memory, causal_mask, keep, cache, output_guided or stores_feedback,
                 covered,
             )  # fmt: skip
             for column, extra in zip(collected, extras, strict=True):
                 if extra is not None:
                     column.append(extra)
-        if remembers and columns is not None:
-            self._remember(cache, collected[2], columns, covered)
+        if stores_feedback and columns is not None:
+            self._store_feedback(cache, collected[2], covered)
         hidden = self.norm(hidden)
         every_hidden.append(hidden)
         return InktexDecoderOutput(
@@ -455,81 +397,71 @@ class InktexDecoder(PreparingModule):
             guided_logits=tuple(collected[2]) if output_guided else None,
         )
 
-    def told(self, input_ids: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-        """What the decoder is to be told of the tokens before.
+    def feedback(
+        self, input_ids: torch.Tensor, attention: torch.Tensor, columns: int
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """`locations` and `covered` of `forward` for sequences whose attention is known.
 
         Args:
-            input_ids: `(batch, tokens)` that it reads.
-            found: `(batch, tokens, 2)`, where it looked when it read them, and so wrote the next.
-
-        Returns:
-            `(batch, tokens, 2)`, where each token that it reads stands.
+            input_ids: `(batch, tokens)` of `forward`.
+            attention: `(batch, tokens, cells)`, mean attention of the guided heads at each of them.
+            columns: of the grid of cells.
         """
-        before = torch.cat([torch.full_like(found[:, :1], UNKNOWN), found[:, :-1]], dim=1)
-        return before.masked_fill(self.inkless(input_ids.device)[input_ids][..., None], UNKNOWN)
-
-    def told_coverage(self, input_ids: torch.Tensor, looks: torch.Tensor) -> torch.Tensor | None:
-        """Which cells the decoder is to be told have been read; None without coverage feedback.
-
-        Args:
-            input_ids: `(batch, tokens)` that it reads.
-            looks: `(batch, tokens, cells)`, how much it looked at each cell when it read them, and
-                so wrote the next.
-
-        Returns:
-            `(batch, tokens, cells)`, from 0 to 1; each token that it reads counts as read.
-        """
-        if not self.config.coverage_feedback:
-            return None
-        has_ink = ~self.inkless(input_ids.device)[input_ids[:, 1:]]
-        return coverage(looks[:, :-1] * has_ink[..., None])
+        inkless = self.inkless(input_ids.device)[input_ids]
+        locations, covered = sequence_feedback(attention, inkless, columns)
+        return locations, covered if self.config.coverage_feedback else None
 
     def inkless(self, device: torch.device) -> torch.Tensor:
-        """`(vocabulary,)` bool: the tokens that stand nowhere in the picture."""
+        """`(vocabulary,)` bool, true for tokens without a place in the picture."""
         found = torch.zeros(self.config.vocab_size, dtype=torch.bool, device=device)
-        found[self._inkless] = True
+        found[inkless_tokens(self.config.grammar)] = True
         return found
 
-    def _recall(
-        self, input_ids: torch.Tensor, cache: EncoderDecoderCache | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Where the first of some tokens was read, and which cells have been read with it.
+    def _cross_mask(
+        self, memory_mask: torch.Tensor | None, dtype: torch.dtype
+    ) -> torch.Tensor | None:
+        """`(pictures, 1, 1, cells)` mask of cross-attention, in the form its kernel takes."""
+        if memory_mask is None:
+            return None
+        keep = memory_mask[:, None, None, :]
+        if self.config._attn_implementation == "sdpa":
+            return keep
+        return torch.zeros_like(keep, dtype=dtype).masked_fill(~keep, torch.finfo(dtype).min)
 
-        By what was remembered when it was written.
+    def _cached_feedback(
+        self, input_ids: torch.Tensor, cache: EncoderDecoderCache | None, columns: int | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """`locations` and `covered` for tokens that follow those of the cache.
+
+        The cache knows the attention that predicted the first of them alone.
         """
         locations = torch.full((*input_ids.shape, 2), UNKNOWN, device=input_ids.device)
-        covered = None
-        layer = None if cache is None else self._memory_layer(cache)
-        if layer is not None and layer.get_seq_length():
-            has_ink = ~self.inkless(input_ids.device)[input_ids[:, 0]]
-            last = layer.keys[:, 0, -1].to(locations.dtype)
-            locations[:, 0] = last[:, :2].masked_fill(~has_ink[:, None], UNKNOWN)
-            if self.config.coverage_feedback:
-                before = layer.values[:, 0, -1].to(locations.dtype)
-                after = add_coverage(before, last[:, 2:], has_ink)
-                covered = after[:, None].expand(-1, input_ids.shape[1], -1)
-        return locations, covered
+        layer = None if cache is None else self._feedback_layer(cache)
+        if layer is None or columns is None or not layer.get_seq_length():
+            return locations, None
+        inkless = self.inkless(input_ids.device)[:, None]
+        state = FeedbackState(layer.values[:, 0, -1].float(), columns, inkless)
+        state.update(input_ids[:, 0], layer.keys[:, 0, -1].float())
+        locations[:, 0] = state.locations
+        if not self.config.coverage_feedback:
+            return locations, None
+        return locations, state.covered[:, None].expand(-1, input_ids.shape[1], -1)
 
-    def _remember(
+    def _store_feedback(
         self,
         cache: EncoderDecoderCache,
         guided_logits: Sequence[torch.Tensor],
-        columns: int,
         covered: torch.Tensor | None,
     ) -> None:
-        """Keep where the guided heads look at each token, and what had been read before it."""
-        layer = self._memory_layer(cache)
-        if layer is None:
-            return
-        looks = mean_look(guided_logits)
-        places = before = look_centres(looks, columns)
-        if self.config.coverage_feedback:
-            places = torch.cat([places, looks], dim=-1)
-            before = torch.zeros_like(looks) if covered is None else covered
-        layer.update(places[:, None], before[:, None])
+        """Keep the mean attention at each token, and the coverage before it, in the cache."""
+        layer = self._feedback_layer(cache)
+        if layer is not None:
+            attention = mean_attention(guided_logits)
+            before = torch.zeros_like(attention) if covered is None else covered
+            layer.update(attention[:, None], before[:, None])
 
-    def _memory_layer(self, cache: EncoderDecoderCache) -> DynamicLayer | None:
-        """One more layer of the cache, which holds places and follows beams like the others."""
+    def _feedback_layer(self, cache: EncoderDecoderCache) -> DynamicLayer | None:
+        """One more layer of the cache: attention as its keys, coverage as its values."""
         layers = cache.self_attention_cache.layers
         if len(layers) == len(self.layers) and isinstance(layers[0], DynamicLayer):
             layers.append(DynamicLayer())
@@ -537,7 +469,6 @@ class InktexDecoder(PreparingModule):
 
 
 __all__ = [
-    "UNKNOWN", "CoverageKey", "InktexAttention", "InktexDecoder", "InktexDecoderLayer",
-    "InktexDecoderOutput", "LocationEmbedding", "add_coverage", "centres", "coverage", "locate",
-    "look_centres", "mean_look", "place_locations",
+    "CACHE", "CoverageKey", "InktexAttention", "InktexDecoder", "InktexDecoderLayer",
+    "InktexDecoderOutput", "LocationEmbedding", "embed_locations", "mean_attention",
 ]  # fmt: skip

@@ -1,15 +1,15 @@
-"""The encoder: pictures to the memory that a decoder reads, and to the symbol map."""
+"""The encoder: pictures to the memory that the decoder attends to, and to the symbol map."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import ModelOutput
 
 from .configuration_inktex import InktexEncoderConfig
-from .densenet_inktex import STRIDE, InktexDenseNet
+from .layers_inktex import STRIDE, ConvNorm, halve, pointwise, sinusoids
 from .vgg_inktex import InktexVGG
 
 
@@ -20,7 +20,7 @@ def cells_with_picture(mask: torch.Tensor) -> torch.Tensor:
 
 @dataclass
 class InktexEncoderOutput(ModelOutput):
-    """What the encoder makes of a batch of pictures.
+    """Features of a batch of pictures.
 
     Attributes:
         last_hidden_state: `(batch, cells, hidden)`, the cells of the stride-8 grid row by row.
@@ -29,8 +29,8 @@ class InktexEncoderOutput(ModelOutput):
         grid_shape: `(batch, 2)` int64, each `(rows, columns)`; `cells = rows * columns`.
         symbol_logits: `(batch, cells, labels)`, which symbol's ink lies in a cell; only where
             asked for.
-        allowed_tokens: `(batch, vocabulary)` bool, set by whoever reads by an alphabet: the decoder
-            gives all other tokens a probability of 0; None to allow all.
+        allowed_tokens: `(batch, vocabulary)` bool, set by a caller that restricts the alphabet: the
+            head gives all other tokens a probability of 0; None to allow all.
     """
 
     last_hidden_state: torch.Tensor | None = None
@@ -38,6 +38,10 @@ class InktexEncoderOutput(ModelOutput):
     grid_shape: torch.Tensor | None = None
     symbol_logits: torch.Tensor | None = None
     allowed_tokens: torch.Tensor | None = None
+
+    def select(self, pictures: torch.Tensor) -> "InktexEncoderOutput":
+        """The output for some pictures of the batch, `(pictures,)` indices."""
+        return InktexEncoderOutput(**{name: value[pictures] for name, value in self.items()})
 
 
 def allow(logits: torch.Tensor, allowed: torch.Tensor | None) -> torch.Tensor:
@@ -54,31 +58,112 @@ def allow(logits: torch.Tensor, allowed: torch.Tensor | None) -> torch.Tensor:
     return logits.masked_fill(~rows.view(shape), -torch.inf)
 
 
-def sinusoid_rates(size: int, device: torch.device | None = None) -> torch.Tensor:
-    """`(size / 2,)`, how fast each of the `sinusoids` goes."""
-    half = size // 2
-    steps = torch.arange(half, device=device, dtype=torch.float32)
-    return torch.exp(steps * (-math.log(10000.0) / max(half - 1, 1)))
+class DenseLayer(GradientCheckpointingLayer):
+    """DenseNet-B layer: 1x1 to a bottleneck, 3x3 to `growth` new channels, appended to the old.
 
-
-def sinusoids(
-    positions: torch.Tensor, size: int, rates: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Sines and cosines (Vaswani et al. 2017, section 3.5): `(...)` positions to `(..., size)`.
-
-    Args:
-        positions: of whatever type.
-        size: of the code.
-        rates: of `sinusoid_rates`, where they are at hand.
+    A bottleneck of 0 leaves the 1x1 convolution out.
     """
-    if rates is None:
-        rates = sinusoid_rates(size, positions.device)
-    angles = positions.float()[..., None] * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+    def __init__(self, in_channels: int, growth: int, bottleneck: int) -> None:
+        super().__init__()
+        self.reduce = ConvNorm(in_channels, bottleneck, 1) if bottleneck else None
+        self.grow = ConvNorm(bottleneck or in_channels, growth, 3)
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """`(batch, in, h, w)` and mask `(batch, 1, h, w)` to `(batch, in + growth, h, w)`."""
+        narrow = features if self.reduce is None else self.reduce(features, mask)
+        if self.reduce is not None and not self.grow.is_learning:
+            # What follows is a masked 1x1 convolution, which sees one cell alone. The statistics of
+            # normalisations, which training updates, are of masked features.
+            mask = None
+        return torch.cat([features, self.grow(narrow, mask)], dim=1)
+
+
+class DenseBlock(nn.Module):
+    """Dense layers at one resolution."""
+
+    def __init__(self, in_channels: int, layers: int, growth: int, bottleneck: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            DenseLayer(in_channels + i * growth, growth, bottleneck) for i in range(layers)
+        )
+        self.out_channels = in_channels + layers * growth
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """`(batch, in, h, w)` features and `(batch, 1, h, w)` mask to `(batch, out, h, w)`."""
+        for layer in self.layers:
+            features = layer(features, mask)
+        return features
+
+
+class Transition(nn.Module):
+    """1x1 convolution to fewer channels, then the mean of each 2x2 square."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.reduce = ConvNorm(in_channels, out_channels, 1)
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """`(batch, in, h, w)` features and `(batch, 1, h, w)` mask to `(batch, out, h/2, w/2)`."""
+        return nn.functional.avg_pool2d(self.reduce(features, mask), 2)
+
+
+class InktexDenseNet(nn.Module):
+    """Multi-scale DenseNet (Huang et al. 2017; Zhang et al. 2018): pictures to stride-8 features.
+
+    Blocks stand at strides 4, 8, 16, ...; those coarser than 8 are brought back to stride 8 and
+    added, because a subscript is smaller than a stride-16 cell but its context is not.
+    """
+
+    def __init__(self, config: InktexEncoderConfig) -> None:
+        super().__init__()
+        first, second = config.stem_channels
+        self.stem = nn.ModuleList([ConvNorm(1, first, 5, 2), ConvNorm(first, second, 3, 2)])
+        self.blocks = nn.ModuleList()
+        self.transitions = nn.ModuleList()
+        self.fusions = nn.ModuleList()
+        channels = second
+        sizes = zip(
+            config.block_layers, config.growth_rates, config.bottleneck_factors, strict=True
+        )
+        for index, (layers, growth, factor) in enumerate(sizes):
+            if index:
+                narrowed = int(channels * config.compression)
+                self.transitions.append(Transition(channels, narrowed))
+                channels = narrowed
+            block = DenseBlock(channels, layers, growth, factor * growth)
+            self.blocks.append(block)
+            channels = block.out_channels
+            if index:
+                self.fusions.append(nn.Conv2d(channels, config.fusion_channels, 1, bias=False))
+        self.norm = nn.BatchNorm2d(config.fusion_channels)
+        self.stride = 4 * 2 ** (len(config.block_layers) - 1)
+
+    def forward(self, pixels: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """`(batch, 1, h, w)` pixels, `(batch, 1, h, w)` mask to `(batch, fusion, h/8, w/8)`.
+
+        Height and width must be multiples of the coarsest stride.
+        """
+        features = pixels
+        for conv in self.stem:
+            mask = halve(mask)
+            features = conv(features, mask)
+        fused: torch.Tensor | None = None
+        for index, block in enumerate(self.blocks):
+            if index:
+                features = self.transitions[index - 1](features, mask)
+                mask = halve(mask)
+            features = block(features, mask)
+            if index:
+                level = pointwise(features, self.fusions[index - 1].weight)  # type: ignore[arg-type]
+                if index > 1:
+                    level = nn.functional.interpolate(level, scale_factor=2 ** (index - 1))
+                fused = level if fused is None else fused + level
+        return nn.functional.relu(self.norm(fused))
 
 
 class InktexEncoder(nn.Module):
-    """Pictures to the memory that the decoder reads, and to the symbol map."""
+    """Pictures to the memory that the decoder attends to, and to the symbol map."""
 
     main_input_name = "pixel_values"
 
@@ -113,8 +198,8 @@ class InktexEncoder(nn.Module):
             pixel_values: `(batch, 1, height, width)`, ink 1 on paper 0. Any size: the model pads
                 to a multiple of its coarsest stride.
             pixel_mask: `(batch, height, width)`, 1 where there is picture, 0 where padding.
-            output_symbols: also compute the symbol map's logits.
-            kwargs: what `generate` hands to every encoder; nothing here needs it.
+            output_symbols: whether to compute the symbol map's logits.
+            kwargs: unused arguments that `generate` passes to every encoder.
         """
         height, width = pixel_values.shape[-2:]
         below, right = -height % self.backbone.stride, -width % self.backbone.stride
@@ -159,5 +244,6 @@ class InktexEncoder(nn.Module):
 
 
 __all__ = [
-    "STRIDE", "InktexEncoder", "InktexEncoderOutput", "allow", "sinusoid_rates", "sinusoids",
+    "STRIDE", "DenseLayer", "InktexDenseNet", "InktexEncoder", "InktexEncoderOutput", "allow",
+    "cells_with_picture",
 ]  # fmt: skip

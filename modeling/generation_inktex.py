@@ -1,225 +1,175 @@
-"""Generation, with the probability of what was generated."""
+"""Generation by presets: search, rescoring in both directions, and probabilities."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from .beam_inktex import beam_search
-from .decoder_inktex import look_centres, mean_look
+from .decoder_inktex import mean_attention
+from .encoder_inktex import InktexEncoderOutput
 from .grammar_inktex import is_formula
-from .greedy_inktex import greedy_search
-from .step_inktex import memory_of
+from .search_inktex import Choose, Decoded, SearchTask, search, stack_sequences
+from .step_inktex import make_step
 
 LENGTHS = ("max_length", "max_new_tokens", "generation_config")
 UNSET_LENGTHS = (None, 20)
-"""What transformers has as `max_length` where nobody set it."""
+"""Values of transformers' `max_length` where it was not set."""
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "fast": {"num_beams": 1},
     "accurate": {"num_beams": 6, "bidirectional": True, "scales": (0.88, 1.12)},
 }
-"""Ways to search, by name."""
-_PLAIN = frozenset({"num_beams", "num_return_sequences", "do_sample", "max_length"})
-"""Arguments with which a search needs no `generate`."""
+"""Arguments of a search by the preset's name."""
+_OWN = frozenset({"num_beams", "num_return_sequences", "do_sample", "max_length"})
+"""Arguments of `generate` that this module's own search takes, too."""
 _CANDIDATES = 3
-"""Sequences of each direction that are judged, if no more are wanted."""
-_SURE = 2.0
-"""Natural logarithms; what the beams find so far ahead of the second is not questioned any more."""
+"""Sequences of each direction that are rescored, unless more are asked for."""
+_CERTAIN = 2.0
+"""Natural logarithms by which the best sequence has to lead to be neither rescored against others
+nor searched for in the other direction."""
 _MULTIPLE = 16
 """Sides of a batch are multiples of this: the model's coarsest stride."""
 _REFINEMENTS = 3
-"""Passes over given sequences in which a decoder with location feedback finds its places..."""
-_ROUGHLY = 2
-"""...and those that are enough to tell which sequence is the better one."""
+"""Passes over given sequences in which location feedback converges..."""
+_FEW_REFINEMENTS = 2
+"""...and those that are enough to rank sequences."""
+
+Tokens = tuple[int, ...]
+"""Tokens of a sequence from left to right, without start and end."""
 
 
 def check_preset(name: str) -> None:
-    """Make sure that a preset exists.
-
-    Raises:
-        ValueError: if it does not.
-    """
+    """Raise ValueError if there is no preset of this name."""
     if name not in PRESETS:
         raise ValueError(f"There is no preset {name!r}; there are {' and '.join(PRESETS)}.")
 
 
-@dataclass(frozen=True)
-class Generated:
-    """What was read in a batch of pictures; several sequences a picture stand side by side.
-
-    Attributes:
-        sequences: `(sequences, tokens)`, read from left to right, start and end included.
-        probabilities: `(sequences,)` float32, 0 to 1: the product of the probabilities that the
-            model gives to the tokens, the end included, at its temperature; where several judged,
-            their geometric mean, at the temperature that it has for that. Not normalised by length:
-            it says how likely all of it is right.
-        token_probabilities: `(sequences, tokens - 1)` float32, of what follows the start; 1 behind
-            the end.
-        attention: `(sequences, tokens - 1, rows, columns)`, how much the guided heads look at each
-            cell of the picture when they write the token; None if the model has none.
-    """
-
-    sequences: torch.Tensor
-    probabilities: torch.Tensor
-    token_probabilities: torch.Tensor
-    attention: torch.Tensor | None
-
-
 def generate_with_probabilities(
-    model: Any, inputs: dict[str, torch.Tensor], preset: str = "fast", **generate_kwargs: Any
+    model: Any,
+    inputs: dict[str, torch.Tensor],
+    preset: str | None = None,
+    **generate_kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Read pictures: `sequences` and `probabilities` of `generate_with_details`."""
+    """Sequences and their probabilities; see `generate_with_details` for the arguments.
+
+    Returns:
+        `(sequences, tokens)` ids and `(sequences,)` probabilities, 0 to 1: the product of the
+        probabilities of all tokens, at the model's temperature, not normalised by length.
+    """
     found = generate_with_details(model, inputs, preset, **generate_kwargs)
-    return found.sequences, found.probabilities
+    sequences = torch.from_numpy(found.sequences).to(model.device)
+    return sequences, torch.from_numpy(found.log_probabilities).to(model.device).exp()
 
 
 @torch.no_grad()
 def generate_with_details(
     model: Any,
     inputs: dict[str, torch.Tensor],
-    preset: str = "fast",
+    preset: str | None = None,
     allowed_tokens: torch.Tensor | None = None,
     **generate_kwargs: Any,
-) -> Generated:
-    """Read pictures.
+) -> Decoded:
+    """Recognise a batch of pictures, with probabilities and attention.
 
     The pictures are encoded once, for the search and for the probabilities.
 
     Args:
         model: an `InktexForConditionalGeneration`.
-        inputs: `pixel_values` and `pixel_mask`, as the processor gives them; they are brought to
-            the model's device and dtype.
-        preset: `fast` is greedy; `accurate` is a beam search over the picture at several sizes.
-            Unless what comes first is far ahead, there is a search from right to left, too, and
-            both directions judge, at all sizes, what was found (Zhao et al. 2021 train both
-            directions; the judging is that of Liu et al. 2016).
-        allowed_tokens: `(vocabulary,)` bool, true for the tokens that may be written; None for all.
-            The structure of formulas has to be among them. Probabilities are those among the
+        inputs: `pixel_values` and `pixel_mask` of the processor; they are moved to the model's
+            device and dtype.
+        preset: `fast` is greedy; `accurate` is a beam search over views of the picture at several
+            sizes. Where it is not certain of its result there is a second search from right to
+            left (Zhao et al. 2021 train both directions), and all views rescore the candidates in
+            both directions (Liu et al. 2016). None for that of the model's `generation_config`, or
+            `fast` where it names none.
+        allowed_tokens: `(vocabulary,)` bool, true for the tokens that may be generated; None for
+            all. The structure of formulas has to be among them. Probabilities are those among the
             allowed tokens.
-        generate_kwargs: of `generate`: `num_beams`, `num_return_sequences`, `max_new_tokens` ...,
-            and `bidirectional` and `scales`, factors on the size; they override the preset.
+        generate_kwargs: of `generate` (`num_beams`, `num_return_sequences`, `max_new_tokens`, ...),
+            and `bidirectional` and `scales` (factors on the size); they override the preset.
 
     Returns:
-        `num_return_sequences` sequences for each picture, the likeliest first.
+        `num_return_sequences` sequences for each picture, the likeliest first, with the attention
+        laid out in rows and columns. Where several views rescored, `log_probabilities` is their
+        mean divided by the temperature for that.
 
     Raises:
         ValueError: if there is no such preset, or arguments do not go together.
     """
+    preset = preset or getattr(model.generation_config, "preset", None) or "fast"
     check_preset(preset)
-    generate_kwargs = {**PRESETS[preset], **generate_kwargs}
-    bidirectional = bool(generate_kwargs.pop("bidirectional", False))
-    scales = tuple(generate_kwargs.pop("scales", ()))
-    wanted = int(generate_kwargs.get("num_return_sequences", 1))
-    beams = int(generate_kwargs.get("num_beams", 1))
-    if not generate_kwargs.get("do_sample"):
-        beams = generate_kwargs["num_beams"] = max(beams, wanted)
-    is_unset = model.generation_config.max_length in UNSET_LENGTHS
-    if is_unset and not any(name in generate_kwargs for name in LENGTHS):
-        generate_kwargs["max_length"] = model.config.decoder.max_position_embeddings
-    if generate_kwargs.get("max_new_tokens"):  # beside max_length, `generate` warns of it
-        generate_kwargs["max_length"] = generate_kwargs.pop("max_new_tokens") + 1
-    is_plain = generate_kwargs.keys() <= _PLAIN and not generate_kwargs.get("do_sample")
-    if (bidirectional or scales) and not is_plain:
-        strange = ", ".join(sorted(generate_kwargs.keys() - _PLAIN)) or "do_sample"
+    kwargs = _with_length(model, {**PRESETS[preset], **generate_kwargs})
+    bidirectional, scales = bool(kwargs.pop("bidirectional", False)), kwargs.pop("scales", ())
+    wanted, beams = int(kwargs.get("num_return_sequences", 1)), int(kwargs.get("num_beams", 1))
+    if not kwargs.get("do_sample"):
+        beams = kwargs["num_beams"] = max(beams, wanted)
+    is_own = kwargs.keys() <= _OWN and not kwargs.get("do_sample")
+    if (bidirectional or scales) and not is_own:
+        others = ", ".join(sorted(kwargs.keys() - _OWN)) or "do_sample"
         raise ValueError(
-            f"{strange} cannot be had together with bidirectional or scales: leave it out, or use "
+            f"{others} cannot be had together with bidirectional or scales: leave it out, or use "
             "the preset fast."
         )
-    pixel_values = inputs["pixel_values"].to(model.device, model.dtype)
-    pixel_mask = inputs["pixel_mask"].to(model.device)
-    allowed = None
-    if allowed_tokens is not None:
-        allowed = allowed_tokens.to(model.device).expand(len(pixel_values), -1)
-
-    def encoded(pixels: torch.Tensor, mask: torch.Tensor) -> Any:
-        memory = model.get_encoder()(pixels, mask)
-        if allowed is not None:
-            memory["allowed_tokens"] = allowed
-        return memory
-
-    memory = encoded(pixel_values, pixel_mask)
-    longest = generate_kwargs.get("max_length") or model.generation_config.max_length
-
-    def laid_out(attention: torch.Tensor | None) -> torch.Tensor | None:
-        if attention is None:
-            return None
-        rows, columns = memory.grid_shape[0].tolist()
-        return attention.unflatten(2, (rows, columns))
-
-    if is_plain and beams == 1 and not bidirectional and not scales:
-        greedy = greedy_search(model, memory, longest)
-        return Generated(
-            greedy.sequences,
-            greedy.log_probabilities.sum(dim=1).exp(),
-            greedy.log_probabilities.exp(),
-            laid_out(greedy.attention),
+    views = _encode(model, inputs, scales, allowed_tokens)
+    longest = kwargs.get("max_length") or model.generation_config.max_length
+    if is_own and beams == 1 and not bidirectional and not scales:
+        return _laid_out(decode(model, views, longest), views[0])
+    log_probabilities = None
+    if is_own:
+        sequences, log_probabilities = _search_and_rescore(
+            model, views, beams, wanted, longest, bidirectional
         )
-    if is_plain:
-        memories = [memory]
-        for scale in scales:
-            memories.append(encoded(*rescale(pixel_values, pixel_mask, scale)))
-        sequences, probabilities = _search(model, memories, beams, wanted, longest, bidirectional)
     else:
-        # A copy, since beam search multiplies the one that it gets.
-        copy = type(memory)(**memory)
-        found = model.generate(encoder_outputs=copy, **generate_kwargs)
-        sequences, probabilities = getattr(found, "sequences", found), None
-    log_probabilities, attention = sequence_details(model, memory, sequences)
-    if probabilities is None:
-        probabilities = log_probabilities.sum(dim=1).exp()
-    return Generated(sequences, probabilities, log_probabilities.exp(), laid_out(attention))
+        # A copy, since the beam search of transformers multiplies the one that it gets.
+        copy = InktexEncoderOutput(**views[0])
+        found = model.generate(encoder_outputs=copy, **kwargs)
+        sequences = getattr(found, "sequences", found)
+    tokens, attention = sequence_details(model, views[0], sequences)
+    if log_probabilities is None:
+        log_probabilities = tokens.sum(dim=1)
+    pictures = np.arange(len(sequences)) // (len(sequences) // len(inputs["pixel_values"]))
+    arrays = [None if one is None else one.cpu().numpy() for one in (tokens, attention)]
+    return _laid_out(
+        Decoded(sequences.cpu().numpy(), pictures, log_probabilities.cpu().numpy(), *arrays),
+        views[0],
+    )
 
 
-def _search(
+@torch.no_grad()
+def decode(
     model: Any,
-    memories: Sequence[Any],
-    beams: int,
-    wanted: int,
+    views: Sequence[Any],
     longest: int,
-    bidirectional: bool,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Beam search, and the judgement of all memories, in both directions if `bidirectional`.
+    beams: int = 1,
+    start: int | None = None,
+    choose: Choose | None = None,
+) -> Decoded:
+    """`search` with a model of torch, at its temperature.
 
-    Returns:
-        `wanted` sequences for each picture, the likeliest first, and their probabilities.
+    Args:
+        model: an `InktexForConditionalGeneration` in evaluation mode.
+        views: outputs of its encoder for the same batch of pictures, at one size or several.
+        longest: tokens of a sequence at most, start and end included.
+        beams: sequences that are followed in each picture.
+        start: start token, which chooses the direction; None for left to right, in which sequences
+            keep to the grammar.
+        choose: chooses the tokens; see `search`.
     """
     config = model.config
-    count = max(_CANDIDATES, wanted)
-    hypotheses = beam_search(model, memories, config.decoder_start_token_id, beams, longest)
-    candidates = [{one.tokens: None for one in found[:count]} for found in hypotheses]
-    sure: list[int] = []
-    unsure: list[int] = []
-    for number, found in enumerate(hypotheses):
-        values = [one.log_probability for one in found[:2]]
-        is_sure = wanted == 1 and (len(values) == 1 or values[0] - values[1] >= _SURE)
-        (sure if is_sure else unsure).append(number)
-        if is_sure:
-            candidates[number] = {found[0].tokens: None}
-    device = memories[0].last_hidden_state.device
-    if bidirectional and unsure:
-        start = config.reverse_start_token_id
-        pictures = torch.tensor(unsure, device=device)
-        asked = [memory_of(memory, pictures) for memory in memories]
-        mirrored = beam_search(model, asked, start, beams, longest)
-        for number, found in zip(unsure, mirrored, strict=True):
-            for one in found[:count]:
-                tokens = one.tokens[::-1]
-                if model.grammar is None or is_formula(model.grammar, tokens):
-                    candidates[number][tokens] = None
-    best: list[list[tuple[int, ...]]] = [[] for _ in candidates]
-    probabilities = torch.zeros(len(candidates), wanted, device=device)
-    for group in filter(None, (sure, unsure)):
-        pictures = torch.tensor(group, device=device)
-        asked = [memory_of(memory, pictures) for memory in memories]
-        lists = [list(candidates[number]) for number in group]
-        chosen, probabilities[pictures] = _judge(model, asked, lists, bidirectional, wanted)
-        for number, rows in zip(group, chosen, strict=True):
-            best[number] = rows
-    every = [row for rows in best for row in rows]
-    start = config.decoder_start_token_id
-    return _stack(every, start, config).to(device), probabilities.flatten()
+    start = config.decoder_start_token_id if start is None else start
+    is_forward = start == config.decoder_start_token_id
+    task = SearchTask(
+        start,
+        config.eos_token_id,
+        config.pad_token_id,
+        longest,
+        model.grammar if is_forward and choose is None else None,
+        config.decoder.token_temperature if beams == 1 else 1.0,
+    )
+    steps = [make_step(model, view, longest, beams) for view in views]
+    return search(steps, task, len(views[0].last_hidden_state), beams, choose)
 
 
 def rescale(
@@ -245,113 +195,56 @@ def rescale(
     return nn.functional.pad(pixels, padding), mask
 
 
-def _judge(
-    model: Any,
-    memories: Sequence[Any],
-    candidates: Sequence[Sequence[tuple[int, ...]]],
-    bidirectional: bool,
-    wanted: int,
-) -> tuple[list[list[tuple[int, ...]]], torch.Tensor]:
-    """The `wanted` best candidates by the mean of the log-probabilities of all judges.
-
-    Args:
-        model: reads.
-        memories: of the pictures at each size; each is a judge.
-        candidates: for each picture different sequences, from left to right, without start and end.
-        bidirectional: whether each memory also judges from right to left.
-        wanted: how many for each picture; where there are fewer candidates, the last one again.
-
-    Returns:
-        For each picture its best candidates, the likeliest first, and their probabilities,
-        `(pictures, wanted)`.
-    """
-    pictures = len(candidates)
-    count = max(wanted, *map(len, candidates))
-    # Each picture gets as many, the last one again where there are fewer.
-    filled = [[*row, *[row[-1]] * (count - len(row))] for row in candidates]
-    directions = [(model.config.decoder_start_token_id, 1)]
-    directions += [(model.config.reverse_start_token_id, -1)] if bidirectional else []
-    device = memories[0].last_hidden_state.device
-    judged = [
-        _stack([row[::step] for rows in filled for row in rows], start, model.config).to(device)
-        for start, step in directions
-    ]
-    opinions = [
-        sequence_log_probabilities(model, memory, sequences, _ROUGHLY)
-        for memory in memories
-        for sequences in judged
-    ]
-    scores = torch.stack(opinions).mean(dim=0).view(pictures, count)
-    if len(opinions) > 1:  # a mean over judges is surer of what is right than any of them
-        scores = scores / model.config.decoder.judges_temperature
-    # What is there again comes last.
-    rank = scores.clone()
-    for number, row in enumerate(candidates):
-        rank[number, len(row) :] = -torch.inf
-    best = rank.topk(wanted, dim=1).indices
-    chosen = [
-        [row[place] for place in places] for row, places in zip(filled, best.tolist(), strict=True)
-    ]
-    return chosen, scores.gather(1, best).exp()
-
-
-def _stack(rows: Sequence[Sequence[int]], start: int, config: Any) -> torch.Tensor:
-    """Rows of tokens with start and end, padded to the longest."""
-    longest = max(map(len, rows)) + 2
-    stacked = torch.full((len(rows), longest), config.pad_token_id)
-    for number, row in enumerate(rows):
-        stacked[number, : len(row) + 2] = torch.tensor([start, *row, config.eos_token_id])
-    return stacked
-
-
 @torch.no_grad()
 def sequence_logits(
-    model: Any, memory: Any, sequences: torch.Tensor, refinements: int = _REFINEMENTS
+    model: Any,
+    memory: Any,
+    sequences: torch.Tensor,
+    refinements: int = _REFINEMENTS,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """What the model makes of sequences that are given.
+    """Logits of the tokens of given sequences.
 
     Args:
         model: an `InktexForConditionalGeneration`.
-        memory: what its encoder gave for a batch of pictures.
+        memory: output of its encoder for a batch of pictures.
         sequences: `(batch, tokens)`, from the start token on; `batch` is that of the pictures or
             a multiple, neighbouring sequences sharing a picture.
-        refinements: passes; a decoder without location feedback needs one alone.
+        refinements: passes; each gives its attention to the next one as feedback. A decoder without
+            location feedback makes one alone.
 
     Returns:
         `(batch, tokens - 1, vocabulary)` float32 logits of the tokens behind the start; and
-        `(batch, tokens - 1, cells)`, how much the guided heads look at each cell of the memory
-        when they write the token, None if the model has none.
+        `(batch, tokens - 1, cells)`, mean attention of the guided heads when the token is
+        predicted, None if the model has none.
     """
-    read = sequences[:, :-1]
+    inputs = sequences[:, :-1]
     has_feedback = model.config.decoder.location_feedback
-    locations = covered = None
+    attention = locations = covered = None
     for _ in range(refinements if has_feedback else 1):
+        if has_feedback and attention is not None:
+            columns = int(memory.grid_shape[0, 1])
+            locations, covered = model.decoder.feedback(inputs, attention, columns)
         output = model(
             encoder_outputs=memory,
-            decoder_input_ids=read,
+            decoder_input_ids=inputs,
             locations=locations,
             covered=covered,
             use_cache=False,
             output_guided=True,
         )
-        if has_feedback:
-            looks = mean_look(output.guided_logits)
-            found = look_centres(looks, int(memory.grid_shape[0, 1]))
-            locations = model.decoder.told(read, found)
-            covered = model.decoder.told_coverage(read, looks)
-    attention = mean_look(output.guided_logits) if output.guided_logits else None
+        attention = mean_attention(output.guided_logits) if output.guided_logits else None
     return output.logits.float(), attention
 
 
 def token_log_probabilities(
     logits: torch.Tensor, sequences: torch.Tensor, end: int, temperature: float
 ) -> torch.Tensor:
-    """`(batch, tokens - 1)`: logarithms of the probabilities of what follows the start.
+    """`(batch, tokens - 1)` logarithms of the probabilities of the tokens behind the start.
 
     Args:
         logits: of `sequence_logits`.
         sequences: `(batch, tokens)`.
-        end: id of the end token; what follows it is padding and gets 0.
+        end: id of the end token; tokens behind it are padding and get 0.
         temperature: that the logits are divided by.
     """
     log_probabilities = (logits / temperature).log_softmax(dim=-1)
@@ -361,41 +254,182 @@ def token_log_probabilities(
 
 
 def sequence_details(
-    model: Any, memory: Any, sequences: torch.Tensor, refinements: int = _REFINEMENTS
+    model: Any,
+    memory: Any,
+    sequences: torch.Tensor,
+    refinements: int = _REFINEMENTS,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """`token_log_probabilities` at the model's temperature, and where it looks.
+    """`token_log_probabilities` at the model's temperature, and the attention.
 
     Arguments and attention are those of `sequence_logits`.
     """
     logits, attention = sequence_logits(model, memory, sequences, refinements)
-    config = model.config
-    temperature = config.decoder.token_temperature
-    end = config.eos_token_id
+    temperature, end = model.config.decoder.token_temperature, model.config.eos_token_id
     return token_log_probabilities(logits, sequences, end, temperature), attention
 
 
-def sequence_log_probabilities(
-    model: Any, memory: Any, sequences: torch.Tensor, refinements: int = _REFINEMENTS
-) -> torch.Tensor:
-    """`(batch,)`, logarithms of the probabilities of sequences; see `sequence_details`."""
-    return sequence_details(model, memory, sequences, refinements)[0].sum(dim=1)
+def _with_length(model: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of `generate` with `max_length` alone, the decoder's own where none is set."""
+    is_unset = model.generation_config.max_length in UNSET_LENGTHS
+    if is_unset and not any(name in kwargs for name in LENGTHS):
+        kwargs["max_length"] = model.config.decoder.max_position_embeddings
+    if kwargs.get("max_new_tokens"):  # beside max_length, `generate` warns of it
+        kwargs["max_length"] = kwargs.pop("max_new_tokens") + 1
+    return kwargs
 
 
-def sequence_probabilities(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
-    """Probability of each sequence, 0 to 1; see `sequence_log_probabilities`."""
-    return sequence_log_probabilities(model, memory, sequences).exp()
+def _encode(
+    model: Any,
+    inputs: dict[str, torch.Tensor],
+    scales: Sequence[float],
+    allowed_tokens: torch.Tensor | None,
+) -> list[Any]:
+    """Views of a batch of pictures: as they are, and at each scale."""
+    pixel_values = inputs["pixel_values"].to(model.device, model.dtype)
+    pixel_mask = inputs["pixel_mask"].to(model.device)
+    sizes = [rescale(pixel_values, pixel_mask, scale) for scale in scales]
+    views = [model.get_encoder()(*one) for one in [(pixel_values, pixel_mask), *sizes]]
+    if allowed_tokens is not None:
+        for view in views:
+            view["allowed_tokens"] = allowed_tokens.to(model.device).expand(len(pixel_values), -1)
+    return views
+
+
+def _laid_out(found: Decoded, memory: Any) -> Decoded:
+    """The same with `attention` in the rows and columns of the grid."""
+    if found.attention is None:
+        return found
+    rows, columns = memory.grid_shape[0].tolist()
+    attention = found.attention.reshape(*found.attention.shape[:2], rows, columns)
+    return replace(found, attention=attention)
+
+
+def _search_and_rescore(
+    model: Any,
+    views: Sequence[Any],
+    beams: int,
+    wanted: int,
+    longest: int,
+    bidirectional: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Beam search over the views and rescoring by them, in both directions if `bidirectional`.
+
+    Returns:
+        `wanted` sequences for each picture, the likeliest first, and their log-probabilities.
+    """
+    config, device = model.config, model.device
+    count = max(_CANDIDATES, wanted)
+    found = _hypotheses(model, views, beams, longest)
+    candidates = [list(one)[:count] for one in found]
+    certain: list[int] = []
+    uncertain: list[int] = []
+    for picture, one in enumerate(found):
+        lead = [*one.values()]
+        is_certain = wanted == 1 and (len(lead) == 1 or lead[0] - lead[1] >= _CERTAIN)
+        (certain if is_certain else uncertain).append(picture)
+        if is_certain:
+            candidates[picture] = candidates[picture][:1]
+    if bidirectional and uncertain:
+        selected = [view.select(torch.tensor(uncertain, device=device)) for view in views]
+        start = config.reverse_start_token_id
+        mirrored = _hypotheses(model, selected, beams, longest, start)
+        for picture, one in zip(uncertain, mirrored, strict=True):
+            turned = [tokens[::-1] for tokens in list(one)[:count]]
+            candidates[picture] += [
+                tokens
+                for tokens in turned
+                if tokens not in candidates[picture]
+                and (model.grammar is None or is_formula(model.grammar, tokens))
+            ]
+    best: list[list[Tokens]] = [[] for _ in candidates]
+    scores = torch.zeros(len(candidates), wanted, device=device)
+    for group in filter(None, (certain, uncertain)):
+        pictures = torch.tensor(group, device=device)
+        selected = [view.select(pictures) for view in views]
+        lists = [candidates[picture] for picture in group]
+        chosen, scores[pictures] = _rescore(model, selected, lists, bidirectional, wanted)
+        for picture, rows in zip(group, chosen, strict=True):
+            best[picture] = rows
+    every = [row for rows in best for row in rows]
+    return _stack(every, config.decoder_start_token_id, config).to(device), scores.flatten()
+
+
+def _hypotheses(
+    model: Any,
+    views: Sequence[Any],
+    beams: int,
+    longest: int,
+    start: int | None = None,
+) -> list[dict[Tokens, float]]:
+    """For each picture its sequences, the likeliest first, and their log-probabilities."""
+    found = decode(model, views, longest, beams, start)
+    hypotheses: list[dict[Tokens, float]] = [{} for _ in views[0].last_hidden_state]
+    tokens = found.tokens(model.config.eos_token_id)
+    for picture, row, score in zip(found.pictures, tokens, found.log_probabilities, strict=True):
+        hypotheses[picture][row] = float(score)
+    return hypotheses
+
+
+def _rescore(
+    model: Any,
+    views: Sequence[Any],
+    candidates: Sequence[Sequence[Tokens]],
+    bidirectional: bool,
+    wanted: int,
+) -> tuple[list[list[Tokens]], torch.Tensor]:
+    """The `wanted` best candidates by the mean of the log-probabilities of all views.
+
+    Args:
+        model: scores them.
+        views: of the pictures at each size.
+        candidates: for each picture different sequences.
+        bidirectional: whether each view scores them from right to left, too.
+        wanted: how many for each picture; where there are fewer candidates, the last one again.
+
+    Returns:
+        For each picture its best candidates, the likeliest first, and their log-probabilities,
+        `(pictures, wanted)`.
+    """
+    count = max(wanted, *map(len, candidates))
+    # A batch needs as many for each picture.
+    filled = [[*row, *[row[-1]] * (count - len(row))] for row in candidates]
+    directions = [(model.config.decoder_start_token_id, 1)]
+    directions += [(model.config.reverse_start_token_id, -1)] if bidirectional else []
+    stacked = [
+        _stack([row[::turn] for rows in filled for row in rows], start, model.config)
+        for start, turn in directions
+    ]
+    every = [
+        sequence_details(model, view, sequences.to(model.device), _FEW_REFINEMENTS)[0].sum(dim=1)
+        for view in views
+        for sequences in stacked
+    ]
+    scores = torch.stack(every).mean(dim=0).view(len(candidates), count)
+    if len(every) > 1:  # a mean over views is more often right than it is likely
+        scores = scores / model.config.decoder.rescoring_temperature
+    ranked = scores.clone()
+    for picture, row in enumerate(candidates):
+        ranked[picture, len(row) :] = -torch.inf  # repetitions come last
+    best = ranked.topk(wanted, dim=1).indices
+    chosen = [
+        [row[place] for place in places] for row, places in zip(filled, best.tolist(), strict=True)
+    ]
+    return chosen, scores.gather(1, best)
+
+
+def _stack(rows: Sequence[Tokens], start: int, config: Any) -> torch.Tensor:
+    task = SearchTask(start, config.eos_token_id, config.pad_token_id, longest=0)
+    return torch.from_numpy(stack_sequences(rows, task))
 
 
 __all__ = [
     "PRESETS",
-    "Generated",
     "check_preset",
+    "decode",
     "generate_with_details",
     "generate_with_probabilities",
     "rescale",
     "sequence_details",
     "sequence_logits",
     "token_log_probabilities",
-    "sequence_log_probabilities",
-    "sequence_probabilities",
 ]

@@ -1,8 +1,8 @@
-r"""The grammar of canonical LaTeX, for generation: no token that could not lead to a formula.
+r"""The grammar of canonical LaTeX, for generation: which tokens can still lead to a formula.
 
-Braces balance, every `^`, `_`, `\frac`, `\sqrt` gets its arguments, `\limits` follows operators
-alone and is followed by a limit, nothing has two superscripts, cells and lines end inside matrices
-alone, nothing repeats itself for ever, and a formula is finished in time.
+Braces balance, every `^`, `_`, `\frac`, `\sqrt` gets its arguments, `\limits` stands between an
+operator and a limit, nothing has two superscripts, cells and lines end inside matrices alone, loops
+are broken, and a formula is complete within the length that generation allows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,29 +14,24 @@ from numpy.typing import NDArray
 
 Allowed = NDArray[np.bool_]
 """`(vocabulary,)`, true for the tokens that may follow."""
-INKLESS = (
-    "open", "close", "superscript", "subscript", "limits", "matrix_begin", "matrix_end", "cell",
-    "line", "nothing",
-)  # fmt: skip
-"""What `Grammar` calls the tokens that stand nowhere in the picture."""
 _REPEATS = 5
-"""A run of tokens comes at most so many times in a row..."""
+"""A run of tokens is repeated at most so many times in a row..."""
 _SHORT = 20
-"""...unless all of them together are shorter than this: `1 1 1 1 1 1` may be."""
+"""...unless all of them together have fewer tokens than this, as `1 1 1 1 1 1` has."""
 _PERIODS = 16
-"""Tokens; longer runs are not looked for."""
-_DEAREST = 7
-"""Tokens that one token costs at most: two arguments and itself."""
+"""Tokens of the longest run that is searched for."""
+_LARGEST = 7
+"""Tokens that one token makes necessary at most: itself and two arguments."""
 _DEGREE = -1
 _MATRIX = -2
-"""In the place of the groups that an owner still wants: the frame of a root's `[ ]`, a matrix's."""
+"""Stand for a frame's number of wanted groups: the frame of a root's `[ ]`, and of a matrix."""
 _LATER = ("matrix_begin", "matrix_end", "cell", "line", "nothing")
-"""What the grammars of older checkpoints do not name."""
+"""Names that the grammars of older checkpoints lack."""
 
 
 @dataclass(frozen=True)
 class _State:
-    r"""What a prefix of tokens leaves open.
+    r"""State of a prefix of tokens.
 
     Attributes:
         frames: for each open group how many more groups its owner wants afterwards, `_DEGREE` for
@@ -65,7 +60,7 @@ class _State:
 
     @property
     def shortest(self) -> int:
-        """Tokens that it takes at least to complete the formula."""
+        """Tokens that are needed at least to complete the formula."""
         if self.ended:
             return 0
         # A root's degree is followed by one group, a matrix by none.
@@ -82,11 +77,11 @@ class Grammar:
 
     Args:
         vocab_size: number of tokens.
-        tokens: ids by what they are to the grammar: `open`, `close`, `superscript`, `subscript`,
-            `limits`, `optional_open`, `optional_close`, `end` (one each), `special` (never to be
-            written), `operators` (may have `\limits`), `optional` (may have an optional argument),
-            `one_argument`, `two_arguments` (lists). If it knows matrices: `matrix_begin`,
-            `matrix_end`, `cell`, `line`; if there may be nothing to read, `nothing` (one each).
+        tokens: ids by their role: `open`, `close`, `superscript`, `subscript`, `limits`,
+            `optional_open`, `optional_close`, `end` (one each), `special` (never generated),
+            `operators` (may have `\limits`), `optional` (may have an optional argument),
+            `one_argument`, `two_arguments` (lists). Optional: `matrix_begin`, `matrix_end`, `cell`,
+            `line`, and `nothing`, the whole reading of a picture without a formula (one each).
 
     Raises:
         ValueError: if one is missing.
@@ -119,12 +114,12 @@ class Grammar:
         self._leaves[[*structure, *tokens["special"], *self.arguments]] = False
 
     def follow(self, state: _State, written: Sequence[int], remaining: int) -> Allowed:
-        """What `allowed` gives, less the token that would go on with a loop.
+        """`allowed` without the token that would continue a loop.
 
         Args:
             state: of the tokens so far.
             written: these tokens.
-            remaining: how many more there may be, the end included.
+            remaining: tokens that may follow at most, the end included.
         """
         mask = self.allowed(state, remaining)
         loop = None if state.ended else looping(written)
@@ -180,14 +175,14 @@ class Grammar:
         )
 
     def allowed(self, state: _State, remaining: int) -> Allowed:
-        """`(vocabulary,)` bool: which tokens may follow; not to be written to.
+        """`(vocabulary,)` bool, true for tokens that may follow; a cached array, not to be changed.
 
         Args:
             state: of the tokens so far.
-            remaining: how many more tokens there may be, the end included.
+            remaining: tokens that may follow at most, the end included.
         """
         slack = remaining - 1 - state.shortest
-        if slack >= _DEAREST:  # whatever follows, the formula can be completed
+        if slack >= _LARGEST:  # whatever follows, the formula can be completed
             if state not in self._masks:
                 self._masks[state] = self._mask(state)
             return self._masks[state]
@@ -246,7 +241,7 @@ def is_formula(grammar: Grammar, tokens: Sequence[int]) -> bool:
 
 
 def looping(tokens: Sequence[int]) -> int | None:
-    """The token that would go on with a run that was repeated often enough; None if none was."""
+    """The token that would continue a run that was repeated often enough; None if none was."""
     for period in range(1, min(_PERIODS, len(tokens) // 2) + 1):
         length = max(period * _REPEATS, _SHORT) - 1
         if len(tokens) >= length and all(
@@ -256,13 +251,13 @@ def looping(tokens: Sequence[int]) -> int | None:
     return None
 
 
-class GrowingFormulas:
-    """Sequences that grow from left to right, a token at a time, and what may follow in each.
+class FormulaStates:
+    """States of sequences that grow from left to right, a token at a time.
 
     Args:
         grammar: of the tokens.
-        count: how many sequences; all are empty.
-        longest: tokens that each may have at most, the end included.
+        count: number of sequences, all empty.
+        longest: tokens of each at most, the end included.
     """
 
     def __init__(self, grammar: Grammar, count: int, longest: int) -> None:
@@ -271,16 +266,55 @@ class GrowingFormulas:
         self._written: list[list[int]] = [[] for _ in range(count)]
 
     def allowed(self) -> NDArray[np.bool_]:
-        """`(count, vocabulary)`: which tokens may follow."""
+        """`(count, vocabulary)`, true for tokens that may follow."""
         rows = zip(self._states, self._written, strict=True)
         return np.stack([self.grammar.follow(*row, self.remaining) for row in rows])
 
     def append(self, tokens: Sequence[int]) -> None:
-        """One more token for each of the sequences."""
+        """Add one token to each of the sequences."""
         self.remaining -= 1
         for row, token in enumerate(tokens):
             self._states[row] = self.grammar.advance(self._states[row], token)
             self._written[row].append(token)
 
+    def reorder(self, sequences: Sequence[int]) -> None:
+        """Continue sequence `i` from sequence `sequences[i]`; others are dropped."""
+        self._states = [self._states[row] for row in sequences]
+        self._written = [[*self._written[row]] for row in sequences]
 
-__all__ = ["INKLESS", "Grammar", "GrowingFormulas", "is_formula", "looping"]
+
+class GrammarLogitsProcessor:
+    """Keeps `generate` to the grammar, for sequences from left to right.
+
+    It has the signature of transformers' `LogitsProcessor`, but not its class, so that the grammar
+    is imported without torch.
+
+    Args:
+        grammar: of the tokens.
+        longest: tokens of a sequence at most, start and end included.
+        start: tokens before the first one of the formula.
+    """
+
+    def __init__(self, grammar: Grammar, longest: int, start: int = 1) -> None:
+        self.grammar, self.longest, self.begin = grammar, longest, start
+        self._states: dict[tuple[int, ...], Any] = {(): grammar.start()}
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """`(batch, vocabulary)` scores, minus infinity where a token may not follow."""
+        rows = [tuple(row) for row in input_ids[:, self.begin :].tolist()]
+        # `generate` reorders beams between two calls, so that states are found by their tokens.
+        states = {}
+        for row in set(rows):
+            state = self._states.get(row[:-1])
+            if state is None or not row:
+                state = self.grammar.start()
+                for token in row[:-1]:
+                    state = self.grammar.advance(state, token)
+            states[row] = self.grammar.advance(state, row[-1]) if row else state
+        self._states = states
+        remaining = self.longest - input_ids.shape[1]
+        allowed = np.stack([self.grammar.follow(states[row], row, remaining) for row in rows])
+        return scores.masked_fill(scores.new_tensor(allowed) == 0, -np.inf)
+
+
+__all__ = ["FormulaStates", "Grammar", "GrammarLogitsProcessor", "is_formula", "looping"]

@@ -14,32 +14,44 @@ from transformers import (
 )
 from transformers import initialization as init
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
-from transformers.modeling_outputs import Seq2SeqLMOutput
+from transformers.modeling_outputs import Seq2SeqLMOutput, Seq2SeqModelOutput
+from transformers.utils import can_return_tuple
 
 from .configuration_inktex import InktexConfig
-from .constraint_inktex import GrammarLogitsProcessor
 from .decoder_inktex import (
     CACHE,
-    UNKNOWN,
     CoverageKey,
     InktexDecoder,
     InktexDecoderLayer,
     LocationEmbedding,
-    centres,
-    coverage,
 )
-from .densenet_inktex import DenseLayer
-from .encoder_inktex import InktexEncoder, InktexEncoderOutput, allow
-from .grammar_inktex import Grammar
-from .recurrent_inktex import InktexRecurrentDecoder
-from .repository_inktex import save_with_code
+from .encoder_inktex import DenseLayer, InktexEncoder, InktexEncoderOutput, allow
+from .feedback_inktex import UNKNOWN, centres, coverage, shifted
+from .grammar_inktex import Grammar, GrammarLogitsProcessor
+from .recurrent_decoder_inktex import InktexRecurrentDecoder
+from .remote_code_inktex import save_with_code
 
 IGNORE = -100
-"""Label of a position that no loss looks at."""
-_MOVED = 0.4
-"""Cells; standard deviation of what the decoder is told wrongly, in training, of a place."""
-_LOST, _ALL_LOST = 0.05, 0.15
-"""Share of the places, and of the sequences with all their places, that it is not told."""
+"""Label of a position without loss."""
+_LOCATION_NOISE = 0.4
+"""Cells; standard deviation of the noise on fed-back locations in training."""
+_TOKEN_DROPOUT, _SEQUENCE_DROPOUT = 0.05, 0.15
+"""Shares of the tokens, and of whole sequences, without feedback in training."""
+
+
+@dataclass
+class InktexModelOutput(Seq2SeqModelOutput):
+    """Output of `InktexModel`.
+
+    Attributes:
+        symbol_logits: `(pictures, cells, labels)`, where asked for.
+        guided_logits: `(batch, heads, tokens, cells)` for each guided layer, where asked for.
+        allowed_tokens: of the encoder's output.
+    """
+
+    symbol_logits: torch.Tensor | None = None
+    guided_logits: tuple[torch.Tensor, ...] | None = None
+    allowed_tokens: torch.Tensor | None = None
 
 
 @dataclass
@@ -53,8 +65,7 @@ class InktexOutput(Seq2SeqLMOutput):
         symbol_loss: cross-entropy of the symbol map, where `symbol_labels` were given.
         guide_loss: cross-entropy of the guided heads, where `guide` was given.
         symbol_logits: `(pictures, cells, labels)`, where asked for.
-        guided_logits: a tensor `(batch, heads, tokens, cells)` for each guided layer, where asked
-            for.
+        guided_logits: `(batch, heads, tokens, cells)` for each guided layer, where asked for.
     """
 
     token_loss: torch.Tensor | None = None
@@ -65,7 +76,7 @@ class InktexOutput(Seq2SeqLMOutput):
 
 
 class InktexPreTrainedModel(PreTrainedModel):
-    """Weight initialisation and what transformers needs to know of the model."""
+    """Initialisation of weights, and settings of transformers for all inktex models."""
 
     config_class = InktexConfig
     base_model_prefix = "model"
@@ -106,48 +117,25 @@ class InktexPreTrainedModel(PreTrainedModel):
                 init.zeros_(module.num_batches_tracked)
 
 
-class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
-    """DenseNet encoder, Transformer decoder, and the heads that the ink teaches.
+class InktexModel(InktexPreTrainedModel):
+    """Encoder and decoder, without the head that gives token logits.
 
-    Example:
-        >>> model = InktexForConditionalGeneration.from_pretrained(folder)
-        >>> ids = model.generate(**processor(images=picture, return_tensors="pt"))
-        >>> processor.batch_decode(ids, skip_special_tokens=True)
+    Weights of `InktexForConditionalGeneration` have the same names here, and load as they are.
     """
 
-    _tied_weights_keys = {"lm_head.weight": "decoder.embed_tokens.weight"}
+    _keys_to_ignore_on_load_unexpected: list[str] | None = [r"^lm_head\."]
 
     def __init__(self, config: InktexConfig) -> None:
         super().__init__(config)
-        # The decoder is a plain module, so nobody else tells its part of the configuration.
+        # The decoder is a plain module, to which transformers does not pass its implementation on.
         config.decoder._attn_implementation = config._attn_implementation
         self.encoder = InktexEncoder(config.encoder)
         recurrent = config.decoder.architecture == "recurrent"
         self.decoder: InktexDecoder | InktexRecurrentDecoder = (
             InktexRecurrentDecoder if recurrent else InktexDecoder
         )(config.decoder)
-        self.lm_head = nn.Linear(config.decoder.hidden_size, config.decoder.vocab_size, bias=False)
-        rules = config.decoder.grammar
-        self.grammar = None if rules is None else Grammar(config.decoder.vocab_size, rules)
-        # Left unset, transformers ends every reading after 20 tokens.
-        self.generation_config.max_length = config.decoder.max_position_embeddings
-        self.post_init()
-
-    @classmethod
-    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """Load a model; see transformers.
-
-        Folders of 0.1 hold generation settings that are none: no length, for which transformers
-        takes 20 tokens, and the temperature of the reported probabilities as that of sampling.
-        """
-        found = super().from_pretrained(*args, **kwargs)
-        model = found[0] if isinstance(found, tuple) else found
-        decoder, settings = model.config.decoder, model.generation_config
-        if settings.max_length is None:
-            settings.max_length = decoder.max_position_embeddings
-        if settings.temperature == decoder.token_temperature != 1:
-            settings.temperature = None
-        return found
+        if type(self) is InktexModel:  # a subclass has weights to add first
+            self.post_init()
 
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         """The encoder; `generate` asks for it."""
@@ -164,6 +152,181 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
     def set_input_embeddings(self, value: nn.Embedding) -> None:
         """Replace the tokens' embeddings."""
         self.decoder.embed_tokens = value
+
+    @can_return_tuple
+    def forward(
+        self,
+        pixel_values: torch.Tensor | None = None,
+        pixel_mask: torch.Tensor | None = None,
+        decoder_input_ids: torch.Tensor | None = None,
+        decoder_attention_mask: torch.Tensor | None = None,
+        encoder_outputs: InktexEncoderOutput | tuple[torch.Tensor, ...] | None = None,
+        past_key_values: EncoderDecoderCache | None = None,
+        guide: torch.Tensor | None = None,
+        locations: torch.Tensor | None = None,
+        covered: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        output_guided: bool = False,
+        output_symbols: bool = False,
+        cache: EncoderDecoderCache | None = None,
+        **kwargs: Any,
+    ) -> InktexModelOutput:
+        """Encode pictures and decode tokens to hidden states.
+
+        Args:
+            pixel_values: `(pictures, 1, height, width)`, ink 1 on paper 0.
+            pixel_mask: `(pictures, height, width)`, 0 for padding.
+            decoder_input_ids: `(batch, tokens)`. `batch` may be a multiple of `pictures`:
+                neighbouring sequences then share a picture (both directions, say).
+            decoder_attention_mask: `(batch, tokens)`, 0 for padding; needed only for padding on
+                the left or in the middle.
+            encoder_outputs: of an earlier pass, instead of `pixel_values`.
+            cache, past_key_values: of the tokens before, by the name that transformers has for it
+                since 5.24 and by the one before.
+            guide: `(batch, tokens, cells)`, distribution of each predicted token's ink over the
+                cells; rows of zeros where a token has no ink or its ink is unknown.
+            locations: `(batch, tokens, 2)`, row and column of each of `decoder_input_ids` in cells,
+                -1 where unknown; for models with location feedback. If left out, it is computed
+                from `guide` or from the cache.
+            covered: `(batch, tokens, cells)`, from 0 to 1, cells that had been read at each of
+                `decoder_input_ids`; for models with coverage feedback, else as `locations`.
+            use_cache: whether to return a cache; the configuration's setting by default.
+            output_attentions, output_hidden_states: whether to return those of the decoder.
+            output_guided, output_symbols: whether to return `guided_logits` and `symbol_logits`.
+            kwargs: unused arguments of transformers.
+
+        Raises:
+            ValueError: if neither pictures nor encoder outputs, or no tokens, are given.
+        """
+        if decoder_input_ids is None:
+            raise ValueError("Give decoder_input_ids, or labels to make them from.")
+        memory = self._memory(pixel_values, pixel_mask, encoder_outputs, output_symbols)
+        cache = past_key_values if cache is None else cache
+        use_cache = self.config.decoder.use_cache if use_cache is None else use_cache
+        if use_cache and cache is None and not self.training:
+            cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        columns = None if memory.grid_shape is None else int(memory.grid_shape[0, 1])
+        locations, covered = self._feedback(guide, locations, covered, columns)
+        decoded = self.decoder(
+            decoder_input_ids,
+            memory=memory.last_hidden_state,
+            attention_mask=decoder_attention_mask,
+            memory_mask=memory.attention_mask,
+            cache=cache,
+            output_attentions=bool(output_attentions),
+            output_hidden_states=bool(output_hidden_states),
+            output_guided=output_guided or guide is not None,
+            locations=locations,
+            columns=columns,
+            covered=covered,
+        )
+        return InktexModelOutput(
+            last_hidden_state=decoded.last_hidden_state,
+            **{CACHE: decoded.get(CACHE)},
+            decoder_hidden_states=decoded.hidden_states,
+            decoder_attentions=decoded.attentions,
+            cross_attentions=decoded.cross_attentions,
+            encoder_last_hidden_state=memory.last_hidden_state,
+            symbol_logits=memory.symbol_logits,
+            guided_logits=decoded.guided_logits,
+            allowed_tokens=memory.allowed_tokens,
+        )
+
+    def _memory(
+        self,
+        pixel_values: torch.Tensor | None,
+        pixel_mask: torch.Tensor | None,
+        encoder_outputs: InktexEncoderOutput | tuple[torch.Tensor, ...] | None,
+        output_symbols: bool,
+    ) -> InktexEncoderOutput:
+        if encoder_outputs is None:
+            if pixel_values is None:
+                raise ValueError("Give pixel_values, or encoder_outputs from an earlier pass.")
+            encoded: InktexEncoderOutput = self.encoder(pixel_values, pixel_mask, output_symbols)
+            return encoded
+        if isinstance(encoder_outputs, InktexEncoderOutput):
+            return encoder_outputs
+        return InktexEncoderOutput(*encoder_outputs)
+
+    def _feedback(
+        self,
+        guide: torch.Tensor | None,
+        locations: torch.Tensor | None,
+        covered: torch.Tensor | None,
+        columns: int | None,
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """`locations` and `covered` as far as the decoder takes them, from `guide` if missing."""
+        config = self.config.decoder
+        if not config.location_feedback:
+            return None, None
+        if guide is not None and columns is not None and locations is None:
+            locations = self.guided_locations(guide, columns)
+        if not config.coverage_feedback:
+            covered = None
+        elif guide is not None and covered is None:
+            covered = self.guided_coverage(guide)
+        return locations, covered
+
+    def guided_locations(self, guide: torch.Tensor, columns: int) -> torch.Tensor:
+        """`locations` by where the ink is, with noise and dropout in training.
+
+        Args:
+            guide: see `forward`.
+            columns: of the grid of cells.
+        """
+        places = shifted(centres(guide, columns))
+        if not self.training:
+            return places
+        noisy = (places + torch.randn_like(places) * _LOCATION_NOISE).clamp(min=0)
+        kept = (places[..., :1] != UNKNOWN) & ~_dropped(places)
+        return torch.where(kept, noisy, UNKNOWN)
+
+    def guided_coverage(self, guide: torch.Tensor) -> torch.Tensor:
+        """`covered` by where the ink is, with dropout in training."""
+        read = guide[:, :-1]
+        return coverage(read * ~_dropped(read) if self.training else read)
+
+
+class InktexForConditionalGeneration(InktexModel, GenerationMixin):
+    """Encoder, decoder and the head that gives token logits, with the losses of training.
+
+    Example:
+        >>> model = InktexForConditionalGeneration.from_pretrained(folder)
+        >>> ids = model.generate(**processor(images=picture, return_tensors="pt"))
+        >>> processor.post_process_image_text_to_text(ids)
+    """
+
+    _keys_to_ignore_on_load_unexpected = None
+    _tied_weights_keys = {"lm_head.weight": "decoder.embed_tokens.weight"}
+
+    def __init__(self, config: InktexConfig) -> None:
+        super().__init__(config)
+        self.lm_head = nn.Linear(config.decoder.hidden_size, config.decoder.vocab_size, bias=False)
+        rules = config.decoder.grammar
+        self.grammar = None if rules is None else Grammar(config.decoder.vocab_size, rules)
+        # Left unset, transformers ends every sequence after 20 tokens.
+        self.generation_config.max_length = config.decoder.max_position_embeddings
+        # Else transformers drops fields of its own accord when it loads, `preset` among them.
+        self.generation_config._from_model_config = False
+        self.post_init()
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """Load a model; see transformers.
+
+        Generation settings of 0.1 lack a length, for which transformers takes 20 tokens, and hold
+        the temperature of the reported probabilities as that of sampling.
+        """
+        found = super().from_pretrained(*args, **kwargs)
+        model = found[0] if isinstance(found, tuple) else found
+        decoder, settings = model.config.decoder, model.generation_config
+        if settings.max_length is None:
+            settings.max_length = decoder.max_position_embeddings
+        if settings.temperature == decoder.token_temperature != 1:
+            settings.temperature = None
+        return found
 
     def get_output_embeddings(self) -> nn.Module:
         """The head, which shares its weights with the embeddings."""
@@ -182,7 +345,7 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
     def _get_logits_processor(
         self, generation_config: GenerationConfig, *args: Any, **kwargs: Any
     ) -> LogitsProcessorList:
-        """Generation keeps to the grammar, whoever starts it; from right to left it is free."""
+        """Keep `generate` to the grammar; sequences from right to left are free."""
         processors = super()._get_logits_processor(generation_config, *args, **kwargs)
         start = generation_config.decoder_start_token_id
         if self.grammar is not None and start != self.config.reverse_start_token_id:
@@ -192,6 +355,7 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
             processors.append(GrammarLogitsProcessor(self.grammar, longest))
         return processors
 
+    @can_return_tuple
     def forward(
         self,
         pixel_values: torch.Tensor | None = None,
@@ -203,137 +367,68 @@ class InktexForConditionalGeneration(InktexPreTrainedModel, GenerationMixin):
         labels: torch.Tensor | None = None,
         symbol_labels: torch.Tensor | None = None,
         guide: torch.Tensor | None = None,
-        locations: torch.Tensor | None = None,
-        covered: torch.Tensor | None = None,
         use_cache: bool | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        output_guided: bool = False,
-        return_dict: bool | None = None,
         label_smoothing: float = 0.0,
         symbol_weight: float = 1.0,
         guide_weight: float = 1.0,
         cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
-    ) -> InktexOutput | tuple[Any, ...]:
-        """One pass over pictures and tokens.
+    ) -> InktexOutput:
+        """Logits of the next tokens, and with `labels` the losses.
 
         Args:
-            pixel_values: `(pictures, 1, height, width)`, ink 1 on paper 0.
-            pixel_mask: `(pictures, height, width)`, 0 for padding.
-            decoder_input_ids: `(batch, tokens)`. `batch` may be a multiple of `pictures`:
-                neighbouring sequences then share a picture (both reading directions, say).
-            decoder_attention_mask: `(batch, tokens)`, 0 for padding; needed only for padding on
-                the left or in the middle.
-            encoder_outputs: what the encoder gave before, instead of `pixel_values`.
-            cache, past_key_values: of the tokens before, by the name that transformers has for it
-                since 5.24 and by the one before.
-            labels: `(batch, tokens)`, the tokens to predict; -100 is ignored.
+            labels: `(batch, tokens)`, the tokens to predict; -100 is ignored. Without
+                `decoder_input_ids` these are made from them.
             symbol_labels: `(pictures, cells)`, the class of the ink in each stride-8 cell, 0 for
                 paper, -100 to ignore.
-            guide: `(batch, tokens, cells)`, how a token's symbol spreads over the cells; rows of
-                zeros where a token has no ink or its ink is unknown.
-            locations: `(batch, tokens, 2)`, where each of `decoder_input_ids` stands, as row and
-                column in cells, -1 where unknown; for models with location feedback. Left out,
-                `guide` or the cache tells.
-            covered: `(batch, tokens, cells)`, from 0 to 1, which cells had been read when each of
-                `decoder_input_ids` was; for models with coverage feedback, otherwise as above.
             label_smoothing, symbol_weight, guide_weight: of the losses.
+            pixel_values, pixel_mask, decoder_input_ids, decoder_attention_mask: see `InktexModel`,
+                as for `encoder_outputs`, `past_key_values`, `guide`, `use_cache` and `cache`.
+            kwargs: the other arguments of `InktexModel.forward`.
 
         Raises:
             ValueError: if neither pictures nor encoder outputs, or no tokens, are given.
         """
-        memory: InktexEncoderOutput
-        if encoder_outputs is None:
-            if pixel_values is None:
-                raise ValueError("Give pixel_values, or encoder_outputs from an earlier pass.")
-            memory = self.encoder(
-                pixel_values, pixel_mask, output_symbols=symbol_labels is not None
-            )
-        elif isinstance(encoder_outputs, InktexEncoderOutput):
-            memory = encoder_outputs
-        else:
-            memory = InktexEncoderOutput(*encoder_outputs)
-        if decoder_input_ids is None:
-            if labels is None:
-                raise ValueError("Give decoder_input_ids, or labels to make them from.")
-            decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
-        cache = past_key_values if cache is None else cache
-        use_cache = self.config.decoder.use_cache if use_cache is None else use_cache
-        if use_cache and cache is None and not self.training and labels is None:
-            cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-        columns = None if memory.grid_shape is None else int(memory.grid_shape[0, 1])
-        if not self.config.decoder.location_feedback:
-            locations = None
-        elif locations is None and guide is not None and columns is not None:
-            locations = self._told_locations(guide, columns)
-        if not self.config.decoder.coverage_feedback:
-            covered = None
-        elif covered is None and guide is not None:
-            covered = self._told_coverage(guide)
-        decoded = self.decoder(
-            decoder_input_ids,
-            memory=memory.last_hidden_state,
-            attention_mask=decoder_attention_mask,
-            memory_mask=memory.attention_mask,
-            cache=cache,
-            output_attentions=bool(output_attentions),
-            output_hidden_states=bool(output_hidden_states),
-            output_guided=output_guided or guide is not None,
-            locations=locations,
-            columns=columns,
-            covered=covered,
-        )
-        logits = allow(self.lm_head(decoded.last_hidden_state), memory.allowed_tokens)
+        if labels is not None:
+            use_cache = False if cache is None and past_key_values is None else use_cache
+            if decoder_input_ids is None:
+                decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+        kwargs["output_symbols"] = symbol_labels is not None
+        decoded = super().forward(
+            pixel_values, pixel_mask, decoder_input_ids, decoder_attention_mask, encoder_outputs,
+            past_key_values, guide, use_cache=use_cache, cache=cache, return_dict=True, **kwargs,
+        )  # fmt: skip
         output = InktexOutput(
-            logits=logits,
+            logits=allow(self.lm_head(decoded.last_hidden_state), decoded.allowed_tokens),
             **{CACHE: decoded.get(CACHE)},
-            decoder_hidden_states=decoded.hidden_states,
-            decoder_attentions=decoded.attentions,
+            decoder_hidden_states=decoded.decoder_hidden_states,
+            decoder_attentions=decoded.decoder_attentions,
             cross_attentions=decoded.cross_attentions,
-            encoder_last_hidden_state=memory.last_hidden_state,
-            symbol_logits=memory.symbol_logits,
+            encoder_last_hidden_state=decoded.encoder_last_hidden_state,
+            symbol_logits=decoded.symbol_logits,
             guided_logits=decoded.guided_logits,
         )
-        if labels is not None:
-            token_loss = nn.functional.cross_entropy(
-                logits.flatten(0, 1).float(),
-                labels.flatten(),
-                ignore_index=IGNORE,
-                label_smoothing=label_smoothing,
-            )
-            output.loss = output.token_loss = token_loss
-            if symbol_labels is not None and memory.symbol_logits is not None:
-                output.symbol_loss = symbol_loss(memory.symbol_logits, symbol_labels)
-                output.loss = output.loss + symbol_weight * output.symbol_loss
-            if guide is not None and decoded.guided_logits:
-                output.guide_loss = guide_loss(decoded.guided_logits, guide)
-                output.loss = output.loss + guide_weight * output.guide_loss
-        return_dict = True if return_dict is None else return_dict
-        return output if return_dict else output.to_tuple()
-
-    def _told_locations(self, guide: torch.Tensor, columns: int) -> torch.Tensor:
-        """Where the tokens before stand; in training a little off, and at times not known."""
-        own = centres(guide, columns)  # of the token to be written
-        before = torch.cat([torch.full_like(own[:, :1], UNKNOWN), own[:, :-1]], dim=1)
-        if not self.training:
-            return before
-        known = before[..., :1] != UNKNOWN
-        moved = (before + torch.randn_like(before) * _MOVED).clamp(min=0)
-        return torch.where(known & ~_lost(before), moved, UNKNOWN)
-
-    def _told_coverage(self, guide: torch.Tensor) -> torch.Tensor:
-        """Which cells have been read; in training some tokens are missed, at times all of them."""
-        read = guide[:, :-1]
-        if self.training:
-            read = read * ~_lost(read)
-        return coverage(read)
+        if labels is None or output.logits is None:
+            return output
+        output.loss = output.token_loss = nn.functional.cross_entropy(
+            output.logits.flatten(0, 1).float(),
+            labels.flatten(),
+            ignore_index=IGNORE,
+            label_smoothing=label_smoothing,
+        )
+        if symbol_labels is not None and output.symbol_logits is not None:
+            output.symbol_loss = symbol_loss(output.symbol_logits, symbol_labels)
+            output.loss = output.loss + symbol_weight * output.symbol_loss
+        if guide is not None and output.guided_logits:
+            output.guide_loss = guide_loss(output.guided_logits, guide)
+            output.loss = output.loss + guide_weight * output.guide_loss
+        return output
 
 
-def _lost(told: torch.Tensor) -> torch.Tensor:
-    """`(batch, tokens, 1)` bool: of which tokens `(batch, tokens, ...)` nothing is told."""
-    one_by_one = torch.rand_like(told[:, :, :1]) < _LOST
-    return one_by_one | (torch.rand_like(told[:, :1, :1]) < _ALL_LOST)
+def _dropped(feedback: torch.Tensor) -> torch.Tensor:
+    """`(batch, tokens, 1)` bool: tokens of `(batch, tokens, ...)` that training gives none for."""
+    by_token = torch.rand_like(feedback[:, :, :1]) < _TOKEN_DROPOUT
+    return by_token | (torch.rand_like(feedback[:, :1, :1]) < _SEQUENCE_DROPOUT)
 
 
 def symbol_loss(logits: torch.Tensor, labels: torch.Tensor, paper: float = 0.2) -> torch.Tensor:
@@ -347,7 +442,7 @@ def symbol_loss(logits: torch.Tensor, labels: torch.Tensor, paper: float = 0.2) 
 
 
 def guide_loss(guided_logits: tuple[torch.Tensor, ...], guide: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy between where the guided heads look and where the symbols are.
+    """Cross-entropy between the attention of the guided heads and the ink of the symbols.
 
     Args:
         guided_logits: `(batch, heads, tokens, cells)` for each guided layer.
@@ -365,6 +460,8 @@ __all__ = [
     "DenseLayer",
     "InktexDecoderLayer",
     "InktexForConditionalGeneration",
+    "InktexModel",
+    "InktexModelOutput",
     "InktexOutput",
     "InktexPreTrainedModel",
     "guide_loss",

@@ -15,15 +15,15 @@ logger = logging.getLogger(__name__)
 
 
 class InktexPipeline(Pipeline):
-    r"""Reads pictures: paths, URLs, bytes, PIL images, arrays or tensors, alone or in lists.
+    r"""Recognises pictures: paths, URLs, bytes, PIL images, arrays or tensors, alone or in lists.
 
-    For each picture it gives a list of readings, the best first, one unless
-    `num_return_sequences` asks for more: `generated_text`, compact LaTeX, and `score`, the
-    probability in 0..1 that the model gives to the whole expression (not normalised by length).
+    It returns a list of `num_return_sequences` (1) results for each picture, the likeliest first:
+    `generated_text`, compact LaTeX, and `score`, the probability of the whole expression, 0 to 1
+    (not normalised by length).
 
-    `preset="accurate"` searches longer. `alphabet` says which symbols may be read: `all`, `crohme`,
-    `school`, or a list of canonical tokens. Parameters of `generate` are taken as they are or in
-    `generate_kwargs`, when the pipeline is made or called.
+    `preset="accurate"` takes a slower search with fewer errors. `alphabet` restricts the symbols:
+    `all`, `crohme`, `school`, or a list of canonical tokens. Parameters of `generate` are taken as
+    they are or in `generate_kwargs`, when the pipeline is made or called.
 
     As `pipeline("image-text-to-text")` it takes `images=` and `text=` as well; it needs no text,
     and ignores it with a warning.
@@ -36,7 +36,7 @@ class InktexPipeline(Pipeline):
     """
 
     _load_processor = True
-    # The processor has both in it.
+    # The processor holds both.
     _load_tokenizer = False
     _load_image_processor = False
     _load_feature_extractor = False
@@ -44,7 +44,7 @@ class InktexPipeline(Pipeline):
     def __call__(
         self, inputs: Any = None, text: Any = None, *, images: Any = None, **kwargs: Any
     ) -> Any:
-        """Read one picture or several; see the class.
+        """Recognise one picture or several; see the class.
 
         Args:
             inputs, images: the pictures, by either name.
@@ -71,7 +71,7 @@ class InktexPipeline(Pipeline):
         return {}, {**(generate_kwargs or {}), **kwargs}, {}
 
     def preprocess(self, input_: Any, **_: Any) -> dict[str, Any]:
-        """Draw one picture. The padding has to wait for the batch."""
+        """Normalise one picture; it is padded with its batch."""
         return {"picture": self.processor.image_processor.draw(input_)}
 
     def _forward(self, input_tensors: dict[str, Any], **generate_kwargs: Any) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class InktexPipeline(Pipeline):
         if alphabet is not None and alphabet != "all":
             generate_kwargs["allowed_tokens"] = self._allowed(alphabet)
         sequences, scores = generate_with_probabilities(self.model, inputs, **generate_kwargs)
-        # One row a picture, so that the readings can be handed out again.
+        # One row a picture, for the pipeline's loader to split.
         count = len(pictures)
         return {
             "sequences": sequences.view(count, -1, sequences.shape[-1]),
@@ -89,7 +89,7 @@ class InktexPipeline(Pipeline):
         }
 
     def _allowed(self, alphabet: str | Iterable[str]) -> torch.Tensor:
-        """`(vocabulary,)` bool: what may be written by an alphabet."""
+        """`(vocabulary,)` bool, true for the tokens that an alphabet allows."""
         if isinstance(alphabet, str):
             if alphabet not in ALPHABETS:
                 raise ValueError(
@@ -112,7 +112,7 @@ class InktexPipeline(Pipeline):
         return mask
 
     def postprocess(self, model_outputs: dict[str, torch.Tensor], **_: Any) -> list[dict[str, Any]]:
-        """Readings of one picture."""
+        """Results of one picture."""
         sequences, scores = model_outputs["sequences"][0], model_outputs["scores"][0]
         return [
             {"generated_text": text, "score": score}

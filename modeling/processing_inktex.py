@@ -1,4 +1,4 @@
-"""Pictures to tensors on the way in, tokens to LaTeX on the way out."""
+"""The processor: pictures and LaTeX to tensors, generated tokens to LaTeX."""
 
 import os
 from collections.abc import Sequence
@@ -6,14 +6,31 @@ from typing import Any
 
 import torch
 from transformers import BatchFeature
-from transformers.processing_utils import ProcessorMixin
+from transformers.processing_utils import ImagesKwargs, ProcessingKwargs, ProcessorMixin, Unpack
 
 from .alphabets_inktex import allowed_tokens
-from .repository_inktex import save_with_code
+from .remote_code_inktex import save_with_code
 from .stroke_restoration_inktex import save_stroke_restoration
 
 IGNORE = -100
-"""Label of a position that no loss looks at."""
+"""Label of a position without loss."""
+
+
+class InktexImagesKwargs(ImagesKwargs, total=False):  # type: ignore[call-arg]
+    """Settings of `InktexImageProcessor` that may be given for one call."""
+
+    resolution: float
+    symbol_height: float
+    stroke_width: float
+    pad_multiple: int
+    max_height: int
+    max_width: int
+
+
+class InktexProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[call-arg]
+    """Keyword arguments of `InktexProcessor`."""
+
+    images_kwargs: InktexImagesKwargs
 
 
 class InktexProcessor(ProcessorMixin):
@@ -25,7 +42,7 @@ class InktexProcessor(ProcessorMixin):
 
     Example:
         >>> inputs = processor(images="expression.png", return_tensors="pt")
-        >>> processor.post_process(model.generate(**inputs))
+        >>> processor.post_process_image_text_to_text(model.generate(**inputs))
         ['\\alpha x^{2}']
     """
 
@@ -37,14 +54,15 @@ class InktexProcessor(ProcessorMixin):
         images: Any = None,
         text: str | Sequence[str] | None = None,
         return_tensors: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[InktexProcessorKwargs],
     ) -> BatchFeature:
-        """Pictures, and LaTeX to learn from, to the model's inputs.
+        """Pictures, and LaTeX to train on, to the model's inputs.
 
         Args:
             images: a picture or a list of them, see `InktexImageProcessor.preprocess`.
             text: LaTeX, or a list of it, in the canonical spelling, spaced or not.
             return_tensors: "pt" or "np"; tensors of torch by default.
+            kwargs: settings of the image processor for this call, also as `images_kwargs`.
 
         Returns:
             `pixel_values` and `pixel_mask`, where there are pictures; `labels` `(batch, tokens)`
@@ -59,8 +77,10 @@ class InktexProcessor(ProcessorMixin):
             raise ValueError("Give images, text or both.")
         return_tensors = return_tensors or "pt"
         inputs = BatchFeature({})
+        settings: dict[str, Any] = {**kwargs}
+        settings |= settings.pop("images_kwargs", {})
         if images is not None:
-            inputs.update(self.image_processor(images, return_tensors=return_tensors, **kwargs))
+            inputs.update(self.image_processor(images, return_tensors=return_tensors, **settings))
         if text is not None:
             texts = [text] if isinstance(text, str) else list(text)
             if images is not None and len(inputs["pixel_values"]) != len(texts):
@@ -77,7 +97,7 @@ class InktexProcessor(ProcessorMixin):
     def save_pretrained(
         self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
     ) -> Any:
-        """Write both parts and the code, so that they load where inktex is absent too."""
+        """Save both parts with the code, so that they load where inktex is not installed."""
         os.makedirs(save_directory, exist_ok=True)
         save_stroke_restoration(self.image_processor.stroke_restoration, save_directory)
         save = super().save_pretrained
@@ -95,22 +115,34 @@ class InktexProcessor(ProcessorMixin):
 
     @property
     def model_input_names(self) -> list[str]:
-        """What the model takes."""
+        """Names of the model's inputs."""
         return ["pixel_values", "pixel_mask", "labels"]
+
+    def post_process_image_text_to_text(
+        self, generated_outputs: Any, skip_special_tokens: bool = True, **kwargs: Any
+    ) -> list[str]:
+        """Generated ids to compact LaTeX that compiles.
+
+        Args:
+            generated_outputs: `(batch, tokens)` or `(tokens,)`, of `generate`.
+            skip_special_tokens: false for the canonical tokens as they are, start and end included.
+            kwargs: of the tokenizer's `decode`, for these.
+        """
+        rows = torch.as_tensor(generated_outputs)
+        rows = rows[None] if rows.ndim == 1 else rows
+        if skip_special_tokens:
+            return [self.tokenizer.compact(row) for row in rows]
+        texts: list[str] = self.tokenizer.batch_decode(rows, skip_special_tokens=False, **kwargs)
+        return texts
 
     def post_process(
         self, ids: torch.Tensor, scores: torch.Tensor | None = None
     ) -> list[str] | list[tuple[str, float]]:
-        """Generated ids to compact LaTeX that compiles.
-
-        Args:
-            ids: `(batch, tokens)`, as `generate` gives them.
-            scores: `(batch,)` probabilities, to be given back beside the LaTeX.
-        """
-        expressions: list[str] = [self.tokenizer.compact(sequence) for sequence in ids]
+        """`post_process_image_text_to_text`, with `(batch,)` scores beside the LaTeX if given."""
+        expressions = self.post_process_image_text_to_text(ids)
         if scores is None:
             return expressions
         return list(zip(expressions, scores.tolist(), strict=True))
 
 
-__all__ = ["InktexProcessor"]
+__all__ = ["InktexImagesKwargs", "InktexProcessor", "InktexProcessorKwargs"]

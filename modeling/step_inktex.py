@@ -1,65 +1,65 @@
-"""One step of the decoder, for one new token, with nothing around it.
+"""The decoder for one new token at a time, as `search_inktex` runs it and ONNX exports it.
 
-What `InktexDecoder` computes in evaluation mode, without what training and `generate` need: masks
-that are the same at every step, output classes, a cache for everybody. At this size most of a step
-would be starting its operations, so that there are as few as can be: what multiplies the same
-vector is one product. The searches run it, and it is what is exported to ONNX.
+It computes what `InktexDecoder` does in evaluation mode. At this size most of a step's time is the
+start of its operations, so there are few: products of the same vector are one product, and masks,
+output classes and the general cache of `generate` are left out.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from .decoder_inktex import (
-    UNKNOWN,
     CoverageKey,
     InktexAttention,
     InktexDecoder,
     InktexDecoderLayer,
     LocationEmbedding,
-    add_coverage,
-    mean_look,
-    place_locations,
+    embed_locations,
+    mean_attention,
 )
-from .densenet_inktex import is_exporting
-from .encoder_inktex import allow, sinusoid_rates, sinusoids
+from .encoder_inktex import InktexEncoderOutput, allow
+from .feedback_inktex import FeedbackState
+from .layers_inktex import is_exporting, sinusoid_rates, sinusoids
 
 
 @dataclass
 class StepOutput:
-    """What a step gives.
+    """Output of `decode_step`.
 
     Attributes:
         logits: `(batch, vocabulary)`, of the next token.
         past: for each layer `(batch, heads, tokens so far, 2 * size)`, keys and values.
-        look: `(batch, cells)` float32, how much the guided heads look at each cell; None if there
-            are none.
+        attention: `(batch, cells)` float32, mean attention of the guided heads; None if there are
+            none.
     """
 
     logits: torch.Tensor
     past: list[torch.Tensor]
-    look: torch.Tensor | None
+    attention: torch.Tensor | None
 
 
 Affine = tuple[torch.Tensor, torch.Tensor]
-"""Weight and bias, of a product or of a normalisation."""
+"""Weight and bias of a product or of a normalisation."""
 
 
 class LayerWeights:
-    """What a layer multiplies with.
+    """Weights of a layer, fused.
 
     Attributes:
-        own: from hidden states to the queries of all heads, already scaled, then to key and value
-            of each head in turn; `(3 * hidden, hidden)`.
-        query: to the queries of the memory, already scaled, then, with coverage feedback, to what
-            the scores of each head gain where has been read; `(hidden + heads, hidden)`.
+        own: from hidden states to the scaled queries of all heads, then to key and value of each
+            head in turn; `(3 * hidden, hidden)`.
+        query: to the scaled queries of the memory and, with coverage feedback, the gain of each
+            head; `(hidden + heads, hidden)`.
         own_out, cross_out, widen, narrow: the other products.
-        own_norm, cross_norm, mlp_norm: before them.
+        own_norm, cross_norm, mlp_norm: the normalisations before them.
         guided_heads: of the cross-attention.
     """
 
@@ -91,20 +91,20 @@ class LayerWeights:
 
 
 class StepWeights:
-    """The weights of a decoder as a step reads them; the others are those of `memory_keys`.
+    """Weights of a decoder and its head, fused; `memory_keys` uses the others.
 
     Args:
-        decoder: whose they are.
+        decoder: the decoder.
         head: from its hidden states to logits.
 
     Attributes:
         layers: of each layer.
         embedded: `(vocabulary, hidden)`, the tokens' embeddings, normalised.
-        locations: of the location embedding, None without location feedback; and `rates`, of its
-            sinusoids.
-        norm: before the head.
+        locations: of the location embedding, None without location feedback.
+        rates: of its sinusoids.
+        norm: normalisation before the head.
         head: `(vocabulary, hidden)`.
-        heads: of the attentions.
+        heads: number of attention heads.
     """
 
     def __init__(self, decoder: InktexDecoder, head: nn.Linear) -> None:
@@ -117,7 +117,7 @@ class StepWeights:
         self.heads = int(decoder.config.num_attention_heads)
 
     def to(self, dtype: torch.dtype) -> "StepWeights":
-        """The same as another floating-point type."""
+        """The same weights as another floating-point type."""
         found: StepWeights = _converted(self, dtype)
         return found
 
@@ -132,15 +132,15 @@ def _converted(value: Any, dtype: torch.dtype) -> Any:
         return value
     found = object.__new__(type(value))
     for name, one in vars(value).items():
-        # Angles of hundreds of cells want all the digits of their rates.
+        # In bfloat16 the angles of hundreds of cells would be wrong.
         setattr(found, name, one if name == "rates" else _converted(one, dtype))
     return found
 
 
 def step_weights(decoder: InktexDecoder, head: nn.Linear) -> StepWeights:
-    """The `StepWeights` of a decoder; those made before, if its weights are still the same."""
+    """The `StepWeights` of a decoder, from its cache where its weights have not changed."""
     modules = [*decoder.modules(), head]
-    found: StepWeights = decoder.prepared(modules, lambda: StepWeights(decoder, head))
+    found: StepWeights = decoder.derived_weights(modules, lambda: StepWeights(decoder, head))
     return found
 
 
@@ -150,12 +150,12 @@ def memory_keys(
     """Keys and values of the memory, for each layer.
 
     Args:
-        decoder: whose they are.
+        decoder: the decoder.
         memory: `(pictures, cells, hidden)`.
 
     Returns:
-        `(pictures, heads, size, cells)` keys, which is how they are multiplied, and
-        `(pictures, heads, cells, size)` values.
+        `(pictures, heads, size, cells)` keys, transposed for the product, and `(pictures, heads,
+        cells, size)` values.
     """
     keys, values = [], []
     for module in decoder.layers:
@@ -171,22 +171,12 @@ def memory_keys(
     return keys, values
 
 
-def memory_of(memory: Any, pictures: torch.Tensor) -> Any:
-    """What the encoder gave, of some pictures of the batch alone.
+def padding_bias(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Bias that keeps attention off the padding, `(pictures, 1, 1, cells)`.
 
     Args:
-        memory: of the whole batch.
-        pictures: `(pictures,)`, their numbers.
-    """
-    return type(memory)(**{name: value[pictures] for name, value in memory.items()})
-
-
-def paper_bias(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """What keeps attention off the padding: `(pictures, cells)` bool to `(pictures, 1, 1, cells)`.
-
-    Args:
-        mask: true where there is picture.
-        dtype: of the attention's scores, to which it is added.
+        mask: `(pictures, cells)` bool, true where there is picture.
+        dtype: of the attention scores, to which it is added.
     """
     bias = torch.zeros_like(mask, dtype=dtype)
     return bias.masked_fill(~mask, torch.finfo(dtype).min)[:, None, None]
@@ -195,7 +185,7 @@ def paper_bias(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 def decode_step(
     weights: StepWeights,
     tokens: torch.Tensor,
-    place: torch.Tensor,
+    position: torch.Tensor,
     locations: torch.Tensor | None,
     past: Sequence[torch.Tensor] | None,
     memory: tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]],
@@ -203,31 +193,31 @@ def decode_step(
     beams: int = 1,
     covered: torch.Tensor | None = None,
 ) -> StepOutput:
-    """Read one token, and say what may come next.
+    """Decode one token of each sequence.
 
     Args:
         weights: of the decoder and its head.
         tokens: `(batch,)`.
-        place: `(hidden,)`, the sinusoids of the token's position.
+        position: `(hidden,)`, the sinusoids of the token's position.
         locations: `(batch, 2)`, row and column of the token's ink, in cells, -1 where there is
             none; only for a decoder with location feedback.
-        past: what the step before gave; None at the first token.
+        past: of the step before; None at the first token.
         memory: keys and values of `memory_keys`, of `batch / beams` pictures.
-        bias: of `paper_bias`, None where every cell has picture under it.
-        beams: neighbouring tokens that share a picture.
-        covered: `(batch, cells)`, which cells have been read; only for a decoder with coverage
+        bias: of `padding_bias`, None where every cell has picture under it.
+        beams: neighbouring sequences that share a picture.
+        covered: `(batch, cells)`, cells that have been read; only for a decoder with coverage
             feedback.
     """
-    hidden = functional.embedding(tokens, weights.embedded) + place
+    hidden = functional.embedding(tokens, weights.embedded) + position
     if locations is not None and weights.locations is not None:
-        hidden = hidden + place_locations(locations, weights.locations, weights.rates)
+        hidden = hidden + embed_locations(locations, weights.locations, weights.rates)
     width, heads = hidden.shape[1], weights.heads
     size = width // heads
     if covered is not None:
         covered = covered.to(hidden.dtype).view(-1, 1, beams, covered.shape[1])
-    kept, looks = [], []
+    kept, guided = [], []
     for number, layer in enumerate(weights.layers):
-        # What has been written.
+        # Self-attention.
         query, both = _product(_normal(hidden, layer.own_norm), layer.own).split(
             (width, 2 * width), dim=1
         )
@@ -238,7 +228,7 @@ def decode_step(
         key, value = both.split(size, dim=3)
         context = _attend(query.view(-1, heads, 1, size), key, value)
         hidden = hidden + _product(context.reshape(-1, width), layer.own_out)
-        # The picture; beams are so many queries of one.
+        # Cross-attention; the beams of a picture are so many queries of it.
         narrow = _product(_normal(hidden, layer.cross_norm), layer.query)
         query = narrow[:, :width].view(-1, beams, heads, size).transpose(1, 2)
         scores = query @ memory[0][number]
@@ -253,15 +243,15 @@ def decode_step(
         wide = functional.gelu(_product(_normal(hidden, layer.mlp_norm), layer.widen))
         hidden = hidden + _product(wide, layer.narrow)
         if layer.guided_heads:
-            looks.append(shares[:, : layer.guided_heads])
-    look = torch.cat(looks, dim=1).mean(dim=1).flatten(0, 1) if looks else None
+            guided.append(shares[:, : layer.guided_heads])
+    attention = torch.cat(guided, dim=1).mean(dim=1).flatten(0, 1) if guided else None
     logits = functional.linear(_normal(hidden, weights.norm), weights.head)
-    return StepOutput(logits, kept, look)
+    return StepOutput(logits, kept, attention)
 
 
 def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     """Attention of scaled queries; all are `(batch, heads, tokens, size)`."""
-    if is_exporting():  # which else writes scaling and shapes into the graph
+    if is_exporting():  # the fused kernel would put scaling and shapes into the graph
         return (query @ key.transpose(2, 3)).softmax(dim=-1) @ value
     return functional.scaled_dot_product_attention(query, key, value, scale=1.0)
 
@@ -283,129 +273,128 @@ def _layer(module: nn.Module) -> InktexDecoderLayer:
     return module
 
 
-class TransformerSteps:
-    """Steps of the Transformer decoder, which remember what was read and where.
+class TransformerStep:
+    """A step of the Transformer decoder, with its cache and its feedback; see `search_inktex.Step`.
 
     Args:
         model: an `InktexForConditionalGeneration` in evaluation mode.
-        memory: what its encoder gave for a batch of pictures. Steps compute in its type, whatever
-            the model's is.
+        memory: output of its encoder for a batch of pictures. The step computes in its type,
+            whatever the model's is.
         longest: there are at most this many steps.
-        beams: sequences that are read in each picture, side by side. They share the keys and values
-            of its cells; what moves when they change places are those of their few tokens.
-
-    Attributes:
-        told: `(batch, 2)`, what the last step was told of its tokens' places; None without location
-            feedback.
-        covered: `(batch, cells)`, what it was told has been read; None without coverage feedback.
+        beams: sequences of each picture, side by side. They share the keys and values of its
+            cells; `reorder` moves those of their tokens alone.
     """
 
-    def __init__(self, model: Any, memory: Any, longest: int, beams: int = 1) -> None:
+    def __init__(
+        self, model: Any, memory: InktexEncoderOutput, longest: int, beams: int = 1
+    ) -> None:
         hidden = memory.last_hidden_state
+        assert hidden is not None
+        assert memory.grid_shape is not None
         self.decoder: InktexDecoder = model.decoder
-        self.beams = beams
+        self.beams, self.device = beams, hidden.device
         weights = step_weights(self.decoder, model.lm_head)
         self.weights = weights if weights.head.dtype == hidden.dtype else weights.to(hidden.dtype)
-        cells = torch.arange(hidden.shape[1], device=hidden.device)
-        columns = int(memory.grid_shape[0, 1])
-        grid = torch.stack([cells // columns, cells % columns, torch.ones_like(cells)], dim=1)
-        self.grid = grid.float()
         self.memory = memory_keys(self.decoder, hidden)
         self.bias = None
         if memory.attention_mask is not None and not bool(memory.attention_mask.all()):
-            self.bias = paper_bias(memory.attention_mask, hidden.dtype)
-        positions = torch.arange(longest, device=hidden.device)
-        self.places = sinusoids(positions, self.decoder.config.hidden_size).to(hidden.dtype)
-        self.inkless = self.decoder.inkless(hidden.device)[:, None]
+            self.bias = padding_bias(memory.attention_mask, hidden.dtype)
+        positions = torch.arange(longest, device=self.device)
+        self.positions = sinusoids(positions, self.decoder.config.hidden_size).to(hidden.dtype)
+        self.position = 0
         self.allowed = memory.allowed_tokens
         self.past: list[torch.Tensor] | None = None
-        self.position = 0
-        self.look: torch.Tensor | None = None
-        self.told: torch.Tensor | None = None
-        self.covered: torch.Tensor | None = None
-        if self.decoder.config.coverage_feedback:
-            self.covered = hidden.new_zeros(len(hidden) * beams, hidden.shape[1])
-
-    def __call__(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Read `(batch,)` tokens: the logits of the next ones, and where the guided heads look."""
+        self.attention: torch.Tensor | None = None
+        self.feedback: FeedbackState | None = None
         if self.decoder.location_embedding is not None:
-            inkless = self.inkless[tokens]
-            if self.look is None:
-                self.told = torch.full((len(tokens), 2), UNKNOWN, device=tokens.device)
-            else:
-                # `look_centres`, in one product.
-                rows, columns, total = (self.look.square() @ self.grid).split(1, dim=1)
-                self.told = (torch.cat([rows, columns], dim=1) / total).masked_fill(
-                    inkless, UNKNOWN
-                )
-                if self.covered is not None:
-                    self.covered = add_coverage(self.covered, self.look, ~inkless[:, 0])
+            unread = torch.zeros(len(hidden) * beams, hidden.shape[1], device=self.device)
+            inkless = self.decoder.inkless(self.device)[:, None]
+            self.feedback = FeedbackState(unread, int(memory.grid_shape[0, 1]), inkless)
+
+    def __call__(
+        self, tokens: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """See `search_inktex.Step`."""
+        ids = torch.from_numpy(tokens).to(self.device)
+        locations = covered = None
+        if self.feedback is not None:
+            if self.attention is not None:
+                self.feedback.update(ids, self.attention)
+            locations = self.feedback.locations
+            if self.decoder.config.coverage_feedback:
+                covered = self.feedback.covered
         output = decode_step(
-            self.weights, tokens, self.places[self.position], self.told, self.past, self.memory,
-            self.bias, self.beams, self.covered,
+            self.weights, ids, self.positions[self.position], locations, self.past, self.memory,
+            self.bias, self.beams, covered,
         )  # fmt: skip
-        self.past = output.past
+        self.past, self.attention = output.past, output.attention
         self.position += 1
-        self.look = output.look
-        return allow(output.logits, self.allowed), output.look
+        return _to_numpy(allow(output.logits, self.allowed)), _to_numpy(output.attention)
 
-    def reorder(self, beams: torch.Tensor) -> None:
-        """Sequence `i` goes on from what sequence `beams[i]` has read.
-
-        Args:
-            beams: `(sequences,)`, neighbours of the same picture. Pictures that no sequence reads
-                any more may be missing; they are forgotten.
-        """
+    def reorder(self, sequences: NDArray[np.int64]) -> None:
+        """See `search_inktex.Step`."""
+        kept = torch.from_numpy(sequences).to(self.device)
         if self.past is not None:
-            is_fewer = len(beams) < len(self.past[0])
-            self.past = [one[beams] for one in self.past]
+            is_fewer = len(kept) < len(self.past[0])
+            self.past = [one[kept] for one in self.past]
             if is_fewer:
-                pictures = beams[:: self.beams] // self.beams
+                pictures = kept[:: self.beams] // self.beams
                 keys, values = self.memory
                 self.memory = [one[pictures] for one in keys], [one[pictures] for one in values]
                 self.bias = None if self.bias is None else self.bias[pictures]
                 self.allowed = None if self.allowed is None else self.allowed[pictures]
-        if self.look is not None:
-            self.look = self.look[beams]
-        if self.covered is not None:
-            self.covered = self.covered[beams]
+        if self.attention is not None:
+            self.attention = self.attention[kept]
+        if self.feedback is not None:
+            self.feedback.reorder(kept)
 
 
-class CachedSteps:
-    """Steps of whatever decoder the model has; the arguments are those of `TransformerSteps`."""
+class CachedStep:
+    """A step of any decoder, by the model's `forward`; arguments as for `TransformerStep`."""
 
-    def __init__(self, model: Any, memory: Any, longest: int, beams: int = 1) -> None:
+    def __init__(
+        self, model: Any, memory: InktexEncoderOutput, longest: int, beams: int = 1
+    ) -> None:
         self.model, self.memory, self.beams = model, memory, beams
         self.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
-    def __call__(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """See `TransformerSteps`."""
+    def __call__(
+        self, tokens: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """See `search_inktex.Step`."""
         output = self.model(
             encoder_outputs=self.memory,
-            decoder_input_ids=tokens[:, None],
+            decoder_input_ids=torch.from_numpy(tokens[:, None]).to(self.model.device),
             cache=self.cache,
             use_cache=True,
             output_guided=True,
         )
-        look = None
+        attention = None
         if output.guided_logits:
-            look = mean_look([guided[:, :, -1:] for guided in output.guided_logits])[:, 0]
-        return output.logits[:, -1], look
+            last = [guided[:, :, -1:] for guided in output.guided_logits]
+            attention = mean_attention(last)[:, 0]
+        return _to_numpy(output.logits[:, -1]), _to_numpy(attention)
 
-    def reorder(self, beams: torch.Tensor) -> None:
-        """See `TransformerSteps`."""
-        count, pictures = len(self.memory.last_hidden_state), beams[:: self.beams] // self.beams
-        self.cache.self_attention_cache.reorder_cache(beams)
-        if len(pictures) < count:
-            self.memory = memory_of(self.memory, pictures)
+    def reorder(self, sequences: NDArray[np.int64]) -> None:
+        """See `search_inktex.Step`."""
+        assert self.memory.last_hidden_state is not None
+        kept = torch.from_numpy(sequences).to(self.model.device)
+        pictures = kept[:: self.beams] // self.beams
+        self.cache.self_attention_cache.reorder_cache(kept)
+        if len(pictures) < len(self.memory.last_hidden_state):
+            self.memory = self.memory.select(pictures)
 
 
-def steps_of(
-    model: Any, memory: Any, longest: int, beams: int = 1
-) -> TransformerSteps | CachedSteps:
-    """The steps of the model's decoder; the arguments are those of `TransformerSteps`."""
-    kind = TransformerSteps if _is_plain(model) else CachedSteps
+def make_step(
+    model: Any, memory: InktexEncoderOutput, longest: int, beams: int = 1
+) -> TransformerStep | CachedStep:
+    """The fastest step for the model's decoder; arguments as for `TransformerStep`."""
+    kind = TransformerStep if _is_plain(model) else CachedStep
     return kind(model, memory, longest, beams)
+
+
+def _to_numpy(tensor: Any) -> Any:
+    return None if tensor is None else tensor.float().cpu().numpy()
 
 
 _PLAIN = {
@@ -415,7 +404,7 @@ _PLAIN = {
 
 
 def _is_plain(model: Any) -> bool:
-    """Whether the decoder is its weights, which adapters and quantised products are not."""
+    """Whether the decoder has no adapters or quantised layers, whose weights are not all."""
     decoder, head = model.decoder, model.lm_head
     return (
         isinstance(decoder, InktexDecoder)
@@ -426,6 +415,6 @@ def _is_plain(model: Any) -> bool:
 
 
 __all__ = [
-    "CachedSteps", "StepOutput", "StepWeights", "TransformerSteps", "decode_step", "memory_keys",
-    "memory_of", "paper_bias", "step_weights", "steps_of",
+    "CachedStep", "StepOutput", "StepWeights", "TransformerStep", "decode_step", "make_step",
+    "memory_keys", "padding_bias", "step_weights",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .configuration_inktex import InktexEncoderConfig
-from .densenet_inktex import STRIDE, ConvNorm, halve, pointwise
+from .layers_inktex import STRIDE, ConvNorm, halve, pointwise
 
 
 class InktexVGG(nn.Module):

@@ -178,7 +178,7 @@ def _stages(recognizer: Any, picture: Image.Image) -> dict[str, Callable[[], Any
     import torch
 
     from inktex.engine import MAX_TOKENS
-    from inktex.modeling.greedy_inktex import greedy_search
+    from inktex.modeling.generation_inktex import decode
 
     model, processor = recognizer.model, recognizer.image_processor
     inputs = processor(picture, return_tensors="pt")
@@ -187,7 +187,7 @@ def _stages(recognizer: Any, picture: Image.Image) -> dict[str, Callable[[], Any
     return {
         "prepare": lambda: processor(picture, return_tensors="pt"),
         "encode": torch.no_grad()(lambda: model.encoder(**inputs)),
-        "decode": lambda: greedy_search(model, memory, MAX_TOKENS + 1),
+        "decode": lambda: decode(model, [memory], MAX_TOKENS + 1),
         "all": lambda: recognizer(picture, symbols=False),
     }
 

@@ -75,14 +75,15 @@ def main(arguments: list[str] | None = None) -> int:
 
     temperature = fit("fast, temperature", log_probabilities, correct)
     recognizer.model.config.decoder.token_temperature = temperature
-    recognizer.model.config.decoder.judges_temperature = 1.0
+    recognizer.model.config.decoder.rescoring_temperature = 1.0
     scores, correct = read_accurately(recognizer, new[:: options.varied or 1])
     rescoring = fit("accurate, temperature of the rescoring", lambda value: scores / value, correct)
     path = options.model / "config.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    content["decoder"].pop("temperature", None)  # its name in 0.1
+    for name in ("temperature", "judges_temperature"):  # in 0.1
+        content["decoder"].pop(name, None)
     content["decoder"]["token_temperature"] = round(temperature, 4)
-    content["decoder"]["judges_temperature"] = round(rescoring, 4)
+    content["decoder"]["rescoring_temperature"] = round(rescoring, 4)
     write_json(path, content)
     return 0
 
@@ -126,7 +127,7 @@ def read(
     for one in tqdm(expressions, unit="picture"):
         picture = Image.fromarray(render(one.traces))
         inputs = image_processor(picture, return_tensors="pt")
-        ids = generate_with_details(model, inputs).sequences
+        ids = torch.from_numpy(generate_with_details(model, inputs).sequences)
         memory = model.get_encoder()(**inputs)
         logits.append(sequence_logits(model, memory, ids)[0])
         sequences.append(ids)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
@@ -110,9 +111,8 @@ def test_it_reads_in_both_presets(
     found = generate_with_details(model, pictures, preset, max_new_tokens=10)
     assert found.attention is not None
     assert found.attention.shape[-2:] == (6, 10) or found.attention.shape[-2:] == (5, 9)
-    torch.testing.assert_close(
-        found.attention.sum(dim=(-1, -2)), torch.ones(found.attention.shape[:2])
-    )
+    sums = found.attention.sum(axis=(-1, -2))
+    np.testing.assert_allclose(sums, np.ones_like(sums), rtol=1e-5)
     assert model.grammar is not None
     for row in found.sequences.tolist():
         assert is_formula(model.grammar, row[1 : row.index(IDS["</s>"])])

@@ -9,26 +9,26 @@ import torch
 from pylatexenc.latexwalker import LatexWalker
 from transformers import LogitsProcessorList
 
-from inktex.modeling.beam_inktex import beam_search
 from inktex.modeling.configuration_inktex import InktexConfig
-from inktex.modeling.constraint_inktex import GrammarLogitsProcessor
 from inktex.modeling.generation_inktex import (
+    decode,
     generate_with_details,
     generate_with_probabilities,
     rescale,
     sequence_details,
-    sequence_log_probabilities,
     sequence_logits,
     token_log_probabilities,
 )
 from inktex.modeling.grammar_inktex import (
+    FormulaStates,
     Grammar,
-    GrowingFormulas,
+    GrammarLogitsProcessor,
     is_formula,
     looping,
 )
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.step_inktex import steps_of
+from inktex.modeling.search_inktex import Decoded, SearchTask, search
+from inktex.modeling.step_inktex import make_step
 from inktex.synthesis.grammar import random_caption
 from inktex.tokenizer.compact_inktex import compact
 from inktex.tokenizer.latex_inktex import normalize
@@ -71,6 +71,19 @@ def small_model(**decoder: Any) -> InktexForConditionalGeneration:
         },
     )
     return InktexForConditionalGeneration(config).eval()
+
+
+def log_probability(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
+    return sequence_details(model, memory, sequences)[0].sum(dim=1)
+
+
+def of_pictures(found: Decoded) -> list[list[tuple[tuple[int, ...], float]]]:
+    """For each picture its sequences and their log-probabilities."""
+    every: list[list[tuple[tuple[int, ...], float]]] = [[] for _ in {*found.pictures.tolist()}]
+    rows = zip(found.pictures, found.tokens(END), found.log_probabilities, strict=True)
+    for picture, tokens, score in rows:
+        every[picture].append((tokens, float(score)))
+    return every
 
 
 @pytest.fixture(scope="module")
@@ -160,17 +173,17 @@ def test_random_walks_are_canonical_compile_and_end_in_time() -> None:
                 assert normalize(" ".join(tokens)) == tokens
 
 
-def test_growing_formulas_are_told_what_generate_is_told() -> None:
+def test_formula_states_allow_what_generate_is_allowed() -> None:
     rng = np.random.default_rng(2)
     captions = [[*ids(" ".join(random_caption(rng, 3)))[:18], END] for _ in range(12)]
     captions += [ids("1 " * 22), ids(r"\sqrt [ 3 ] { x } ^")]
     scores = torch.zeros(1, len(VOCABULARY))
     for row in captions:
-        growing = GrowingFormulas(RULES, 1, longest=24)
+        growing = FormulaStates(RULES, 1, longest=24)
         processor = GrammarLogitsProcessor(RULES, longest=25)
         for place, token in enumerate(row):
-            told = processor(torch.tensor([[IDS["<l2r>"], *row[:place]]]), scores)[0]
-            np.testing.assert_array_equal(growing.allowed()[0], told.numpy() == 0)
+            allowed = processor(torch.tensor([[IDS["<l2r>"], *row[:place]]]), scores)[0]
+            np.testing.assert_array_equal(growing.allowed()[0], allowed.numpy() == 0)
             growing.append([token])
 
 
@@ -239,17 +252,17 @@ def test_greedy_search_is_that_of_generate(
 ) -> None:
     found = generate_with_details(model, pictures, max_new_tokens=24)
     expected = model.generate(**pictures, num_beams=1, do_sample=False, max_new_tokens=24)
-    assert torch.equal(found.sequences, expected)
+    assert found.sequences.tolist() == expected.tolist()
     memory = model.get_encoder()(**pictures)
     scores, attention = sequence_details(model, memory, expected)
-    torch.testing.assert_close(found.token_probabilities, scores.exp(), atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(found.probabilities, scores.sum(dim=1).exp(), atol=1e-6, rtol=1e-3)
+    assert found.token_log_probabilities is not None
+    np.testing.assert_allclose(found.token_log_probabilities, scores, atol=1e-4, rtol=1e-4)
+    np.testing.assert_allclose(found.log_probabilities, scores.sum(dim=1), atol=1e-3)
     assert found.attention is not None
     assert attention is not None
     alive = (expected[:, :-1] == END).cumsum(dim=1) == 0
-    torch.testing.assert_close(
-        found.attention.flatten(2)[alive], attention[alive], atol=1e-5, rtol=1e-4
-    )
+    laid_out = torch.from_numpy(found.attention).flatten(2)
+    torch.testing.assert_close(laid_out[alive], attention[alive], atol=1e-5, rtol=1e-4)
 
 
 def test_the_grammar_survives_saving(
@@ -262,7 +275,26 @@ def test_the_grammar_survives_saving(
     assert again.config.decoder.grammar == GRAMMAR
 
 
-def test_both_directions_judge_what_either_found(
+def test_the_generation_config_may_name_a_preset(
+    pictures: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    model = small_model()
+    model.generation_config.preset = "accurate"
+    folder = tmp_path_factory.mktemp("preset")
+    model.save_pretrained(folder)
+    again = InktexForConditionalGeneration.from_pretrained(folder).eval()
+    found, expected = (
+        generate_with_probabilities(one, pictures, preset, max_new_tokens=8)
+        for one, preset in ((again, None), (model, "accurate"))
+    )
+    assert torch.equal(found[0], expected[0])
+    torch.testing.assert_close(found[1], expected[1])
+    again.generation_config.preset = "slow"
+    with pytest.raises(ValueError, match="fast and accurate"):
+        generate_with_probabilities(again, pictures)
+
+
+def test_both_directions_rescore_what_either_found(
     model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
 ) -> None:
     found, scores = generate_with_probabilities(
@@ -281,7 +313,7 @@ def test_both_directions_judge_what_either_found(
             **{k: v[number // 3 : number // 3 + 1] for k, v in memory.items() if v is not None}
         )
         expected = [
-            sequence_log_probabilities(model, single, torch.tensor([sequence])).item()
+            log_probability(model, single, torch.tensor([sequence])).item()
             for sequence in (row[: len(tokens) + 2], mirrored)
         ]
         assert np.log(score) == pytest.approx(sum(expected) / 2, rel=1e-4)
@@ -306,7 +338,7 @@ def test_pictures_are_seen_at_another_size() -> None:
         assert seen_mask[1].sum() == round(48 * scale) * round(40 * scale)
 
 
-def test_all_sizes_judge(
+def test_all_views_rescore(
     model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
 ) -> None:
     sizes = (1.0, 0.8, 1.25)
@@ -325,27 +357,27 @@ def test_all_sizes_judge(
         assert is_formula(RULES, tokens)
         forward = row[: len(tokens) + 2]
         mirrored = [model.config.reverse_start_token_id, *tokens[::-1], END]
-        judged = []
+        scored = []
         for size in sizes:
             seen = rescale(pictures["pixel_values"], pictures["pixel_mask"], size)
             memory = model.get_encoder()(*(one[number // 2 : number // 2 + 1] for one in seen))
-            judged += [
-                sequence_log_probabilities(model, memory, torch.tensor([sequence])).item()
+            scored += [
+                log_probability(model, memory, torch.tensor([sequence])).item()
                 for sequence in (forward, mirrored)
             ]
-        assert np.log(score) == pytest.approx(np.mean(judged), rel=1e-3)
+        assert np.log(score) == pytest.approx(np.mean(scored), rel=1e-3)
 
 
-def test_several_judges_have_a_temperature_of_their_own(
+def test_rescoring_has_a_temperature_of_its_own(
     model: InktexForConditionalGeneration,
     pictures: dict[str, torch.Tensor],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kinds: tuple[dict[str, Any], ...] = ({"bidirectional": True}, {"num_beams": 2})
     for kind, factor in zip(kinds, (0.5, 1.0), strict=True):
-        monkeypatch.setattr(model.config.decoder, "judges_temperature", 1.0)
+        monkeypatch.setattr(model.config.decoder, "rescoring_temperature", 1.0)
         found, plain = generate_with_probabilities(model, pictures, max_new_tokens=12, **kind)
-        monkeypatch.setattr(model.config.decoder, "judges_temperature", 2.0)
+        monkeypatch.setattr(model.config.decoder, "rescoring_temperature", 2.0)
         again, scores = generate_with_probabilities(model, pictures, max_new_tokens=12, **kind)
         assert again.tolist() == found.tolist(), "what is read stays as it is"
         torch.testing.assert_close(scores, plain**factor)
@@ -355,8 +387,7 @@ def test_beam_search_is_that_of_generate(
     model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
 ) -> None:
     memory = model.get_encoder()(**pictures)
-    start = model.config.decoder_start_token_id
-    found = beam_search(model, [memory], start, beams=4, longest=14)
+    found = of_pictures(decode(model, [memory], 14, beams=4))
     expected = model.generate(
         **pictures,
         num_beams=4,
@@ -372,11 +403,62 @@ def test_beam_search_is_that_of_generate(
     for row, score, hypotheses in zip(
         best, expected.sequences_scores[::4].tolist(), found, strict=True
     ):
-        assert hypotheses[0].tokens == tuple(row[1 : row.index(END)])
-        assert hypotheses[0].log_probability == pytest.approx(score, abs=1e-3)
-        values = [one.log_probability for one in hypotheses]
+        assert hypotheses[0][0] == tuple(row[1 : row.index(END)])
+        assert hypotheses[0][1] == pytest.approx(score, abs=1e-3)
+        values = [value for _, value in hypotheses]
         assert values == sorted(values, reverse=True)
-        assert len({one.tokens for one in hypotheses}) == len(hypotheses)
+        assert len({tokens for tokens, _ in hypotheses}) == len(hypotheses)
+
+
+class Scripted:
+    """A step with given logits: of each position and last token."""
+
+    def __init__(self, logits: np.ndarray[Any, Any]) -> None:
+        self.logits, self.position = logits, -1
+
+    def __call__(self, tokens: Any) -> Any:
+        self.position += 1
+        return self.logits[self.position, tokens], None
+
+    def reorder(self, sequences: Any) -> None:
+        pass
+
+
+def test_one_beam_is_greedy_and_many_beams_are_exhaustive() -> None:
+    """The search of any engine: by hand over five tokens, of which 2 ends."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (5, 5, 5)).astype(np.float32)
+    logits[..., :2] = -np.inf  # padding and start
+    task = SearchTask(start=1, end=2, pad=0, longest=6)
+    greedy = search([Scripted(logits)], task, 2)
+    likely = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    tokens, total = [1], 0.0
+    while tokens[-1] != 2 and len(tokens) < 6:
+        row = likely[len(tokens) - 1, tokens[-1]]
+        tokens.append(int(row.argmax()))
+        total += float(row.max())
+    assert greedy.sequences.tolist() == [tokens, tokens]
+    assert greedy.log_probabilities == pytest.approx([total, total], rel=1e-5)
+    every: dict[tuple[int, ...], tuple[int, float]] = {(): (1, 0.0)}
+    finished: dict[tuple[int, ...], float] = {}
+    for position in range(5):
+        grown: dict[tuple[int, ...], tuple[int, float]] = {}
+        for prefix, (last, score) in every.items():
+            finished[prefix] = score + float(likely[position, last, 2])
+            grown |= {
+                (*prefix, token): (token, score + float(likely[position, last, token]))
+                for token in (3, 4)
+            }
+        every = grown
+    best = sorted(finished.items(), key=lambda one: -one[1])[0]
+    for beams in (16, 40):
+        found = of_pictures(search([Scripted(logits)], task, 2, beams=beams))
+        assert [one[0][0] for one in found] == [best[0]] * 2
+        assert [one[0][1] for one in found] == pytest.approx([best[1]] * 2, rel=1e-5)
+    given = np.array([[3, 4, 2], [4, 2, 0]])
+    forced = search([Scripted(logits)], task, 2, choose=lambda place, _: given[:, place])
+    assert forced.tokens(2) == [(3, 4), (4,)]
+    assert forced.log_probabilities == pytest.approx([finished[(3, 4)], finished[(4,)]], rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -392,24 +474,26 @@ def test_pictures_that_are_over_leave_the_batch(
         if "coverage_key" in name or "location_embedding" in name:
             torch.nn.init.normal_(weight, std=0.3)
     few = {name: value[[0, 2]] for name, value in pictures.items()}
-    kept = torch.tensor([1, 0, 5, 5])  # two beams of the first picture and of the last one
-    first, second = torch.tensor([7, 8, 9, 10, 11, 12]), torch.tensor([13, 14, 15, 16])
-    start = torch.full((6,), model.config.decoder_start_token_id)
+    kept = np.array([1, 0, 5, 5])  # two beams of the first picture and of the last one
+    first, second = np.array([7, 8, 9, 10, 11, 12]), np.array([13, 14, 15, 16])
+    start = np.full(6, model.config.decoder_start_token_id)
     with torch.no_grad():
-        all_of_them = steps_of(model, model.get_encoder()(**pictures), 9, beams=2)
+        all_of_them = make_step(model, model.get_encoder()(**pictures), 9, beams=2)
         all_of_them(start)
         all_of_them(first)
         all_of_them.reorder(kept)
-        these_alone = steps_of(model, model.get_encoder()(**few), 9, beams=2)
+        these_alone = make_step(model, model.get_encoder()(**few), 9, beams=2)
         these_alone(start[:4])
         these_alone(first[kept])
         for tokens in (second, second + 1):
             found, expected = all_of_them(tokens), these_alone(tokens)
             for one, other in zip(found, expected, strict=True):
-                torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+                assert one is not None
+                assert other is not None
+                np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_a_beam_hears_all_sizes_at_every_token(
+def test_a_beam_takes_the_mean_of_all_views_at_every_token(
     model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
 ) -> None:
     memories = [
@@ -417,19 +501,20 @@ def test_a_beam_hears_all_sizes_at_every_token(
         for size in (1.0, 0.75)
     ]
     start = model.config.decoder_start_token_id
-    both = beam_search(model, memories, start, beams=3, longest=14)
-    twice = beam_search(model, [memories[1], memories[1]], start, beams=3, longest=14)
-    once = beam_search(model, [memories[1]], start, beams=3, longest=14)
-    assert [one[0].tokens for one in twice] == [one[0].tokens for one in once]
-    for number, (hypothesis, *_) in enumerate(both):
-        row = torch.tensor([[start, *hypothesis.tokens, END]])
+    both, twice, once = (
+        of_pictures(decode(model, views, 14, beams=3))
+        for views in (memories, [memories[1], memories[1]], [memories[1]])
+    )
+    assert [one[0][0] for one in twice] == [one[0][0] for one in once]
+    for number, ((tokens, score), *_) in enumerate(both):
+        row = torch.tensor([[start, *tokens, END]])
         rows = torch.cat([row] * len(both))
-        judged = [
+        scored = [
             token_log_probabilities(sequence_logits(model, memory, rows)[0], rows, END, 1.0)
             for memory in memories
         ]
-        expected = torch.stack(judged).mean(dim=0).sum(dim=1)[number].item()
-        assert hypothesis.log_probability == pytest.approx(expected, rel=1e-3)
+        expected = torch.stack(scored).mean(dim=0).sum(dim=1)[number].item()
+        assert score == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_search_says_what_does_not_go_together(

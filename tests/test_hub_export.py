@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from inktex.ink.render import render
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.repository_inktex import code_files
+from inktex.modeling.remote_code_inktex import code_files
 from inktex.release.export import export
 
 LIBRARIES = {

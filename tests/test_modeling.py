@@ -10,6 +10,7 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.decoder_inktex import CoverageKey
+from inktex.modeling.grammar_inktex import Grammar
 from inktex.modeling.modeling_inktex import (
     InktexForConditionalGeneration,
     guide_loss,
@@ -394,13 +395,23 @@ def test_a_saved_model_reads_as_long_as_it_can(tmp_path: Path) -> None:
         assert model.config.decoder.token_temperature == 0.5
 
 
-def test_configurations_of_0_1_keep_their_temperature() -> None:
-    old = InktexConfig().to_dict()
-    del old["decoder"]["token_temperature"]
-    old["decoder"]["temperature"] = 0.7977
-    config = InktexConfig.from_dict(old)
-    assert config.decoder.token_temperature == 0.7977
-    assert "temperature" not in config.to_dict()["decoder"]
+def test_a_configuration_of_0_1_loads() -> None:
+    """The one that 0.1 shipped."""
+    path = Path(__file__).parent / "stored" / "config-0.1.json"
+    config = InktexConfig.from_pretrained(path)
+    decoder = config.decoder
+    assert (decoder.token_temperature, decoder.rescoring_temperature) == (0.7977, 2.0314)
+    assert decoder.vocab_size == 250
+    assert decoder.location_feedback
+    assert decoder.coverage_feedback
+    assert Grammar(decoder.vocab_size, decoder.grammar).end == 2
+    saved = config.to_dict()["decoder"]
+    assert not {"temperature", "judges_temperature"} & saved.keys()
+    again = InktexConfig.from_dict(config.to_dict()).decoder
+    assert again.rescoring_temperature == 2.0314
+    with torch.device("meta"):
+        model = InktexForConditionalGeneration(config)
+    assert model.num_parameters() == 6_833_050
 
 
 def test_a_folder_of_0_1_reads_as_long_as_it_can(tmp_path: Path) -> None:

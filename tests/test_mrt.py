@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_locations import heeding, small_model
+from test_locations import small_model, with_feedback
 
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.tokenizer.vocabulary_inktex import IDS
@@ -16,7 +16,7 @@ END = IDS["</s>"]
 
 @pytest.fixture
 def model() -> InktexForConditionalGeneration:
-    return heeding(small_model(location_feedback=True, coverage_feedback=True)).train()
+    return with_feedback(small_model(location_feedback=True, coverage_feedback=True)).train()
 
 
 @pytest.fixture

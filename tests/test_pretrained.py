@@ -11,7 +11,7 @@ import pytest
 
 import inktex
 from inktex.evaluation.spelling import normalize_spelling
-from inktex.modeling.repository_inktex import code_files
+from inktex.modeling.remote_code_inktex import code_files
 from inktex.release.card import model_card, score_table
 
 EXAMPLE = "spaces_app/examples/integral_limit.png"

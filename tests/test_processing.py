@@ -52,6 +52,8 @@ def test_settings_may_be_given_for_some_pictures(processor: Any) -> None:
     large = processor(images=[PICTURE], resolution=1.0, pad_multiple=1)["pixel_values"]
     own = InktexImageProcessor(resolution=1.0, pad_multiple=1)(PICTURE, return_tensors="pt")
     assert torch.equal(large, own["pixel_values"])
+    nested = processor(images=[PICTURE], images_kwargs={"resolution": 1.0, "pad_multiple": 1})
+    assert torch.equal(nested["pixel_values"], own["pixel_values"])
     assert large.shape != plain.shape
     assert torch.equal(processor(images=PICTURE)["pixel_values"], plain), "it was for one call"
     with pytest.raises(ValueError, match=r"no setting resize\. It has resolution, symbol_height"):
@@ -72,6 +74,10 @@ def test_decoding(processor: Any) -> None:
     assert texts == [r"\alpha x", r"\frac { 1 } { 2 }"]
     assert processor.decode(ids[0], skip_special_tokens=True) == r"\alpha x"
     assert processor.post_process(ids) == [r"\alpha x", r"\frac{1}{2}"]
+    assert processor.post_process_image_text_to_text(ids) == [r"\alpha x", r"\frac{1}{2}"]
+    assert processor.post_process_image_text_to_text(ids[1].numpy()) == [r"\frac{1}{2}"]
+    (spelled,) = processor.post_process_image_text_to_text(ids[:1], skip_special_tokens=False)
+    assert spelled.split()[:3] == ["<l2r>", r"\alpha", "x"]
     scored = processor.post_process(ids, scores=torch.tensor([0.5, 0.25]))
     assert scored == [(r"\alpha x", 0.5), (r"\frac{1}{2}", 0.25)]
 

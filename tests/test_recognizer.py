@@ -22,18 +22,19 @@ from transformers.utils.logging import enable_progress_bar, is_progress_bar_enab
 import inktex
 from inktex.batches import ACCELERATOR, CPU, BatchLimits, padded_pixels, plan_batches
 from inktex.cli import main
-from inktex.engine import Decoded
 from inktex.evaluation.run import evaluate_samples
 from inktex.evaluation.samples import Sample, picture_samples, read_captions
 from inktex.ink import Ink
 from inktex.ink.render import render
 from inktex.modeling import generation_inktex
-from inktex.modeling.beam_inktex import beam_search
+from inktex.modeling.generation_inktex import decode
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
+from inktex.modeling.search_inktex import Decoded
 from inktex.orientation import find_rotation
 from inktex.recognizer import Reading, Recognizer
 from inktex.synthesis.grammar import written_expressions
+from inktex.tokenizer.vocabulary_inktex import IDS
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 
@@ -249,12 +250,15 @@ def test_loading_shows_no_bar_and_leaves_those_of_others(
 
 def test_alternatives_differ(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
     def search(*_: Any) -> Decoded:
-        return Decoded(["x", "x", "1", "x"], [0.5, 0.4, 0.3, 0.2], [[0.5, 1.0]] * 4, None, 8)
+        rows = np.array([[3, IDS[token], IDS["</s>"]] for token in ("x", "x", "1", "x")])
+        scores = np.log([0.5, 0.4, 0.3, 0.2], dtype=np.float32)
+        return Decoded(rows, np.zeros(4, np.int64), scores, np.stack([scores, scores * 0], axis=1))
 
     monkeypatch.setattr(recognizer.engine, "search", search)
     reading = recognizer(Image.fromarray(render([np.array([[0, 0], [9, 40]])])), alternatives=3)
-    assert (reading.tokens, reading.score) == ("x", 0.5)
-    assert [(one.tokens, one.score) for one in reading.alternatives] == [("1", 0.3)]
+    (other,) = reading.alternatives
+    assert (reading.tokens, other.tokens) == ("x", "1")
+    assert (reading.score, other.score) == pytest.approx((0.5, 0.3))
 
 
 def test_whatever_one_picture_raises_is_its_own_error(
@@ -387,22 +391,22 @@ def test_the_width_of_the_beam_overrides_the_preset(
 ) -> None:
     widths = []
 
-    def watched(model: Any, memories: Any, start: int, beams: int, longest: int) -> Any:
-        widths.append((len(memories), start, beams))
-        return beam_search(model, memories, start, beams, longest)
+    def watched(
+        model: Any, views: Any, longest: int, beams: int = 1, start: int | None = None
+    ) -> Decoded:
+        widths.append((len(views), start, beams))
+        return decode(model, views, longest, beams, start)
 
-    monkeypatch.setattr(generation_inktex, "beam_search", watched)
+    monkeypatch.setattr(generation_inktex, "decode", watched)
     recognizer(pictures[0], num_beams=3)
     recognizer(pictures[0], preset="accurate", num_beams=2, alternatives=1)
-    forward = recognizer.model.config.decoder_start_token_id
-    backward = recognizer.model.config.reverse_start_token_id
+    forward, backward = None, recognizer.model.config.reverse_start_token_id
     assert widths == [(1, forward, 3), (3, forward, 2), (3, backward, 2)]
-    monkeypatch.setattr(generation_inktex, "_SURE", 0.0)
+    monkeypatch.setattr(generation_inktex, "_CERTAIN", 0.0)
     recognizer(pictures[0], preset="accurate")
-    assert widths[3:] == [(3, forward, 6)], "what is sure is not read from right to left, too"
-    count = len(widths)
+    assert widths[3:] == [(3, forward, 6)], "what is certain is searched in one direction"
     assert recognizer(pictures[0], num_beams=1).tokens == recognizer(pictures[0]).tokens
-    assert len(widths) == count, "greedy search needs no generate"
+    assert [width for _, _, width in widths[4:]] == [1, 1]
 
 
 def test_presets_are_known_by_name(recognizer: Recognizer, pictures: list[Image.Image]) -> None:

@@ -24,7 +24,7 @@ from hub_stub import READER, TOKEN, Hub, serve
 from inktex.data.crohme.card import build_crohme_card
 from inktex.ink.render import render
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.repository_inktex import code_files
+from inktex.modeling.remote_code_inktex import code_files
 from inktex.recognizer import Recognizer
 from inktex.release import command
 from inktex.release.card import training_minutes
@@ -154,13 +154,13 @@ def test_all_faults_are_named(
     card.write_text(card.read_text().replace("43.21", "63.21").replace("CC BY-NC-SA 3.0", "MIT"))
     (folder / "notes.txt").write_text("the token is " + TOKEN)
     (folder / "log.txt").write_text("loaded /home/someone/model")
-    (folder / "greedy_inktex.py").write_text("greedy_search = None\n")
+    (folder / "search_inktex.py").write_text("search = None\n")
     (folder / "weights.bin").write_bytes(b"0")
     with pytest.raises(ReleaseError) as caught:
         verify_model(folder, recognizer, pictures)
     for text in (
         "notes.txt has what looks like a secret", "log.txt has what looks like",
-        "greedy_inktex.py is not the package's", "weights.bin is no safetensors",
+        "search_inktex.py is not the package's", "weights.bin is no safetensors",
         "are not those measured", "does not tell the licence", "does not load without inktex",
     ):  # fmt: skip
         assert text in str(caught.value)

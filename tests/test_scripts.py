@@ -83,7 +83,7 @@ def test_calibration_changes_the_temperatures_alone(
     lines = capsys.readouterr().out.splitlines()
     for name, shown in (
         ("token_temperature", "fast, temperature"),
-        ("judges_temperature", "accurate, temperature of the rescoring"),
+        ("rescoring_temperature", "accurate, temperature of the rescoring"),
     ):
         fitted = after["decoder"].pop(name)
         assert before["decoder"].pop(name) == 1.0

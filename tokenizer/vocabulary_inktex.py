@@ -149,27 +149,9 @@ STRUCTURAL_TOKENS: Final[frozenset[str]] = frozenset(
 """Tokens without ink of their own; every other token is one written symbol."""
 
 ARGUMENT_COUNTS: Final[dict[str, int]] = {
-    "^": 1,
-    "_": 1,
-    r"\frac": 2,
-    r"\binom": 2,
-    r"\sqrt": 1,
-    r"\overline": 1,
-    r"\underline": 1,
-    r"\hat": 1,
-    r"\bar": 1,
-    r"\vec": 1,
-    r"\tilde": 1,
-    r"\dot": 1,
-    r"\ddot": 1,
-    r"\mathbb": 1,
-    r"\overbrace": 1,
-    r"\underbrace": 1,
-    r"\overset": 2,
-    r"\underset": 2,
-    r"\xrightarrow": 1,
-    r"\xleftarrow": 1,
-    r"\text": 1,
+    **dict.fromkeys(r"^ _ \sqrt \overline \underline \hat \bar \vec \tilde \dot \ddot".split(), 1),
+    **dict.fromkeys(r"\mathbb \overbrace \underbrace \xrightarrow \xleftarrow \text".split(), 1),
+    **dict.fromkeys(r"\frac \binom \overset \underset".split(), 2),
 }
 """Token -> number of `{ }` groups that must follow it in canonical style."""
 
@@ -192,7 +174,7 @@ FOLDED: Final[dict[str, str]] = {
     r"\varepsilon": r"\epsilon",
     r"\vartheta": r"\theta",
 }
-"""Printed variants of a letter, and the one token for all that a hand writes of it."""
+"""Printed variants of a letter that handwriting does not distinguish -> the one token for them."""
 
 GRAMMAR: Final[dict[str, int | list[int]]] = {
     "open": IDS["{"],
@@ -217,7 +199,7 @@ GRAMMAR: Final[dict[str, int | list[int]]] = {
     "one_argument": [IDS[t] for t, n in ARGUMENT_COUNTS.items() if n == 1 and t not in "^_"],
     "two_arguments": [IDS[t] for t, n in ARGUMENT_COUNTS.items() if n == 2],
 }
-"""Ids by what they are to the grammar; a model's configuration carries it for generation."""
+"""Ids by their role in the grammar; a model's configuration carries them for generation."""
 
 SUBSCRIPT_LIMITS_OPERATORS: Final[frozenset[str]] = frozenset({r"\sum", r"\int", r"\lim"})
 """Operators that take `\\limits` in canonical style, exactly when they have a subscript."""
@@ -337,7 +319,7 @@ ALIASES: Final[dict[str, str]] = {
 """Other spelling -> the one canonical token."""
 
 RENAMED: Final[dict[str, str]] = {**ALIASES, **FOLDED}
-"""Whatever else one token may be called -> the canonical token."""
+"""All other spellings of one token -> the canonical token."""
 
 EXPANSIONS: Final[dict[str, tuple[str, ...]]] = {
     r"\parallel": ("|", "|"),

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batches import CPU, BatchLimits
+from .modeling.search_inktex import Decoded
 
-__all__ = ["MAX_TOKENS", "Decoded", "Engine", "Preset", "SearchOptions"]
+__all__ = ["MAX_TOKENS", "Engine", "Preset", "SearchOptions"]
 
 Preset = Literal["fast", "accurate"]
 MAX_TOKENS = 200
@@ -51,36 +52,18 @@ class SearchOptions:
         return self.preset == "fast" and not self.alternatives and self.num_beams in (None, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """What an engine decoded from a batch, several sequences for each picture side by side.
-
-    Attributes:
-        texts: canonical tokens, separated by spaces; `(sequences,)`, the most probable first.
-        scores: probability of each, 0 to 1.
-        token_scores: for each the probabilities of its tokens and of its end.
-        attention: `(sequences, tokens, rows, columns)`, mean attention to each cell when a token is
-            written; None if the model has no supervised attention.
-        stride: pixels from one cell to the next.
-    """
-
-    texts: list[str]
-    scores: list[float]
-    token_scores: list[list[float]]
-    attention: NDArray[np.float32] | None
-    stride: int
-
-
 class Engine(ABC):
     """Runs a model.
 
     Attributes:
         image_processor: brings pictures to the model's form.
         limits: of the batches that it decodes fastest.
+        stride: pixels from one cell of the attention to the next.
     """
 
     image_processor: Any
     limits: BatchLimits = CPU
+    stride: int = 8
 
     @abstractmethod
     def check(self, options: SearchOptions) -> None:
@@ -93,7 +76,14 @@ class Engine(ABC):
         Args:
             pictures: of the model's form, each `(height, width)`, ink 255 on paper 0.
             options: how.
+
+        Returns:
+            `alternatives + 1` sequences a picture, with the attention in rows and columns.
         """
+
+    @abstractmethod
+    def texts(self, decoded: Decoded) -> list[str]:
+        """For each sequence its canonical tokens, separated by spaces."""
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .engine import Decoded, Engine, SearchOptions
+from .engine import Engine, SearchOptions
+from .modeling.search_inktex import Decoded
 from .shipped import pretrained_path
 from .torch_engine import TorchEngine
 
@@ -70,6 +71,10 @@ class AutoEngine(Engine):
         """See `Engine`."""
         engine = self._greedy() if options.is_greedy else self._whole()
         return engine.search(pictures, options)
+
+    def texts(self, decoded: Decoded) -> list[str]:
+        """See `Engine`."""
+        return self._greedy().texts(decoded)
 
     def fingerprint(self) -> str:
         """See `Engine`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .engine import MAX_TOKENS, Decoded, Engine, SearchOptions
+from .engine import MAX_TOKENS, Engine, SearchOptions
 from .modeling.alphabets_inktex import allowed_tokens
 from .modeling.image_settings_inktex import ImageSettings
 from .modeling.normalization_inktex import stack_pictures
-from .onnx.engine import ImageProcessor
+from .modeling.search_inktex import Decoded
+from .onnx.engine import ImageProcessor, OnnxModel
 from .onnx.files import Export, find_export, read_words
-from .onnx.search import Graphs
 from .shipped import pretrained_path
 
 __all__ = ["OnnxEngine"]
@@ -37,7 +36,8 @@ class OnnxEngine(Engine):
         self.image_processor = ImageProcessor(
             ImageSettings(**export.settings.image_processor), export.stroke_restoration
         )
-        self.graphs = Graphs(export, threads)
+        self.stride = export.settings.stride
+        self.network = OnnxModel(export, threads)
         self.words = read_words(export.tokenizer)
 
     @classmethod
@@ -80,17 +80,14 @@ class OnnxEngine(Engine):
             words = [self.words.get(number, "") for number in range(self.settings.vocabulary)]
             allowed = np.array(allowed_tokens(options.alphabet, words))
             allowed[self.settings.end] = True
-        found = self.graphs.read(pixels, mask, MAX_TOKENS + 1, allowed=allowed)
-        return Decoded(
-            [self._text(sequence) for sequence in found.sequences],
-            [math.exp(sum(row)) for row in found.log_probabilities],
-            [[math.exp(one) for one in row] for row in found.log_probabilities],
-            found.attention,
-            self.settings.stride,
-        )
+        return self.network.decode(pixels, mask, MAX_TOKENS + 1, allowed)
 
-    def _text(self, sequence: Sequence[int]) -> str:
-        return " ".join(self.words[number] for number in sequence if number in self.words)
+    def texts(self, decoded: Decoded) -> list[str]:
+        """See `Engine`."""
+        return [
+            " ".join(self.words[number] for number in row if number in self.words)
+            for row in decoded.tokens(self.settings.end)
+        ]
 
     def fingerprint(self) -> str:
         """See `Engine`."""

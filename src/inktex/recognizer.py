@@ -243,7 +243,10 @@ class Recognizer:
         for batch in plan_batches([one.picture.shape for one in prepared], self.limits):
             together = [prepared[i] for i in batch]
             decoded = self.engine.search([one.picture for one in together], options)
-            readings.update(zip(batch, make_readings(together, decoded, symbols), strict=True))
+            texts = self.engine.texts(decoded)
+            stride = self.engine.stride if symbols else None
+            made = make_readings(together, decoded, texts, stride)
+            readings.update(zip(batch, made, strict=True))
         return [readings[i] for i in range(len(prepared))]
 
     def _read_or_errors(
@@ -294,7 +297,7 @@ def load(
 _RENAMED: Final = {
     "BaseRecognizer": "inktex.Recognizer",
     "AutoRecognizer": "inktex.Recognizer",
-    "Found": "inktex.engine.Decoded",
+    "Found": "inktex.modeling.search_inktex.Decoded",
     "MAX_TOKENS": "inktex.engine.MAX_TOKENS",
     "as_picture": "inktex.inputs.as_picture",
     "fastest_engine": "inktex.engine_choice.fastest_engine",

@@ -15,7 +15,7 @@ from .tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS, UNKNOWN_MARK
 if TYPE_CHECKING:
     from inktex.modeling.normalization_inktex import NormalizedPicture
 
-    from .engine import Decoded
+    from .modeling.search_inktex import Decoded
 
 __all__ = ["Alternative", "ReadSymbol", "Reading", "make_readings"]
 
@@ -102,51 +102,54 @@ def _plain(one: Alternative) -> dict[str, Any]:
 
 
 def make_readings(
-    pictures: Sequence[NormalizedPicture], decoded: Decoded, symbols: bool
+    pictures: Sequence[NormalizedPicture], decoded: Decoded, texts: list[str], stride: int | None
 ) -> Iterator[Reading]:
     """The readings of the pictures of a batch, in their order.
 
     Args:
         pictures: the batch.
         decoded: what an engine decoded; equally many sequences for each picture.
-        symbols: whether to locate each symbol.
+        texts: of each sequence its canonical tokens, separated by spaces.
+        stride: pixels from one cell of the attention to the next, to locate symbols; None for
+            readings without symbols.
     """
-    texts = decoded.texts
     count = len(texts) // len(pictures)
+    scores = np.exp(decoded.log_probabilities).tolist()
+    assert decoded.token_log_probabilities is not None
+    token_scores = np.exp(decoded.token_log_probabilities).tolist()
+
+    def alternative(picture: NormalizedPicture, number: int) -> Alternative:
+        tokens = texts[number].split()
+        found: tuple[ReadSymbol, ...] = ()
+        if stride is not None:
+            attention = None if decoded.attention is None else decoded.attention[number]
+            found = _symbols(picture, tokens, token_scores[number], attention, stride)
+        scored = tuple(token_scores[number][: len(tokens)])
+        return Alternative(compact(tokens), texts[number], scores[number], scored, found)
+
     for number, picture in enumerate(pictures):
         # A search that ends early repeats sequences to fill up: the first of equal ones stays.
         first = {texts[i]: i for i in reversed(range(number * count, (number + 1) * count))}
-        best, *others = (_alternative(picture, decoded, i, symbols) for i in sorted(first.values()))
+        best, *others = (alternative(picture, i) for i in sorted(first.values()))
         yield Reading(
             best.latex, best.tokens, best.score, best.token_scores, best.symbols, tuple(others),
             picture.picture,
         )  # fmt: skip
 
 
-def _alternative(
-    picture: NormalizedPicture, decoded: Decoded, number: int, symbols: bool
-) -> Alternative:
-    tokens = decoded.texts[number].split()
-    return Alternative(
-        compact(tokens),
-        decoded.texts[number],
-        decoded.scores[number],
-        tuple(decoded.token_scores[number][: len(tokens)]),
-        _symbols(picture, tokens, decoded, number) if symbols else (),
-    )
-
-
 def _symbols(
-    picture: NormalizedPicture, tokens: list[str], decoded: Decoded, number: int
+    picture: NormalizedPicture,
+    tokens: list[str],
+    scores: list[float],
+    attention: NDArray[np.float32] | None,
+    stride: int,
 ) -> tuple[ReadSymbol, ...]:
-    from inktex.modeling.boxes_inktex import inked, symbol_boxes
+    from .symbol_boxes import inked, symbol_boxes
 
     indices = [i for i, has_ink in enumerate(inked(tokens, STRUCTURAL_TOKENS)) if has_ink]
     boxes: list[Box | None] = [None] * len(indices)
-    if decoded.attention is not None:
-        attention = decoded.attention[number, indices]
-        boxes = symbol_boxes(picture.picture, attention, decoded.stride)
-    scores = decoded.token_scores[number]
+    if attention is not None:
+        boxes = symbol_boxes(picture.picture, attention[indices], stride)
     return tuple(
         ReadSymbol(i, tokens[i], float(scores[i]), None if box is None else _outside(picture, box))
         for i, box in zip(indices, boxes, strict=True)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batches import ACCELERATOR, CPU
-from .engine import MAX_TOKENS, Decoded, Engine, SearchOptions
+from .engine import MAX_TOKENS, Engine, SearchOptions
+from .modeling.search_inktex import Decoded
 from .network import hub_address, hub_answers
 from .registration import register
 from .shipped import pretrained_path
@@ -105,14 +106,13 @@ class TorchEngine(Engine):
 
     def search(self, pictures: Sequence[NDArray[np.uint8]], options: SearchOptions) -> Decoded:
         """See `Engine`."""
-        from inktex.modeling.densenet_inktex import STRIDE
         from inktex.modeling.generation_inktex import generate_with_details
 
         allowed = None
         if options.alphabet is not None:
             size = self.model.config.decoder.vocab_size
             allowed = self.processor.allowed_tokens(options.alphabet, size)
-        found = generate_with_details(
+        return generate_with_details(
             self.model,
             self.image_processor.stack(pictures, return_tensors="pt"),
             options.preset,
@@ -122,13 +122,10 @@ class TorchEngine(Engine):
             allowed_tokens=allowed,
             **({} if options.num_beams is None else {"num_beams": options.num_beams}),
         )
-        return Decoded(
-            self.processor.batch_decode(found.sequences, skip_special_tokens=True),
-            found.probabilities.tolist(),
-            found.token_probabilities.tolist(),
-            None if found.attention is None else found.attention.cpu().numpy(),
-            STRIDE,
-        )
+
+    def texts(self, decoded: Decoded) -> list[str]:
+        """See `Engine`."""
+        return self.processor.batch_decode(decoded.sequences, skip_special_tokens=True)
 
     def fingerprint(self) -> str:
         """See `Engine`."""

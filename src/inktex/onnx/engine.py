@@ -1,15 +1,27 @@
-"""The image processor of exported models: transformers is not imported."""
+"""Exported models in ONNX Runtime: torch and transformers are not imported."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from inktex.modeling.feedback_inktex import FeedbackState
+from inktex.modeling.grammar_inktex import Grammar
 from inktex.modeling.image_settings_inktex import ImageSettings
 from inktex.modeling.normalization_inktex import NormalizedPicture, normalize
+from inktex.modeling.search_inktex import Choose, Decoded, SearchTask, search
 from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 
-__all__ = ["ImageProcessor"]
+from .files import Export, read_weights
+
+__all__ = ["ImageProcessor", "OnnxModel", "OnnxStep"]
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
 
 
 class ImageProcessor:
@@ -29,3 +41,161 @@ class ImageProcessor:
     def normalize_picture(self, picture: Any) -> NormalizedPicture:
         """Returns the model's picture of a picture; see `normalize`."""
         return normalize(picture, self.settings, self.stroke_restoration)
+
+
+class OnnxModel:
+    """Encoder and decoder step of an exported model, in sessions of ONNX Runtime.
+
+    Args:
+        export: the model.
+        threads: of the encoder; None for ONNX Runtime's choice. The decoder has one, since a step
+            is too short for several.
+
+    Raises:
+        ImportError: if onnxruntime is not installed.
+        ValueError: if the weights do not fit the graphs.
+    """
+
+    def __init__(self, export: Export, threads: int | None = None) -> None:
+        settings = self.settings = export.settings
+        runtime = _runtime()
+        weights = {} if export.weights is None else read_weights(export.weights)
+        self.encoder, self.decoder = (
+            _session(runtime, path, count, _fitting(weights, shapes, export.weights))
+            for path, count, shapes in zip(
+                (export.encoder, export.decoder), (threads, 1), export.shapes, strict=True
+            )
+        )
+        self.memory_names = [one.name for one in self.encoder.get_outputs()]
+        self.output_names = [one.name for one in self.decoder.get_outputs()]
+        self.input_names = {one.name for one in self.decoder.get_inputs()}
+        self.inkless = np.zeros((settings.vocabulary, 1), dtype=np.bool_)
+        self.inkless[settings.inkless] = True
+        self.grammar = None
+        if settings.grammar is not None:
+            self.grammar = Grammar(settings.vocabulary, settings.grammar)
+
+    def decode(
+        self,
+        pixels: Floats,
+        mask: Floats,
+        longest: int,
+        allowed: NDArray[np.bool_] | None = None,
+        choose: Choose | None = None,
+    ) -> Decoded:
+        """Greedy search; the attention is laid out in rows and columns.
+
+        Args:
+            pixels: `(batch, 1, height, width)`, ink 1 on paper 0.
+            mask: `(batch, height, width)`, 0 for padding.
+            longest: tokens of a sequence at most, start and end included.
+            allowed: `(vocabulary,)`, tokens that may be generated; None for all.
+            choose: chooses the tokens; see `search`.
+        """
+        settings, grammar = self.settings, self.grammar if choose is None else None
+        # The end takes the place of padding, of which the settings know nothing.
+        task = SearchTask(
+            settings.start, settings.end, settings.end, longest, grammar, settings.temperature
+        )
+        found = search([OnnxStep(self, pixels, mask, allowed)], task, len(pixels), choose=choose)
+        if found.attention is None:
+            return found
+        grid = (side // settings.stride for side in pixels.shape[2:])
+        return replace(found, attention=found.attention.reshape(*found.attention.shape[:2], *grid))
+
+
+class OnnxStep:
+    """A step of an exported decoder, with its cache and feedback; see `search_inktex.Step`.
+
+    Args:
+        model: the exported model.
+        pixels, mask, allowed: see `OnnxModel.decode`.
+    """
+
+    def __init__(
+        self, model: OnnxModel, pixels: Floats, mask: Floats, allowed: NDArray[np.bool_] | None
+    ) -> None:
+        settings, batch = model.settings, len(pixels)
+        self.model, self.allowed = model, allowed
+        rows, columns = (side // settings.stride for side in pixels.shape[2:])
+        # Plain arrays: ONNX Runtime does not copy them, its own values take longer.
+        memory = model.encoder.run(model.memory_names, {"pixel_values": pixels, "pixel_mask": mask})
+        self.pasts = [f"past_{number}" for number in range(settings.layers)]
+        nothing = np.zeros((batch, settings.heads, 0, 2 * settings.head_size), dtype=np.float32)
+        fed = dict(zip(model.memory_names, memory, strict=True)) | dict.fromkeys(
+            self.pasts, nothing
+        )
+        self.fed = {name: value for name, value in fed.items() if name in model.input_names}
+        self.position = 0
+        self.attention: Floats | None = None
+        unread = np.zeros((batch, rows * columns), dtype=np.float32)
+        self.feedback = FeedbackState(unread, columns, model.inkless)
+
+    def __call__(self, tokens: Ids) -> tuple[Floats, Floats | None]:
+        """See `search_inktex.Step`."""
+        if self.attention is not None:
+            self.feedback.update(tokens, self.attention)
+        now = {
+            "tokens": tokens,
+            "position": np.array([self.position]),
+            "locations": self.feedback.locations,
+            "covered": self.feedback.covered,
+        }
+        self.fed |= {name: one for name, one in now.items() if name in self.model.input_names}
+        outputs = self.model.decoder.run(self.model.output_names, self.fed)
+        logits: Floats = outputs[0]
+        if self.allowed is not None:
+            logits = np.where(self.allowed, logits, np.float32(-np.inf))
+        layers = len(self.pasts)
+        self.fed |= zip(self.pasts, outputs[1 : 1 + layers], strict=True)
+        self.attention = outputs[1 + layers] if len(outputs) > 1 + layers else None
+        self.position += 1
+        return logits, self.attention
+
+    def reorder(self, sequences: Ids) -> None:
+        """See `search_inktex.Step`; each picture has one sequence here."""
+        batched = self.fed.keys() - {"tokens", "position", "locations", "covered"}
+        self.fed |= {name: self.fed[name][sequences] for name in batched}
+        if self.attention is not None:
+            self.attention = self.attention[sequences]
+        self.feedback.reorder(sequences)
+
+
+def _fitting(
+    weights: dict[str, Floats], shapes: dict[str, list[int]], path: Path | None
+) -> dict[str, Floats]:
+    """The weights of a graph.
+
+    Raises:
+        ValueError: if one is missing or has another shape.
+    """
+    for name, shape in shapes.items():
+        found = weights.get(name)
+        if found is None or list(found.shape) != shape:
+            other = "is not in it" if found is None else f"is {list(found.shape)} there"
+            raise ValueError(f"{path} does not fit its configuration: {name} {other}, not {shape}.")
+    return {name: weights[name] for name in shapes}
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError("The ONNX engine needs onnxruntime: pip install onnxruntime.") from error
+    return onnxruntime
+
+
+def _session(runtime: Any, path: Path, threads: int | None, weights: dict[str, Floats]) -> Any:
+    """A session of a graph; what its weights determine is computed here."""
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    # Memory is planned for each combination of shapes, and these differ at every run.
+    options.enable_mem_pattern = False
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    # Waiting threads would keep cores busy that other processes need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if weights:
+        values = [runtime.OrtValue.ortvalue_from_numpy(one) for one in weights.values()]
+        options.add_external_initializers(list(weights), values)
+    return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

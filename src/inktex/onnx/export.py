@@ -36,6 +36,7 @@ from .files import (
 
 if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
+    from inktex.modeling.search_inktex import Choose
 
 __all__ = ["export", "largest_difference", "update_shipped"]
 
@@ -153,13 +154,13 @@ def largest_difference(model: Path, folder: Path, precision: str) -> float:
     """
     import torch
 
-    from inktex.modeling.greedy_inktex import greedy_search
+    from inktex.modeling.generation_inktex import decode
 
-    from .search import Graphs
+    from .engine import OnnxModel
 
     network = TorchEngine.from_pretrained(model).model
-    graphs = Graphs(find_export(folder, precision), threads=1)
-    settings = graphs.settings
+    exported = OnnxModel(find_export(folder, precision), threads=1)
+    settings = exported.settings
     rng = np.random.default_rng(0)
     largest = 0.0
     for height, width in _CHECKED:
@@ -170,12 +171,18 @@ def largest_difference(model: Path, folder: Path, precision: str) -> float:
         pixels *= mask[:, None]
         with torch.no_grad():
             memory = network.encoder(torch.from_numpy(pixels), torch.from_numpy(mask))
-        expected = greedy_search(network, memory, _STEPS + 1)
-        found = graphs.read(pixels, mask, _STEPS + 1, expected.sequences[:, 1:].numpy())
-        for row, ours in enumerate(found.log_probabilities):
-            theirs = expected.log_probabilities[row, : len(ours)].numpy()
-            largest = max(largest, float(np.abs(np.array(ours) - theirs).max()))
+        expected = decode(network, [memory], _STEPS + 1)
+        found = exported.decode(pixels, mask, _STEPS + 1, choose=_given(expected.sequences[:, 1:]))
+        theirs, ours = expected.token_log_probabilities, found.token_log_probabilities
+        assert theirs is not None
+        assert ours is not None
+        largest = max(largest, float(np.abs(ours - theirs).max()))
     return largest
+
+
+def _given(tokens: NDArray[np.int64]) -> Choose:
+    """Chooses `(sequences, positions)` tokens that are given."""
+    return lambda position, _: tokens[:, position]
 
 
 if __name__ == "__main__":

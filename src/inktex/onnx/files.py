@@ -1,4 +1,4 @@
-"""Graphs and exported models on disk: what is in their folders, and where these are."""
+"""Graphs and exported models on disk: their folders, files and settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.modeling.grammar_inktex import INKLESS
+from inktex.modeling.feedback_inktex import inkless_tokens
 from inktex.modeling.image_settings_inktex import SETTING_NAMES
 from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
 
@@ -53,7 +53,7 @@ _KINDS: Final = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16"
 
 @dataclass(frozen=True)
 class Settings:
-    """All that is to be known of an exported model beside its graphs.
+    """Settings of an exported model.
 
     Attributes:
         format: of the export.
@@ -62,8 +62,8 @@ class Settings:
         start, end: ids of these tokens.
         layers, heads, head_size: of the decoder's cache.
         temperature: of the probabilities.
-        grammar: what the tokens are to `Grammar`; None if anything may follow anything.
-        inkless: ids of the tokens that have no place in the picture.
+        grammar: ids of tokens by their role in `Grammar`; None for decoding without a grammar.
+        inkless: ids of the tokens without a place in the picture.
         vocabulary: number of tokens.
         stride: pixels from one cell of the features to the next.
         multiple: heights and widths of batches are multiples of this.
@@ -108,7 +108,7 @@ def read_settings(folder: Path) -> Settings:
 
 
 def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a model's `config.json` its graphs depend on."""
+    """The fields of a model's `config.json` that its graphs depend on."""
     return {
         part: {name: config.get(part, {}).get(name) for name in names}
         for part, names in (("encoder", _ENCODER), ("decoder", _DECODER))
@@ -118,7 +118,7 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
 def make_settings(
     model: Path, precision: str, stride: int, multiple: int, identity: str = ""
 ) -> Settings:
-    """The settings of a model, as its files tell them.
+    """The settings of a model, from its files.
 
     Args:
         model: its folder.
@@ -146,7 +146,7 @@ def make_settings(
             head_size=decoder["hidden_size"] // decoder["num_attention_heads"],
             temperature=decoder.get("token_temperature", decoder.get("temperature", 1.0)),
             grammar=grammar,
-            inkless=[int(grammar[mark]) for mark in INKLESS if mark in grammar] if grammar else [],
+            inkless=inkless_tokens(grammar),
             vocabulary=decoder["vocab_size"],
             stride=stride,
             multiple=math.lcm(pictures["pad_multiple"], multiple),
@@ -183,10 +183,9 @@ def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def read_words(path: Path) -> dict[int, str]:
-    """The words of a tokenizer by their ids, without those that only steer the model.
+    """The tokens of a tokenizer by their ids, without the special ones.
 
-    They say what `Tokenizer.decode` does, without the library, which brings as much as all else
-    that reads pictures without torch.
+    It replaces `Tokenizer.decode`, whose library would double what reading without torch installs.
 
     Raises:
         OSError: if the file cannot be read.
@@ -259,14 +258,14 @@ def exported_folder(model: Path, precision: str) -> Path:
 
 @dataclass(frozen=True)
 class Export:
-    """What is needed to read with ONNX Runtime.
+    """Files and settings of a model for ONNX Runtime.
 
     Attributes:
         settings: of the model.
         encoder, decoder: files of the graphs.
         tokenizer: file.
-        weights: file of those that are not in the graphs; None if all are.
-        shapes: of these, for each graph by name.
+        weights: file of the weights that are not in the graphs; None if all are.
+        shapes: of these weights by name, for each graph.
         stroke_restoration: file of the image processor's weights; None if it has none.
     """
 
@@ -289,7 +288,7 @@ class Export:
 
 
 def find_export(name: Path, precision: str) -> Export:
-    """What to read a model with: graphs that come with the package and fit it, or an export.
+    """The graphs for a model: those of the package if they fit, or an export.
 
     Args:
         name: folder of the model, of an export, or of exports.

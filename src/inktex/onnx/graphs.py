@@ -1,7 +1,7 @@
 """The two graphs of a model: pictures to keys and values, and a token to the next one's logits.
 
-They are written without their weights, each of which they call by its name in the model's file. So
-they depend on the configuration alone, are small, and read for every model that has this one.
+They are written without weights, which they name as the model's file does. So they are small, and
+serve every model of the same architecture.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from torch.export import Dim
 
 from inktex.files import new_folder, write_text
 from inktex.modeling.decoder_inktex import InktexDecoder
-from inktex.modeling.encoder_inktex import STRIDE, cells_with_picture, sinusoids
+from inktex.modeling.encoder_inktex import STRIDE, cells_with_picture
+from inktex.modeling.layers_inktex import sinusoids
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.step_inktex import StepWeights, decode_step, memory_keys, paper_bias
+from inktex.modeling.step_inktex import StepWeights, decode_step, memory_keys, padding_bias
 
 from .files import DECODER, ENCODER, FORMAT, GRAPHS, WEIGHTS, architecture
 
@@ -28,11 +29,11 @@ __all__ = ["DecoderGraph", "EncoderGraph", "fill_graph", "write_graphs", "write_
 
 Tensors = list[torch.Tensor]
 _EVERYTHING = 2**31
-"""Bytes of the largest constant that is computed beforehand where weights are known."""
+"""Bytes of the largest constant that is folded where weights are known."""
 
 
 class EncoderGraph(nn.Module):
-    """Pictures to what the decoder's cross-attention reads."""
+    """Pictures to the keys and values of the decoder's cross-attention."""
 
     def __init__(self, model: InktexForConditionalGeneration) -> None:
         super().__init__()
@@ -55,11 +56,11 @@ class EncoderGraph(nn.Module):
         memory = self.encoder.memory(self.encoder.backbone(pixel_values, mask))
         cells = cells_with_picture(mask)
         keys, values = memory_keys(self.decoder, memory)
-        return *keys, *values, paper_bias(cells, memory.dtype)
+        return *keys, *values, padding_bias(cells, memory.dtype)
 
 
 class DecoderGraph(nn.Module):
-    """One token, and what was read before, to the logits of the next one."""
+    """A token and the cache of those before to the logits of the next one."""
 
     def __init__(self, model: InktexForConditionalGeneration) -> None:
         super().__init__()
@@ -81,15 +82,14 @@ class DecoderGraph(nn.Module):
         Args:
             tokens: `(batch,)` int64.
             position: `(1,)` int64, of the token.
-            locations: `(batch, 2)`, where it stands; not looked at without location feedback.
+            locations: `(batch, 2)`, its row and column; unused without location feedback.
             past: for each layer `(batch, heads, tokens so far, 2 * size)`.
-            memory_keys, memory_values, bias: what `EncoderGraph` gives.
-            covered: `(batch, cells)`, which cells have been read; not looked at without coverage
-                feedback.
+            memory_keys, memory_values, bias: outputs of `EncoderGraph`.
+            covered: `(batch, cells)`, cells that have been read; unused without coverage feedback.
 
         Returns:
-            Logits `(batch, vocabulary)`; the past, a token longer; and where the guided heads look,
-            `(batch, cells)`, if there are any.
+            Logits `(batch, vocabulary)`; the past, a token longer; and the mean attention of the
+            guided heads, `(batch, cells)`, if there are any.
         """
         assert isinstance(self.decoder, InktexDecoder)
         output = decode_step(
@@ -103,16 +103,16 @@ class DecoderGraph(nn.Module):
             covered=covered,
         )
         found = output.logits, *output.past
-        return found if output.look is None else (*found, output.look)
+        return found if output.attention is None else (*found, output.attention)
 
 
 def layer_names(kind: str, layers: int) -> list[str]:
-    """Names of a tensor that each layer has one of."""
+    """Names of a tensor of each layer."""
     return [f"{kind}_{number}" for number in range(layers)]
 
 
 def write_graphs(model: InktexForConditionalGeneration, encoder: Path, decoder: Path) -> None:
-    """Write the graphs of a model in float32, without weights, for any batches and pictures.
+    """Write the graphs of a model in float32, without weights, for batches of any size.
 
     Args:
         model: in evaluation mode.
@@ -123,81 +123,88 @@ def write_graphs(model: InktexForConditionalGeneration, encoder: Path, decoder: 
     """
     if not isinstance(model.decoder, InktexDecoder):
         raise ValueError("Only models with a Transformer decoder can be exported to ONNX.")
+    names = _names_in_files(model)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # torch's, about its own internals
+        _write_without_weights(_trace_encoder(model), names, encoder)
+        _write_without_weights(_trace_decoder(model), names, decoder)
+
+
+# Both are traced with sizes that all differ and are not 1, which torch would take for constants.
+_BATCH = Dim("batch", max=4096)
+_EXPORT: dict[str, Any] = {"dynamo": True, "optimize": False, "verbose": False}
+
+
+def _memory_names(model: InktexForConditionalGeneration) -> list[str]:
+    layers = model.config.decoder.num_hidden_layers
+    return [*layer_names("memory_key", layers), *layer_names("memory_value", layers), "bias"]
+
+
+def _trace_encoder(model: InktexForConditionalGeneration) -> Any:
+    multiple = model.encoder.backbone.stride
+    rows, columns = (Dim(name, max=4096) for name in ("rows", "columns"))
+    return torch.onnx.export(
+        EncoderGraph(model),
+        (
+            torch.rand(2, 1, 3 * multiple, 5 * multiple),
+            torch.ones(2, 3 * multiple, 5 * multiple),
+        ),
+        input_names=["pixel_values", "pixel_mask"],
+        output_names=_memory_names(model),
+        dynamic_shapes=(
+            {0: _BATCH, 2: multiple * rows, 3: multiple * columns},
+            {0: _BATCH, 1: multiple * rows, 2: multiple * columns},
+        ),
+        **_EXPORT,
+    )
+
+
+def _trace_decoder(model: InktexForConditionalGeneration) -> Any:
     config = model.config.decoder
     layers, heads = config.num_hidden_layers, config.num_attention_heads
     size = config.hidden_size // heads
-    multiple = model.encoder.backbone.stride
-    batch, rows, columns = (Dim(name, max=4096) for name in ("batch", "rows", "columns"))
-    memory = [*layer_names("memory_key", layers), *layer_names("memory_value", layers), "bias"]
-    names = _names_in_files(model)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # torch's about its own inside
-        # Traced with sizes that are all different and not 1, which it would take for constants.
-        pixels = torch.rand(2, 1, 3 * multiple, 5 * multiple)
-        mask = torch.ones(2, 3 * multiple, 5 * multiple)
-        program = torch.onnx.export(
-            EncoderGraph(model),
-            (pixels, mask),
-            dynamo=True,
-            optimize=False,
-            verbose=False,
-            input_names=["pixel_values", "pixel_mask"],
-            output_names=memory,
-            dynamic_shapes=(
-                {0: batch, 2: multiple * rows, 3: multiple * columns},
-                {0: batch, 1: multiple * rows, 2: multiple * columns},
-            ),
-        )
-        _write_without_weights(program, names, encoder)
-        past, cells = Dim("past", max=4096), Dim("cells", max=2**20)
-        kept, keys, values = (
-            [torch.rand(shape) for _ in range(layers)]
-            for shape in ((2, heads, 3, 2 * size), (2, heads, size, 7), (2, heads, 7, size))
-        )
-        program = torch.onnx.export(
-            DecoderGraph(model),
-            (
-                torch.tensor([5, 6]),
-                torch.tensor([3]),
-                torch.zeros(2, 2),
-                kept,
-                keys,
-                values,
-                torch.zeros(2, 1, 1, 7),
-                torch.zeros(2, 7),
-            ),
-            dynamo=True,
-            optimize=False,
-            verbose=False,
-            input_names=[
-                *("tokens", "position", "locations"),
-                *layer_names("past", layers),
-                *memory,
-                "covered",
-            ],
-            output_names=["logits", *layer_names("past_and_token", layers), "look"][
-                : None if model_looks(model) else -1
-            ],
-            dynamic_shapes=(
-                {0: batch},
-                None,
-                {0: batch},
-                [{0: batch, 2: past}] * layers,
-                [{0: batch, 3: cells}] * layers,
-                [{0: batch, 2: cells}] * layers,
-                {0: batch, 3: cells},
-                {0: batch, 1: cells},
-            ),
-        )
-        _write_without_weights(program, names, decoder)
+    past, cells = Dim("past", max=4096), Dim("cells", max=2**20)
+    kept, keys, values = (
+        [torch.rand(shape) for _ in range(layers)]
+        for shape in ((2, heads, 3, 2 * size), (2, heads, size, 7), (2, heads, 7, size))
+    )
+    # In the order of `DecoderGraph.forward`.
+    inputs = (
+        torch.tensor([5, 6]), torch.tensor([3]), torch.zeros(2, 2), kept, keys, values,
+        torch.zeros(2, 1, 1, 7), torch.zeros(2, 7),
+    )  # fmt: skip
+    outputs = ["logits", *layer_names("past_and_token", layers)]
+    has_guided_heads = config.guided_layers and config.guided_heads
+    return torch.onnx.export(
+        DecoderGraph(model),
+        inputs,
+        input_names=[
+            *("tokens", "position", "locations"),
+            *layer_names("past", layers),
+            *_memory_names(model),
+            "covered",
+        ],
+        output_names=[*outputs, "attention"] if has_guided_heads else outputs,
+        dynamic_shapes=(
+            {0: _BATCH},
+            None,
+            {0: _BATCH},
+            [{0: _BATCH, 2: past}] * layers,
+            [{0: _BATCH, 3: cells}] * layers,
+            [{0: _BATCH, 2: cells}] * layers,
+            {0: _BATCH, 3: cells},
+            {0: _BATCH, 1: cells},
+        ),
+        **_EXPORT,
+    )
 
 
 def write_shipped(model: InktexForConditionalGeneration, folder: Path) -> None:
-    """Write the graphs that come with the package, and for which models they are.
+    """Write the graphs of the package, and the architecture that they are for.
 
     Args:
-        model: one of these.
-        folder: is replaced when all is written.
+        model: a model of this architecture.
+        folder: to write; it is replaced when all is written.
 
     Raises:
         ValueError: if its decoder is recurrent.
@@ -224,13 +231,8 @@ def write_shipped(model: InktexForConditionalGeneration, folder: Path) -> None:
         write_text(partial / GRAPHS, json.dumps(about, indent=1, sort_keys=True) + "\n")
 
 
-def model_looks(model: InktexForConditionalGeneration) -> bool:
-    """Whether the model has guided heads."""
-    return bool(model.config.decoder.guided_layers and model.config.decoder.guided_heads)
-
-
 def _names_in_files(model: InktexForConditionalGeneration) -> dict[str, str]:
-    """What weights are called in files, where tied ones have one name, by all of their names."""
+    """Names of weights in files, where tied ones have one, by all of their names."""
     tied: dict[int, str] = {}
     weights = model.state_dict()
     aliases = dict(model._tied_weights_keys)
@@ -240,11 +242,11 @@ def _names_in_files(model: InktexForConditionalGeneration) -> dict[str, str]:
 
 
 def _write_without_weights(program: Any, names: Mapping[str, str], path: Path) -> None:
-    """Simplify a graph, but nothing that depends on weights, and leave these out.
+    """Simplify a graph as far as it does not depend on weights, and write it without these.
 
     Args:
-        program: what `torch.onnx.export` gave.
-        names: of the weights, by what they are called in the program.
+        program: of `torch.onnx.export`.
+        names: of the weights in files, by their names in the program.
         path: file to write.
     """
     import onnx
@@ -253,7 +255,7 @@ def _write_without_weights(program: Any, names: Mapping[str, str], path: Path) -
     model = program.model
     graph = model.graph
     weights = [value for name, value in graph.initializers.items() if name in names]
-    for value in weights:  # as if they were given at every run
+    for value in weights:  # as if they were inputs of every run
         graph.initializers.pop(value.name)
         value.const_value = None
         graph.inputs.append(value)
@@ -276,12 +278,12 @@ def _write_without_weights(program: Any, names: Mapping[str, str], path: Path) -
         )
         stub.external_data.add(key="location", value=WEIGHTS)
         proto.graph.initializer.append(stub)
-    _forget_where_it_came_from(proto)
+    _remove_metadata(proto)
     onnx.save(proto, path)
 
 
-def _forget_where_it_came_from(proto: Any) -> None:
-    """Leave out what the exporter notes of the source of every operation."""
+def _remove_metadata(proto: Any) -> None:
+    """Remove the exporter's notes on the source of every operation."""
     del proto.graph.value_info[:]
     del proto.graph.metadata_props[:]
     del proto.metadata_props[:]
@@ -293,7 +295,7 @@ def _forget_where_it_came_from(proto: Any) -> None:
 
 
 def fill_graph(source: Path, weights: Mapping[str, Any], target: Path) -> None:
-    """Put weights into a graph that was written without, and compute all that they determine.
+    """Put weights into a graph that was written without, and fold what they determine.
 
     Args:
         source: the graph's file.
@@ -313,5 +315,5 @@ def fill_graph(source: Path, weights: Mapping[str, Any], target: Path) -> None:
     model = onnx_ir.from_proto(proto)
     optimizer.optimize(model, input_size_limit=_EVERYTHING, output_size_limit=_EVERYTHING)
     proto = onnx_ir.to_proto(model)
-    _forget_where_it_came_from(proto)
+    _remove_metadata(proto)
     onnx.save(proto, target)

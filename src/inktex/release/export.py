@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files import new_folder
-from ..modeling.repository_inktex import update
+from ..modeling.remote_code_inktex import update
 
 if TYPE_CHECKING:
     import torch

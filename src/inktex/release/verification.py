@@ -15,7 +15,7 @@ import yaml
 
 from inktex.engine import MAX_TOKENS
 
-from ..modeling.repository_inktex import code_files
+from ..modeling.remote_code_inktex import code_files
 from .repository import CARD, RECORD
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from inktex.augmentation import (
 )
 from inktex.data.examples import NONE, AnyExample, Example, PictureExample
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, dilate, draw
-from inktex.modeling.densenet_inktex import STRIDE
+from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.image_settings_inktex import STROKE_RANGE
 from inktex.modeling.stroke_restoration_inktex import centre_lines

@@ -8,19 +8,20 @@ and the reference.
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
-from inktex.modeling.decoder_inktex import UNKNOWN, InktexDecoder
+from inktex.modeling.decoder_inktex import InktexDecoder
 from inktex.modeling.encoder_inktex import STRIDE, InktexEncoderOutput, cells_with_picture
-from inktex.modeling.step_inktex import TransformerSteps
-from inktex.tokenizer.vocabulary_inktex import IDS
+from inktex.modeling.feedback_inktex import UNKNOWN
+from inktex.modeling.generation_inktex import decode
 
 from .batches import IGNORE, PAD
 
 __all__ = ["Candidates", "mrt_loss", "sample_candidates"]
 
-_END = IDS["</s>"]
 _LENGTHS = 8
 """Candidates are padded to a multiple of this many tokens."""
 _UNLIKELY = 0.03
@@ -100,31 +101,24 @@ def sample_candidates(
             return sample_candidates(model, memory, references, samples)
     pictures, longest = references.shape
     count = 2 + samples
-    steps = TransformerSteps(model, memory, longest, beams=count)
-    start = references.new_full((pictures * count,), model.config.decoder_start_token_id)
-    tokens, over = start, torch.zeros_like(start, dtype=torch.bool)
-    written, locations, covered = [start], [], []
-    for place in range(longest):
-        logits, _ = steps(tokens)
-        if steps.told is not None:
-            locations.append(steps.told)
-        if steps.covered is not None:
-            covered.append(steps.covered)
-        likely = logits.float().softmax(dim=-1)
+
+    def choose(position: int, logits: NDArray[np.float32]) -> NDArray[np.int64]:
+        likely = torch.from_numpy(logits).softmax(dim=-1)
         likely = likely.masked_fill(likely < _UNLIKELY * likely.amax(-1, keepdim=True), 0.0)
         drawn = torch.multinomial(likely, 1).view(pictures, count)
-        drawn[:, 0] = references[:, place].masked_fill(references[:, place] == IGNORE, PAD)
+        drawn[:, 0] = references[:, position].masked_fill(references[:, position] == IGNORE, PAD)
         drawn[:, 1] = likely.view(pictures, count, -1)[:, 1].argmax(dim=-1)
-        tokens = drawn.flatten().masked_fill(over, PAD)
-        over = over | (tokens == _END)
-        written.append(tokens)
-        if bool(over.all()):
-            break
-    return Candidates(
-        torch.stack(written, dim=1).view(pictures, count, -1),
-        torch.stack(locations, dim=1) if locations else None,
-        torch.stack(covered, dim=1) if covered else None,
-    )
+        return drawn.flatten().numpy()
+
+    found = decode(model, [memory], longest + 1, beams=count, choose=choose)
+    tokens = torch.from_numpy(found.sequences).to(references.device)
+    locations = covered = None
+    if model.config.decoder.location_feedback and found.attention is not None:
+        attention = torch.from_numpy(found.attention).to(references.device)
+        assert memory.grid_shape is not None
+        columns = int(memory.grid_shape[0, 1])
+        locations, covered = model.decoder.feedback(tokens[:, :-1], attention, columns)
+    return Candidates(tokens.view(pictures, count, -1), locations, covered)
 
 
 def mrt_loss(

@@ -16,7 +16,7 @@ from PIL import Image
 from inktex.augmentation import AugmentationConfig, draw_affine
 from inktex.filling import fill
 from inktex.ink.render import MARGIN_BEFORE, PEN_WIDTH, dilate
-from inktex.modeling.densenet_inktex import STRIDE
+from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.normalization_inktex import normalize
 from inktex.printed import PrintExample, as_given

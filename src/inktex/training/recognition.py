@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 
 from inktex.data.examples import AnyExample
-from inktex.modeling.decoder_inktex import InktexDecoder, centres
+from inktex.modeling.decoder_inktex import InktexDecoder
 from inktex.modeling.generation_inktex import sequence_logits
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 
@@ -154,13 +154,12 @@ def picture_feedback(
     if attention is None:
         return {}
     decoder: Any = model.decoder
-    attended = decoder.told(inputs, centres(attention.square(), columns))
-    by_ink = model._told_locations(batch["guide"], columns)
+    attended, covered = decoder.feedback(inputs, attention, columns)
+    by_ink = model.guided_locations(batch["guide"], columns)
     rows = is_picture.repeat_interleave(len(inputs) // len(is_picture))[:, None, None]
     found = {"locations": torch.where(rows, attended, by_ink)}
-    covered = decoder.told_coverage(inputs, attention)
     if covered is not None:
-        found["covered"] = torch.where(rows, covered, model._told_coverage(batch["guide"]))
+        found["covered"] = torch.where(rows, covered, model.guided_coverage(batch["guide"]))
     return found
 
 

@@ -11,7 +11,7 @@ from inktex.data.examples import AnyExample
 from inktex.engine import MAX_TOKENS
 from inktex.evaluation.scores import Scores, compute_scores
 from inktex.files import write_text
-from inktex.modeling.greedy_inktex import greedy_search
+from inktex.modeling.generation_inktex import decode
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 
@@ -49,7 +49,7 @@ def read_examples(
         memory = model.get_encoder()(
             batch["pixel_values"].to(model.device), batch["pixel_mask"].to(model.device)
         )
-        ids = greedy_search(model, memory, MAX_TOKENS).sequences
+        ids = decode(model, [memory], MAX_TOKENS).sequences
         for (index, *_), row in zip(plan.members, ids.tolist(), strict=True):
             tokens = [VOCABULARY[number] for number in row]
             readings[index] = [token for token in tokens if token not in SPECIAL_TOKENS]

@@ -1,4 +1,4 @@
-"""Recurrent decoder with coverage attention, as WAP has it (Zhang et al. 2017)."""
+"""Recurrent decoder with coverage attention, that of WAP (Zhang et al. 2017)."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from .configuration_inktex import InktexDecoderConfig
 from .decoder_inktex import CACHE, InktexDecoderOutput
 
 _KERNEL = 11
-"""Cells; the window in which the attention sees what was looked at before."""
+"""Cells; side of the window of past attention that each cell's score depends on."""
 _COVERAGE_CHANNELS = 32
 
 
 class InktexRecurrentDecoder(nn.Module):
     """Two GRU cells with additive attention over the memory in between.
 
-    The attention sees, through a convolution, how much each cell was looked at before, and so
-    leaves nothing out and reads nothing twice. It is guided like the heads of the Transformer.
+    A convolution over the sum of past attention enters the scores, so that no cell is read twice
+    and none left out. The attention is supervised like the guided heads of the Transformer.
     """
 
     def __init__(self, config: InktexDecoderConfig) -> None:
@@ -56,10 +56,10 @@ class InktexRecurrentDecoder(nn.Module):
                 sequences sharing a picture.
             memory: `(pictures, cells, hidden)`.
             memory_mask: `(pictures, cells)` bool, true where there is picture.
-            cache: holds states and coverage of the tokens before.
-            output_guided: give the attention's logits `(batch, 1, tokens, cells)`.
+            cache: states and coverage of the tokens before.
+            output_guided: whether to return the attention's logits, `(batch, 1, tokens, cells)`.
             columns: of the grid of cells.
-            unused: what only the Transformer needs.
+            unused: arguments of the Transformer decoder.
 
         Raises:
             ValueError: if the grid's columns are not given.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inktex.modeling.boxes_inktex import inked, symbol_boxes
+from inktex.symbol_boxes import inked, symbol_boxes
 from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
 
 

@@ -1,19 +1,19 @@
-"""What is made of weights for reading follows them, whatever becomes of them."""
+"""Weights derived for decoding follow the weights that they are computed from."""
 
 import copy
 import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from test_generation import small_model
 
-from inktex.modeling.beam_inktex import beam_search
-from inktex.modeling.greedy_inktex import greedy_search
+from inktex.modeling.generation_inktex import decode
+from inktex.modeling.layers_inktex import DerivedWeightCache
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.modeling.prepared_inktex import Prepared
-from inktex.modeling.step_inktex import CachedSteps, TransformerSteps, steps_of
+from inktex.modeling.step_inktex import CachedStep, TransformerStep, make_step
 
 FEEDBACK = {"location_feedback": True, "coverage_feedback": True}
 PICTURES = torch.rand(2, 1, 48, 64, generator=torch.Generator().manual_seed(1)).round()
@@ -53,20 +53,22 @@ def train_by_data(model: InktexForConditionalGeneration) -> None:
     model.eval()
 
 
-def logits(model: Any, steps: Any = TransformerSteps) -> torch.Tensor:
+def logits(model: Any, steps: Any = TransformerStep) -> torch.Tensor:
     """`(3, pictures, vocabulary)`, of the first tokens of some sequence."""
     with torch.no_grad():
         reader = steps(model, model.encoder(PICTURES, MASK), 5)
-        return torch.stack([reader(torch.tensor(row))[0] for row in ([3, 3], [40, 41], [90, 7])])
+        rows = [reader(np.array(row))[0] for row in ([3, 3], [40, 41], [90, 7])]
+        return torch.from_numpy(np.stack(rows))
 
 
 def plain(model: InktexForConditionalGeneration) -> torch.Tensor:
-    """The same with nothing prepared."""
+    """The same without derived weights."""
     with torch.enable_grad():
         memory = model.encoder(PICTURES, MASK)
     with torch.no_grad():
-        reader = CachedSteps(model, memory, 5)
-        return torch.stack([reader(torch.tensor(row))[0] for row in ([3, 3], [40, 41], [90, 7])])
+        reader = CachedStep(model, memory, 5)
+        rows = [reader(np.array(row))[0] for row in ([3, 3], [40, 41], [90, 7])]
+        return torch.from_numpy(np.stack(rows))
 
 
 @pytest.mark.parametrize("change", [shake, put_other_data, load_others, train_by_data])
@@ -92,16 +94,16 @@ def test_copies_begin_anew_and_files_hold_weights_alone(
     shake(twin)
     torch.testing.assert_close(logits(model), expected)
     torch.testing.assert_close(logits(twin), plain(twin), atol=1e-4, rtol=1e-4)
-    made = Prepared()
+    made = DerivedWeightCache()
     assert made([torch.nn.Linear(2, 2)], lambda: 7) == 7
     assert pickle.loads(pickle.dumps(made))([torch.nn.Linear(2, 2)], lambda: 8) == 8
 
 
 def test_what_was_made_is_used_again(model: InktexForConditionalGeneration) -> None:
-    made = Prepared()
+    made = DerivedWeightCache()
     module, numbers = torch.nn.Linear(2, 2), iter(range(9))
     assert [made([module], lambda: next(numbers)) for _ in range(3)] == [0, 0, 0]
-    made.forget()
+    made.clear()
     assert made([module], lambda: next(numbers)) == 1
     with torch.inference_mode():
         strange = torch.nn.Linear(2, 2)
@@ -112,9 +114,10 @@ def test_a_model_reads_in_inference_mode_and_out_of_it(
     model: InktexForConditionalGeneration,
 ) -> None:
     with torch.inference_mode():
-        first = greedy_search(model, model.encoder(PICTURES, MASK), 9).sequences
-        beam_search(model, [model.encoder(PICTURES, MASK)], 3, 2, 9)
-    assert torch.equal(first, greedy_search(model, model.encoder(PICTURES, MASK), 9).sequences)
+        first = decode(model, [model.encoder(PICTURES, MASK)], 9).sequences
+        decode(model, [model.encoder(PICTURES, MASK)], 9, beams=2)
+    with torch.no_grad():
+        assert (first == decode(model, [model.encoder(PICTURES, MASK)], 9).sequences).all()
 
 
 def test_an_adapter_has_its_say(model: InktexForConditionalGeneration) -> None:
@@ -125,13 +128,13 @@ def test_an_adapter_has_its_say(model: InktexForConditionalGeneration) -> None:
             return super().forward(features) + 1
 
     memory = model.encoder(PICTURES, MASK)
-    assert isinstance(steps_of(model, memory, 5), TransformerSteps)
+    assert isinstance(make_step(model, memory, 5), TransformerStep)
     layers: Any = model.decoder.layers
     layers[0].self_attn.v_proj.__class__ = Adapted
-    assert isinstance(steps_of(model, memory, 5), CachedSteps)
+    assert isinstance(make_step(model, memory, 5), CachedStep)
 
 
 def test_a_head_of_another_kind_has_its_say(model: InktexForConditionalGeneration) -> None:
     memory = model.encoder(PICTURES, MASK)
     model.lm_head = torch.nn.Sequential(model.lm_head, torch.nn.Tanh())  # type: ignore[assignment]
-    assert isinstance(steps_of(model, memory, 5), CachedSteps)
+    assert isinstance(make_step(model, memory, 5), CachedStep)

@@ -1,4 +1,4 @@
-"""What makes a folder a repository: code and entries by which it loads where inktex is absent."""
+"""Saving with code: what a repository needs to load where inktex is not installed."""
 
 import ast
 import json
@@ -23,8 +23,8 @@ CUSTOM_PIPELINES = {
     }
     for task in ("image-to-text", "image-text-to-text")
 }
-"""Looked at by `pipeline()` before its own tasks. image-to-text is no longer one of these, and
-image-text-to-text, which transformers names in its place, wants a prompt."""
+"""`pipeline()` looks here before its own tasks. Of these image-to-text went with transformers 5,
+and image-text-to-text, which has taken its place, requires a prompt."""
 
 ENTRY_MODULES = (
     "configuration_inktex",
@@ -34,18 +34,26 @@ ENTRY_MODULES = (
     "tokenization_inktex",
     "pipeline_inktex",
 )
-"""What the maps above name; these modules travel with all that they import."""
+"""Modules named in the maps above; they are saved with all that they import."""
+COMPANIONS = """
+from .image_processing_inktex import InktexImageProcessor
+from .pipeline_inktex import InktexPipeline
+from .processing_inktex import InktexProcessor
+from .tokenization_inktex import InktexTokenizer
+"""
+"""Not run. With a module transformers fetches the modules that such lines in its text name: with
+these, any part of a model brings all of the code, and can save it again."""
 _UPLOAD = (
     *("repo_id", "commit_message", "commit_description", "private", "token", "revision"),
     *("create_pr", "tags"),
 )
-"""Arguments of `push_to_hub`, which `save_pretrained` takes as well."""
+"""Arguments of `push_to_hub`, which `save_pretrained` takes, too."""
 
 
 def code_files() -> list[Path]:
-    """The Python files that travel: the entry modules and what they import, by name."""
+    """The Python files of a repository: the entry modules and what they import, by name."""
     here = Path(__file__).resolve().parent
-    rooms = [here, here.parent / "tokenizer"]  # where they have travelled, all stand in one
+    rooms = [here, here.parent / "tokenizer"]  # in a repository all are in one
     found: dict[str, Path] = {}
     waiting = list(ENTRY_MODULES)
     while waiting:
@@ -63,21 +71,10 @@ def _siblings(path: Path) -> Iterator[str]:
             yield node.module
 
 
-def _companions() -> None:
-    """Never called. transformers fetches a module and what its relative imports name, no more.
-
-    Named here, all of the code comes along with the model, and can be saved with it again.
-    """
-    from .image_processing_inktex import InktexImageProcessor  # noqa: F401
-    from .pipeline_inktex import InktexPipeline  # noqa: F401
-    from .processing_inktex import InktexProcessor  # noqa: F401
-    from .tokenization_inktex import InktexTokenizer  # type: ignore[import-not-found]  # noqa: F401
-
-
 def add_code(folder: str | os.PathLike[str]) -> None:
-    """Put the code and the entries that name it into a folder of `save_pretrained`.
+    """Add the code, and the entries that name it, to a folder of `save_pretrained`.
 
-    Of configuration, processor and tokenizer those are completed that the folder has.
+    Entries are added to those of configuration, processor and tokenizer that the folder has.
     """
     folder = Path(folder)
     update(folder / "config.json", auto_map=AUTO_MAP, custom_pipelines=CUSTOM_PIPELINES)
@@ -100,14 +97,14 @@ def save_with_code(
     push_to_hub: bool,
     **kwargs: Any,
 ) -> Any:
-    """Save and add the code, and upload only then: transformers uploads what it saved itself.
+    """Save, add the code, then upload: transformers alone would upload what it saved itself.
 
     Args:
         save: transformers' own `save_pretrained`.
-        push: the object's `push_to_hub`, which saves it by this function, too.
+        push: the object's `push_to_hub`, which calls this function again.
         folder: to save to.
-        push_to_hub: whether to upload as well.
-        kwargs: of `save_pretrained`, those of `push_to_hub` among them.
+        push_to_hub: whether to upload.
+        kwargs: of `save_pretrained` and `push_to_hub`.
     """
     upload = {name: kwargs.pop(name) for name in _UPLOAD if push_to_hub and name in kwargs}
     written = save(folder, **kwargs)
