@@ -63,14 +63,14 @@ class InktexOutput(Seq2SeqLMOutput):
     Attributes:
         token_loss: label-smoothed cross-entropy of the next token.
         symbol_loss: cross-entropy of the symbol map, where `symbol_labels` were given.
-        guide_loss: cross-entropy of the guided heads, where `guide` was given.
+        attention_loss: cross-entropy of the guided heads, where `attention_target` was given.
         symbol_logits: `(pictures, cells, labels)`, where asked for.
         guided_logits: `(batch, heads, tokens, cells)` for each guided layer, where asked for.
     """
 
     token_loss: torch.Tensor | None = None
     symbol_loss: torch.Tensor | None = None
-    guide_loss: torch.Tensor | None = None
+    attention_loss: torch.Tensor | None = None
     symbol_logits: torch.Tensor | None = None
     guided_logits: tuple[torch.Tensor, ...] | None = None
 
@@ -162,7 +162,7 @@ class InktexModel(InktexPreTrainedModel):
         decoder_attention_mask: torch.Tensor | None = None,
         encoder_outputs: InktexEncoderOutput | tuple[torch.Tensor, ...] | None = None,
         past_key_values: EncoderDecoderCache | None = None,
-        guide: torch.Tensor | None = None,
+        attention_target: torch.Tensor | None = None,
         locations: torch.Tensor | None = None,
         covered: torch.Tensor | None = None,
         use_cache: bool | None = None,
@@ -185,11 +185,11 @@ class InktexModel(InktexPreTrainedModel):
             encoder_outputs: of an earlier pass, instead of `pixel_values`.
             cache, past_key_values: of the tokens before, by the name that transformers has for it
                 since 5.24 and by the one before.
-            guide: `(batch, tokens, cells)`, distribution of each predicted token's ink over the
-                cells; rows of zeros where a token has no ink or its ink is unknown.
+            attention_target: `(batch, tokens, cells)`, distribution of each predicted token's ink
+                over the cells; rows of zeros where a token has no ink or its ink is unknown.
             locations: `(batch, tokens, 2)`, row and column of each of `decoder_input_ids` in cells,
                 -1 where unknown; for models with location feedback. If left out, it is computed
-                from `guide` or from the cache.
+                from `attention_target` or from the cache.
             covered: `(batch, tokens, cells)`, from 0 to 1, cells that had been read at each of
                 `decoder_input_ids`; for models with coverage feedback, else as `locations`.
             use_cache: whether to return a cache; the configuration's setting by default.
@@ -208,7 +208,7 @@ class InktexModel(InktexPreTrainedModel):
         if use_cache and cache is None and not self.training:
             cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         columns = None if memory.grid_shape is None else int(memory.grid_shape[0, 1])
-        locations, covered = self._feedback(guide, locations, covered, columns)
+        locations, covered = self._feedback(attention_target, locations, covered, columns)
         decoded = self.decoder(
             decoder_input_ids,
             memory=memory.last_hidden_state,
@@ -217,7 +217,7 @@ class InktexModel(InktexPreTrainedModel):
             cache=cache,
             output_attentions=bool(output_attentions),
             output_hidden_states=bool(output_hidden_states),
-            output_guided=output_guided or guide is not None,
+            output_guided=output_guided or attention_target is not None,
             locations=locations,
             columns=columns,
             covered=covered,
@@ -252,40 +252,40 @@ class InktexModel(InktexPreTrainedModel):
 
     def _feedback(
         self,
-        guide: torch.Tensor | None,
+        attention_target: torch.Tensor | None,
         locations: torch.Tensor | None,
         covered: torch.Tensor | None,
         columns: int | None,
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """`locations` and `covered` as far as the decoder takes them, from `guide` if missing."""
+        """`locations` and `covered`, if missing from `attention_target`, as the decoder takes them."""
         config = self.config.decoder
         if not config.location_feedback:
             return None, None
-        if guide is not None and columns is not None and locations is None:
-            locations = self.guided_locations(guide, columns)
+        if attention_target is not None and columns is not None and locations is None:
+            locations = self.guided_locations(attention_target, columns)
         if not config.coverage_feedback:
             covered = None
-        elif guide is not None and covered is None:
-            covered = self.guided_coverage(guide)
+        elif attention_target is not None and covered is None:
+            covered = self.guided_coverage(attention_target)
         return locations, covered
 
-    def guided_locations(self, guide: torch.Tensor, columns: int) -> torch.Tensor:
+    def guided_locations(self, attention_target: torch.Tensor, columns: int) -> torch.Tensor:
         """`locations` by where the ink is, with noise and dropout in training.
 
         Args:
-            guide: see `forward`.
+            attention_target: see `forward`.
             columns: of the grid of cells.
         """
-        places = shifted(centres(guide, columns))
+        places = shifted(centres(attention_target, columns))
         if not self.training:
             return places
         noisy = (places + torch.randn_like(places) * _LOCATION_NOISE).clamp(min=0)
         kept = (places[..., :1] != UNKNOWN) & ~_dropped(places)
         return torch.where(kept, noisy, UNKNOWN)
 
-    def guided_coverage(self, guide: torch.Tensor) -> torch.Tensor:
+    def guided_coverage(self, attention_target: torch.Tensor) -> torch.Tensor:
         """`covered` by where the ink is, with dropout in training."""
-        read = guide[:, :-1]
+        read = attention_target[:, :-1]
         return coverage(read * ~_dropped(read) if self.training else read)
 
 
@@ -366,11 +366,11 @@ class InktexForConditionalGeneration(InktexModel, GenerationMixin):
         past_key_values: EncoderDecoderCache | None = None,
         labels: torch.Tensor | None = None,
         symbol_labels: torch.Tensor | None = None,
-        guide: torch.Tensor | None = None,
+        attention_target: torch.Tensor | None = None,
         use_cache: bool | None = None,
         label_smoothing: float = 0.0,
         symbol_weight: float = 1.0,
-        guide_weight: float = 1.0,
+        attention_weight: float = 1.0,
         cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> InktexOutput:
@@ -381,9 +381,10 @@ class InktexForConditionalGeneration(InktexModel, GenerationMixin):
                 `decoder_input_ids` these are made from them.
             symbol_labels: `(pictures, cells)`, the class of the ink in each stride-8 cell, 0 for
                 paper, -100 to ignore.
-            label_smoothing, symbol_weight, guide_weight: of the losses.
+            label_smoothing, symbol_weight, attention_weight: of the losses.
             pixel_values, pixel_mask, decoder_input_ids, decoder_attention_mask: see `InktexModel`,
-                as for `encoder_outputs`, `past_key_values`, `guide`, `use_cache` and `cache`.
+                as for `encoder_outputs`, `past_key_values`, `attention_target`, `use_cache` and
+                `cache`.
             kwargs: the other arguments of `InktexModel.forward`.
 
         Raises:
@@ -396,7 +397,8 @@ class InktexForConditionalGeneration(InktexModel, GenerationMixin):
         kwargs["output_symbols"] = symbol_labels is not None
         decoded = super().forward(
             pixel_values, pixel_mask, decoder_input_ids, decoder_attention_mask, encoder_outputs,
-            past_key_values, guide, use_cache=use_cache, cache=cache, return_dict=True, **kwargs,
+            past_key_values, attention_target, use_cache=use_cache, cache=cache, return_dict=True,
+            **kwargs,
         )  # fmt: skip
         output = InktexOutput(
             logits=allow(self.lm_head(decoded.last_hidden_state), decoded.allowed_tokens),
@@ -419,9 +421,9 @@ class InktexForConditionalGeneration(InktexModel, GenerationMixin):
         if symbol_labels is not None and output.symbol_logits is not None:
             output.symbol_loss = symbol_loss(output.symbol_logits, symbol_labels)
             output.loss = output.loss + symbol_weight * output.symbol_loss
-        if guide is not None and output.guided_logits:
-            output.guide_loss = guide_loss(output.guided_logits, guide)
-            output.loss = output.loss + guide_weight * output.guide_loss
+        if attention_target is not None and output.guided_logits:
+            output.attention_loss = attention_loss(output.guided_logits, attention_target)
+            output.loss = output.loss + attention_weight * output.attention_loss
         return output
 
 
@@ -441,18 +443,20 @@ def symbol_loss(logits: torch.Tensor, labels: torch.Tensor, paper: float = 0.2) 
     return (losses * weights).sum() / weights.sum().clamp(min=1.0)
 
 
-def guide_loss(guided_logits: tuple[torch.Tensor, ...], guide: torch.Tensor) -> torch.Tensor:
+def attention_loss(
+    guided_logits: tuple[torch.Tensor, ...], attention_target: torch.Tensor
+) -> torch.Tensor:
     """Cross-entropy between the attention of the guided heads and the ink of the symbols.
 
     Args:
         guided_logits: `(batch, heads, tokens, cells)` for each guided layer.
-        guide: `(batch, tokens, cells)`, rows summing to one, or to zero where unknown.
+        attention_target: `(batch, tokens, cells)`, rows summing to one, or to zero where unknown.
     """
-    known = guide.sum().clamp(min=1.0)
-    total = guide.new_zeros(())
+    known = attention_target.sum().clamp(min=1.0)
+    total = attention_target.new_zeros(())
     for logits in guided_logits:
         log_weights = logits.float().log_softmax(dim=-1)
-        total = total - (guide[:, None] * log_weights).sum() / (known * logits.shape[1])
+        total = total - (attention_target[:, None] * log_weights).sum() / (known * logits.shape[1])
     return total / len(guided_logits)
 
 
@@ -464,6 +468,6 @@ __all__ = [
     "InktexModelOutput",
     "InktexOutput",
     "InktexPreTrainedModel",
-    "guide_loss",
+    "attention_loss",
     "symbol_loss",
 ]

@@ -75,7 +75,7 @@ def reject_non_formula(
         )
     if _has_straight_outline(strokes, width) or _has_axes(strokes):
         raise NoFormulaError(
-            "No formula found: the lines are straight as no hand draws them. A chart, tiles or a "
+            "No formula found: the lines are straighter than anybody draws. A chart, tiles or a "
             "barcode? Cut out the formula."
         )
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-r"""Draw the example expressions of the Space: ink in a shaky hand of its own, and its pictures.
+r"""Draw the example expressions of the Space: ink of the varied stroke font, and its pictures.
 
     python scripts/draw_examples.py --output spaces_app/examples
 

@@ -4,7 +4,7 @@
     python scripts/evaluate.py --model runs/base/best --data data/crohme --split dev \
         --output runs/base/dev.json
     python scripts/package_checkpoint.py runs/base --evaluations runs/base/dev.json ...
-    python scripts/package_checkpoint.py --thinner runs/thinner   # the image processor's part alone
+    python scripts/package_checkpoint.py --stroke-restoration runs/stroke_restoration
 
 Writes weights, configuration, processor, tokenizer and code to src/inktex/pretrained, and beside
 them `training.json` (the recipe, the commit, the data and the scores of the evaluations, as
@@ -37,7 +37,7 @@ from inktex.release.export import export
 from inktex.training.average import AVERAGE
 from inktex.training.recipe_config import SHIPPED
 from inktex.training.run_folder import BEST, CURVE, MACHINE, RECIPE
-from inktex.training.stroke_restoration import RECORD as THINNER_RECORD
+from inktex.training.stroke_restoration import RECORD as RESTORATION_RECORD
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
 RECORD = "training.json"
@@ -54,24 +54,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, help=f"the model (default: RUN/{BEST})")
     parser.add_argument("--evaluations", type=Path, nargs="+", default=[], metavar="JSON")
     parser.add_argument(
-        "--thinner",
+        "--stroke-restoration",
         type=Path,
         metavar="RUN",
-        help="only exchange the image processor's thinner for that of a run",
+        help="only exchange the image processor's restoration for that of a run",
     )
     parser.add_argument("--output", type=Path, default=PRETRAINED)
     options = parser.parse_args(arguments)
-    if options.thinner is not None:
-        return exchange_thinner(options.thinner, options.output)
+    if options.stroke_restoration is not None:
+        return exchange_restoration(options.stroke_restoration, options.output)
     if options.run is None or not options.evaluations:
-        parser.error("RUN and --evaluations are needed, unless it is --thinner")
+        parser.error("RUN and --evaluations are needed, unless it is --stroke-restoration")
     folder = options.model or options.run / BEST
     try:
         record = training_record(options.run, folder, options.evaluations)
         recognizer = Recognizer.from_pretrained(folder)
-        thinner = recognizer.image_processor.stroke_restoration
-        record["thinner"] = known_thinner(options.output, thinner) or own_thinner(
-            options.run, thinner
+        restoration = recognizer.image_processor.stroke_restoration
+        record["thinner"] = known_restoration(options.output, restoration) or own_restoration(
+            options.run, restoration
         )
         record["parameters"] = recognizer.model.num_parameters()
         export(recognizer.model, options.output, recognizer.processor)
@@ -91,17 +91,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if size < LIMIT else 1
 
 
-def exchange_thinner(run: Path, output: Path) -> int:
-    """Put the thinner of a run beside a checkpoint; gives the exit status."""
+def exchange_restoration(run: Path, output: Path) -> int:
+    """Put the restoration of a run beside a checkpoint; gives the exit status."""
     try:
         path = find_stroke_restoration(run) or run / STROKE_RESTORATION_FILE
-        thinner = StrokeRestoration.load(path)
-        found = thinner_record(run)
-        if found["sha256"] != thinner.checksum:
-            raise ValueError(f"{run / THINNER_RECORD} is about another file than {path.name}.")
+        restoration = StrokeRestoration.load(path)
+        found = restoration_record(run)
+        if found["sha256"] != restoration.checksum:
+            raise ValueError(f"{run / RESTORATION_RECORD} is about another file than {path.name}.")
         record = json.loads((output / RECORD).read_text(encoding="utf-8"))
         record["thinner"] = {**found, "commit": _commit()}
-        save_stroke_restoration(thinner, output)
+        save_stroke_restoration(restoration, output)
         write_record(output, record)
     except (OSError, ValueError, KeyError) as error:
         print(f"package_checkpoint: {error}", file=sys.stderr)
@@ -111,18 +111,18 @@ def exchange_thinner(run: Path, output: Path) -> int:
     return 0
 
 
-def thinner_record(run: Path) -> dict[str, Any]:
-    """How a thinner came about, and the one that its run started from."""
+def restoration_record(run: Path) -> dict[str, Any]:
+    """How a restoration came about, and the one that its run started from."""
     found, recipe, machine = (
         json.loads((run / name).read_text(encoding="utf-8"))
-        for name in (THINNER_RECORD, RECIPE, MACHINE)
+        for name in (RESTORATION_RECORD, RECIPE, MACHINE)
     )
     init = _start(recipe)
     before = None
     if init is not None and (init / RECORD).is_file():
         before = json.loads((init / RECORD).read_text(encoding="utf-8")).get("thinner")
     elif init is not None:
-        before = thinner_record(init.parent)
+        before = restoration_record(init.parent)
     return {
         **found,
         "recipe": {**recipe, "init": init.name if init else None},
@@ -131,21 +131,22 @@ def thinner_record(run: Path) -> dict[str, Any]:
     }
 
 
-def own_thinner(run: Path, thinner: StrokeRestoration | None) -> dict[str, Any] | None:
-    """The record of the thinner that learnt with a model; None if it is another one.
+def own_restoration(run: Path, restoration: StrokeRestoration | None) -> dict[str, Any] | None:
+    """The record of the restoration that learnt with a model; None if it is another one.
 
     Raises:
-        ValueError: if nothing is known of a thinner.
+        ValueError: if nothing is known of a restoration.
     """
-    if thinner is None:
+    if restoration is None:
         return None
-    if (run / THINNER_RECORD).is_file():
-        found = thinner_record(run)
-        if found["sha256"] == thinner.checksum:
+    if (run / RESTORATION_RECORD).is_file():
+        found = restoration_record(run)
+        if found["sha256"] == restoration.checksum:
             return {**found, "commit": _commit()}
     raise ValueError(
-        f"Nothing is known of the model's thinner: neither {run / THINNER_RECORD} nor the record "
-        "of the output is about it. Put that of its run there first, with --thinner."
+        f"Nothing is known of the model's stroke restoration: neither {run / RESTORATION_RECORD} "
+        "nor the record of the output is about it. Put that of its run there first, with "
+        "--stroke-restoration."
     )
 
 
@@ -155,13 +156,13 @@ def _start(recipe: dict[str, Any]) -> Path | None:
     return (PRETRAINED if init == SHIPPED else Path(init)) if init else None
 
 
-def known_thinner(output: Path, thinner: StrokeRestoration | None) -> dict[str, Any] | None:
-    """What the record in a folder says of a thinner; None if it is about another one."""
-    if thinner is None or not (output / RECORD).is_file():
+def known_restoration(output: Path, restoration: StrokeRestoration | None) -> dict[str, Any] | None:
+    """What the record in a folder says of a restoration; None if it is about another one."""
+    if restoration is None or not (output / RECORD).is_file():
         return None
     record = json.loads((output / RECORD).read_text(encoding="utf-8"))
     found: dict[str, Any] | None = record.get("thinner")
-    return found if found and found["sha256"] == thinner.checksum else None
+    return found if found and found["sha256"] == restoration.checksum else None
 
 
 def write_record(output: Path, record: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from inktex.augmentation import AugmentationConfig, degrade, draw_stroke_width, vary
 from inktex.data.examples import NONE, Example, cut, from_expression, from_expressions, items
-from inktex.ink.render import PEN_WIDTH
+from inktex.ink.render import STROKE_WIDTH
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training.batches import rasterize
@@ -170,7 +170,7 @@ def test_smoothing_rounds_corners_and_keeps_the_ends(examples: list[Example]) ->
 def test_wide_strokes_are_restroked(examples: list[Example]) -> None:
     one, config = examples[0], BatchConfig(resolution=1.0)
     limit = (1000, 3000)
-    thin, wide = (rasterize(one, 1.0, pen, limit, config).picture for pen in (PEN_WIDTH, 7))
+    thin, wide = (rasterize(one, 1.0, pen, limit, config).picture for pen in (STROKE_WIDTH, 7))
     assert thin.shape == wide.shape
     assert not np.array_equal(thin, wide)
     ink = thin > 127

@@ -131,32 +131,32 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
         (folder / "machine.json").write_text(json.dumps({"processes": 2, "cores": 2, "gpu": None}))
     output.mkdir()
     (output / "training.json").write_text(json.dumps(RECORD))
-    assert script.main(["--thinner", str(run), "--output", str(output)]) == 0
+    assert script.main(["--stroke-restoration", str(run), "--output", str(output)]) == 0
     record = json.loads((output / "training.json").read_text())
     assert record["thinner"]["sha256"] == thinner.checksum
     assert record["scores"] == RECORD["scores"]
-    assert script.known_thinner(output, thinner) == record["thinner"]
-    assert script.known_thinner(output, fold(StrokeRestorationNet((4, 6)).eval())) is None
+    assert script.known_restoration(output, thinner) == record["thinner"]
+    assert script.known_restoration(output, fold(StrokeRestorationNet((4, 6)).eval())) is None
     card = (output / "README.md").read_text()
     assert record["thinner"]["started_from"]["minutes"] == 75.2
     assert "150 minutes on 2 CPU cores" in card
-    assert "6 pixels 1.25 % are then not as the published pen has them, and 2.38 %\nwithout" in card
+    assert "6\npixels it leaves 1.25 % unlike the published picture; without it, 2.38 % are." in card
     # It goes on learning with a model, on a GPU.
     joint = tmp_path / "joint"
     joint.mkdir()
     (joint / "stroke_restoration.json").write_text(json.dumps({**found, "minutes": 8.2}))
     (joint / "recipe.json").write_text(json.dumps({"name": "joint", "init": str(output)}))
     (joint / "machine.json").write_text(json.dumps({"processes": 1, "cores": 16, "gpu": "Fast"}))
-    learnt = script.own_thinner(joint, thinner)
+    learnt = script.own_restoration(joint, thinner)
     assert learnt["started_from"] == record["thinner"]
     assert "8 minutes on 1 Fast and 150 minutes on 2 CPU" in model_card(
         {**RECORD, "thinner": learnt}
     )
     with pytest.raises(ValueError, match="Nothing is known of the model's thinner"):
-        script.own_thinner(joint, fold(StrokeRestorationNet((4, 6)).eval()))
-    assert script.own_thinner(joint, None) is None
+        script.own_restoration(joint, fold(StrokeRestorationNet((4, 6)).eval()))
+    assert script.own_restoration(joint, None) is None
     (run / "stroke_restoration.json").write_text(json.dumps({**found, "sha256": "0"}))
-    assert script.main(["--thinner", str(run), "--output", str(output)]) == 2
+    assert script.main(["--stroke-restoration", str(run), "--output", str(output)]) == 2
     assert (
         StrokeRestoration.load(output / "stroke_restoration.safetensors").checksum
         == thinner.checksum

@@ -23,7 +23,7 @@ from inktex.ink.render import (
     MARGIN_AFTER,
     MARGIN_BEFORE,
     MEAN_TRACE_HEIGHT,
-    PEN_WIDTH,
+    STROKE_WIDTH,
     draw,
     published_scale,
     render,
@@ -129,7 +129,7 @@ def test_size_and_strokes_within_the_tolerance_stay() -> None:
 @pytest.mark.parametrize("pen", [3, 4])
 def test_tall_ink_stays_if_the_pen_tells_its_size(pen: int, scale: float) -> None:
     traces = [trace * scale + 20 for trace in _traces()]
-    picture = draw(traces, 600, 200, pen=pen)
+    picture = draw(traces, 600, 200, stroke_width=pen)
     _, plan = _planned(picture)
     assert plan.is_rescaled == (scale > 2)
     assert (plan.restroke != "keep") == (pen == 4 or scale > 2)
@@ -273,7 +273,7 @@ def test_settings_are_checked_where_they_are_declared() -> None:
 
 
 def test_defaults_are_those_of_the_published_protocol() -> None:
-    assert (SETTINGS.symbol_height, SETTINGS.stroke_width) == (MEAN_TRACE_HEIGHT, PEN_WIDTH)
+    assert (SETTINGS.symbol_height, SETTINGS.stroke_width) == (MEAN_TRACE_HEIGHT, STROKE_WIDTH)
     assert (SETTINGS.margin_before, SETTINGS.margin_after) == (MARGIN_BEFORE, MARGIN_AFTER)
 
 
@@ -308,7 +308,9 @@ def test_ink_is_drawn_as_published_and_not_measured() -> None:
 @pytest.mark.parametrize("scale", [1.0, 2.5])
 def test_strokes_and_size_are_normalised(pen: int, scale: float) -> None:
     traces = [trace * scale + 20 for trace in _traces()]
-    picture = draw(traces, int(180 * scale) + 40, int(45 * scale) + 40, pen=round(pen * scale))
+    picture = draw(
+        traces, int(180 * scale) + 40, int(45 * scale) + 40, stroke_width=round(pen * scale)
+    )
     drawn = PROCESSOR.draw(255 - picture)
     assert drawn.shape[0] == pytest.approx(REFERENCE.shape[0], rel=0.15)
     assert _overlap(drawn, REFERENCE) > 0.9
@@ -354,7 +356,7 @@ def test_a_square_pen_is_exchanged_for_the_protocols(pen: int) -> None:
 
 def test_ink_that_only_its_symbols_tell_the_size_of_comes_out_as_large() -> None:
     traces = [trace * 3 + 20 for trace in _traces()]
-    drawn = PROCESSOR.draw(draw(traces, 600, 200, pen=4))
+    drawn = PROCESSOR.draw(draw(traces, 600, 200, stroke_width=4))
     assert drawn.shape == pytest.approx(REFERENCE.shape, rel=0.1)
 
 

@@ -185,21 +185,21 @@ def test_the_ink_gives_the_feedback_of_training(
     model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
 ) -> None:
     tokens = torch.tensor([[3, 10, 11, 12]] * 6)  # two directions a picture
-    guide = torch.zeros(6, 4, 48)
-    guide[:, 0, 9] = guide[:, 2, 30] = 1.0  # of the tokens 10 and 12
+    attention_target = torch.zeros(6, 4, 48)
+    attention_target[:, 0, 9] = attention_target[:, 2, 30] = 1.0  # of the tokens 10 and 12
     stand = torch.full((6, 4, 2), UNKNOWN)
     stand[:, 1] = torch.tensor([1.0, 1.0])
     stand[:, 3] = torch.tensor([3.0, 6.0])
     covered = torch.zeros(6, 4, 48)
     covered[:, 1:, 9] = covered[:, 3:, 30] = 1.0
     arguments = {"decoder_input_ids": tokens, "use_cache": False}
-    by_guide = model(**pictures, **arguments, guide=guide).logits
+    by_target = model(**pictures, **arguments, attention_target=attention_target).logits
     by_places = model(**pictures, **arguments, locations=stand, covered=covered).logits
-    torch.testing.assert_close(by_guide, by_places)
+    torch.testing.assert_close(by_target, by_places)
     uncovered = model(**pictures, **arguments, locations=stand).logits
     assert torch.equal(by_places, uncovered) != model.config.decoder.coverage_feedback
     model.train()
-    first, second = (model.guided_locations(guide, 8) for _ in range(2))
+    first, second = (model.guided_locations(attention_target, 8) for _ in range(2))
     assert not torch.equal(first, second), "places are moved and lost at random"
     assert (first[:, [0, 2]] == UNKNOWN).all()
 

@@ -13,7 +13,7 @@ from inktex.modeling.decoder_inktex import CoverageKey
 from inktex.modeling.grammar_inktex import Grammar
 from inktex.modeling.modeling_inktex import (
     InktexForConditionalGeneration,
-    guide_loss,
+    attention_loss,
     symbol_loss,
 )
 
@@ -268,15 +268,15 @@ def test_every_parameter_learns(
     model: InktexForConditionalGeneration, pictures: torch.Tensor, tokens: torch.Tensor
 ) -> None:
     model.train()
-    guide = torch.rand(3, 7, 60)
+    attention_target = torch.rand(3, 7, 60)
     output = model(
         pictures,
         labels=tokens,
         symbol_labels=torch.randint(0, VOCABULARY, (3, 60)),
-        guide=guide / guide.sum(-1, keepdim=True),
+        attention_target=attention_target / attention_target.sum(-1, keepdim=True),
         label_smoothing=0.1,
     )
-    expected = output.token_loss + output.symbol_loss + output.guide_loss
+    expected = output.token_loss + output.symbol_loss + output.attention_loss
     torch.testing.assert_close(output.loss, expected)
     output.loss.backward()
     still = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum()]
@@ -348,12 +348,12 @@ def test_losses_by_hand() -> None:
     # Even logits cost log 4 a cell, however the cells are weighed; ignored cells cost nothing.
     loss = symbol_loss(logits, torch.tensor([[0, 2, -100]]))
     torch.testing.assert_close(loss, torch.tensor(4.0).log())
-    guide = torch.zeros(1, 2, 5)
-    guide[0, 0, :2] = 0.5
+    attention_target = torch.zeros(1, 2, 5)
+    attention_target[0, 0, :2] = 0.5
     torch.testing.assert_close(
-        guide_loss((torch.zeros(1, 3, 2, 5),), guide), torch.tensor(5.0).log()
+        attention_loss((torch.zeros(1, 3, 2, 5),), attention_target), torch.tensor(5.0).log()
     )
-    assert guide_loss((torch.zeros(1, 3, 2, 5),), torch.zeros(1, 2, 5)) == 0
+    assert attention_loss((torch.zeros(1, 3, 2, 5),), torch.zeros(1, 2, 5)) == 0
 
 
 @pytest.mark.parametrize(

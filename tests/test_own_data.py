@@ -223,8 +223,8 @@ def test_pictures_have_tokens_and_no_symbol_map(mixed: list[AnyExample]) -> None
     pictures = ink = 0
     for batch in batches(mixed, AugmentationConfig()):
         unknown = (batch["symbol_labels"] == -100).all(dim=1)
-        has_guide = batch["guide"].flatten(1).any(dim=1)
-        assert torch.equal(has_guide, ~unknown.repeat_interleave(2))
+        has_target = batch["attention_target"].flatten(1).any(dim=1)
+        assert torch.equal(has_target, ~unknown.repeat_interleave(2))
         assert (batch["labels"] != -100).any(dim=1).all()
         assert batch["pixel_values"].flatten(1).amax(dim=1).min() > 0.5
         pictures += int(unknown.sum())

@@ -130,7 +130,7 @@ def test_cells_hold_the_pixels_of_each_symbol(rings: Path, given: float | None) 
     middles = [np.average(np.arange(one.shape[1]), weights=one.sum(axis=0)) for one in raster.cells]
     assert middles == sorted(middles)
     batch = collate([(example, raster)], (128, 640), CONFIG)
-    written = batch["guide"][0].flatten(1).sum(dim=1)[: len(example.tokens)]
+    written = batch["attention_target"][0].flatten(1).sum(dim=1)[: len(example.tokens)]
     assert written.numpy() == pytest.approx(1, abs=1e-5)
 
 

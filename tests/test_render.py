@@ -16,7 +16,7 @@ from inktex.ink.render import (
     MARGIN_AFTER,
     MARGIN_BEFORE,
     MAX_SIDE,
-    PEN_WIDTH,
+    STROKE_WIDTH,
     dilate,
     draw,
     place,
@@ -51,7 +51,7 @@ def test_scale_of_level_ink() -> None:
 
 def test_margins_and_pen() -> None:
     picture = render([trace((0, 0), (10, 28))])
-    assert picture.shape == (28 + PEN_WIDTH + MARGINS, 10 + PEN_WIDTH + MARGINS)
+    assert picture.shape == (28 + STROKE_WIDTH + MARGINS, 10 + STROKE_WIDTH + MARGINS)
     assert set(np.unique(picture)) == {0, 255}
     rows, columns = np.nonzero(picture)
     assert (rows.min(), columns.min()) == (MARGIN_BEFORE, MARGIN_BEFORE)
@@ -61,7 +61,7 @@ def test_margins_and_pen() -> None:
 
 def test_dot_is_three_by_three() -> None:
     picture = render([trace((7, 7))])
-    assert picture.shape == (PEN_WIDTH + MARGINS, PEN_WIDTH + MARGINS)
+    assert picture.shape == (STROKE_WIDTH + MARGINS, STROKE_WIDTH + MARGINS)
     assert (picture[12:15, 12:15] == 255).all()
     assert picture.sum() == 9 * 255
 

@@ -1,4 +1,4 @@
-"""Synthetic ink: recombined captions in the hands of known ink."""
+"""Synthetic ink: recombined captions by the writers of known ink."""
 
 from dataclasses import replace
 
@@ -8,10 +8,10 @@ import pytest
 from inktex.data.examples import Example, from_expression, from_expressions
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.grammar import random_caption, written_expressions
-from inktex.synthesis.hands import Hands, Measured, collect, fit_extents
 from inktex.synthesis.layout import HABITS, PRINTED, lay_out
-from inktex.synthesis.morphing import Morphing
+from inktex.synthesis.shape_interpolation import ShapeInterpolation
 from inktex.synthesis.strokefont import glyphs
+from inktex.synthesis.writers import Measured, Writers, collect, fit_extents
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
 from inktex.training.batches import PlannedBatches
@@ -46,7 +46,7 @@ def ink() -> list[Example]:
 
 
 @pytest.fixture(scope="module")
-def hands(ink: list[Example]) -> Hands:
+def writers(ink: list[Example]) -> Writers:
     return collect(ink, PRINTED.__getitem__)
 
 
@@ -107,7 +107,7 @@ def test_no_caption_is_an_error() -> None:
         Recombiner([["x", "^", "2"]])
 
 
-# ------------------------------------------------------------------------------------------ hands
+# ------------------------------------------------------------------------------------------ writers
 
 
 def test_rows_are_measured(ink: list[Example]) -> None:
@@ -123,32 +123,32 @@ def test_rows_are_measured(ink: list[Example]) -> None:
     assert row.baseline == pytest.approx(digit[3], abs=0.1 * row.size)
 
 
-def test_glyphs_come_back_as_they_were_written(hands: Hands) -> None:
+def test_glyphs_come_back_as_they_were_written(writers: Writers) -> None:
     for token in ("x", "3", "+", "y"):
-        (found,) = {len(strokes) for strokes in hands.glyphs["Ada"][token]}
+        (found,) = {len(strokes) for strokes in writers.glyphs["Ada"][token]}
         assert found == len(glyphs()[token])
-    heights = [np.ptp(np.concatenate(s)[:, 1]) for s in hands.glyphs["Ada"]["6"]]
+    heights = [np.ptp(np.concatenate(s)[:, 1]) for s in writers.glyphs["Ada"]["6"]]
     assert np.median(heights) == pytest.approx(1.0, rel=0.2)
 
 
-def test_habits_are_measured(hands: Hands) -> None:
-    assert set(hands.habits) == set(HABITS)
-    size, distance, rise = np.median(hands.habits["superscript"], axis=0)
+def test_habits_are_measured(writers: Writers) -> None:
+    assert set(writers.habits) == set(HABITS)
+    size, distance, rise = np.median(writers.habits["superscript"], axis=0)
     assert size == pytest.approx(PRINTED["superscript"][0], rel=0.2)
     assert distance == pytest.approx(PRINTED["superscript"][1], abs=0.15)
     assert rise == pytest.approx(PRINTED["superscript"][2], abs=0.25)
-    relations = hands.habits["relation"][:, 0]
+    relations = writers.habits["relation"][:, 0]
     assert relations.min() < 0.35
     assert relations.max() > 0.4, "one of the two writers leaves twice the room"
 
 
-def test_one_writer_writes_what_he_can(hands: Hands) -> None:
-    hand = hands.hand(np.random.default_rng(0))
-    first = hand.writers[0]
-    own = {id(strokes) for strokes in hands.glyphs[first]["x"]}
-    assert all(id(hand.draw("x")) in own for _ in range(20))
+def test_one_writer_writes_what_he_can(writers: Writers) -> None:
+    writer = writers.draw_writer(np.random.default_rng(0))
+    first = writer.names[0]
+    own = {id(strokes) for strokes in writers.glyphs[first]["x"]}
+    assert all(id(writer.draw("x")) in own for _ in range(20))
     with pytest.raises(KeyError):
-        hand.draw(r"\aleph")
+        writer.draw(r"\aleph")
 
 
 # ------------------------------------------------------------------------------------------ ink
@@ -272,7 +272,7 @@ def zigzag(height: float, label: int, points: int) -> Example:
 
 def test_symbols_move_towards_those_of_other_hands_and_stay_what_they_are() -> None:
     low, high = zigzag(10.0, 30, 8), zigzag(22.0, 30, 8)
-    morphing = Morphing([low, high], share=1.0)
+    morphing = ShapeInterpolation([low, high], share=1.0)
     heights = set()
     for seed in range(40):
         moved = morphing(low, np.random.default_rng(seed))
@@ -291,9 +291,9 @@ def test_nothing_moves_towards_what_was_drawn_differently() -> None:
     rng = np.random.default_rng(0)
     low = zigzag(10.0, 30, 8)
     for others in ([], [zigzag(22.0, 31, 8)], [zigzag(200.0, 30, 8)]):
-        moved = Morphing([low, *others], share=1.0)(low, rng)
+        moved = ShapeInterpolation([low, *others], share=1.0)(low, rng)
         np.testing.assert_allclose(moved.points, low.points, atol=1e-5)
-    still = Morphing([low, zigzag(22.0, 30, 8)], share=0.0)(low, rng)
+    still = ShapeInterpolation([low, zigzag(22.0, 30, 8)], share=0.0)(low, rng)
     np.testing.assert_allclose(still.points, low.points, atol=1e-5)
 
 
@@ -301,9 +301,9 @@ def test_real_and_synthetic_ink_is_moved_in_training(ink: list[Example]) -> None
     assert synthetic_ink(ink, SynthesisConfig()) is None
     pen = synthetic_ink(ink, SynthesisConfig(shape_interpolation=0.7))
     assert pen is not None
-    # All of this ink is one font: a hand that differs is needed.
+    # All of this ink is one font: a writer that differs is needed.
     bent = [replace(one, points=one.points + 4 * np.sin(one.points[:, ::-1] / 15)) for one in ink]
-    pen.interpolation = Morphing([*ink, *bent], 0.7)
+    pen.interpolation = ShapeInterpolation([*ink, *bent], 0.7)
     kinds: tuple[Kind, ...] = ("whole", "cut")
     for kind in kinds:
         before = member_example(ink, None, 0, kind, np.random.default_rng(1))

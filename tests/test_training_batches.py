@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from inktex.augmentation import AugmentationConfig, Degradation, draw_degradation
 from inktex.data.examples import Example, PictureExample, from_expression, from_expressions
-from inktex.ink.render import PEN_WIDTH, render
+from inktex.ink.render import STROKE_WIDTH, render
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training.batches import (
@@ -177,19 +177,19 @@ def test_a_batch_has_tokens_symbol_map_and_attention() -> None:
     assert [VOCABULARY[i] for i in batch["decoder_input_ids"][:, 0]] == ["<l2r>", "<r2l>"]
     assert batch["decoder_input_ids"][0, 1:8].tolist() == batch["labels"][0, :7].tolist()
     # Inked tokens look at their ink, the others nowhere; both directions at the same places.
-    guide = batch["guide"]
-    assert guide.shape == (2, batch["labels"].shape[1], cells)
-    assert guide[0].sum(-1)[:8].tolist() == pytest.approx([1, 0, 0, 1, 0, 1, 1, 0])
-    assert torch.equal(guide[0, 0], guide[1, 6])
+    attention_target = batch["attention_target"]
+    assert attention_target.shape == (2, batch["labels"].shape[1], cells)
+    assert attention_target[0].sum(-1)[:8].tolist() == pytest.approx([1, 0, 0, 1, 0, 1, 1, 0])
+    assert torch.equal(attention_target[0, 0], attention_target[1, 6])
     labels = batch["symbol_labels"][0]
     assert set(labels.tolist()) == {0, IGNORE, IDS["x"], IDS["2"], IDS["="], IDS["4"]}
-    assert labels[guide[0, 0].argmax()] == IDS["x"]
+    assert labels[attention_target[0, 0].argmax()] == IDS["x"]
 
 
 def test_training_sees_what_the_protocol_draws() -> None:
     expression = written_expressions(1, seed=2)[0]
     one = from_expression(expression)
-    picture = rasterize(one, 1.0, PEN_WIDTH, (256, 1056), BatchConfig(resolution=1.0)).picture
+    picture = rasterize(one, 1.0, STROKE_WIDTH, (256, 1056), BatchConfig(resolution=1.0)).picture
     published = render(expression.traces)
     h, w = (min(sides) for sides in zip(picture.shape, published.shape, strict=True))
     # The protocol cuts coordinates to whole pixels, training rounds them: half a pixel apart.
@@ -205,8 +205,8 @@ def test_margins_are_cut_and_widened(before: int, after: int) -> None:
     one, limit = from_expression(expression), (512, 1056)
     published = BatchConfig(resolution=1.0)
     other = replace(published, margin_before=before, margin_after=after)
-    whole = rasterize(one, 1.0, PEN_WIDTH, limit, published)
-    changed = rasterize(one, 1.0, PEN_WIDTH, limit, other)
+    whole = rasterize(one, 1.0, STROKE_WIDTH, limit, published)
+    changed = rasterize(one, 1.0, STROKE_WIDTH, limit, other)
     margins = [(12, 11), (before, after)]
     inner = [
         raster.picture[first : len(raster.picture) - last, first : raster.picture.shape[1] - last]

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from inktex.data.examples import NONE, Example, PictureExample
-from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH
 
 _WIDE_STROKES = (5, 6, 7)
 """Pixels at the published scale."""
@@ -142,7 +142,7 @@ def draw_degradation(config: AugmentationConfig, rng: np.random.Generator) -> De
     size = _draw_factor(_DEGRADED_SIZES, rng)
     which = rng.integers(3)
     return Degradation(
-        PEN_WIDTH if which == 0 else stroke_width,
+        STROKE_WIDTH if which == 0 else stroke_width,
         1.0 if which == 1 else size,
         _DEGRADED_RESAMPLING[int(rng.integers(len(_DEGRADED_RESAMPLING)))],
     )
@@ -195,7 +195,7 @@ def vary_picture(
     Augmentations that need the traces are left out. The size factor is not applied here.
     """
     picture = example.picture
-    excess = int(rng.choice(config.stroke_widths)) - PEN_WIDTH
+    excess = int(rng.choice(config.stroke_widths)) - STROKE_WIDTH
     if excess > 0:
         picture = ndimage.grey_dilation(picture, size=(1 + excess, 1 + excess))
     elif excess < 0:

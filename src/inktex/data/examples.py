@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inktex.data.crohme.split import writer
 from inktex.ink import Expression
-from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, published_scale
 from inktex.printed import PrintExample
 from inktex.tokenizer.structure_inktex import closing_brace, matrix_cells
 from inktex.tokenizer.vocabulary_inktex import (
@@ -92,7 +92,7 @@ class PictureExample:
     @property
     def size(self) -> tuple[float, float]:
         """Width and height of the ink, in pixels of the published protocol."""
-        margins = PEN_WIDTH + MARGIN_BEFORE + MARGIN_AFTER
+        margins = STROKE_WIDTH + MARGIN_BEFORE + MARGIN_AFTER
         height, width = self.picture.shape
         return float(max(width - margins, 1)), float(max(height - margins, 1))
 

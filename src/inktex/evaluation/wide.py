@@ -19,12 +19,12 @@ from inktex.data.captions import load_captions
 from inktex.data.examples import Example, PictureExample, from_expression
 from inktex.data.fonts import load_glyphs
 from inktex.data.print import load_pictures
-from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
-from inktex.synthesis.hands import Hands, collect
 from inktex.synthesis.layout import PRINTED, lay_out
 from inktex.synthesis.rare import INKED, with_token
+from inktex.synthesis.writers import Writers, collect
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import IDS
 
@@ -57,8 +57,8 @@ def wide_split(
         FileNotFoundError: if captions or fonts are missing.
         ValueError: if no font is held out.
     """
-    hands = _writers(development, fonts)
-    known = set(hands.tokens())
+    writers = _writers(development, fonts)
+    known = set(writers.tokens())
     config = RecombinationConfig(
         row=0.1, item=0.05, symbol=0.05, join=0.2, verbatim=0.6, longest=_LONGEST,
         lines=0.35 if split == "wide-structures" else 0.0,
@@ -74,9 +74,9 @@ def wide_split(
         if split == "wide-letters" or rng.random() < 0.5:
             tokens = normalize(" ".join(with_token(tokens, wanted[len(found) % len(wanted)], rng)))
         name = f"{split}:{len(found)}"
-        hand = hands.hand(rng)
+        writer = writers.draw_writer(rng)
         try:
-            ink = lay_out(tokens, hand.draw, name, split, hand.habit)
+            ink = lay_out(tokens, writer.draw, name, split, writer.habit)
         except KeyError:  # nobody left a glyph of a token
             continue
         if len(tokens) <= _LONGEST:
@@ -110,20 +110,20 @@ def print_split(
         try:
             picture = processor.draw(one.picture)
         except ValueError:
-            side = PEN_WIDTH + MARGIN_BEFORE + MARGIN_AFTER
+            side = STROKE_WIDTH + MARGIN_BEFORE + MARGIN_AFTER
             picture = np.zeros((side, side), dtype=np.uint8)
         tokens = np.array([IDS[token] for token in one.tokens], dtype=np.int64)
         found.append(PictureExample(f"{PRINT_SPLIT}:{number} {one.face}", picture, tokens))
     return found
 
 
-def _writers(development: Iterable[Example], fonts: str) -> Hands:
-    hands = collect(development, PRINTED.__getitem__)
+def _writers(development: Iterable[Example], fonts: str) -> Writers:
+    writers = collect(development, PRINTED.__getitem__)
     held_out = [glyph for glyph in load_glyphs(fonts) if glyph.held_out]
     if not held_out:
         raise ValueError(
             f"No font of {fonts} is held out: there is nobody to write for development."
         )
-    hands.add_fonts(held_out)
-    hands.derived = 0.2
-    return hands
+    writers.add_fonts(held_out)
+    writers.derived = 0.2
+    return writers

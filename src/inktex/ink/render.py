@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw
 
 MEAN_TRACE_HEIGHT = 28.0
 """Pixels; of the traces more than a tenth as tall as the tallest."""
-PEN_WIDTH = 3
+STROKE_WIDTH = 3
 """Pixels."""
 MARGIN_BEFORE, MARGIN_AFTER = 12, 11
 """Pixels to the left of and above the ink; to the right of and below it."""
@@ -59,14 +59,16 @@ def published_scale(traces: Sequence[Points]) -> float:
     return MEAN_TRACE_HEIGHT / mean
 
 
-def draw(traces: Sequence[Points], width: int, height: int, pen: int = PEN_WIDTH) -> Picture:
+def draw(
+    traces: Sequence[Points], width: int, height: int, stroke_width: int = STROKE_WIDTH
+) -> Picture:
     """Draw traces that are already in pixels.
 
     Args:
         traces: arrays `(points, 2)`, in pixels.
         width: of the picture, in pixels.
         height: of the picture, in pixels.
-        pen: stroke width, in pixels.
+        stroke_width: in pixels.
 
     Returns:
         `(height, width)` uint8, ink 255 on 0.
@@ -81,14 +83,14 @@ def draw(traces: Sequence[Points], width: int, height: int, pen: int = PEN_WIDTH
             pencil.point((int(pixels[0, 0]), int(pixels[0, 1])), fill=255)
         else:
             pencil.line(pixels.ravel().tolist(), fill=255)
-    return dilate(np.asarray(canvas), pen)
+    return dilate(np.asarray(canvas), stroke_width)
 
 
-def dilate(picture: Picture, pen: int) -> Picture:
-    """Dilate lines of one pixel by a square of `pen` pixels."""
+def dilate(picture: Picture, width: int) -> Picture:
+    """Dilate lines of one pixel by a square of `width` pixels."""
     for axis in (0, 1):
         widened = picture.copy()
-        for shift in range(-((pen - 1) // 2), pen // 2 + 1):
+        for shift in range(-((width - 1) // 2), width // 2 + 1):
             if shift == 0:
                 continue
             source = [slice(None), slice(None)]
@@ -124,7 +126,7 @@ def place(traces: Sequence[Points], scale: float | None = None) -> tuple[list[Po
         scale = published_scale(filled)
     corner = points.min(axis=0).astype(np.float64)
     extent = (points.max(axis=0) - corner) * scale
-    if not (extent + PEN_WIDTH + MARGIN_BEFORE + MARGIN_AFTER <= MAX_SIDE).all():
+    if not (extent + STROKE_WIDTH + MARGIN_BEFORE + MARGIN_AFTER <= MAX_SIDE).all():
         raise ValueError(
             f"The picture of this ink would be {extent[0]:.0f}x{extent[1]:.0f} pixels; the limit "
             f"is {MAX_SIDE}. Its traces differ too much in size: is a stray one among them?"
@@ -136,20 +138,22 @@ def place(traces: Sequence[Points], scale: float | None = None) -> tuple[list[Po
         pixels = np.trunc(points.astype(np.float32) * np.float32(scale))
     pixels -= pixels.min(axis=0)
     width, height = (
-        int(side) + PEN_WIDTH + MARGIN_BEFORE + MARGIN_AFTER for side in pixels.max(axis=0)
+        int(side) + STROKE_WIDTH + MARGIN_BEFORE + MARGIN_AFTER for side in pixels.max(axis=0)
     )
-    pixels += MARGIN_BEFORE + PEN_WIDTH // 2
+    pixels += MARGIN_BEFORE + STROKE_WIDTH // 2
     ends = np.cumsum([len(trace) for trace in traces])
     return np.split(pixels.astype(np.float32), ends[:-1]), width, height
 
 
-def render(traces: Sequence[Points], scale: float | None = None, pen: int = PEN_WIDTH) -> Picture:
+def render(
+    traces: Sequence[Points], scale: float | None = None, stroke_width: int = STROKE_WIDTH
+) -> Picture:
     """The picture of ink, by the published protocol.
 
     Args:
         traces: arrays `(points, 2)` of x and y, in ink units, y downwards.
         scale: pixels per ink unit; None for the protocol's.
-        pen: stroke width, in pixels.
+        stroke_width: in pixels.
 
     Returns:
         `(height, width)` uint8, ink 255 on 0.
@@ -159,4 +163,4 @@ def render(traces: Sequence[Points], scale: float | None = None, pen: int = PEN_
         (54, 40)
     """
     placed, width, height = place(traces, scale)
-    return draw(placed, width, height, pen)
+    return draw(placed, width, height, stroke_width)

@@ -93,8 +93,8 @@ inktex recognize --model {repository} expression.png strokes.inkml
 
 ExpRate is the share of expressions that are right in every token; every expression counts. The
 checkpoint was chosen on a development split of the training ink, the tests were read to report.
-The resolution of pictures was chosen on that split, too, in hands made as strange as those of the
-tests, which had shown first that such hands want a higher one.
+The resolution of pictures was chosen on that split, too, by varied writers as far from the training
+ink as those of the tests, which had shown first that such writers need a higher one.
 
 Beside it what others published, single models trained on CROHME alone unless noted, the large ones
 last; most of them chose their checkpoint on the 2014 test:
@@ -105,15 +105,15 @@ last; most of them chose their checkpoint on the 2014 test:
 
 Data: {data}. Recipe `{name}`, commit `{commit}`; {compute}everything about the run is in
 `training.json`.
-{thinner}
+{stroke_restoration}
 ## Limits
 
 {limits}
 
 ## Bias
 
-The hands are those of the people who wrote CROHME's ink, most of them adults at universities, on
-tablets and whiteboards. Children's hands, shaky hands, and ways of writing digits
+The writers are the people who wrote CROHME's ink, most of them adults at universities, on
+tablets and whiteboards. Children's writing, shaky writing, and ways of writing digits
 and letters that are usual elsewhere are read worse. Photos are brought to the look of that ink
 before they are read; what is lost there is lost.
 
@@ -161,7 +161,7 @@ def model_card(
         name=record["recipe"]["name"],
         commit=record["commit"],
         compute=_compute(record),
-        thinner=_thinner(record.get("thinner")),
+        stroke_restoration=_stroke_restoration(record.get("thinner")),
         limits=LIMITS,
         licence=record["weights_licence"],
         citation=CITATION,
@@ -213,7 +213,7 @@ def _where(machine: Mapping[str, Any]) -> str:
     return f"{machine['cores']} CPU cores" if machine.get("cores") else ""
 
 
-def _thinner(record: Mapping[str, Any] | None) -> str:
+def _stroke_restoration(record: Mapping[str, Any] | None) -> str:
     """What the image processor's own network is, and what it is worth."""
     if not record:
         return ""
@@ -225,12 +225,11 @@ def _thinner(record: Mapping[str, Any] | None) -> str:
         run = run["started_from"]
     spent = " and ".join(f"{value:.0f} minutes on {where}" for where, value in minutes.items())
     before, after = (f"{100 * record[key]:.2f} %" for key in ("wrong_before", "wrong"))
-    recipe, pen = record["recipe"]["name"], record["pen"]
+    recipe, width = record["recipe"]["name"], record["pen"]
     return f"""
-What a wide pen filled, the image processor's own small network tells from the rest, before the
-model reads (`stroke_restoration.safetensors`; recipe `{recipe}`, {spent}). Of the
-ink of a pen of {pen} pixels {after} are then not as the published pen has them, and {before}
-without it.
+A small network of the image processor restores what wide strokes filled, before the model reads
+(`stroke_restoration.safetensors`; recipe `{recipe}`, {spent}). Of the ink of strokes of {width}
+pixels it leaves {after} unlike the published picture; without it, {before} are.
 """
 
 

@@ -1,4 +1,4 @@
-r"""Symbols that training ink lacks, built from symbols that it has, in the same hand.
+r"""Symbols that training ink lacks, built from symbols that it has, by the same writer.
 
 `O` is written as `0` is, `\nabla` is a `\Delta` upside down, `\oplus` a small `+` in an `o`. What
 real ink shows in its strokes (speed, joins, slips) stays. Lengths are ems: baseline at y = 0,
@@ -111,13 +111,13 @@ def _any(*makers: Maker) -> Maker:
 
 
 def _bar(place: Place) -> Maker:
-    """A short line: what the hand writes as `-`, or as `|` where the place is tall."""
+    """A short line: what the writer draws as `-`, or as `|` where the place is tall."""
     left, top, right, bottom = place
     return _in("|" if bottom - top > right - left else "-", place)
 
 
 def _line(a: tuple[float, float], b: tuple[float, float]) -> Maker:
-    """A line from one point to another, as straight as the hand's `-`."""
+    """A line from one point to another, as straight as the writer's `-`."""
 
     def make(draw: Draw, rng: Random) -> Strokes:
         (stroke,) = fit(draw("-")[:1], (0.0, -0.02, 1.0, 0.02))
@@ -149,7 +149,7 @@ def _letters(word: str) -> Maker:
 
 
 def _double_struck(letter: str) -> Maker:
-    """A letter with a second stem, as hands write blackboard bold."""
+    """A letter with a second stem, as blackboard bold is written."""
 
     def make(draw: Draw, rng: Random) -> Strokes:
         strokes = draw(letter)

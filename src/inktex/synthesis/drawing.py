@@ -1,4 +1,4 @@
-"""Ink in a shaky hand of its own: the stroke font, laid out and varied, for examples and tests."""
+"""Ink of the stroke font, laid out and varied, for examples and tests."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def _dense(stroke: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def draw_expression(caption: str, seed: int, name: str = "") -> Expression:
-    """An expression in the shaky hand, which token is which ink included.
+    """An expression in the varied stroke font, with its alignment.
 
     Args:
         caption: canonical tokens, separated by spaces.

@@ -3,7 +3,7 @@ r"""A typesetter for ink: canonical tokens and glyphs of strokes in, a placed ex
 It knows all structures of canonical LaTeX: rows, scripts, limits, fractions, roots, accents,
 arrows, braces, matrices, lines under one another, and growing brackets.
 How large and how far apart things are is a matter of habits: those of a printed book, or those of
-people, measured on their ink (`inktex.synthesis.hands`).
+people, measured on their ink (`inktex.synthesis.writers`).
 """
 
 from collections.abc import Callable, Mapping, Sequence

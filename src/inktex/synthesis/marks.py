@@ -23,7 +23,7 @@ def mark(draw: Callable[[str], Strokes], rng: Random) -> Strokes:
     """A mark that no alphabet of mathematics has.
 
     Args:
-        draw: gives the strokes of a token in the hand of a writer.
+        draw: gives the strokes of a token by a writer.
         rng: source of all randomness.
     """
     kind = rng.random()

@@ -22,7 +22,7 @@ from inktex.augmentation import (
     vary_picture,
 )
 from inktex.data.examples import NONE, AnyExample, Example, PictureExample
-from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, dilate, draw
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, dilate, draw
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.image_settings_inktex import STROKE_RANGE
@@ -113,7 +113,7 @@ def draw_member(
             return example, Raster(
                 *rasterize_print(example, factor, image_processor(config, shape))
             )
-        return example, rasterize(example, factor, PEN_WIDTH, shape, config)
+        return example, rasterize(example, factor, STROKE_WIDTH, shape, config)
     if isinstance(example, PictureExample):
         example = vary_picture(example, augmentation, rng)
         raster = reduce_picture(example, factor, shape, config)
@@ -184,14 +184,14 @@ def rasterize(
         resolution = resolution / excess * 0.999
         size = picture_size(width * factor, height * factor, config, resolution)
         size = (min(size[0], limit[0]), min(size[1], limit[1]))
-    before = config.margin_before + PEN_WIDTH // 2
+    before = config.margin_before + STROKE_WIDTH // 2
     placed = example.points * np.float32(factor) + np.float32(before)
     full = (int(np.rint(size[1] / resolution)), int(np.rint(size[0] / resolution)))
-    picture = draw(np.split(placed, example.offsets[1:-1]), *full, pen=stroke_width)
+    picture = draw(np.split(placed, example.offsets[1:-1]), *full, stroke_width=stroke_width)
     if stroke_width > STROKE_RANGE[1]:
         # The image processor restrokes wide strokes, too.
         lines = centre_lines(picture > 0, stroke_width)
-        picture = dilate(lines * np.uint8(255), PEN_WIDTH)
+        picture = dilate(lines * np.uint8(255), STROKE_WIDTH)
     shrunk = Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BILINEAR)
     rows, columns = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
     cells = symbol_cells(
@@ -236,7 +236,7 @@ def rasterize_degraded(
     placed = example.points * np.float32(factor) + np.float32(margin)
     width, height = (int(np.ceil(side * factor)) + 2 * margin for side in example.size)
     traces = np.split(placed, example.offsets[1:-1])
-    drawn = Image.fromarray(draw(traces, width, height, pen=degradation.stroke_width))
+    drawn = Image.fromarray(draw(traces, width, height, stroke_width=degradation.stroke_width))
     size = max(round(width * degradation.size), 1), max(round(height * degradation.size), 1)
     if size != drawn.size:
         drawn = drawn.resize(size, degradation.resampling)
@@ -314,8 +314,8 @@ def collate(
 
     Returns:
         `pixel_values` (n, 1, H, W), `pixel_mask` (n, H, W), `symbol_labels` (n, cells), and for
-        both directions side by side (2n, tokens): `decoder_input_ids`, `labels`, and `guide`
-        (2n, tokens, cells); n instead of 2n where only one direction is read.
+        both directions side by side (2n, tokens): `decoder_input_ids`, `labels`, and
+        `attention_target` (2n, tokens, cells); n instead of 2n where only one direction is read.
     """
     height, width = shape
     rows, columns = height // STRIDE, width // STRIDE
@@ -328,7 +328,7 @@ def collate(
     directions = 2 if config.reverse else 1
     inputs = np.full((count, directions, longest), PAD, dtype=np.int64)
     labels = np.full((count, directions, longest), IGNORE, dtype=np.int64)
-    guide = np.zeros((count, directions, longest, rows, columns), dtype=np.float32)
+    attention_target = np.zeros((count, directions, longest, rows, columns), dtype=np.float32)
     for i, (example, raster) in enumerate(members):
         h, w = raster.picture.shape
         pixels[i, 0, :h, :w] = raster.picture / np.float32(255)
@@ -351,12 +351,12 @@ def collate(
             labels[i, direction, :n] = tokens
             labels[i, direction, n] = EOS
             known = alignment != NONE
-            guide[i, direction, :n, :r, :c][known] = spread[alignment[known]]
+            attention_target[i, direction, :n, :r, :c][known] = spread[alignment[known]]
     return {
         "pixel_values": torch.from_numpy(pixels),
         "pixel_mask": torch.from_numpy(mask),
         "symbol_labels": torch.from_numpy(symbol_labels).flatten(1),
         "decoder_input_ids": torch.from_numpy(inputs).flatten(0, 1),
         "labels": torch.from_numpy(labels).flatten(0, 1),
-        "guide": torch.from_numpy(guide).flatten(0, 1).flatten(2),
+        "attention_target": torch.from_numpy(attention_target).flatten(0, 1).flatten(2),
     }

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from inktex.augmentation import AugmentationConfig, draw_scale
 from inktex.data.examples import AnyExample, Example, cut
-from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH
 
 from .synthetic import SyntheticInk
 
@@ -96,7 +96,7 @@ def picture_size(
         config: gives margins and resolution.
         resolution: to use instead of the one of `config`.
     """
-    margins = PEN_WIDTH + config.margin_before + config.margin_after
+    margins = STROKE_WIDTH + config.margin_before + config.margin_after
     resolution = config.resolution if resolution is None else resolution
     return (
         max(int(np.ceil((height + margins) * resolution)), 1),

@@ -15,7 +15,7 @@ from PIL import Image
 
 from inktex.augmentation import AugmentationConfig, draw_affine
 from inktex.filling import fill
-from inktex.ink.render import MARGIN_BEFORE, PEN_WIDTH, dilate
+from inktex.ink.render import MARGIN_BEFORE, STROKE_WIDTH, dilate
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.normalization_inktex import normalize
@@ -66,8 +66,8 @@ def rasterize_print(
             return found
         factor *= example.enlargement
     widened = 0 if rng is None else int(rng.choice(_WIDENED[0], p=_WIDENED[1]))
-    before, after = processor.margin_before + PEN_WIDTH // 2, processor.margin_after
-    extent = np.ptp(example.points, axis=0) * factor + before + after + PEN_WIDTH // 2 + 1
+    before, after = processor.margin_before + STROKE_WIDTH // 2, processor.margin_after
+    extent = np.ptp(example.points, axis=0) * factor + before + after + STROKE_WIDTH // 2 + 1
     resolution = processor.resolution
     excess = max(*(extent[::-1] * resolution / (processor.max_height, processor.max_width)), 1.0)
     resolution /= excess

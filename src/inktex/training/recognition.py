@@ -88,7 +88,7 @@ class Recognition(Task):
                 use_cache=False,
                 label_smoothing=config.label_smoothing,
                 symbol_weight=config.symbol_map,
-                guide_weight=config.attention_supervision,
+                attention_weight=config.attention_supervision,
             )
             loss, mrt = output.loss, None
             if config.mrt and share >= config.mrt_from:
@@ -96,7 +96,7 @@ class Recognition(Task):
                 hidden = output.encoder_last_hidden_state
                 mrt = mrt_loss(self.model, hidden, batch, config.mrt_samples)
                 loss = loss + config.mrt * mrt
-        found = (loss, output.token_loss, output.symbol_loss, output.guide_loss, mrt)
+        found = (loss, output.token_loss, output.symbol_loss, output.attention_loss, mrt)
         return {
             name: one for name, one in zip(self.measures, found, strict=True) if one is not None
         }
@@ -155,11 +155,13 @@ def picture_feedback(
         return {}
     decoder: Any = model.decoder
     attended, covered = decoder.feedback(inputs, attention, columns)
-    by_ink = model.guided_locations(batch["guide"], columns)
+    by_ink = model.guided_locations(batch["attention_target"], columns)
     rows = is_picture.repeat_interleave(len(inputs) // len(is_picture))[:, None, None]
     found = {"locations": torch.where(rows, attended, by_ink)}
     if covered is not None:
-        found["covered"] = torch.where(rows, covered, model.guided_coverage(batch["guide"]))
+        found["covered"] = torch.where(
+            rows, covered, model.guided_coverage(batch["attention_target"])
+        )
     return found
 
 

@@ -21,7 +21,7 @@ from scipy import ndimage
 from inktex.augmentation import vary
 from inktex.data.examples import AnyExample, Example
 from inktex.files import new_file, new_folder, write_text
-from inktex.ink.render import PEN_WIDTH, dilate, draw
+from inktex.ink.render import STROKE_WIDTH, dilate, draw
 from inktex.modeling.stroke_restoration_inktex import centre_lines
 from inktex.modeling.stroke_width_inktex import squares_within
 
@@ -152,11 +152,11 @@ class PairBatches(PlannedBatches):
         stroke_width = int(rng.choice(self.widths.stroke_widths))
         target_width = int(rng.choice(self.widths.target_widths))
         width, height = example.size
-        margins = self.config.margin_before + self.config.margin_after + PEN_WIDTH
+        margins = self.config.margin_before + self.config.margin_after + STROKE_WIDTH
         room = min((shape[0] - margins) / max(height, 1), (shape[1] - margins) / max(width, 1))
         placed = example.points * np.float32(min(factor, room))
-        placed += np.float32(self.config.margin_before + PEN_WIDTH // 2)
-        line = draw(np.split(placed, example.offsets[1:-1]), shape[1], shape[0], pen=1)
+        placed += np.float32(self.config.margin_before + STROKE_WIDTH // 2)
+        line = draw(np.split(placed, example.offsets[1:-1]), shape[1], shape[0], stroke_width=1)
         return draw_pair(line, stroke_width, target_width, rng.random() < self.widths.round)
 
 
@@ -207,8 +207,8 @@ def fill_error(
             continue
         width, height = (int(np.ceil(side)) + 4 * stroke_width for side in example.size)
         traces = np.split(example.points + np.float32(2 * stroke_width), example.offsets[1:-1])
-        line = draw(traces, width, height, pen=1)
-        wide, lines, narrow = draw_pair(line, stroke_width, PEN_WIDTH)
+        line = draw(traces, width, height, stroke_width=1)
+        wide, lines, narrow = draw_pair(line, stroke_width, STROKE_WIDTH)
         found = network(wide > 0, lines > 0) > 0.5
         wrong += (lines != narrow).sum(), (found != (narrow > 0)).sum()
         total += int((wide > 0).sum())

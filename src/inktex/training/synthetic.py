@@ -8,9 +8,9 @@ import numpy as np
 from inktex.data.examples import Example, from_expression
 from inktex.printed import PrintExample
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
-from inktex.synthesis.hands import collect
 from inktex.synthesis.layout import PRINTED, lay_out
-from inktex.synthesis.morphing import Morphing
+from inktex.synthesis.shape_interpolation import ShapeInterpolation
+from inktex.synthesis.writers import collect
 
 _PROCESSED_PRINT = 0.6
 """Share of the typeset formulas that pass through the image processor."""
@@ -61,13 +61,13 @@ class SyntheticInk:
     """
 
     def __init__(self, examples: Sequence[Example], config: SynthesisConfig) -> None:
-        self.hands = collect(examples, PRINTED.__getitem__)
-        self.hands.derived = config.derived
-        own = self.hands.left()
+        self.writers = collect(examples, PRINTED.__getitem__)
+        self.writers.derived = config.derived
+        own = self.writers.glyph_tokens()
         if config.fonts is not None:
             from inktex.data.fonts import load_glyphs
 
-            self.hands.add_fonts(one for one in load_glyphs(config.fonts) if not one.held_out)
+            self.writers.add_fonts(one for one in load_glyphs(config.fonts) if not one.held_out)
         captions = [example.caption for example in examples]
         known = replace(config, verbatim=0.0, rare=0.0, lines=0.0, matrices=0.0)
         self.captions = Recombiner(captions, known, known=own)
@@ -76,10 +76,10 @@ class SyntheticInk:
             from inktex.data.captions import load_captions
 
             self.wide_captions = Recombiner(
-                load_captions(config.captions), config, known=self.hands.tokens(), whole=True
+                load_captions(config.captions), config, known=self.writers.tokens(), whole=True
             )
         share = config.shape_interpolation
-        self.interpolation = Morphing(examples, share) if share else None
+        self.interpolation = ShapeInterpolation(examples, share) if share else None
 
         self.printed: Sequence[PrintExample] | None = None
         self.print_share = 0.0
@@ -104,9 +104,9 @@ class SyntheticInk:
         is_wide = self.wide_share > 0 and rng.random() < self.wide_share
         while True:
             tokens = (self.wide_captions if is_wide else self.captions).draw(rng)
-            hand = self.hands.hand(rng)
+            writer = self.writers.draw_writer(rng)
             try:
-                ink = lay_out(tokens, hand.draw, name, "synthetic", hand.habit)
+                ink = lay_out(tokens, writer.draw, name, "synthetic", writer.habit)
             except KeyError:  # there is no glyph of a token: draw another caption
                 continue
             return from_expression(ink)

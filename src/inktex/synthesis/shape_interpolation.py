@@ -1,8 +1,8 @@
-"""Symbols between two hands: what lies between how one writer draws a symbol and another one.
+"""Shapes of a symbol between those of two writers.
 
-The training ink shows a symbol in as many shapes as there are writers, and new hands are in between
-them, or a little beyond. Two symbols of the same class that were drawn with the same strokes are
-moved towards each other, point by point along the strokes.
+The training ink shows a symbol in as many shapes as there are writers, and those of new writers
+are between them, or a little beyond. Two symbols of the same class that were drawn with the same
+strokes are moved towards each other, point by point along the strokes.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from inktex.data.examples import Example
 from inktex.tokenizer.vocabulary_inktex import IDS
 
-__all__ = ["Morphing"]
+__all__ = ["ShapeInterpolation"]
 
 Line = NDArray[np.float32]
 """`(_POINTS, 2)`, a trace in equal steps."""
@@ -32,7 +32,7 @@ _FITTED: Final = frozenset({IDS[r"\sqrt"]})
 """Their shape is that of what they enclose."""
 
 
-class Morphing:
+class ShapeInterpolation:
     """Moves the symbols of expressions towards those of others.
 
     Args:

@@ -1,4 +1,4 @@
-r"""What training ink teaches about writing: whose glyph looks how, and where people put things.
+r"""Writers measured on training ink: their glyphs, and their habits of size and distance.
 
 Every row of an expression (the whole, a numerator, an exponent) has a baseline and a size, which
 are estimated from the symbols in it. In units of that size, ems, a symbol becomes a glyph that can
@@ -161,29 +161,29 @@ def fit_extents(examples: Iterable[Example], rounds: int = 3) -> dict[str, Exten
 
 
 @dataclass(slots=True)
-class Hands:
+class Writers:
     """Glyphs by writer and token, and habits.
 
     Attributes:
-        glyphs: writer (or expression, where he is not known) to token to the glyphs that he left.
-        writers: token to the writers who left one.
-        habits: name to observations `(observations, numbers)`, sorted by the first number.
-        derived: share of the symbols which a writer left no glyph of, and others did, that are
-            built from what he left (`inktex.synthesis.derived`) instead of taken from others.
+        glyphs: writer (or expression, where the writer is not known) -> token -> glyphs.
+        by_token: token -> the writers who have a glyph of it.
+        habits: name -> observations `(observations, numbers)`, sorted by the first number.
+        derived: of the symbols that a writer has no glyph of, and others have, the share that is
+            built from the writer's own glyphs (`inktex.synthesis.derived`).
     """
 
     glyphs: dict[str, dict[str, list[Strokes]]] = field(default_factory=dict)
-    writers: dict[str, list[str]] = field(default_factory=dict)
+    by_token: dict[str, list[str]] = field(default_factory=dict)
     habits: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     derived: float = 0.5
-    _chances: tuple[list[str], NDArray[np.float64]] | None = None
+    _weights: tuple[list[str], NDArray[np.float64]] | None = None
 
-    def left(self) -> list[str]:
-        """What somebody left a glyph of."""
-        return sorted(self.writers)
+    def glyph_tokens(self) -> list[str]:
+        """Tokens of which there is a glyph."""
+        return sorted(self.by_token)
 
     def add_fonts(self, glyphs: Iterable[FontGlyph]) -> None:
-        """Let fonts write, each as one writer. Capitals of all are an em high.
+        """Add fonts, each as one writer. Capitals of all are an em high.
 
         Args:
             glyphs: of `scripts/prepare_fonts.py`.
@@ -192,80 +192,79 @@ class Hands:
             strokes = tuple(stroke / np.float32(glyph.cap_height) for stroke in glyph.strokes)
             own = self.glyphs.setdefault(f"font {glyph.font}", {})
             own.setdefault(glyph.token, []).append(strokes)
-            writers = self.writers.setdefault(glyph.token, [])
+            writers = self.by_token.setdefault(glyph.token, [])
             if writers[-1:] != [f"font {glyph.font}"]:
                 writers.append(f"font {glyph.font}")
-        self._chances = None
+        self._weights = None
 
     def tokens(self) -> list[str]:
-        """What can be written: what somebody left, and what can be built from that."""
-        found = {*self.writers}
-        hand = self.hand(np.random.default_rng(0))
+        """Tokens that can be written: those with a glyph, and those built from these."""
+        found = {*self.by_token}
+        writer = self.draw_writer(np.random.default_rng(0))
         for token in DERIVED:
             try:
-                derive(token, hand.draw, hand.rng)
+                derive(token, writer.draw, writer.rng)
             except KeyError:
                 continue
             found.add(token)
         return sorted(found)
 
-    def hand(self, rng: np.random.Generator) -> Hand:
-        """A random writer, more often one who left much ink."""
-        if self._chances is None:
+    def draw_writer(self, rng: np.random.Generator) -> Writer:
+        """A random writer, with a probability by the square root of the number of glyphs."""
+        if self._weights is None:
             counts = {
                 writer: sum(len(glyphs) for token, glyphs in found.items() if token != UNKNOWN_MARK)
                 for writer, found in self.glyphs.items()
             }
             able = sorted(w for w, count in counts.items() if count >= _FEW) or sorted(counts)
             weights = np.sqrt([counts[w] for w in able])
-            self._chances = able, weights / weights.sum()
-        able, weights = self._chances
-        return Hand(self, [able[i] for i in rng.choice(len(able), 2, p=weights)], rng)
+            self._weights = able, weights / weights.sum()
+        able, weights = self._weights
+        return Writer(self, [able[i] for i in rng.choice(len(able), 2, p=weights)], rng)
 
 
-class Hand:
-    """One writer at work on one expression.
+class Writer:
+    """One writer of one expression.
 
-    What he has not left a glyph of is built from what he left, or another one writes it for him,
-    the same for the whole expression if possible. His habits stay about the same throughout.
+    A symbol without an own glyph is built from other own glyphs, or taken from another writer, the
+    same for the whole expression if possible. Habits stay about the same throughout.
 
     Args:
-        hands: glyphs and habits to choose from.
-        writers: in order of preference.
+        source: glyphs and habits to choose from.
+        names: writers in order of preference.
         rng: source of all randomness.
     """
 
-    def __init__(self, hands: Hands, writers: Sequence[str], rng: np.random.Generator) -> None:
-        self.hands, self.writers, self.rng = hands, list(writers), rng
+    def __init__(self, source: Writers, names: Sequence[str], rng: np.random.Generator) -> None:
+        self.source, self.names, self.rng = source, list(names), rng
         self.places = {name: rng.random() for name in HABITS}
 
     def draw(self, token: str) -> Strokes:
         """A glyph.
 
         Raises:
-            KeyError: if nobody left one.
+            KeyError: if no writer has one.
         """
-        for writer in self.writers:
-            found = self.hands.glyphs[writer].get(token)
+        for name in self.names:
+            found = self.source.glyphs[name].get(token)
             if found:
                 return found[int(self.rng.integers(len(found)))]
-        able = self.hands.writers.get(token, [])
-        if token in DERIVED and (not able or self.rng.random() < self.hands.derived):
+        able = self.source.by_token.get(token, [])
+        if token in DERIVED and (not able or self.rng.random() < self.source.derived):
             return derive(token, self.draw, self.rng)
         if not able:
             raise KeyError(token)
-        writer = able[int(self.rng.integers(len(able)))]
-        self.writers.append(writer)
+        self.names.append(able[int(self.rng.integers(len(able)))])
         return self.draw(token)
 
     def habit(self, name: str) -> Sequence[float]:
         """Numbers of one habit: an observation from about the same place of its distribution."""
-        observed = self.hands.habits[name]
+        observed = self.source.habits[name]
         place = np.clip(self.places[name] + self.rng.normal(0.0, 0.15), 0.0, 1.0)
         return observed[int(place * (len(observed) - 1))].tolist()
 
 
-def collect(examples: Iterable[Example], habits: Habits) -> Hands:
+def collect(examples: Iterable[Example], habits: Habits) -> Writers:
     """Glyphs and habits of all the ink that can be measured.
 
     Args:
@@ -274,7 +273,7 @@ def collect(examples: Iterable[Example], habits: Habits) -> Hands:
     """
     kept = list(examples)
     extents = fit_extents(kept[:: max(len(kept) // 1500, 1)])
-    hands = Hands()
+    writers = Writers()
     observed: dict[str, list[tuple[float, ...]]] = {name: [] for name in HABITS}
     for example in kept:
         inked = example.alignment != NONE
@@ -284,21 +283,21 @@ def collect(examples: Iterable[Example], habits: Habits) -> Hands:
             continue
         if not inked.any():
             continue
-        own = hands.glyphs.setdefault(example.writer or example.id, {})
+        own = writers.glyphs.setdefault(example.writer or example.id, {})
         for row in measured.rows.values():
             if row.size is not None and row.baseline is not None:
                 _observe(measured, row, row.size, row.baseline, own, observed)
-    for name in sorted(hands.glyphs):
-        for token in hands.glyphs[name]:
-            hands.writers.setdefault(token, []).append(name)
+    for name in sorted(writers.glyphs):
+        for token in writers.glyphs[name]:
+            writers.by_token.setdefault(token, []).append(name)
     for name, rows in observed.items():
         if len(rows) < _FEW:  # nobody shows it: people differ in it as much as in the others
             rows = [tuple(factor * n for n in habits(name)) for factor in _SPREAD]
         table = np.array(rows, dtype=np.float64)
         low, high = np.percentile(table, [6, 97], axis=0)
         table = np.clip(table, low, high)
-        hands.habits[name] = table[np.argsort(table[:, 0], kind="stable")]
-    return hands
+        writers.habits[name] = table[np.argsort(table[:, 0], kind="stable")]
+    return writers
 
 
 def _observe(
