@@ -257,7 +257,7 @@ class InktexModel(InktexPreTrainedModel):
         covered: torch.Tensor | None,
         columns: int | None,
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """`locations` and `covered`, if missing from `attention_target`, as the decoder takes them."""
+        """`locations` and `covered` for the decoder, if missing from `attention_target`."""
         config = self.config.decoder
         if not config.location_feedback:
             return None, None

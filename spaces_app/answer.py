@@ -13,7 +13,7 @@ from latex2mathml.converter import convert
 from PIL import Image
 
 from inktex.ink import Ink
-from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, PEN_WIDTH, published_scale
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, published_scale
 from inktex.recognizer import Alternative, Reading
 
 SPELLINGS: Final = ("compact", "spaced")
@@ -169,17 +169,17 @@ def _ink_picture(ink: Ink) -> tuple[str, tuple[float, float]]:
     scale = published_scale(ink.traces)
     left, top, right, bottom = ink.box
     corner = np.array([left, top], dtype=np.float32)
-    around = MARGIN_BEFORE + PEN_WIDTH + MARGIN_AFTER
+    around = MARGIN_BEFORE + STROKE_WIDTH + MARGIN_AFTER
     width, height = (right - left) * scale + around, (bottom - top) * scale + around
     lines = []
     for trace in ink.traces:
-        points = ((trace - corner) * scale + MARGIN_BEFORE + PEN_WIDTH / 2).tolist()
+        points = ((trace - corner) * scale + MARGIN_BEFORE + STROKE_WIDTH / 2).tolist()
         points += points[:1] if len(points) == 1 else []  # a dot is a line to itself
         lines.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points))
     markup = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.1f} {height:.1f}" '
         f'width="{width:.1f}" height="{height:.1f}"><rect width="100%" height="100%" fill="white"/>'
-        f'<path d="{"".join(lines)}" fill="none" stroke="black" stroke-width="{PEN_WIDTH}" '
+        f'<path d="{"".join(lines)}" fill="none" stroke="black" stroke-width="{STROKE_WIDTH}" '
         'stroke-linecap="round" stroke-linejoin="round"/></svg>'
     )
     return _url("image/svg+xml", markup.encode()), (width, height)
