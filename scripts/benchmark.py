@@ -4,7 +4,7 @@
     inktex export                                                    # for the row of INT8
     python scripts/benchmark.py --pictures DIR/offline_2014.zip --output runs/benchmark
     python scripts/benchmark.py --count 4 --repeats 1 --systems torch-fast onnx
-    python scripts/benchmark.py --pictures ... --docs                # into docs/performance.md
+    python scripts/benchmark.py --pictures ... --docs                # into docs/engines.md
 
 Each has a process of its own, with one thread. They read each picture in turn, so that whatever
 else the machine does is the same to all. OUTPUT gets benchmark.json and benchmark.md. Without
@@ -36,7 +36,7 @@ from PIL import Image
 from inktex.cli.arguments import positive
 from inktex.files import write_text
 
-DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "engines.md"
 SYSTEMS: Final = {
     "torch-fast": ("`fast`, with torch", "torch", "fast", 1),
     "torch-accurate": ("`accurate`", "torch", "accurate", 4),
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--model", type=Path, help="folder of a model (default: the shipped one)")
     parser.add_argument("--output", type=Path, default=Path("runs/benchmark"))
-    parser.add_argument("--docs", action="store_true", help="also write docs/performance.md")
+    parser.add_argument("--docs", action="store_true", help="also write docs/engines.md")
     options = parser.parse_args(arguments)
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     try:

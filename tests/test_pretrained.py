@@ -43,10 +43,16 @@ def test_the_weights_are_those_that_were_recorded(folder: Path) -> None:
     assert not pickles
 
 
-def test_card_and_readme_say_what_was_measured(folder: Path, repository: Path) -> None:
+def test_card_and_documents_say_what_was_measured(folder: Path, repository: Path) -> None:
     record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     assert (folder / "README.md").read_text(encoding="utf-8") == model_card(record)
-    assert score_table(record["scores"]) in (repository / "README.md").read_text(encoding="utf-8")
+    evaluation = (repository / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert score_table(record["scores"]) in evaluation
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    for name in ("2014", "2016"):
+        fast, accurate = record["scores"][name], record["scores"][f"{name}-accurate"]
+        rates = " | ".join(f"{100 * one['exp_rate']:.2f}" for one in (fast, accurate))
+        assert f"| {name} | {fast['expressions']} | {rates} |" in readme
     assert {"2014", "2016", "dev"} <= set(record["scores"])
     for name, entry in record["scores"].items():
         if name.startswith("2014"):

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         if options.data is not None:
             recipe = replace(recipe, data=str(options.data))
         # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024
-        # thrashes. Those for bfloat16 units (AMX) are large: see docs/scaling.md.
+        # thrashes. Those for bfloat16 units (AMX) are large: see docs/training.md.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7000")
         from accelerate import PartialState
 
