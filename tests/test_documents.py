@@ -129,7 +129,7 @@ def test_commands_and_their_options_exist(path: Path) -> None:
 @pytest.mark.parametrize("path", CURRENT, ids=name_of)
 def test_recipes_and_their_fields_exist(path: Path) -> None:
     for line in commands(path.read_text(encoding="utf-8")):
-        found = re.search(r"inktex train ([a-z_]+)\b(.*)", line)
+        found = re.search(r"inktex train ([a-z_]+)(?!\S)(.*)", line)
         if found:
             load_recipe(recipe_path(found[1]), re.findall(r"--set (\S+=[^\s]+)", found[2]))
 

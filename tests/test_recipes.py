@@ -1,6 +1,8 @@
 """Recipes: extending, overriding, checks, and names of earlier versions."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from inktex.recognizer import pretrained_path
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.training.models import make_processor
 from inktex.training.recipe import (
+    _RENAMED,
     RECIPES,
     load_recipe,
     recipe_from_dict,
@@ -171,3 +174,16 @@ def test_unknown_recipe_names_the_known_ones() -> None:
 def test_shares_that_are_none_are_refused(change: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_recipe(recipe_path("tiny"), [change])
+
+
+def test_old_names_of_fields_are_old_and_new_ones_are_fields() -> None:
+    fields = set(_paths(asdict(load_recipe(recipe_path("stroke_restoration")))))
+    assert not fields & set(_RENAMED)
+    assert set(_RENAMED.values()) <= fields
+
+
+def _paths(content: dict[str, object], prefix: str = "") -> Iterator[str]:
+    for name, value in content.items():
+        yield prefix + name
+        if isinstance(value, dict):
+            yield from _paths(value, f"{prefix}{name}.")

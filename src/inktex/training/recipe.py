@@ -38,7 +38,7 @@ _RENAMED = {
     "augmentation.wide_pens": "augmentation.wide_strokes",
     "augmentation.given": "augmentation.degraded",
     "augmentation.given_pens": "augmentation.degraded_stroke_widths",
-    "synthesis.shape_interpolation": "synthesis.shape_interpolation",
+    "synthesis.morphing": "synthesis.shape_interpolation",
     "optimizer.fixed_norms": "optimizer.freeze_batch_norm",
     "loss.symbol": "loss.symbol_map",
     "loss.guide": "loss.attention_supervision",
