@@ -290,7 +290,7 @@ def test_files_of_one_font_are_joined_and_broken_ones_named(
     halves = list(GLYPHS)
     build_font(tmp_path / "tiny-0.ttf", glyphs={c: GLYPHS[c] for c in halves[:7]})
     build_font(tmp_path / "tiny-1.ttf", glyphs={c: GLYPHS[c] for c in halves[7:]})
-    build_font(tmp_path / "deep" / "other.ttf", family="Other Writer")
+    build_font(tmp_path / "deep" / "other.ttf", family="Other Hand")
     (tmp_path / "broken.otf").write_bytes(b"no font")
     lines: list[str] = []
     found = extract(tmp_path, say=lines.append)
