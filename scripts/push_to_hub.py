@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Publish a model, and what belongs to it, on the Hub: the same as `inktex release`."""
+"""The same as `inktex release`: publish a model, and what belongs to it, on the Hub."""
 
 import sys
 
-from inktex.release.command import main
+from inktex.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["release", *sys.argv[1:]]))

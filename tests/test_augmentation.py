@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from example_cases import STILL, example
 from scipy import ndimage
 
 from inktex.augmentation import AugmentationConfig, degrade, draw_stroke_width, vary
@@ -15,22 +16,10 @@ from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training.batches import rasterize
 from inktex.training.plans import BatchConfig
 
-STILL = AugmentationConfig(
-    scale=(1.0, 1.0), aspect=0, rotation=0, slant=0, jitter=0, symbol_scale=0, elastic=0,
-    stroke_widths=(3,),
-)  # fmt: skip
-
 
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
     return from_expressions(written_expressions(24, seed=5))
-
-
-def example(caption: str) -> Example:
-    from inktex.synthesis.layout import lay_out
-    from inktex.synthesis.strokefont import glyphs
-
-    return from_expression(lay_out(caption.split(), glyphs().__getitem__))
 
 
 # ------------------------------------------------------------------------------------- examples

@@ -21,12 +21,12 @@ from PIL import Image
 
 import inktex
 from hub_stub import READER, TOKEN, Hub, serve
+from inktex.cli import main as inktex_command
 from inktex.data.crohme.card import build_crohme_card
 from inktex.ink.render import render
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.remote_code_inktex import code_files
 from inktex.recognizer import Recognizer
-from inktex.release import command
 from inktex.release.card import training_minutes
 from inktex.release.export import export
 from inktex.release.publish import MANIFEST, publish
@@ -490,10 +490,10 @@ def test_one_command_verifies_and_publishes_all(
         "--model-repository", NAME, "--space", "me/space", "--crohme-card", "me/crohme",
         "--ink", "me/ink", "--count", "20",
     ]  # fmt: skip
-    assert command.main([*common, *names]) == 2
+    assert inktex_command(["release", *common, *names]) == 2
     assert "has no training.json" in capsys.readouterr().err
     (source / "training.json").write_text(json.dumps(RECORD))
-    assert command.main([*common, *names]) == 0
+    assert inktex_command(["release", *common, *names]) == 0
     assert {name for _, name in hub.repositories} == {NAME, "me/space", "me/crohme", "me/ink"}
     assert hub.repositories["spaces", "me/space"].variables == {"INKTEX_MODEL": NAME}
     told = capsys.readouterr()
@@ -515,6 +515,6 @@ def test_a_dry_run_sends_nothing(
     source = export(recognizer.model, tmp_path / "source", recognizer.processor)
     (source / "training.json").write_text(json.dumps(RECORD))
     common = ["--source", str(source), "--output", str(tmp_path / "out"), "--pictures", "1"]
-    assert command.main([*common, "--dry-run"]) == 0
+    assert inktex_command(["release", *common, "--dry-run"]) == 0
     for name in ("model", "space", "crohme"):
         assert (tmp_path / "out" / name / CARD).is_file()

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from restoration_cases import loops_and_bar, small_net
 
 import inktex
 from inktex.ink.render import dilate
@@ -29,37 +29,15 @@ from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.training.stroke_restoration import draw_pair
 from inktex.training.stroke_restoration_net import StrokeRestorationNet, fold
 
-SMALL = (4, 6, 8)
-
 
 @pytest.fixture(scope="module")
 def net() -> StrokeRestorationNet:
-    """A small untrained network in which everything has its say."""
-    torch.manual_seed(0)
-    net = StrokeRestorationNet(SMALL).eval()
-    for module in net.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            torch.nn.init.uniform_(module.weight, 0.5, 2.0)
-    return net
+    return small_net()
 
 
 @pytest.fixture
 def thinner(net: StrokeRestorationNet) -> StrokeRestoration:
     return fold(net)
-
-
-def _line() -> NDArray[np.uint8]:
-    """A loop that a wide pen fills, a large one, and a bar: lines of one pixel."""
-    picture = Image.new("L", (131, 61))
-    pencil = ImageDraw.Draw(picture)
-    pencil.ellipse([14, 20, 21, 29], outline=255)
-    pencil.ellipse([34, 12, 60, 44], outline=255)
-    pencil.line([(75, 30), (110, 29), (90, 45)], fill=255)
-    return np.asarray(picture)
 
 
 # ----------------------------------------------------------------------------------------- network
@@ -70,7 +48,7 @@ def test_weights_survive_a_file(thinner: StrokeRestoration, tmp_path: Path) -> N
     thinner.save(path)
     again = StrokeRestoration.load(path)
     assert again.checksum == thinner.checksum
-    wide, lines, _ = draw_pair(_line(), 6, 3)
+    wide, lines, _ = draw_pair(loops_and_bar(), 6, 3)
     np.testing.assert_allclose(again(wide > 0, lines > 0), thinner(wide > 0, lines > 0), atol=1e-5)
 
 
@@ -91,12 +69,12 @@ def test_weights_are_wanted_whole(thinner: StrokeRestoration, tmp_path: Path) ->
 
 
 def test_without_a_thinner_what_was_filled_stays_filled() -> None:
-    strokes = dilate(_line(), 6) > 0
+    strokes = dilate(loops_and_bar(), 6) > 0
     assert (restroke(strokes, 6, 3) == widen(centre_lines(strokes, 6), 3)).all()
 
 
 def test_a_thinner_decides_within_the_strokes(thinner: StrokeRestoration) -> None:
-    strokes = dilate(_line(), 6) > 0
+    strokes = dilate(loops_and_bar(), 6) > 0
     filled, found = restroke(strokes, 6, 3), restroke(strokes, 6, 3, thinner)
     assert found.shape == filled.shape
     assert 0.01 < np.abs(found - filled).max() < 1
@@ -105,7 +83,7 @@ def test_a_thinner_decides_within_the_strokes(thinner: StrokeRestoration) -> Non
 def test_large_pictures_stay_filled(
     thinner: StrokeRestoration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strokes = dilate(_line(), 6) > 0
+    strokes = dilate(loops_and_bar(), 6) > 0
     monkeypatch.setattr(stroke_restoration_inktex, "MAX_PIXELS", strokes.size - 1)
     assert (restroke(strokes, 6, 3, thinner) == restroke(strokes, 6, 3)).all()
 
@@ -113,7 +91,7 @@ def test_large_pictures_stay_filled(
 def test_ink_never_vanishes(thinner: StrokeRestoration) -> None:
     weights = dict(thinner.weights)
     weights["head.bias"] = np.full(4, -100, dtype=np.float32)
-    strokes = dilate(_line(), 6) > 0
+    strokes = dilate(loops_and_bar(), 6) > 0
     found = restroke(strokes, 6, 3, StrokeRestoration(weights))
     assert (found == restroke(strokes, 6, 3)).all()
 
@@ -129,9 +107,9 @@ def test_the_image_processor_asks_it_for_wide_pens_alone(
 
     monkeypatch.setattr(StrokeRestoration, "__call__", remember)
     processor = InktexImageProcessor(stroke_restoration=thinner)
-    processor.draw(dilate(_line(), 3))
+    processor.draw(dilate(loops_and_bar(), 3))
     assert not asked
-    processor.draw(dilate(_line(), 6))
+    processor.draw(dilate(loops_and_bar(), 6))
     assert len(asked) == 1
 
 
@@ -180,7 +158,7 @@ def test_what_a_wide_pen_filled_is_no_blot() -> None:
 
 
 def test_repeated_pixels_are_no_wide_pen() -> None:
-    given = dilate(_line(), 3)
+    given = dilate(loops_and_bar(), 3)
     twice = given.repeat(2, axis=0).repeat(2, axis=1)
     placed = InktexImageProcessor().normalize_picture(twice)
     assert any("resized 0.50 times" in note for note in placed.reasons)

@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from example_cases import STILL, example
 from PIL import Image
 from scipy import ndimage
 
@@ -27,22 +28,11 @@ from inktex.training.stream import PlanStream, batch_loader
 CONFIG = BatchConfig(
     resolution=0.55, heights=(48, 80, 144), widths=(48, 96, 192, 384), pixels=30_000
 )
-STILL = AugmentationConfig(
-    scale=(1.0, 1.0), aspect=0, rotation=0, slant=0, jitter=0, symbol_scale=0, elastic=0,
-    stroke_widths=(3,),
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
     return from_expressions(written_expressions(24, seed=5))
-
-
-def example(caption: str) -> Example:
-    from inktex.synthesis.layout import lay_out
-    from inktex.synthesis.strokefont import glyphs
-
-    return from_expression(lay_out(caption.split(), glyphs().__getitem__))
 
 
 def test_every_example_is_in_one_batch_of_a_fixed_shape(examples: list[Example]) -> None:

@@ -1,9 +1,11 @@
-"""Types and help texts that several commands and scripts have for their arguments."""
+"""Arguments, types and help texts that several commands and scripts share."""
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Final
 
-__all__ = ["ALPHABET_HELP", "MODEL_HELP", "PRESET_HELP", "natural", "positive"]
+__all__ = [
+    "ALPHABET_HELP", "MODEL_HELP", "PRESET_HELP", "add_beams", "add_preset", "natural", "positive",
+]  # fmt: skip
 
 MODEL_HELP: Final = "folder or Hub repository of a model (default: the one inktex ships)"
 PRESET_HELP: Final = "accurate searches longer, from both ends (default: fast)"
@@ -11,6 +13,23 @@ ALPHABET_HELP: Final = (
     "which symbols may be read: all (the default), crohme, school, or a text file of LaTeX tokens; "
     "no other is written"
 )
+
+
+def add_preset(parser: ArgumentParser) -> None:
+    """Give a parser the option `--preset`."""
+    parser.add_argument(
+        "--preset", choices=("fast", "accurate"), default="fast", help=PRESET_HELP
+    )  # fmt: skip
+
+
+def add_beams(parser: ArgumentParser) -> None:
+    """Give a parser the option `--beams`."""
+    parser.add_argument(
+        "--beams",
+        type=positive,
+        metavar="N",
+        help="width of the beam search (default: that of the preset; 1 is greedy)",
+    )
 
 
 def natural(text: str) -> int:

@@ -13,7 +13,7 @@ from inktex.engine_choice import AUTO, ENGINES, fastest_engine
 from inktex.recognizer import Alternative, Reading, Recognizer, load
 from inktex.transcription.sources import SUFFIXES
 
-from .arguments import ALPHABET_HELP, MODEL_HELP, PRESET_HELP, natural, positive
+from .arguments import ALPHABET_HELP, MODEL_HELP, add_beams, add_preset, natural, positive
 from .console import Output, fail, say
 
 __all__ = ["DESCRIPTION", "add_arguments", "find_pictures", "run"]
@@ -40,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="print one JSON object a line: file, latex, tokens, score and what else was asked "
         "for; or file, error",
     )
-    parser.add_argument(
-        "--preset", choices=("fast", "accurate"), default="fast", help=PRESET_HELP
-    )  # fmt: skip
+    add_preset(parser)
     parser.add_argument(
         "--engine",
         choices=(AUTO, *ENGINES),
@@ -55,12 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="cpu", help="where torch computes, as it names devices (default: cpu)"
     )
-    parser.add_argument(
-        "--beams",
-        type=positive,
-        metavar="N",
-        help="width of the beam search (default: that of the preset; 1 is greedy)",
-    )
+    add_beams(parser)
     parser.add_argument(
         "--alternatives",
         type=natural,

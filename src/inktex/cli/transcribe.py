@@ -11,7 +11,7 @@ from inktex.engine import SearchOptions
 from inktex.engine_choice import AUTO, ENGINES, fastest_engine
 from inktex.transcription.sources import PATHS, SUFFIXES, URLS, Source, open_source
 
-from .arguments import MODEL_HELP, PRESET_HELP, natural, positive
+from .arguments import MODEL_HELP, add_beams, add_preset, natural, positive
 from .console import Output, fail, say
 
 if TYPE_CHECKING:
@@ -47,9 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="begin anew, even if OUTPUT holds rows"
     )
     parser.add_argument("--model", help=MODEL_HELP)
-    parser.add_argument(
-        "--preset", choices=("fast", "accurate"), default="fast", help=PRESET_HELP
-    )  # fmt: skip
+    add_preset(parser)
     parser.add_argument(
         "--engine",
         choices=(AUTO, *ENGINES),
@@ -57,12 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="see inktex recognize; auto is torch beside a GPU, and what a "
         "run was begun with where it goes on (default: auto)",
     )
-    parser.add_argument(
-        "--beams",
-        type=positive,
-        metavar="N",
-        help="width of the beam search (default: that of the preset; 1 is greedy)",
-    )
+    add_beams(parser)
     _add_table_arguments(parser.add_argument_group("parquet files and data sets"))
     _add_speed_arguments(parser.add_argument_group("speed and memory"))
 

@@ -20,7 +20,6 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -44,17 +43,6 @@ SPACE: Final = Path("spaces_app")
 """Folder of the Space in a checkout; its `examples` are shown on the card."""
 MAX_INK: Final = 500_000_000
 """Bytes of a data set of generated ink."""
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read a command line, and publish; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="inktex release",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_arguments(parser)
-    return run(parser.parse_args(arguments))
 
 
 def run(options: argparse.Namespace) -> int:

@@ -31,7 +31,6 @@ them; the files that describe the first one's run are copied beside the output."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
-    parser.description, parser.formatter_class = DESCRIPTION, argparse.RawDescriptionHelpFormatter
     parser.add_argument("checkpoints", type=Path, nargs="+", help="folders with model.safetensors")
     parser.add_argument("--shares", type=float, nargs="+", help="of each one (default: equal)")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")

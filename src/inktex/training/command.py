@@ -27,7 +27,6 @@ loads: `averaged` (the last) and `best` (the best on the development split)."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
-    parser.description, parser.formatter_class = DESCRIPTION, argparse.RawDescriptionHelpFormatter
     parser.add_argument("recipe", help="a recipe's name (tiny, base, ...) or YAML file")
     parser.add_argument(
         "--output", type=Path, help="folder of the run (default: runs/ and the recipe's name)"

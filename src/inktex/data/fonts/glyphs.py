@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...files import new_file
+from ..arrays import load_arrays
 from .sources import find_source
 from .symbols import visible_tokens
 
@@ -136,7 +136,7 @@ def load_glyphs(path: str | Path) -> list[FontGlyph]:
         FileNotFoundError: if the file is not there.
         ValueError: if it is no such file.
     """
-    stored = _read(path)
+    stored = load_arrays(path, _VERSION, "glyphs", "scripts/prepare_fonts.py")
     points = stored["points"].astype(np.float32)
     pieces = np.split(points, np.cumsum(stored["stroke_points"].astype(np.int64))[:-1])
     fonts, tokens = stored["fonts"].tolist(), stored["tokens"].tolist()
@@ -158,21 +158,6 @@ def load_glyphs(path: str | Path) -> list[FontGlyph]:
         )
         glyphs.append(glyph)
     return glyphs
-
-
-def _read(path: str | Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            stored = {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path} is not there: scripts/prepare_fonts.py writes it."
-        ) from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no file of glyphs: {error}") from error
-    if int(stored.get("version", np.array(-1))) != _VERSION:
-        raise ValueError(f"{path} is no file of glyphs, or of another version.")
-    return stored
 
 
 def coverage(glyphs: Iterable[FontGlyph]) -> dict[str, tuple[int, int]]:

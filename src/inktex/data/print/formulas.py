@@ -6,7 +6,6 @@ training, stand grey pictures for evaluation, so that neither needs fonts or a t
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from inktex.data.arrays import load_arrays
 from inktex.files import new_file
 from inktex.ink.render import MEAN_TRACE_HEIGHT
 from inktex.printed import PrintExample
-from inktex.tokenizer.vocabulary_inktex import IDS
+from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 
 from .outlines import Outline
 
@@ -173,8 +173,6 @@ class PrintedFormulas(Sequence[PrintExample]):
 
 def load_pictures(path: Path | str) -> list[PrintPicture]:
     """The pictures of a file; errors as for `PrintedFormulas`."""
-    from inktex.tokenizer.vocabulary_inktex import VOCABULARY
-
     stored = _read(path)
     faces, sizes = stored["faces"].tolist(), stored["picture_size"].astype(np.int64)
     token_ends, pixel_ends = _ends(stored["picture_tokens"]), _ends(sizes.prod(axis=1))
@@ -228,14 +226,8 @@ def _ends(counts: NDArray[Any]) -> NDArray[np.int64]:
 
 def _read(path: Path | str) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            stored = {name: file[name] for name in file.files}
+        return load_arrays(path, _VERSION, "typeset formulas", "scripts/prepare_print.py")
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path} is not there: scripts/prepare_print.py writes it."
-        ) from None
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise
+    except OSError as error:
         raise ValueError(f"{path} is no file of typeset formulas: {error}") from error
-    if int(stored.get("version", np.array(-1))) != _VERSION:
-        raise ValueError(f"{path} is no file of typeset formulas, or of another version.")
-    return stored
