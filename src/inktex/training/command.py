@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
             f"Curve: {folder / CURVE}; checkpoint: {folder / CHECKPOINT}."
         )
         best = train(recipe, found.train, found.dev, folder, resume=not options.fresh)
-        if found.test and recipe.stroke_restoration is None and PartialState().is_main_process:
+        if found.test and not recipe.trains_pictures and PartialState().is_main_process:
             _print(score_held_out(recipe, best, found, folder))
     except (ValueError, OSError, ImportError) as error:
         say(str(error))
