@@ -1,116 +1,88 @@
-"""Ink extraction: a small U-Net that finds the ink of a formula in a picture of any kind.
+"""Ink extraction: a small network finds a formula's ink in a picture of any kind, in two passes."""
 
-Ronneberger et al. 2015. The picture is folded to stride 2 first, so that the first layers are cheap;
-two small heads at stride 8 tell how large the writing is and how it is turned.
-"""
-
-import itertools
+import hashlib
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
-
-CHANNELS = (24, 40, 56, 72, 88)
-"""At strides 2, 4, 8, ... pixels."""
-HEAD_LEVEL = 2
-"""Level of `CHANNELS` whose features tell scale and angle: stride 8."""
-_FOLD = 2
-
-
-class Extraction(NamedTuple):
-    """What the network says of a batch of pictures.
-
-    Attributes:
-        ink: `(batch, height, width)`, logits of the formula's ink, drawn as the published protocol
-            draws it at this scale.
-        scale: `(batch, height / 8, width / 8)`, binary logarithm of the pixels for each pixel at the
-            published scale; of use where there is ink.
-        direction: `(batch, 2, height / 8, width / 8)`, cosine and sine of the angle by which the
-            formula is turned counterclockwise; of use where there is ink.
-    """
-
-    ink: torch.Tensor
-    scale: torch.Tensor
-    direction: torch.Tensor
-
-
-class InktexInkExtraction(nn.Module):
-    """The network.
-
-    Args:
-        channels: at strides 2, 4, 8, ... pixels.
-    """
-
-    def __init__(self, channels: Sequence[int] = CHANNELS) -> None:
-        super().__init__()
-        self.channels = tuple(channels)
-        self.stride = _FOLD * 2 ** (len(channels) - 1)
-        before = [3 * _FOLD**2, *channels[:-1]]
-        self.down = nn.ModuleList(
-            _block(inside, width) for inside, width in zip(before, channels, strict=True)
-        )
-        self.reduce = nn.ModuleList(
-            nn.Conv2d(coarse, fine, 1) for fine, coarse in itertools.pairwise(channels)
-        )
-        self.up = nn.ModuleList(_block(width, width) for width in channels[:-1])
-        self.ink = nn.Conv2d(channels[0], _FOLD**2, 1)
-        self.geometry = nn.Conv2d(channels[HEAD_LEVEL], 3, 1)
-
-    def forward(self, pictures: torch.Tensor) -> Extraction:
-        """Find the ink.
-
-        Args:
-            pictures: `(batch, 3, height, width)`, red, green and blue, 0 to 1; both sides multiples
-                of `stride`.
-        """
-        features = nn.functional.pixel_unshuffle(pictures - 0.5, _FOLD)
-        skipped = []
-        for level, block in enumerate(self.down):
-            if level:
-                features = nn.functional.max_pool2d(features, 2)
-            features = block(features)
-            skipped.append(features)
-        geometry = None
-        for level in reversed(range(len(self.up))):
-            coarse = self.reduce[level](features)
-            features = skipped[level] + nn.functional.interpolate(coarse, scale_factor=2.0)
-            features = self.up[level](features)
-            if level == HEAD_LEVEL:
-                geometry = self.geometry(features)
-        assert geometry is not None
-        ink = nn.functional.pixel_shuffle(self.ink(features), _FOLD)[:, 0]
-        return Extraction(ink, geometry[:, 0], geometry[:, 1:])
-
-
-def _block(inside: int, outside: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for channels in (inside, outside):
-        layers += [
-            nn.Conv2d(channels, outside, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outside),
-            nn.ReLU(inplace=True),
-        ]
-    return nn.Sequential(*layers)
-
-
+from safetensors.numpy import load_file, save_file
 
 Network = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], ...]]
-"""From a picture `(3, height, width)`, 0 to 1, to the arrays of an `Extraction` of it, unbatched."""
+"""From a picture `(3, height, width)`, 0 to 1, to logits of its ink `(height, width)`, and at
+stride 8 the binary logarithm of its scale and cosine and sine of its angle; see `InktexInkExtraction`."""
 
 OVERVIEW = 512
-"""Pixels of the longer side of the picture in which scale, angle and place of the formula are found."""
+"""Pixels of the longer side of the picture that tells the formula's scale, angle and place."""
 MAX_PIXELS = 1_500_000
 """Of the part that is read at the published scale; a larger one is reduced to this."""
 MARGIN = 20
 """Pixels at the published scale around the formula, since the overview is coarse."""
 _GEOMETRY_STRIDE = 8
 _MULTIPLE = 32
+
+
+INK_EXTRACTION_FILE = "ink_extraction.safetensors"
+"""In the folder of a model."""
+
+
+class InkExtraction:
+    """The network's weights, and what runs them.
+
+    Args:
+        weights: of `folded_weights`, by name.
+        network: runs them; None for torch, which is then imported at the first picture.
+    """
+
+    def __init__(
+        self, weights: Mapping[str, NDArray[np.float32]], network: Network | None = None
+    ) -> None:
+        self.weights = dict(weights)
+        self.network = network
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "InkExtraction":
+        """Loads the weights of a file.
+
+        Raises:
+            ValueError: if it is damaged.
+        """
+        try:
+            weights = load_file(path)
+        except Exception as error:  # safetensors raises a class of its own
+            raise ValueError(f"{os.fspath(path)} is damaged: {error}") from error
+        return cls({name: value.astype(np.float32) for name, value in weights.items()})
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the weights, in half precision."""
+        half = {name: value.astype(np.float16) for name, value in self.weights.items()}
+        save_file(half, path)
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the weights in half precision."""
+        found = hashlib.sha256()
+        for name in sorted(self.weights):
+            found.update(name.encode())
+            found.update(self.weights[name].astype(np.float16).tobytes())
+        return found.hexdigest()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: the weights alone, since sessions cannot be."""
+        return {"weights": self.weights, "network": None}
+
+    def __call__(self, picture: Image.Image) -> "FoundInk | None":
+        """Finds the formula's ink in an RGB picture; None if there is none."""
+        if self.network is None:
+            from .ink_network_inktex import torch_network
+
+            self.network = torch_network(self.weights)
+        return find_ink(picture, self.network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +100,20 @@ class FoundInk:
     angle: float
     zoom: float
     offset: tuple[float, float]
+
+
+def find_ink_extraction(folder: str | os.PathLike[str]) -> Path | None:
+    """Returns the file of the weights in the folder of a model; None if there is none."""
+    path = Path(folder) / INK_EXTRACTION_FILE
+    return path if path.is_file() else None
+
+
+def save_ink_extraction(extraction: InkExtraction | None, folder: str | os.PathLike[str]) -> None:
+    """Writes the weights to the folder of a model; if there are none, removes what is there."""
+    path = Path(folder) / INK_EXTRACTION_FILE
+    path.unlink(missing_ok=True)
+    if extraction is not None:
+        extraction.save(path)
 
 
 def find_ink(picture: Image.Image, network: Network) -> FoundInk | None:
@@ -168,9 +154,7 @@ def find_ink(picture: Image.Image, network: Network) -> FoundInk | None:
     return FoundInk(found[0], -angle, zoom, (float(low[0]), float(low[1])))
 
 
-def _run(
-    network: Network, picture: Image.Image
-) -> tuple[NDArray[np.float32], float, float] | None:
+def _run(network: Network, picture: Image.Image) -> tuple[NDArray[np.float32], float, float] | None:
     """Ink `(h, w)` of an RGB picture, its scale and its angle in degrees; None without ink."""
     pixels = np.asarray(picture, dtype=np.float32).transpose(2, 0, 1) / np.float32(255)
     height, width = pixels.shape[1:]
@@ -211,20 +195,7 @@ def _upright(
     )  # fmt: skip
 
 
-def torch_network(module: InktexInkExtraction) -> Network:
-    """A network that runs in torch."""
-    module = module.eval()
-
-    def run(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        with torch.inference_mode():
-            batch = torch.from_numpy(pixels)[None].contiguous(memory_format=torch.channels_last)
-            found: Any = module(batch)
-        return tuple(one[0].numpy() for one in found)
-
-    return run
-
-
 __all__ = [
-    "CHANNELS", "Extraction", "FoundInk", "InktexInkExtraction", "Network", "find_ink",
-    "torch_network",
+    "INK_EXTRACTION_FILE", "FoundInk", "InkExtraction", "Network", "find_ink",
+    "find_ink_extraction", "save_ink_extraction",
 ]  # fmt: skip

@@ -34,7 +34,9 @@ class OnnxEngine(Engine):
     def __init__(self, export: Export, threads: int | None = None) -> None:
         self.export, self.settings = export, export.settings
         self.image_processor = ImageProcessor(
-            ImageSettings(**export.settings.image_processor), export.stroke_restoration
+            ImageSettings(**export.settings.image_processor),
+            export.stroke_restoration,
+            export.ink_extraction,
         )
         self.stride = export.settings.stride
         self.network = OnnxModel(export, threads)

@@ -18,6 +18,7 @@ from .batches import ACCELERATOR, CPU
 from .engine import MAX_TOKENS, Engine, SearchOptions
 from .modeling.search_inktex import Decoded
 from .network import hub_address, hub_answers
+from .onnx.ink_network import onnx_network
 from .registration import register
 from .shipped import pretrained_path
 
@@ -80,6 +81,8 @@ class TorchEngine(Engine):
                 f"{name} is no folder here and not in the cache, and the Hub ({hub_address()}) "
                 "cannot be reached to look for a model of that name."
             ) from error
+        if (extraction := processor.image_processor.ink_extraction) is not None:
+            extraction.network = onnx_network(extraction.weights)
         return cls(model.to(device).eval(), processor)
 
     @property
@@ -137,8 +140,10 @@ class TorchEngine(Engine):
             for name in ("_name_or_path", "transformers_version"):
                 content.pop(name, None)
             digest.update(json.dumps(content, sort_keys=True, default=str).encode())
-        if (restoration := self.image_processor.stroke_restoration) is not None:
-            digest.update(restoration.checksum.encode())
+        networks = self.image_processor.stroke_restoration, self.image_processor.ink_extraction
+        for network in networks:
+            if network is not None:
+                digest.update(network.checksum.encode())
         for name, weights in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

@@ -17,6 +17,7 @@ from inktex.modeling.search_inktex import Choose, Decoded, SearchTask, search
 from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 
 from .files import Export, read_weights
+from .ink_network import load_ink_extraction
 
 __all__ = ["ImageProcessor", "OnnxModel", "OnnxStep"]
 
@@ -29,18 +30,26 @@ class ImageProcessor:
 
     Args:
         settings: of the `InktexImageProcessor`.
-        stroke_restoration: file of its weights; None if there is none.
+        stroke_restoration, ink_extraction: files of their weights; None if there are none.
     """
 
-    def __init__(self, settings: ImageSettings, stroke_restoration: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: ImageSettings,
+        stroke_restoration: Path | None = None,
+        ink_extraction: Path | None = None,
+    ) -> None:
         self.settings = settings
+        self.ink_extraction = (
+            None if ink_extraction is None else load_ink_extraction(ink_extraction)
+        )
         self.stroke_restoration = (
             None if stroke_restoration is None else StrokeRestoration.load(stroke_restoration)
         )
 
     def normalize_picture(self, picture: Any) -> NormalizedPicture:
         """Returns the model's picture of a picture; see `normalize`."""
-        return normalize(picture, self.settings, self.stroke_restoration)
+        return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
 
 
 class OnnxModel:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.files import new_folder
+from inktex.modeling.ink_extraction_inktex import find_ink_extraction
 from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
 from inktex.torch_engine import TorchEngine
 
@@ -92,9 +93,9 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
                     shutil.copyfile(encoder, partial / ENCODER)
                     shutil.copyfile(decoder, partial / DECODER)
                 shutil.copyfile(model / TOKENIZER, partial / TOKENIZER)
-                restoration = find_stroke_restoration(model)
-                if restoration is not None:
-                    shutil.copyfile(restoration, partial / restoration.name)
+                for network in (find_stroke_restoration(model), find_ink_extraction(model)):
+                    if network is not None:
+                        shutil.copyfile(network, partial / network.name)
                 make_settings(model, precision, STRIDE, multiple, identity).write(partial)
     return folders
 

@@ -31,7 +31,9 @@ def add_light(picture: Picture, rng: np.random.Generator) -> None:
         picture += (np.exp(-distance) * np.float32(rng.uniform(0.05, 0.35)))[..., None]
     if chance(rng, 0.25):  # moire of a screen, or flicker of lamps
         period = float(rng.uniform(3, 40))
-        wave = np.sin((across * width * np.cos(direction) + down * height * np.sin(direction)) / period)
+        wave = np.sin(
+            (across * width * np.cos(direction) + down * height * np.sin(direction)) / period
+        )
         picture += (wave.astype(np.float32) * np.float32(rng.uniform(0, 0.03)))[..., None]
 
 
@@ -99,7 +101,9 @@ def surroundings(shape: tuple[int, int], rng: np.random.Generator) -> Picture:
         wood = np.asarray(Image.fromarray(long).resize((width, height), Image.Resampling.BICUBIC))
         if chance(rng, 0.5):
             tall = smooth_noise((max(height // 12, 2), width), 6, rng, octaves=2)
-            wood = np.asarray(Image.fromarray(tall).resize((width, height), Image.Resampling.BICUBIC))
+            wood = np.asarray(
+                Image.fromarray(tall).resize((width, height), Image.Resampling.BICUBIC)
+            )
         picture += (wood * np.float32(rng.uniform(0.02, 0.12)))[..., None]
     elif kind < 0.5:  # cloth
         picture += (grain(shape, float(rng.uniform(0.5, 2)), rng) * np.float32(0.08))[..., None]
@@ -141,7 +145,11 @@ def add_objects(
     cover = blurred(np.asarray(canvas, dtype=np.float32) / np.float32(255), 1.0)
     shadow = blurred(np.roll(cover, (4, 4), axis=(0, 1)), 6)
     picture *= 1 - shadow[..., None] * np.float32(rng.uniform(0, 0.5))
-    skin = (float(rng.uniform(0.35, 0.95)), float(rng.uniform(0.25, 0.7)), float(rng.uniform(0.2, 0.55)))
+    skin = (
+        float(rng.uniform(0.35, 0.95)),
+        float(rng.uniform(0.25, 0.7)),
+        float(rng.uniform(0.2, 0.55)),
+    )
     texture = np.empty_like(picture)
     texture[:] = skin if is_finger else hue(rng, (0.05, 0.9), (0, 0.9))
     if is_finger:
@@ -149,9 +157,7 @@ def add_objects(
     blend(picture, cover, texture)
 
 
-def develop(
-    picture: Picture, is_photo: bool, scale: float, rng: np.random.Generator
-) -> Picture:
+def develop(picture: Picture, is_photo: bool, scale: float, rng: np.random.Generator) -> Picture:
     """Blur, noise, colour and compression of a camera, or of a screenshot that was passed on.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from .noise import Colour, Field, Picture, blend, blurred, chance, smooth_noise
+from .noise import Colour, Field, blend, blurred, chance, smooth_noise
 from .paper import Sheet, hue
 from .pens import Pen, cover, draw_pen
 
@@ -146,7 +146,9 @@ def _frame(
         corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
         traces = [_wobbled(corners, wobble, rng)]
         if chance(rng, 0.3):
-            traces = [_wobbled(pair, wobble, rng) for pair in zip(corners, corners[1:], strict=False)]
+            traces = [
+                _wobbled(pair, wobble, rng) for pair in zip(corners, corners[1:], strict=False)
+            ]
     elif kind < 0.7:
         centre = ((left + right) / 2, (top + bottom) / 2)
         turn = np.linspace(0, 2 * np.pi + float(rng.uniform(-0.3, 0.4)), 60) + rng.uniform(0, 6)
@@ -290,7 +292,11 @@ def _specks(
     if chance(rng, 0.3):
         shape = (height, width)
         stain = np.clip(smooth_noise(shape, 90 * place.scale, rng, octaves=2) - 1.2, 0, 0.6)
-        blend(sheet.picture, stain * np.float32(rng.uniform(0.2, 0.6)), hue(rng, (0.4, 0.8), (0.2, 0.7)))
+        blend(
+            sheet.picture,
+            stain * np.float32(rng.uniform(0.2, 0.6)),
+            hue(rng, (0.4, 0.8), (0.2, 0.7)),
+        )
     if chance(rng, 0.3):
         points = rng.normal(0, 30 * place.scale, (5, 2)).cumsum(axis=0)
         points += rng.random(2) * (width, height)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from .noise import Field, Picture, blend, chance
 from .paper import Ground, Sheet, draw_sheet
 from .pens import Pen, PenKind, cover, draw_pen, protocol_ink
 
-__all__ = ["Photo", "draw_photo"]
+__all__ = ["Photo", "draw_photo", "largest_scale"]
 
 K = TypeVar("K")
 
@@ -33,6 +33,8 @@ _WRITERS: dict[Ground, dict[PenKind, float]] = {
 }
 _LEAST_CONTRAST = 0.18
 """Of ink and sheet, in one of the colours at least, 0 to 1; people do not write with less."""
+_BORDER = 3
+"""Pixels, and as many at the published scale, that a formula stays away from the picture's edge."""
 _EDGE_SHARE = 0.25
 """Of the photos of sheets: those in which an edge of the sheet is seen."""
 
@@ -82,8 +84,7 @@ def draw_photo(
     extent = (points.max(axis=0) - low) * scale
     turn = np.deg2rad(angle)
     cosine, sine = abs(float(np.cos(turn))), abs(float(np.sin(turn)))
-    spread = np.array([extent[0] * cosine + extent[1] * sine, extent[0] * sine + extent[1] * cosine])
-    room = np.array([width, height]) - spread - 2 * (3 + 3 * scale)
+    room = np.array([width, height]) - _spread(extent, angle) - 2 * (_BORDER + _BORDER * scale)
     if (room < 0).any():
         return None
     # The sheet is drawn upright, large enough that the turned view lies inside of it.
@@ -117,9 +118,7 @@ def draw_photo(
         blend(sheet.picture, 1 - outline, surroundings(side, rng))
     view, ink = _seen(sheet.picture, target, shape, angle, extent, is_photo, rng)
     if is_photo:
-        rows, columns = np.nonzero(ink > 0.3)
-        if not len(rows):
-            return None
+        rows, columns = np.nonzero(ink >= 0.3 * float(ink.max()))
         box = (float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max()))
         if chance(rng, 0.07):
             add_objects(view, box, rng)
@@ -128,6 +127,23 @@ def draw_photo(
     return Photo(
         np.rint(picture * 255).astype(np.uint8), np.rint(ink * 255).astype(np.uint8), scale, angle
     )
+
+
+def largest_scale(
+    traces: Sequence[NDArray[np.float32]], shape: tuple[int, int], angle: float
+) -> float:
+    """The largest scale at which ink, turned by an angle, fits into a picture; see `draw_photo`."""
+    points = np.concatenate(list(traces))
+    spread = _spread(np.ptp(points, axis=0), angle) + 2 * _BORDER
+    return 0.999 * float(((np.array([shape[1], shape[0]]) - 2 * _BORDER) / spread).min())
+
+
+def _spread(extent: NDArray[Any], angle: float) -> NDArray[np.float64]:
+    """Width and height of the box around a turned box of a width and a height."""
+    turn = np.deg2rad(angle)
+    cosine, sine = abs(float(np.cos(turn))), abs(float(np.sin(turn)))
+    width, height = extent.tolist()
+    return np.array([width * cosine + height * sine, width * sine + height * cosine])
 
 
 def _seen(

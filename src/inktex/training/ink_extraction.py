@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from inktex.augmentation import vary
 from inktex.data.examples import AnyExample, Example
-from inktex.files import new_folder, write_text
-from inktex.modeling.ink_extraction_inktex import Extraction, InktexInkExtraction
-from inktex.photos import Photo, draw_photo
+from inktex.files import new_file, new_folder, write_text
+from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction
+from inktex.modeling.ink_network_inktex import Extraction, InktexInkExtraction, folded_weights
+from inktex.photos import Photo, draw_photo, largest_scale
 
 from .batches import PlannedBatches
 from .plans import Plan, Shape, member_example, member_rng
@@ -28,11 +29,14 @@ from .task import Progress, Task
 
 __all__ = ["InkExtractionTask", "PhotoBatches", "extraction_losses", "score_extraction"]
 
-WEIGHTS = "ink_extraction.safetensors"
+WEIGHTS = "net.safetensors"
+"""In `averaged`: the network with its normalizations."""
 RECORD = "ink_extraction.json"
 """Scores on development pictures, and the length of the run."""
 _STRIDE = 8
 """Of the geometry that the network tells."""
+_LEAST_ROOM = 0.4
+"""Share of an upright formula's scale below which it is not turned."""
 _DEVELOPMENT = 96
 """Pictures that are drawn of the development ink, always the same ones."""
 
@@ -62,7 +66,9 @@ class InkExtractionTask(Task):
         self.batches = PhotoBatches(ink, recipe, synthetic_ink(ink, recipe.synthesis))
         self.model: InktexInkExtraction = InktexInkExtraction(config.channels)
         known = [example for example in development if isinstance(example, Example)]
-        self.development = draw_development(known[:: max(len(known) // _DEVELOPMENT, 1)], self.batches)
+        self.development = draw_development(
+            known[:: max(len(known) // _DEVELOPMENT, 1)], self.batches
+        )
 
     def losses(
         self,
@@ -84,6 +90,8 @@ class InkExtractionTask(Task):
         with new_folder(output / AVERAGED) as folder:
             state = {key: value.contiguous() for key, value in self.model.state_dict().items()}
             save_file(state, folder / WEIGHTS)
+        with new_file(output / INK_EXTRACTION_FILE) as partial:
+            InkExtraction(folded_weights(self.model)).save(partial)
         scores = score_extraction(self.model, self.development)
         length = {"steps": progress.step, "minutes": progress.seconds / 60}
         write_text(output / RECORD, json.dumps({**length, **scores}, indent=1) + "\n")
@@ -91,12 +99,10 @@ class InkExtractionTask(Task):
 
     def result(self, output: Path) -> Path:
         """The file with the network."""
-        return output / AVERAGED / WEIGHTS
+        return output / INK_EXTRACTION_FILE
 
 
-def extraction_losses(
-    found: Extraction, batch: dict[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
+def extraction_losses(found: Extraction, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The losses of what the network found.
 
     Args:
@@ -115,7 +121,10 @@ def extraction_losses(
     weight = functional.max_pool2d(ink[:, None], _STRIDE)[:, 0]
     total = weight.sum().clamp(min=1)
     off = functional.smooth_l1_loss(
-        found.scale, batch["scale"][:, None, None].expand_as(found.scale), reduction="none", beta=0.2
+        found.scale,
+        batch["scale"][:, None, None].expand_as(found.scale),
+        reduction="none",
+        beta=0.2,
     )
     angle = torch.deg2rad(batch["angle"])
     truth = torch.stack([angle.cos(), angle.sin()], dim=1)[..., None, None]
@@ -128,8 +137,10 @@ def extraction_losses(
 
 
 class PhotoBatches(PlannedBatches):
-    """Batches of pictures: `picture` `(n, 3, h, w)` and `ink` `(n, h, w)`, both uint8; `scale` `(n,)`,
-    its binary logarithm, and `angle` `(n,)`, degrees, float32.
+    """Batches of pictures and what is to be found in them.
+
+    `picture` `(n, 3, h, w)` and `ink` `(n, h, w)`, uint8; `scale` `(n,)`, its binary logarithm, and
+    `angle` `(n,)` in degrees, float32.
 
     Args:
         examples: recorded ink.
@@ -154,21 +165,16 @@ class PhotoBatches(PlannedBatches):
             photos.append(self.draw(example, factor * self.config.resolution, plan.shape, rng))
         return stack_photos(photos)
 
-    def draw(
-        self, example: Example, scale: float, shape: Shape, rng: np.random.Generator
-    ) -> Photo:
+    def draw(self, example: Example, scale: float, shape: Shape, rng: np.random.Generator) -> Photo:
         """A picture of an example at a scale of at most `scale`, with room around it."""
+        traces, angle = example.traces(), self._angle(rng)
         scale *= float(rng.uniform(*self.photos.filling))
-        angle = self._angle(rng)
-        traces = example.traces()
-        for _ in range(6):
-            photo = draw_photo(traces, self._neighbour, shape, scale, angle, rng)
-            if photo is not None:
-                return photo
-            scale *= 0.75
-        photo = draw_photo(traces, self._neighbour, shape, 0.5 * scale, 0.0, rng)
-        if photo is None:
-            raise ValueError(f"{example.id} does not fit into a picture of {shape}.")
+        upright = largest_scale(traces, shape, 0.0)
+        room = largest_scale(traces, shape, angle)
+        if room < _LEAST_ROOM * min(scale, upright):  # a long formula across a flat picture
+            angle, room = 0.0, upright
+        photo = draw_photo(traces, self._neighbour, shape, min(scale, room), angle, rng)
+        assert photo is not None
         return photo
 
     def _angle(self, rng: np.random.Generator) -> float:
@@ -212,9 +218,7 @@ def draw_development(examples: Sequence[Example], batches: PhotoBatches) -> list
 
 
 @torch.no_grad()
-def score_extraction(
-    model: InktexInkExtraction, photos: Sequence[Photo]
-) -> dict[str, float]:
+def score_extraction(model: InktexInkExtraction, photos: Sequence[Photo]) -> dict[str, float]:
     """How well a network does on pictures whose ink is known.
 
     Args:

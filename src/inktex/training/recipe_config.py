@@ -217,7 +217,7 @@ class Recipe:
             raise ValueError("optimizer.start_share needs a start: set init to a checkpoint.")
         if self.trains_pictures and self.synthesis.print_share:
             raise ValueError(
-                "Networks of the image processor are trained on ink: set synthesis.print_share to 0."
+                "Networks of the image processor learn from ink: set synthesis.print_share to 0."
             )
 
     @property
