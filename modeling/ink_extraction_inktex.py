@@ -1,4 +1,4 @@
-"""Ink extraction: a small network finds a formula's ink in a picture of any kind, in two passes."""
+"""Ink extraction: a small network finds a formula's ink in any picture, in two passes."""
 
 import hashlib
 import math
@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 Network = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], ...]]
 """From a picture `(3, height, width)`, 0 to 1, to logits of its ink `(height, width)`, and at
-stride 8 the binary logarithm of its scale and cosine and sine of its angle; see `InktexInkExtraction`."""
+stride 8 the logarithm of its scale and cosine and sine of its angle; see `InktexInkExtraction`."""
 
 OVERVIEW = 512
 """Pixels of the longer side of the picture that tells the formula's scale, angle and place."""

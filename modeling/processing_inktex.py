@@ -9,8 +9,8 @@ from transformers import BatchFeature
 from transformers.processing_utils import ImagesKwargs, ProcessingKwargs, ProcessorMixin, Unpack
 
 from .alphabets_inktex import allowed_tokens
-from .remote_code_inktex import save_with_code
 from .ink_extraction_inktex import save_ink_extraction
+from .remote_code_inktex import save_with_code
 from .stroke_restoration_inktex import save_stroke_restoration
 
 IGNORE = -100

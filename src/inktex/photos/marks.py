@@ -1,5 +1,6 @@
 """Marks that are not the formula: frames, corrections, other lines, print, specks and holes."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -146,9 +147,7 @@ def _frame(
         corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
         traces = [_wobbled(corners, wobble, rng)]
         if chance(rng, 0.3):
-            traces = [
-                _wobbled(pair, wobble, rng) for pair in zip(corners, corners[1:], strict=False)
-            ]
+            traces = [_wobbled(pair, wobble, rng) for pair in itertools.pairwise(corners)]
     elif kind < 0.7:
         centre = ((left + right) / 2, (top + bottom) / 2)
         turn = np.linspace(0, 2 * np.pi + float(rng.uniform(-0.3, 0.4)), 60) + rng.uniform(0, 6)
