@@ -23,6 +23,8 @@ MAX_PIXELS = 1_500_000
 """Of the part that is read at the published scale; a larger one is reduced to this."""
 MARGIN = 20
 """Pixels at the published scale around the formula, since the overview is coarse."""
+_DOUBTFUL = 0.2
+"""Probability in the overview from which on a pixel belongs to what is looked at closely."""
 _GEOMETRY_STRIDE = 8
 _MULTIPLE = 32
 
@@ -137,7 +139,7 @@ def find_ink(picture: Image.Image, network: Network) -> FoundInk | None:
     ink, scale, angle = overview
     factor = small.size[0] / picture.size[0]
     zoom = factor / scale
-    rows, columns = np.nonzero(ink > 0.5)
+    rows, columns = np.nonzero(ink > _DOUBTFUL)
     middle = np.array([picture.size[0], picture.size[1]]) / 2
     turn = math.radians(-angle)  # upright is where the formula's own angle is taken back
     rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])

@@ -113,7 +113,10 @@ def folded_weights(network: InktexInkExtraction) -> dict[str, NDArray[np.float32
             weights[f"{convolution}.bias"] = norm.bias - norm.running_mean * gain
             for part in norm.state_dict():
                 del weights[f"{name}.{number}.{part}"]
-    return {key: value.float().cpu().numpy() for key, value in weights.items()}
+    # Kernels in channels-last order would be written to files in the order of their memory.
+    return {
+        key: np.ascontiguousarray(value.float().cpu().numpy()) for key, value in weights.items()
+    }
 
 
 def torch_network(weights: Mapping[str, NDArray[np.float32]]) -> Any:

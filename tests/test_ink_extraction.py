@@ -165,10 +165,13 @@ def test_networks_of_another_size_have_no_graph() -> None:
 
 
 def test_weights_survive_a_file_and_a_pickle(tmp_path: Path) -> None:
-    extraction = InkExtraction(folded_weights(random_network((8, 8, 16, 16))))
+    network = random_network((8, 8, 16, 16)).to(memory_format=torch.channels_last)  # as trained
+    extraction = InkExtraction(folded_weights(network))
     extraction.save(tmp_path / "some.safetensors")
     again = InkExtraction.load(tmp_path / "some.safetensors")
     assert again.checksum == extraction.checksum
+    for name, value in extraction.weights.items():
+        np.testing.assert_allclose(again.weights[name], value, atol=1e-2)
     again(Image.new("RGB", (40, 40)))  # makes the network, which cannot be pickled
     assert pickle.loads(pickle.dumps(again)).checksum == extraction.checksum
     (tmp_path / "some.safetensors").write_bytes(b"no weights")

@@ -343,8 +343,22 @@ def _holes(
 def _back_side(
     sheet: Sheet, place: Place, pen: Pen, neighbour: Neighbour, rng: np.random.Generator
 ) -> None:
-    """Ink of the other side of the sheet, mirrored, faint and soft."""
+    """Ink or print of the other side of the sheet, mirrored, faint and soft."""
     height, width = sheet.picture.shape[:2]
+    if chance(rng, 0.4):
+        size = float(rng.uniform(9, 24)) * place.scale
+        font = ImageFont.load_default(max(size, 6))
+        canvas = Image.new("L", (width, height))
+        pencil = ImageDraw.Draw(canvas)
+        for y in np.arange(float(rng.uniform(0, 0.7 * height)), height, 1.6 * size).tolist():
+            line = " ".join(
+                "".join(rng.choice(list(_LETTERS), int(rng.integers(2, 9)))) for _ in range(12)
+            )
+            pencil.text((float(rng.uniform(-40, 20)), y), line, fill=255, font=font)
+        print_there = np.asarray(canvas, dtype=np.float32)[:, ::-1] / np.float32(255)
+        soft = blurred(np.ascontiguousarray(print_there), 0.8 * place.scale)
+        blend(sheet.picture, soft * np.float32(rng.uniform(0.04, 0.2)), (0.2, 0.2, 0.2))
+        return
     mirrored = [np.float32([width, 0]) + trace * np.float32([-1, 1]) * np.float32(place.scale)
                 for trace in neighbour(rng)]  # fmt: skip
     offset = np.array([-rng.uniform(0, 0.5 * width), rng.uniform(0, 0.7 * height)], np.float32)

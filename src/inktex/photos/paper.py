@@ -119,9 +119,11 @@ def _add_ruling(
     """Printed lines: ruled, squared, Seyes, dotted or millimetre paper, with a margin at times."""
     height, width = picture.shape[:2]
     is_dark = float(picture.mean()) < 0.5
-    colour = hue(rng, (0.5, 0.9), (0.0, 0.7)) if not is_dark else hue(rng, (0.4, 0.8), (0.0, 0.5))
-    strength = float(rng.uniform(0.12, 0.85))
-    thick = max(float(rng.uniform(0.4, 1.5)) * min(max(scale, 0.5), 2.0), 0.5)
+    # Most lines are paler than ink, some are as dark, and only their straightness tells them apart.
+    levels = (0.4, 0.8) if is_dark else (0.1, 0.5) if chance(rng, 0.25) else (0.5, 0.9)
+    colour = hue(rng, levels, (0.0, 0.5 if is_dark else 0.7))
+    strength = float(rng.uniform(0.12, 0.95))
+    thick = max(float(rng.uniform(0.4, 2.0)) * min(max(scale, 0.5), 2.0), 0.5)
     kind = str(rng.choice(["lined", "squared", "squared", "seyes", "dotted", "millimetre"]))
     lines = np.zeros((height, width), dtype=np.float32)
     pitch = float(rng.uniform(18, 48)) * scale

@@ -33,7 +33,7 @@ _WRITERS: dict[Ground, dict[PenKind, float]] = {
 }
 _LEAST_CONTRAST = 0.18
 """Of ink and sheet, in one of the colours at least, 0 to 1; people do not write with less."""
-_BORDER = 3
+_BORDER = 1.5
 """Pixels, and as many at the published scale, that a formula stays away from the picture's edge."""
 _EDGE_SHARE = 0.25
 """Of the photos of sheets: those in which an edge of the sheet is seen."""
