@@ -34,9 +34,10 @@ DESCRIPTION = r"""Score a model on a test set.
     # its unseen captions, varied as four further writers, read at another resolution
     inktex evaluate --data data/crohme --split dev --unseen --varied 4 --variation 1.3 \
         --resolution 0.8
-    # the whole alphabet by further writers, print in further faces; what they are made of lies
-    # beside the folder
+    # the whole alphabet by further writers, print in further faces, marks of further scripts;
+    # what they are made of lies beside the folder
     inktex evaluate --data data/crohme --split wide-letters --report build/wide-letters
+    inktex evaluate --data data/crohme --split unknown-marks
     # any folder of pictures with a captions file (name, TAB, tokens)
     inktex evaluate --pictures FOLDER --captions captions.tsv --output out.json --preset accurate
     # the same expressions as photos, in other sizes, with other pens (needs inktex[camera])
@@ -61,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test_set.add_argument(
         "--split",
         default="dev",
-        help="split of --data (default: dev), or wide-letters, wide-structures or print",
+        help="split of --data (default: dev), or wide-letters, wide-structures, print or "
+        "unknown-marks",
     )
     test_set.add_argument(
         "--unseen",
@@ -220,16 +222,19 @@ def _wide_samples(options: argparse.Namespace) -> list[Sample] | None:
     Raises:
         ValueError, OSError: if it cannot be read, or options ask for what it does not have.
     """
+    from inktex.evaluation.unknown_marks import MARKS_SPLIT, mark_samples
     from inktex.evaluation.wide import PRINT_SPLIT, WIDE_SPLITS, print_samples, wide_samples
     from inktex.training.data import load_examples
 
     split, folder = options.split, options.data.absolute().parent
-    if split not in (*WIDE_SPLITS, PRINT_SPLIT):
+    if split not in (*WIDE_SPLITS, PRINT_SPLIT, MARKS_SPLIT):
         return None
     if options.unseen or options.varied is not None:
         raise ValueError(f"--unseen and --varied are for CROHME's splits, not for {split}.")
     if split == PRINT_SPLIT:
         return print_samples(folder)
+    if split == MARKS_SPLIT:
+        return mark_samples(folder)
     return wide_samples(split, load_examples(str(options.data), "dev"), folder)
 
 
