@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from script_loading import load_script
 
 from inktex import torch_engine
 from inktex.cli import main
@@ -53,10 +55,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Splits of ten pictures, and readings of a few tokens: untrained models never end."""
-    defaults = wide.wide_split.__defaults__
-    monkeypatch.setattr(wide.wide_split, "__defaults__", (10,))
+    monkeypatch.setattr(wide, "_PICTURES", {"wide-letters": 10, "wide-structures": 10})
     monkeypatch.setattr(torch_engine, "MAX_TOKENS", 8)
-    assert defaults == (600,)
 
 
 @pytest.mark.usefixtures("few")
@@ -113,3 +113,25 @@ def test_what_is_missing_or_does_not_fit_is_a_sentence(
     assert "prepare_print" in capsys.readouterr().err
     assert main([*arguments, "--json", "--camera"]) == 2
     assert "leave --json out" in capsys.readouterr().err
+
+
+def test_symbols_of_captions_are_counted(
+    data: Path, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = load_script(repository, "count_captions")
+    places = [f"synthesis.captions={data / 'captions'}", f"synthesis.fonts={data / 'glyphs.npz'}"]
+    settings = [word for place in places for word in ("--set", place)]
+    assert script.main([*settings, "--count", "50", "--least", "5000"]) == 1
+    first, *groups = capsys.readouterr().out.splitlines()
+    assert first == "Of 50 captions, scaled to 300000 synthetic examples."
+    counts = dict(re.findall(r"(\S+) (\d+)(?:, |$)", groups[2].strip()))  # x X \\times \\chi
+    assert {*counts} == {"x", "X", r"\times", r"\chi"}
+    assert int(counts["x"]) > 50 * 4200 / 4, "three of four captions have an x"
+    assert all(int(count) % 4200 == 0 for count in counts.values()), "50 of 210000 are drawn"
+    assert counts[r"\chi"] == "0", "nobody can write it"
+    assert r"| `\chi` | 0 | 0 |" in groups
+    assert script.main([*settings, "--count", "5", "--least", "0"]) == 0
+    assert "In fewer than 0: 0 of 274 symbols." in capsys.readouterr().out
+    settings[1] = f"synthesis.captions={tmp_path}"
+    assert script.main(settings) == 2
+    assert "prepare_captions" in capsys.readouterr().err

@@ -42,6 +42,8 @@ WIDE_SPLITS: Final[tuple[WideSplit, ...]] = ("wide-letters", "wide-structures")
 PRINT_SPLIT: Final = "print"
 _CAPTIONS, _GLYPHS, _PRINT = "captions", "glyphs.npz", "print.npz"
 """Names that the scripts give to captions, fonts and print, beside the folder of CROHME."""
+_PICTURES: Final = {"wide-letters": 2400, "wide-structures": 600}
+"""Pictures for evaluation; the recall of each symbol takes several of each."""
 _SEEDS: Final = {"wide-letters": 101, "wide-structures": 202}
 _LONGEST: Final = 60
 _STRUCTURES: Final = tuple(
@@ -61,7 +63,8 @@ def wide_samples(split: WideSplit, development: Sequence[Example], folder: Path)
     Raises:
         FileNotFoundError, ValueError: as `wide_split`.
     """
-    examples = wide_split(split, development, str(folder / _CAPTIONS), str(folder / _GLYPHS))
+    captions, fonts = str(folder / _CAPTIONS), str(folder / _GLYPHS)
+    examples = wide_split(split, development, captions, fonts, _PICTURES[split])
     return [
         Sample(one.id, Image.fromarray(render(one.traces())), " ".join(one.caption), split)
         for one in examples
