@@ -142,6 +142,18 @@ def test_a_report_lists_symbols_and_look_alikes(tmp_path: Path) -> None:
         r"| `\|` | 1 | 1 | 100.0 |",
     ]
     assert r"`\omega`" in recall.partition("Not in the test set: ")[2]
+    assert "marks outside the alphabet" not in text
+
+
+def test_a_report_says_how_many_unknown_marks_are_believed(tmp_path: Path) -> None:
+    scores = compute_scores(["x"], ["<mark>"])
+    readings = [Reading("x", "x", 0.5)]
+    samples = [Sample("a", Image.new("L", (60, 40)), "<mark>")]
+    evaluation = Evaluation(scores, scores, ["a"], ["<mark>"], readings, {}, seconds=1.0)
+    text = write_evaluation_report(evaluation, samples, tmp_path, "One").read_text(encoding="utf-8")
+    assert (
+        "\n1 pictures with marks outside the alphabet: 0 are read with an unknown mark, 1" in text
+    )
 
 
 @pytest.mark.parametrize(

@@ -261,10 +261,11 @@ def _text(
     put_in = [(b, n) for (a, b), n in confusions.most_common() if a == _NOTHING][:15]
     by_edits = Counter(min(case.edits, 6) for case in cases)
     recall, look_alikes = evaluation.symbols
+    marks = "" if evaluation.marks is None else f"\n{evaluation.marks}\n"
     return f"""# {title}
 
 {evaluation.scores}
-{f"{chr(10)}{evaluation.marks}{chr(10)}" if evaluation.marks else ""}
+{marks}
 {_table(["edits", "expressions"], [["6 or more" if k == 6 else k, by_edits[k]] for k in range(7)])}
 
 ## Where it reads well

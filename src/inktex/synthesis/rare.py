@@ -167,8 +167,8 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
     if token in _PREFIX_TOKENS:
         return _insert(out, [token, _letter(rng)], rng)
     if token in _SUFFIX_TOKENS:
-        mark = ["^", "{", token, "}"] if token in _RAISED else [token]
-        return _insert(out, [_letter(rng), *mark], rng)
+        suffix = ["^", "{", token, "}"] if token in _RAISED else [token]
+        return _insert(out, [_letter(rng), *suffix], rng)
     if token == r"\bmod":
         return _insert(out, ["(", token, _letter(rng), ")"], rng)
     if token in FUNCTIONS:
