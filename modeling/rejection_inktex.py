@@ -18,6 +18,9 @@ MIN_SLENDERNESS = 2.0
 """Symbol height over stroke width; a thick felt pen has 3, a blob 1."""
 BLOB = 2.5
 """Stroke widths; strokes contain no larger disc, except where a loop is filled."""
+STEM = 0.25
+"""Of a symbol's height; the stems of bold type are as wide, and no blobs for that, though the thin
+lines beside them make the median width that of a hair."""
 MAX_BLOB_RATIO = 0.35
 """Share of the ink in such discs; CROHME's 2014 test ink, drawn with thick strokes, has 0.25."""
 MAX_DRAWN_RATIO = 0.8
@@ -68,7 +71,7 @@ def reject_non_formula(
             "No formula found: what stands out are blots, not strokes. Cut out the formula, or "
             "take the picture from nearer."
         )
-    if thick_blob_ratio(strokes, width) > (MAX_DRAWN_RATIO if is_drawn else MAX_BLOB_RATIO):
+    if thick_blob_ratio(strokes, labels, width) > (MAX_DRAWN_RATIO if is_drawn else MAX_BLOB_RATIO):
         raise NoFormulaError(
             "No formula found: what stands out are things of many widths, not strokes of a pen. "
             "Cut out the formula."
@@ -96,17 +99,28 @@ def reject_flat_remains(ink: Mask, width: float) -> None:
         raise NoFormulaError("No formula found: there are only the lines of ruled paper.")
 
 
-def thick_blob_ratio(strokes: Mask, width: float) -> float:
-    """Returns the share of the ink in discs much wider than the strokes, `(h, w)` of pixels."""
+def thick_blob_ratio(strokes: Mask, labels: Labels, width: float) -> float:
+    """Returns the share of the ink in discs that are no strokes.
+
+    They are much wider than the strokes, and more than the stem of a letter of their height.
+
+    Args:
+        strokes: `(h, w)`.
+        labels: `(h, w)`, the number of each pixel's component, 0 for paper.
+        width: of the strokes, in pixels.
+    """
     diameter = max(BLOB * width, width + 3)  # narrow lines are a pixel wider where they cross
     # Cheap, and enough for most pictures: the square inscribed in such a disc.
     if not squares_within(strokes, int(diameter / 2**0.5)).any():
         return 0.0
     depth = ndimage.distance_transform_edt(np.pad(strokes, 1))[1:-1, 1:-1]
-    centres = 2 * depth > diameter
+    heights = [rows.stop - rows.start for rows, _ in ndimage.find_objects(labels)]
+    diameters = np.maximum(diameter, STEM * np.array([0, *heights])[labels])
+    centres = 2 * depth > diameters
     if not centres.any():
         return 0.0
-    near = ndimage.distance_transform_edt(~centres) <= diameter / 2
+    distance, nearest = ndimage.distance_transform_edt(~centres, return_indices=True)
+    near = distance <= diameters[tuple(nearest)] / 2
     return float((near & strokes).sum() / strokes.sum())
 
 

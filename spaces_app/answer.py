@@ -15,6 +15,8 @@ from PIL import Image
 from inktex.ink import Ink
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, published_scale
 from inktex.recognizer import Alternative, Reading
+from inktex.tokenizer.compact_inktex import compact
+from inktex.tokenizer.vocabulary_inktex import UNKNOWN_MARK
 
 SPELLINGS: Final = ("compact", "spaced")
 WRAPPINGS: Final[Mapping[str, str]] = {
@@ -35,6 +37,10 @@ _WORDS: Final = (
 _SURE: Final = 0.7
 """A reading with a higher probability needs no check."""
 _CHECK: Final = ": check the tinted symbols"
+UNKNOWN: Final = compact([UNKNOWN_MARK])
+"""LaTeX that stands for a mark outside the alphabet."""
+UNKNOWN_COLOUR: Final = "#c026d3"
+"""As `--unknown` in `style.css`."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,9 @@ def spell(candidate: Alternative, spelling: str = "compact", wrapping: str = "ba
         spelling: `compact` (`x^{2}`) or `spaced` (`x ^ { 2 }`).
         wrapping: one of `WRAPPINGS`.
     """
-    latex = candidate.latex if spelling == "compact" else candidate.tokens
+    latex = candidate.latex
+    if spelling != "compact":
+        latex = candidate.tokens.replace(UNKNOWN_MARK, UNKNOWN)
     return WRAPPINGS[wrapping].format(latex)
 
 
@@ -108,8 +116,12 @@ def mathml(latex: str) -> str:
 
 
 def rendered(latex: str) -> str:
-    """Markdown that shows the formula. `<` would be taken for markup before KaTeX sees it."""
+    """Markdown that shows the formula, marks outside the alphabet in their colour.
+
+    `<` would be taken for markup before KaTeX sees it.
+    """
     safe = latex.replace("<", r"\lt ").replace(">", r"\gt ")
+    safe = safe.replace(UNKNOWN, rf"\textcolor{{{UNKNOWN_COLOUR}}}{{{UNKNOWN}}}")
     return f"$$\n{safe}\n$$"
 
 
@@ -120,6 +132,8 @@ def verdict(candidate: Alternative) -> tuple[str, str]:
     # Many doubts, each too small for a tint, may make an uncertain whole.
     if score < _SURE and any(one < DOUBTFUL for one in candidate.token_scores):
         words += _CHECK
+    if count := candidate.tokens.split().count(UNKNOWN_MARK):
+        words += f"; {count} unknown {'mark' if count == 1 else 'marks'}"
     percent = f"{100 * candidate.score:.0f}"
     return words, "<1 %" if percent == "0" else f"{percent} %"
 
@@ -140,9 +154,10 @@ def details(shown: Shown) -> dict[str, Any]:
         "notes": shown.notes,
         "tokens": [
             {
-                "text": token,
+                "text": "?" if token == UNKNOWN_MARK else token,
                 "score": round(score, 4),
                 "doubtful": score < DOUBTFUL,
+                "unknown": token == UNKNOWN_MARK,
                 "box": boxes.get(index),
             }
             for index, (token, score) in enumerate(

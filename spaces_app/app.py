@@ -17,7 +17,7 @@ import html
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import anyio
 import anyio.to_thread
@@ -29,18 +29,15 @@ from starlette.middleware import Middleware
 
 import inktex
 from about import about, record_of
-from answer import SPELLINGS, Shown, details, edited, mathml, rendered, show, spell, verdict
+from answer import SPELLINGS, Shown, details, edited, mathml, rendered, spell, verdict
 from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink
-from inktex.inputs import prepare
-from inktex.recognizer import Preset, Recognizer
-from inputs import RefusedError, decode, decode_ink, decode_picture
+from inktex.recognizer import Preset
+from inputs import RefusedError
+from space import ALTERNATIVES, SYMBOLS, Answer, Space
 
-Answer = Shown | RefusedError | None
-"""What was read, why not, or None where nothing was given."""
 FRONT: Final = Path(__file__).parent / "front"
-ALTERNATIVES: Final = 5
 WORKERS: Final = 2
 """Pictures that are read at a time; each takes one core."""
 WAITING: Final = 100
@@ -60,93 +57,6 @@ def status(words: str, percent: str = "", kind: str = "") -> str:
     return (
         f'<div class="verdict {kind}" role="status">{bold}<span>{html.escape(percent)}</span></div>'
     )
-
-
-class Space:
-    """The page's functions, on one model.
-
-    Args:
-        recognizer: reads; several threads use it at a time.
-        model: its name, to tell the visitor.
-        record: of its training.
-    """
-
-    def __init__(self, recognizer: Recognizer, model: str, record: Any) -> None:
-        self.recognizer, self.model, self.record = recognizer, model, record
-
-    def recognize(
-        self, picture: str, preset: Preset = "fast", alternatives: int = 0
-    ) -> dict[str, Any]:
-        """Read a picture of a formula.
-
-        Args:
-            picture: a data: URL, or the base64 of a PNG, JPEG, WebP, GIF or BMP file.
-            preset: fast or accurate.
-            alternatives: how many other readings to give, at most 5.
-
-        Returns:
-            latex, tokens, score, symbols (token, score, box in pixels) and alternatives.
-        """
-        return self._answer(lambda: decode_picture(picture), preset, alternatives)
-
-    def recognize_ink(
-        self, traces: list[Any], preset: Preset = "fast", alternatives: int = 0
-    ) -> dict[str, Any]:
-        """Read a formula from pen strokes.
-
-        Args:
-            traces: a list of strokes, each a list of points [x, y], y downwards, in any unit.
-            preset: fast or accurate.
-            alternatives: how many other readings to give, at most 5.
-
-        Returns:
-            latex, tokens, score, symbols (token, score, box in pixels) and alternatives.
-        """
-        return self._answer(lambda: decode_ink(traces), preset, alternatives)
-
-    def _answer(
-        self, source: Callable[[], Any], preset: object, alternatives: object
-    ) -> dict[str, Any]:
-        if not isinstance(alternatives, int) or not 0 <= alternatives <= ALTERNATIVES:
-            raise gr.Error(
-                f"alternatives must be a whole number from 0 to {ALTERNATIVES}.",
-                print_exception=False,
-            )
-        try:
-            reading = self.recognizer(
-                source(), preset=cast(Preset, str(preset)), alternatives=alternatives
-            )
-        except ValueError as error:  # a RefusedError, no ink in the picture, no such preset
-            raise gr.Error(str(error), print_exception=False) from error
-        symbols = [
-            {"token": one.token, "score": one.score, "box": one.box} for one in reading.symbols
-        ]
-        others = [
-            {"latex": one.latex, "tokens": one.tokens, "score": one.score}
-            for one in reading.alternatives
-        ]
-        return {
-            "latex": reading.latex,
-            "tokens": reading.tokens,
-            "score": reading.score,
-            "symbols": symbols,
-            "alternatives": others,
-        }
-
-    def read(self, value: Any, preset: Preset, alternatives: int = 0) -> Answer:
-        """What the pad holds, read; None for an empty pad, an error for what cannot be read."""
-        try:
-            source = decode(value)
-            if source is None:
-                return None
-            placed = prepare(source, self.recognizer.image_processor)
-            return show(
-                source,
-                self.recognizer(placed, preset=preset, alternatives=alternatives),
-                placed.reasons,
-            )
-        except ValueError as error:
-            return error if isinstance(error, RefusedError) else RefusedError(str(error))
 
 
 class Page:
@@ -193,6 +103,9 @@ class Page:
             value="fast",
             label="Search",
             elem_id="preset",
+        )
+        self.alphabet = gr.Radio(
+            list(SYMBOLS.items()), value="all", label="Symbols that may be read", elem_id="alphabet"
         )
         self.gallery = gr.HTML(
             None,
@@ -278,24 +191,28 @@ class Page:
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         model: dict[str, Any] = {"concurrency_limit": WORKERS, "concurrency_id": "model"}
 
-        def read(value: Any, preset: Preset, spelling: str, wrapping: str) -> list[Any]:
-            found = self.space.read(value, preset)
+        def read(
+            value: Any, preset: Preset, alphabet: str, spelling: str, wrapping: str
+        ) -> list[Any]:
+            found = self.space.read(value, preset, alphabet)
             return [*self._answer(found, spelling, wrapping), gr.update(visible=False)]
 
         def respell(shown: Shown | None, spelling: str, wrapping: str) -> str:
             return "" if shown is None else self._latex(shown, spelling, wrapping)
 
+        given: list[Any] = [self.pad, self.preset, self.alphabet]
         reading = self.pad.input(
             read,
-            [self.pad, self.preset, *format_inputs],
+            [*given, *format_inputs],
             [*outputs, self.others],
             trigger_mode="always_last",
             **model,
             **hidden,
         )
-        again = self.preset.change(
+        again = gr.on(
+            [self.preset.change, self.alphabet.change],
             read,
-            [self.pad, self.preset, *format_inputs],
+            [*given, *format_inputs],
             [*outputs, self.others],
             **model,
             **hidden,
@@ -306,7 +223,7 @@ class Page:
 
         chosen = self.gallery.select(choose, None, self.pad, **hidden).then(
             read,
-            [self.pad, self.preset, *format_inputs],
+            [*given, *format_inputs],
             [*outputs, self.others],
             **model,
             **hidden,
@@ -314,7 +231,7 @@ class Page:
         further = [
             event.then(
                 self._look_further,
-                [self.pad, self.preset, self.shown],
+                [*given, self.shown],
                 [self.shown, self.others, *rows],
                 concurrency_limit=None,  # most of them only wait
                 **hidden,
@@ -341,7 +258,9 @@ class Page:
         api(self.space.recognize, api_name="recognize", **model)
         api(self.space.recognize_ink, api_name="recognize_ink", **model)
 
-    async def _look_further(self, value: Any, preset: Preset, shown: Shown | None) -> list[Any]:
+    async def _look_further(
+        self, value: Any, preset: Preset, alphabet: str, shown: Shown | None
+    ) -> list[Any]:
         """Updates of shown, the alternatives' visibility and their rows, after a beam search."""
         rows = sum(map(len, self.rows))
         none = [shown, gr.update(visible=False), *([gr.update()] * rows)]
@@ -349,7 +268,7 @@ class Page:
             return none
         await anyio.sleep(PAUSE)
         found = await anyio.to_thread.run_sync(
-            self.space.read, value, preset, ALTERNATIVES, limiter=self._limiter
+            self.space.read, value, preset, alphabet, ALTERNATIVES, limiter=self._limiter
         )
         if not isinstance(found, Shown):
             return none
@@ -416,7 +335,7 @@ element.addEventListener("click", (event) => {
 _TOGGLE = "() => { document.body.classList.toggle('dark'); }"
 _API = """\
 Two endpoints, for pictures and for pen strokes; both give `latex`, `tokens`, `score`, `symbols`
-and `alternatives`.
+and `alternatives`. The token `<mark>` stands for a mark that is no known symbol.
 
 ```python
 import base64

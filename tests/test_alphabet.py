@@ -1,6 +1,7 @@
 """The whole alphabet: captions, symbols built from others, layout, unknown marks."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -178,6 +179,56 @@ def test_every_token_can_be_put_into_a_caption(token: str) -> None:
             tokens = normalize(" ".join(with_token(normalize(latex), token, rng)))
             assert token in tokens
             assert is_formula(RULES, [IDS[one] for one in tokens])
+
+
+def drawn(latex: str, token: str, times: int = 60) -> list[str]:
+    rng = np.random.default_rng(IDS[token])
+    return [" ".join(with_token(latex.split(), token, rng)) for _ in range(times)]
+
+
+def test_accents_stand_over_letters_that_can_have_them() -> None:
+    latex = r"3 = \infty + i j + \text { i f } \ldots \square"
+    assert {*drawn(latex, r"\hat")} == {
+        latex.replace("+ i", r"+ \hat { i }"), latex.replace("j", r"\hat { j }")
+    }  # fmt: skip
+    for found in drawn(latex, r"\dot"):  # i and j have dots of their own
+        (letter,) = re.findall(r"\\dot \{ (\S+) \}", found)
+        assert letter not in "ij"
+        assert re.sub(r"\\dot \{ \S+ \} ?", "", found).strip() == latex
+    lines = {*drawn("1 + a 2 b - c", r"\overline", 200)}
+    assert r"1 + \overline { a 2 b } - c" in lines
+    assert r"1 + a 2 b - \overline { c }" in lines
+    assert not any(r"\overline { 1" in one or "- }" in one for one in lines)
+    assert {*drawn("a b", r"\vec", 200)} == {r"\vec { a } b", r"a \vec { b }"}
+
+
+def test_signs_stand_where_textbooks_have_them() -> None:
+    assert all(re.search(r"\d \\%", one) for one in drawn("x = y", r"\%"))
+    assert all(re.search(r"\\\$ \d", one) for one in drawn("x = y", r"\$"))
+    assert all(re.search(r"\\nabla [^=]", one) for one in drawn("x = y", r"\nabla"))
+    assert all(r"\aleph _ { " in one for one in drawn("x = y", r"\aleph"))
+    assert all(re.search(r"(=|neq) \\emptyset", one) for one in drawn("x + y", r"\emptyset"))
+    assert all(r"^ { \top }" in one for one in drawn("x = A", r"\top"))
+    assert {*drawn(r"a + b \cup c \equiv d", r"\not")} == {r"a + b \cup c \not \equiv d"}
+
+
+def test_rare_tokens_come_to_be_in_as_many_captions() -> None:
+    """Of 100 captions: what tokens lack up to a level, they get."""
+    corpus = [["x", "="]] * 60 + [["x", "=", r"\omega"]] * 30 + [["x", "=", r"\chi"]] * 10
+    config = RecombinationConfig(verbatim=1.0, rare=1.0)
+    known = ["x", "=", r"\omega", r"\chi", r"\nu", r"\Sigma"]
+    tokens, weights = Recombiner(corpus, config, known=known, whole=True).rare
+    found = dict(zip(tokens, weights.tolist(), strict=True))
+    # Three insertions a caption. With `\text` and the like, eight tokens lack something: they have
+    # .4 in a caption, and get 3, so that each comes to .425.
+    assert {t: round(found[t], 3) for t in known} == {
+        "x": 0.0, "=": 0.0, r"\omega": 0.042, r"\chi": 0.108, r"\nu": 0.142, r"\Sigma": 0.142,
+    }  # fmt: skip
+    assert sum(found.values()) == pytest.approx(1)
+    marked = Recombiner(corpus, config, known=[*known, UNKNOWN_MARK], whole=True)
+    tokens, weights = marked.rare
+    found = dict(zip(tokens, weights.tolist(), strict=True))
+    assert found[UNKNOWN_MARK] == pytest.approx(4 * found[r"\nu"])
 
 
 def test_wide_captions_are_canonical_and_hold_all_tokens() -> None:

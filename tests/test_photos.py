@@ -458,6 +458,22 @@ def test_things_of_many_widths_are_no_strokes() -> None:
         PROCESSOR.draw(picture)
 
 
+@pytest.mark.parametrize(("stem", "is_read"), [(11, True), (24, False)])
+def test_bold_stems_beside_thin_lines_are_strokes(stem: int, is_read: bool) -> None:
+    """A bold T over a long thin bar: its stem is four times as wide as most of the ink."""
+    picture = Image.new("L", (300, 120), 255)
+    pencil = ImageDraw.Draw(picture)
+    pencil.rectangle((20, 80, 279, 81), fill=0)
+    for left in (60, 200):
+        pencil.rectangle((left, 20, left + 40, 22), fill=0)
+        pencil.rectangle((left + 20 - stem // 2, 20, left + 20 + stem // 2, 67), fill=0)
+    if is_read:
+        assert PROCESSOR.draw(picture).max() == 255
+    else:
+        with pytest.raises(NoFormulaError, match="many widths"):
+            PROCESSOR.draw(picture)
+
+
 def test_axes_of_a_chart_are_no_strokes() -> None:
     picture = Image.new("L", (300, 240), 255)
     pencil = ImageDraw.Draw(picture)

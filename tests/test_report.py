@@ -115,6 +115,47 @@ def test_names_and_sources_of_strangers_are_no_markup(tmp_path: Path) -> None:
         assert min(plot.size) > 50
 
 
+def test_a_report_lists_symbols_and_look_alikes(tmp_path: Path) -> None:
+    captions, predictions = ["O + |", "0"], ["0 + |", ""]
+    readings = [Reading(tokens, tokens, 0.5) for tokens in predictions]
+    samples = [Sample(one, Image.new("L", (60, 40)), one) for one in captions]
+    scores = compute_scores(predictions, captions)
+    evaluation = Evaluation(scores, scores, captions, captions, readings, {}, seconds=1.0)
+    text = write_evaluation_report(evaluation, samples, tmp_path, "Two").read_text(encoding="utf-8")
+    _, _, look_alikes = text.partition("### Look-alikes")
+    look_alikes, _, recall = look_alikes.partition("### Recall of each symbol")
+    rows = [line for line in look_alikes.splitlines() if line]
+    assert rows == [
+        "| written / read | `0` | `O` | `o` | other | left out |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| `0` | 0 | 0 | 0 | 0 | 1 |",
+        "| `O` | 1 | 0 | 0 | 0 | 0 |",
+        r"| written / read | `1` | `l` | `I` | `\|` | other | left out |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        r"| `\|` | 0 | 0 | 0 | 1 | 0 | 0 |",
+    ]
+    lines = [line for line in recall.splitlines() if line.startswith("| `")]
+    assert lines == [
+        "| `0` | 1 | 0 | 0.0 |",
+        "| `O` | 1 | 0 | 0.0 |",
+        "| `+` | 1 | 1 | 100.0 |",
+        r"| `\|` | 1 | 1 | 100.0 |",
+    ]
+    assert r"`\omega`" in recall.partition("Not in the test set: ")[2]
+    assert "marks outside the alphabet" not in text
+
+
+def test_a_report_says_how_many_unknown_marks_are_believed(tmp_path: Path) -> None:
+    scores = compute_scores(["x"], ["<mark>"])
+    readings = [Reading("x", "x", 0.5)]
+    samples = [Sample("a", Image.new("L", (60, 40)), "<mark>")]
+    evaluation = Evaluation(scores, scores, ["a"], ["<mark>"], readings, {}, seconds=1.0)
+    text = write_evaluation_report(evaluation, samples, tmp_path, "One").read_text(encoding="utf-8")
+    assert (
+        "\n1 pictures with marks outside the alphabet: 0 are read with an unknown mark, 1" in text
+    )
+
+
 @pytest.mark.parametrize(
     ("latex", "expected"),
     [(r"\frac{a}{b^{2}}", True), (r"\frac{a}{b", False), ("x}", False), (r"\sqrt{x}", True)],

@@ -479,6 +479,50 @@ def test_on_a_phone_with_a_finger(browser: Any, url: str) -> None:
     visitor.close()
 
 
+def test_symbols_can_be_chosen(visitor: Visitor) -> None:
+    visitor.draw("circle")
+    visitor.expect(truth("circle"))
+    choice = visitor.page.locator("#alphabet")
+    for name in ("School", "CROHME", "All"):
+        choice.get_by_label(name, exact=True).check()
+        visitor.page.wait_for_timeout(300)
+        visitor.expect(truth("circle"))
+
+
+def test_unknown_marks_have_a_colour_and_a_sign(browser: Any) -> None:
+    """The panel by itself, for the shipped weights find no unknown mark."""
+    front = ROOT / "spaces_app/front"
+    markup, script, style = (
+        (front / name).read_text() for name in ("details.html", "details.js", "style.css")
+    )
+    size = {"width": 300, "height": 100, "seen": "", "notes": [], "picture": ""}
+    tokens = [
+        {"text": text, "score": 0.6, "doubtful": True, "unknown": text == "?", "box": box}
+        for text, box in (("x", [10, 20, 60, 80]), ("+", None), ("?", [120, 10, 220, 90]))
+    ]
+    page = browser.new_page()
+    page.set_content(f"<style>{style}</style><div id=panel>{markup}</div>")
+    page.evaluate(
+        "([script, value]) => new Function('element', 'props', 'watch', script)("
+        "document.getElementById('panel'), {value}, () => {})",
+        [script, {**size, "tokens": tokens}],
+    )
+    chips, boxes = page.locator(".tokens button"), page.locator("rect")
+    assert chips.all_inner_texts() == ["x", "+", "?"]
+    assert [chip.get_attribute("class") for chip in chips.all()] == ["doubtful"] * 2 + ["unknown"]
+    assert [box.get_attribute("class") for box in boxes.all()] == ["doubtful", "unknown"]
+    assert chips.last.get_attribute("aria-label") == "Unknown mark, 60 % sure"
+    assert page.locator(".legend").is_visible()
+    colours = {
+        one: page.locator(f"rect.{one}").evaluate("node => getComputedStyle(node).stroke")
+        for one in ("doubtful", "unknown")
+    }
+    assert colours["unknown"] == "rgb(192, 38, 211)" != colours["doubtful"]
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "unknown-marks.png")
+    page.close()
+
+
 def call(url: str, endpoint: str, data: list[Any]) -> tuple[str, Any]:
     """What curl does: the last event of a call and its content."""
     request = urllib.request.Request(

@@ -30,13 +30,14 @@ from inktex.tokenizer.vocabulary_inktex import (
     ARGUMENT_COUNTS,
     SPECIAL_TOKENS,
     STRUCTURAL_TOKENS,
+    UNKNOWN_MARK,
     VOCABULARY,
 )
 
 pytest.importorskip("gradio", reason="needs the extra demo")
 
 from about import about
-from answer import details, edited, mathml, rendered, show, spell, verdict
+from answer import UNKNOWN_COLOUR, details, edited, mathml, rendered, show, spell, verdict
 from examples import examples, gallery
 from guard import MAX_BODY, Guard
 from inputs import (
@@ -49,6 +50,7 @@ from inputs import (
     decode_ink,
     decode_picture,
 )
+from space import Space
 
 PAPER = Image.new("L", (60, 40), 255)
 CROSS = [[[0, 0], [20, 30]], [[20, 0], [0, 30]]]
@@ -234,6 +236,46 @@ def test_tinted_symbols_are_spoken_of_where_there_are_some() -> None:
     assert not any(token["doubtful"] for token in details(show(PAPER, sure))["tokens"])
     assert verdict(sure)[0] == "Uncertain"
     assert verdict(replace(doubted, score=0.75))[0] == "Probably right"
+
+
+def test_unknown_marks_are_shown_as_such(repository: Path) -> None:
+    words = [UNKNOWN_MARK, "+", UNKNOWN_MARK]
+    marks = tuple(ReadSymbol(i, words[i], 0.6, (0.0, 0.0, 9.0, 9.0)) for i in (0, 2))
+    picture = np.zeros((9, 9), np.uint8)
+    found = Reading(compact(words), " ".join(words), 0.75, (0.6, 0.99, 0.9), marks, picture=picture)
+    assert verdict(found) == ("Probably right; 2 unknown marks", "75 %")
+    assert verdict(replace(found, tokens="<mark> + x"))[0].endswith("; 1 unknown mark")
+    told = details(show(PAPER, found))["tokens"]
+    assert [one["text"] for one in told] == ["?", "+", "?"]
+    assert [one["unknown"] for one in told] == [True, False, True]
+    assert spell(found) == r"\boxtimes+\boxtimes"
+    assert spell(found, "spaced") == r"\boxtimes + \boxtimes"
+    assert rendered(found.latex).count(rf"\textcolor{{{UNKNOWN_COLOUR}}}{{\boxtimes}}") == 2
+    assert mathml(found.latex).count("&#x022A0;") == 2
+    style = (repository / "spaces_app" / "front" / "style.css").read_text(encoding="utf-8")
+    assert f"--unknown: {UNKNOWN_COLOUR};" in style
+
+
+def test_the_page_reads_with_the_alphabet_that_is_chosen() -> None:
+    from inktex.modeling.image_processing_inktex import InktexImageProcessor
+
+    asked = []
+
+    class Stub:
+        image_processor = InktexImageProcessor()
+
+        def __call__(self, picture: Any, **options: Any) -> Reading:
+            asked.append(options)
+            return reading()
+
+    space: Any = Space(Stub(), "stub", {})  # type: ignore[arg-type]
+    assert space.read({"traces": CROSS}, "fast", "school", 3).best.latex == "x^{2}"
+    assert asked == [{"preset": "fast", "alphabet": "school", "alternatives": 3}]
+    for name in ("/etc/passwd", "README.md", ["x"], None):  # a file would be read
+        refused = space.read({"traces": CROSS}, "fast", name)
+        assert isinstance(refused, RefusedError)
+        assert str(refused) == "There is no such alphabet: give all, school, crohme."
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,18 @@ const image = element.querySelector(".marked img");
 const seen = element.querySelector(".seen");
 const notes = element.querySelector(".notes");
 const overlay = element.querySelector("svg");
+const legend = element.querySelector(".legend");
 
 // Tokens that only hold others together are shown where they are in doubt.
 const isGlue = (token) => ["{", "}", "\\limits"].includes(token.text);
+
+// A mark outside the alphabet is not doubted: that it is none is what was read.
+function dress(node, token) {
+  node.classList.toggle("unknown", token.unknown);
+  node.classList.toggle("doubtful", token.doubtful && !token.unknown);
+}
+
+const name = (token) => token.unknown ? "Unknown mark" : token.text;
 
 function mark(index, isOn) {
   for (const one of element.querySelectorAll(`[data-index="${index}"]`)) {
@@ -43,6 +52,7 @@ function show() {
       return item;
     }));
   }
+  legend.hidden = !value.tokens.some((token) => token.unknown);
   overlay.setAttribute("viewBox", `0 0 ${value.width} ${value.height}`);
   value.tokens.forEach((token, index) => {
     if (!isGlue(token) || token.doubtful) {
@@ -52,8 +62,8 @@ function show() {
       chip.type = "button";
       chip.textContent = token.text;
       chip.title = `${Math.round(100 * token.score)} % sure`;
-      chip.setAttribute("aria-label", `${token.text}, ${chip.title}`);
-      chip.classList.toggle("doubtful", token.doubtful);
+      chip.setAttribute("aria-label", `${name(token)}, ${chip.title}`);
+      dress(chip, token);
       tie(chip, index);
       item.append(chip);
       list.append(item);
@@ -65,9 +75,9 @@ function show() {
       box.setAttribute("y", top);
       box.setAttribute("width", right - left);
       box.setAttribute("height", bottom - top);
-      box.classList.toggle("doubtful", token.doubtful);
+      dress(box, token);
       const title = document.createElementNS(SVG, "title");
-      title.textContent = `${token.text} (${Math.round(100 * token.score)} %)`;
+      title.textContent = `${name(token)} (${Math.round(100 * token.score)} %)`;
       box.append(title);
       tie(box, index);
       overlay.append(box);

@@ -10,7 +10,8 @@ from typing import Final
 from .modeling.alphabets_inktex import ALPHABETS
 from .network import hub_address, hub_answers
 from .tokenizer.latex_inktex import LatexError, normalize
-from .tokenizer.vocabulary_inktex import EXPANSIONS, IDS, RENAMED
+from .tokenizer.latex_lexer_inktex import ALIASES, LINES, MATRICES, NEGATED
+from .tokenizer.vocabulary_inktex import EXPANSIONS, FOLDED, IDS, RENAMED, VOCABULARY
 
 __all__ = [
     "ALPHABET",
@@ -18,6 +19,7 @@ __all__ = [
     "Alphabet",
     "alphabet_of",
     "find_alphabet",
+    "folded_spellings",
     "read_alphabet",
     "spellings",
 ]
@@ -27,7 +29,11 @@ ALPHABET: Final = "alphabet.json"
 Alphabet = str | Path | Iterable[str]
 """A name of `ALPHABETS`, `all`, a text file of tokens, or tokens."""
 
-_ENVIRONMENTS: Final = ("array", "pmatrix", "bmatrix", "vmatrix", "cases", "aligned")
+_ONE_LINE: Final = frozenset({"equation", "math", "displaymath"})
+_ENVIRONMENTS: Final = (
+    *(name for name in MATRICES if name != "matrix"),
+    *sorted(LINES - _ONE_LINE),
+)
 
 
 def read_alphabet(folder: Path | str) -> dict[str, int]:
@@ -95,9 +101,10 @@ def spellings(tokens: Iterable[str]) -> Mapping[str, str]:
     known = set(tokens)
     found = {
         spelling: token
-        for spelling, token in RENAMED.items()
+        for spelling, token in {**RENAMED, **ALIASES}.items()
         if token in known and spelling not in known
     }
+    found |= {rf"\not{other}": token for other, token in NEGATED.items() if token in known}
     for spelling, parts in EXPANSIONS.items():
         if known.issuperset(parts):
             found[spelling] = " ".join(parts)
@@ -105,6 +112,20 @@ def spellings(tokens: Iterable[str]) -> Mapping[str, str]:
         if rf"\{kind}{{matrix}}" in known:
             found |= {rf"\{kind}{{{name}}}": rf"\{kind}{{matrix}}" for name in _ENVIRONMENTS}
     return found
+
+
+def folded_spellings() -> dict[str, list[str]]:
+    r"""All other spellings of the vocabulary's tokens, whatever a model was trained on.
+
+    Returns:
+        Tokens in the order of the vocabulary, then several tokens that one spelling stands for
+        (`| |` for `\parallel`), each with its other spellings.
+    """
+    tokens = [token for token in VOCABULARY if token not in FOLDED]
+    found: dict[str, list[str]] = {token: [] for token in tokens}
+    for spelling, token in spellings(tokens).items():
+        found.setdefault(token, []).append(spelling)
+    return {token: others for token, others in found.items() if others}
 
 
 def find_alphabet(alphabet: Alphabet | None) -> frozenset[str] | None:

@@ -15,7 +15,7 @@ from inktex.engine_choice import AUTO, ENGINES
 from inktex.extras import require
 
 from .arguments import ALPHABET_HELP, MODEL_HELP, PRESET_HELP, natural, positive
-from .console import Output, fail
+from .console import Output, fail, say
 
 if TYPE_CHECKING:
     from inktex.evaluation.run import Evaluation
@@ -34,13 +34,18 @@ DESCRIPTION = r"""Score a model on a test set.
     # its unseen captions, varied as four further writers, read at another resolution
     inktex evaluate --data data/crohme --split dev --unseen --varied 4 --variation 1.3 \
         --resolution 0.8
+    # the whole alphabet by further writers, print in further faces, marks of further scripts;
+    # what they are made of lies beside the folder
+    inktex evaluate --data data/crohme --split wide-letters --report build/wide-letters
+    inktex evaluate --data data/crohme --split unknown-marks
     # any folder of pictures with a captions file (name, TAB, tokens)
     inktex evaluate --pictures FOLDER --captions captions.tsv --output out.json --preset accurate
     # the same expressions as photos, in other sizes, with other pens (needs inktex[camera])
     inktex evaluate --data data/crohme --camera --limit 100 --sheet build/camera.png
 
-Prints a table; --output also writes every reading and the scores as JSON, --report a page with
-plots. Every expression counts."""
+Prints a table, or with --json an object; --output also writes every reading and the scores as JSON,
+--report a page with plots. Both have the recall of each symbol, and what look-alikes were read as.
+Every expression counts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "as fine-tuning takes it",
     )
     test_set.add_argument("--data", type=Path, help="folder of scripts/prepare_crohme.py")
-    test_set.add_argument("--split", default="dev", help="split of --data (default: dev)")
+    test_set.add_argument(
+        "--split",
+        default="dev",
+        help="split of --data (default: dev), or wide-letters, wide-structures, print or "
+        "unknown-marks",
+    )
     test_set.add_argument(
         "--unseen",
         action="store_true",
@@ -106,6 +116,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures that are taken at a time (default 64)",
     )
     results = parser.add_argument_group("results")
+    results.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of the table"
+    )
     results.add_argument("--output", type=Path, help="JSON file to write")
     results.add_argument("--report", type=Path, help="folder to write a report with plots to")
     results.add_argument("--sheet", type=Path, help="with --camera: PNG with some of the pictures")
@@ -133,13 +146,16 @@ def run(options: argparse.Namespace) -> int:
     except (ValueError, OSError, ImportError) as error:
         return fail(str(error))
     settings = _settings(recognizer, options)
-    _print(result, settings)
+    if options.json:
+        Output().write_json({"settings": settings, **result.summary()})
+    else:
+        _print(result, settings)
     if options.report:
         from inktex.evaluation.report import write_evaluation_report
 
         title = f"{settings['test_set']}, {settings['model']}, preset {options.preset}"
         report = write_evaluation_report(result, samples, options.report, title)
-        Output().write(f"Report: {report}")
+        say(f"Report: {report}")
     if options.output:
         from inktex.files import write_json
 
@@ -162,6 +178,8 @@ def _check(options: argparse.Namespace) -> None:
         raise ValueError("--variation says how far --varied varies: give that, too.")
     if options.resolution is not None and not 0.2 <= options.resolution <= 4:
         raise ValueError(f"A resolution of {options.resolution} is not between 0.2 and 4.")
+    if options.json and options.camera is not None:
+        raise ValueError("--camera prints a table: leave --json out, or take --output.")
     if (options.pictures is None) == (options.data is None):
         raise ValueError("Name either --pictures with --captions, or --data.")
     if options.pictures is not None and options.captions is None:
@@ -184,6 +202,9 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
     from inktex.ink.render import render
     from inktex.training.data import load_expressions, load_unseen
 
+    wide = _wide_samples(options)
+    if wide is not None:
+        return wide
     load_them = load_unseen if options.unseen else load_expressions
     expressions = load_them(options.data, options.split)
     if options.varied is not None:
@@ -193,6 +214,28 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
         Sample(e.id, Image.fromarray(render(e.traces)), " ".join(e.tokens), e.source)
         for e in expressions
     ]
+
+
+def _wide_samples(options: argparse.Namespace) -> list[Sample] | None:
+    """The test set, if it is one beyond CROHME's splits; None for CROHME's.
+
+    Raises:
+        ValueError, OSError: if it cannot be read, or options ask for what it does not have.
+    """
+    from inktex.evaluation.unknown_marks import MARKS_SPLIT, mark_samples
+    from inktex.evaluation.wide import PRINT_SPLIT, WIDE_SPLITS, print_samples, wide_samples
+    from inktex.training.data import load_examples
+
+    split, folder = options.split, options.data.absolute().parent
+    if split not in (*WIDE_SPLITS, PRINT_SPLIT, MARKS_SPLIT):
+        return None
+    if options.unseen or options.varied is not None:
+        raise ValueError(f"--unseen and --varied are for CROHME's splits, not for {split}.")
+    if split == PRINT_SPLIT:
+        return print_samples(folder)
+    if split == MARKS_SPLIT:
+        return mark_samples(folder)
+    return wide_samples(split, load_examples(str(options.data), "dev"), folder)
 
 
 def _settings(recognizer: Recognizer, options: argparse.Namespace) -> dict[str, Any]:
@@ -237,6 +280,8 @@ def _print(result: Evaluation, settings: dict[str, Any]) -> None:
         f"Expected calibration error {calibration.error:.3f}, AUROC of error detection "
         f"{calibration.auroc:.3f}."
     )
+    if result.marks is not None:
+        output.write(str(result.marks))
     if find_spec("pylatexenc") is not None:
         broken = [one.latex for one in result.readings if not compiles(one.latex)]
         output.write(f"{count - len(broken)} of {count} readings are LaTeX that compiles.")

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import html
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,9 @@ from inktex.files import write_text
 from inktex.recognizer import Reading
 
 from .calibration import Calibration, measure_calibration
-from .scores import edit_distance, wilson_interval
+from .scores import align, edit_distance, wilson_interval
 from .spelling import normalize_spelling
+from .symbols import LEFT_OUT, OTHER, LookAlikes, Recall
 
 __all__ = ["write_evaluation_report"]
 
@@ -158,19 +158,12 @@ def _rates(
 
 def _confusions(cases: Sequence[_Case]) -> Counter[tuple[str, str]]:
     """How often one token was read for another; `_NOTHING` stands for a missing or extra one."""
-    found: Counter[tuple[str, str]] = Counter()
-    for case in cases:
-        matcher = SequenceMatcher(None, case.caption, case.read, autojunk=False)
-        for kind, a, b, c, d in matcher.get_opcodes():
-            if kind == "equal":
-                continue
-            written, read = case.caption[a:b], case.read[c:d]
-            if len(written) == len(read):
-                found.update(zip(written, read, strict=True))
-            else:
-                found.update((token, _NOTHING) for token in written)
-                found.update((_NOTHING, token) for token in read)
-    return found
+    return Counter(
+        (_NOTHING if written is None else written, _NOTHING if read is None else read)
+        for case in cases
+        for written, read in align(case.caption, case.read)
+        if written != read
+    )
 
 
 def _confusion_plot(confusions: Counter[tuple[str, str]], most: int = 28) -> Figure:
@@ -267,10 +260,12 @@ def _text(
     left_out = [(a, n) for (a, b), n in confusions.most_common() if b == _NOTHING][:15]
     put_in = [(b, n) for (a, b), n in confusions.most_common() if a == _NOTHING][:15]
     by_edits = Counter(min(case.edits, 6) for case in cases)
+    recall, look_alikes = evaluation.symbols
+    marks = "" if evaluation.marks is None else f"\n{evaluation.marks}\n"
     return f"""# {title}
 
 {evaluation.scores}
-
+{marks}
 {_table(["edits", "expressions"], [["6 or more" if k == 6 else k, by_edits[k]] for k in range(7)])}
 
 ## Where it reads well
@@ -288,6 +283,14 @@ def _text(
 Left out most: {_listed(left_out)}.
 
 Put in most: {_listed(put_in)}.
+
+### Look-alikes
+
+{_look_alikes(look_alikes)}
+
+### Recall of each symbol
+
+{_recall(recall)}
 
 ## How far its probabilities can be believed
 
@@ -318,6 +321,35 @@ Boxes are where the model saw each symbol; orange ones it doubts.
         )
     }
 """
+
+
+def _look_alikes(groups: Sequence[LookAlikes]) -> str:
+    """A table for each group of which a symbol was written: a row a written symbol."""
+    tables = []
+    for group in groups:
+        rows = [
+            [_code(written), *read.values()]
+            for written, read in group.table.items()
+            if any(read.values())
+        ]
+        if rows:
+            header = ["written / read", *map(_code, group.symbols), OTHER, LEFT_OUT]
+            tables.append(_table(header, rows))
+    return "\n\n".join(tables) or "None was written."
+
+
+def _recall(recall: Mapping[str, Recall]) -> str:
+    """A row for each symbol that was written, the least recalled first; the others by name."""
+    written = {symbol: one for symbol, one in recall.items() if one.written}
+    rows = [
+        [_code(symbol), one.written, one.recalled, f"{100 * one.recalled / one.written:.1f}"]
+        for symbol, one in sorted(
+            written.items(), key=lambda entry: (entry[1].recalled / entry[1].written, entry[0])
+        )
+    ]
+    missing = " ".join(_code(symbol) for symbol, one in recall.items() if not one.written)
+    table = _table(["symbol", "written", "recalled", "%"], rows)
+    return f"{table}\n\nNot in the test set: {missing or 'none'}."
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -14,6 +14,15 @@ from inktex.recognizer import Preset, Reading, Recognizer
 from .calibration import Calibration, measure_calibration
 from .samples import Sample
 from .scores import Scores, compute_scores
+from .symbols import (
+    LookAlikes,
+    MarkScores,
+    Recall,
+    count_look_alikes,
+    count_marks,
+    count_recall,
+    pair_symbols,
+)
 
 __all__ = ["Evaluation", "compiles", "evaluate_samples"]
 
@@ -48,14 +57,35 @@ class Evaluation:
         ]
         return measure_calibration([reading.score for reading in self.readings], right)
 
-    def as_dict(self) -> dict[str, Any]:
-        """All of it, as JSON has it."""
+    @property
+    def symbols(self) -> tuple[dict[str, Recall], list[LookAlikes]]:
+        """Recall of each symbol of the vocabulary, and what look-alikes were read as."""
+        pairs = pair_symbols(self.captions, [reading.tokens for reading in self.readings])
+        return count_recall(pairs), count_look_alikes(pairs)
+
+    @property
+    def marks(self) -> MarkScores | None:
+        """How marks outside the alphabet were read; None if there are none."""
+        return count_marks(self.captions, [(one.tokens, one.score) for one in self.readings])
+
+    def summary(self) -> dict[str, Any]:
+        """All but the readings, as JSON has it."""
+        recall, look_alikes = self.symbols
+        marks = self.marks
         return {
             "scores": self.scores.as_dict(),
             "scores_without_normalization": self.plain_scores.as_dict(),
             "calibration": self.calibration.as_dict(),
+            "symbols": {symbol: asdict(one) for symbol, one in recall.items()},
+            "look_alikes": [one.as_dict() for one in look_alikes],
+            "unknown_marks": None if marks is None else asdict(marks),
             "seconds": round(self.seconds, 3),
             "errors": self.errors,
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        return self.summary() | {
             "readings": [
                 {
                     "name": name,

@@ -11,15 +11,17 @@ another typesetter. The same files give the same splits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
+from PIL import Image
 
 from inktex.data.captions import load_captions
 from inktex.data.examples import Example, PictureExample, from_expression
 from inktex.data.fonts import load_glyphs
 from inktex.data.print import load_pictures
-from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, render
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.layout import PRINTED, lay_out
@@ -28,17 +30,63 @@ from inktex.synthesis.writers import Writers, collect
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import IDS
 
-__all__ = ["PRINT_SPLIT", "WIDE_SPLITS", "print_split", "wide_split"]
+from .samples import Sample
+
+__all__ = [
+    "PRINT_SPLIT", "WIDE_SPLITS", "WideSplit", "print_samples", "print_split", "wide_samples",
+    "wide_split",
+]  # fmt: skip
 
 WideSplit = Literal["wide-letters", "wide-structures"]
 WIDE_SPLITS: Final[tuple[WideSplit, ...]] = ("wide-letters", "wide-structures")
 PRINT_SPLIT: Final = "print"
+_CAPTIONS, _GLYPHS, _PRINT = "captions", "glyphs.npz", "print.npz"
+"""Names that the scripts give to captions, fonts and print, beside the folder of CROHME."""
+_PICTURES: Final = {"wide-letters": 2400, "wide-structures": 600}
+"""Pictures for evaluation; the recall of each symbol takes several of each."""
 _SEEDS: Final = {"wide-letters": 101, "wide-structures": 202}
 _LONGEST: Final = 60
 _STRUCTURES: Final = tuple(
     r"\hat \bar \vec \tilde \dot \ddot \overline \underline \overbrace \underbrace \binom \overset "
     r"\underset \xrightarrow \xleftarrow \mathbb \text".split()
 )
+
+
+def wide_samples(split: WideSplit, development: Sequence[Example], folder: Path) -> list[Sample]:
+    """The pictures of a wide development split, as evaluation reads them.
+
+    Args:
+        split: which one.
+        development: CROHME's development ink.
+        folder: that holds captions and glyphs, under the names that their scripts give them.
+
+    Raises:
+        FileNotFoundError, ValueError: as `wide_split`.
+    """
+    captions, fonts = str(folder / _CAPTIONS), str(folder / _GLYPHS)
+    examples = wide_split(split, development, captions, fonts, _PICTURES[split])
+    return [
+        Sample(one.id, Image.fromarray(render(one.traces())), " ".join(one.caption), split)
+        for one in examples
+    ]
+
+
+def print_samples(folder: Path) -> list[Sample]:
+    """The pictures of the split `print`, as somebody would give them.
+
+    Args:
+        folder: that holds the typeset formulas, under the name that their script gives them.
+
+    Raises:
+        FileNotFoundError: if there are none.
+        ValueError: if the file is none of that script.
+    """
+    return [
+        Sample(
+            f"{PRINT_SPLIT}:{number}", Image.fromarray(one.picture), " ".join(one.tokens), one.face
+        )
+        for number, one in enumerate(load_pictures(folder / _PRINT))
+    ]
 
 
 def wide_split(

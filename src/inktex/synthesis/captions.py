@@ -45,6 +45,8 @@ _KINDS: Final[tuple[str, ...]] = (
 _GRAMMAR: Final = Grammar(len(IDS), GRAMMAR)
 _RARE: Final = 3
 """Tokens that a caption is made to hold, at most."""
+_MARKS: Final = 4.0
+"""Times that an unknown mark is as frequent as a rare symbol: it may look like anything."""
 WITHOUT_INK: Final = (r"\text", r"\mathbb", r"\overset", r"\underset", UNKNOWN_MARK)
 """Tokens beside the written symbols that captions are made to hold."""
 
@@ -63,8 +65,9 @@ class RecombinationConfig:
         flatten: symbols are drawn with their training frequency to this power (0: all alike).
         longest: tokens; longer captions are drawn anew.
         verbatim: share of captions that stay as they are known.
-        rare: share of captions that are made to hold a token of the alphabet, the rarer the more
-            often (`inktex.synthesis.rare`), and this share of these another one, at most three.
+        rare: share of captions that are made to hold a token of the alphabet
+            (`inktex.synthesis.rare`), and this share of these another one, at most three. Rare
+            tokens are chosen so that all of them come to be in about as many captions.
         lines: share of captions that are two to four lines under one another.
         matrices: share of captions with a matrix or a case distinction.
     """
@@ -107,6 +110,7 @@ class Recombiner:
         self.rows: dict[str, list[Row]] = {}
         self.items: list[Row] = []
         counts: dict[str, int] = {}
+        holding: dict[str, int] = {}
         for caption in captions:
             if allowed is not None and not allowed.issuperset(caption):
                 continue
@@ -119,6 +123,8 @@ class Recombiner:
                 self.items.extend(row[start:stop] for start, stop, _ in _items(row))
             for token in caption:
                 counts[token] = counts.get(token, 0) + 1
+            for token in {*caption}:
+                holding[token] = holding.get(token, 0) + 1
         if not self.rows:
             raise ValueError("There is no caption to draw new ones from.")
         self.kinds: dict[str, tuple[list[str], NDArray[np.float64]]] = {}
@@ -134,10 +140,10 @@ class Recombiner:
                 self.kinds[token] = members, weights / weights.sum()
 
         rare = [t for t in (*INKED, *WITHOUT_INK) if allowed is None or t in allowed]
-        weights = np.array([counts.get(token, 0) + 20.0 for token in rare]) ** -0.5
-        # A mark may look like anything, so that it takes more examples than a symbol.
-        weights *= np.where(np.array(rare) == UNKNOWN_MARK, 3.0, 1.0)
-        self.rare = rare, weights / weights.sum()
+        shares = np.array([holding.get(t, 0) for t in rare]) / len(self.rows["whole"])
+        needs = np.where(np.array(rare) == UNKNOWN_MARK, _MARKS, 1.0)
+        insertions = sum(self.config.rare**number for number in range(1, _RARE + 1))
+        self.rare = rare, _level(shares, needs, insertions or 1.0)
 
     def draw(self, rng: np.random.Generator) -> list[str]:
         """A new caption in canonical style."""
@@ -290,6 +296,27 @@ class Recombiner:
             members, weights = self.kinds[out[0]]
             out[0] = members[int(rng.choice(len(members), p=weights))]
         return out
+
+
+def _level(
+    shares: NDArray[np.float64], needs: NDArray[np.float64], insertions: float
+) -> NDArray[np.float64]:
+    """Probabilities of tokens that bring those that are rare to one level.
+
+    Args:
+        shares: `(tokens,)`, of captions that have each token before any is inserted.
+        needs: `(tokens,)`, how much above its share each is to come, as a multiple of the others.
+        insertions: a caption.
+
+    Returns:
+        `(tokens,)`, in proportion to what each lacks up to the level; 0 for what is above it.
+    """
+    order = np.argsort(shares, kind="stable")
+    total = insertions + np.cumsum((needs * shares)[order])
+    levels = total / np.cumsum(needs[order])
+    level = levels[np.flatnonzero(levels > shares[order])[-1]]
+    lacking: NDArray[np.float64] = needs * np.maximum(level - shares, 0.0)
+    return lacking / lacking.sum()
 
 
 _PAIRED: Final = frozenset({*DELIMITER_PAIRS, *DELIMITER_PAIRS.values()})

@@ -44,7 +44,7 @@ _LOWER = (
 _UPPER = (
     "A B C D E F G H I J K L M N O P Q R S T U V W X Y Z "
     r"\Gamma \Delta \Theta \Lambda \Xi \Pi \Sigma \Upsilon \Phi \Psi \Omega \aleph \emptyset "
-    r"\infty \square \diamond \triangle \top \ldots \cdots"
+    r"\infty \square \diamond \triangle \ldots \cdots"
 )
 _BINARY = (
     r"+ - \pm \mp \times \div \cdot * \circ \bullet \star \oplus \otimes \odot \ominus \cup \cap "
@@ -57,8 +57,16 @@ _RELATIONAL = (
     r"\sqsubseteq \sqsupseteq \vdash \Vdash \models \doteq \hookrightarrow \rightleftharpoons "
     r"\nearrow \searrow \uparrow \downarrow : ; | \therefore \because"
 )
-_PREFIX = r"\neg \forall \exists \angle \Re \Im \# \& \$"
-_SUFFIX = r"! ? . \% \prime \dagger"
+_PREFIX = r"\neg \forall \exists \angle \Re \Im \partial \nabla \# \& \$"
+_SUFFIX = r"! ? . \% \prime \dagger \top"
+_RAISED: Final = frozenset({r"\prime", r"\dagger", r"\top"})
+"""Suffixes that are superscripts; on the line a `\\top` is a T."""
+_WITH_DIGITS: Final = frozenset({r"\%", r"\$"})
+_PHRASES: Final = {
+    r"\emptyset": (r"? = \emptyset", r"? \neq \emptyset", r"? \cap ? = \emptyset"),
+    r"\aleph": (r"\aleph _ { 0 }", r"\aleph _ { 1 }"),
+}
+"""Symbols that textbooks have in few phrases, which tell them from look-alikes; `?` is a letter."""
 MORE_KINDS: Final[tuple[str, ...]] = (
     "0 1 2 3 4 5 6 7 8 9",
     _LOWER,
@@ -80,6 +88,23 @@ _SUFFIX_TOKENS: Final = frozenset(_SUFFIX.split())
 _KIND: Final = {
     token: frozenset(kind.split()) for kind in reversed(MORE_KINDS) for token in kind.split()
 }
+_NEGATED: Final = frozenset(
+    r"< > \leq \geq \equiv \approx \sim \simeq \cong \ni \subset \supset \subseteq \supseteq \prec "
+    r"\succ \vdash \models \perp \rightarrow \leftarrow \leftrightarrow \Rightarrow \Leftarrow "
+    r"\Leftrightarrow \exists |".split()
+)
+"""What people strike out."""
+_DOTTED: Final = frozenset("ij")
+_BASES: Final = frozenset(f"{_LOWER} {_UPPER}".split()) - frozenset(
+    r"\hbar \partial \nabla \aleph \emptyset \infty \square \diamond \triangle \ldots "
+    r"\cdots".split()
+)
+"""Letters: what textbooks put accents over."""
+_DIGITS: Final = tuple("0123456789")
+_WIDE: Final = frozenset({r"\overline", r"\underline"})
+_NEXT_TOO: Final = 0.4
+"""Probability that a line over or under a letter goes on over the next one; textbooks have lines of
+several symbols in a third of the cases."""
 _CLOSING: Final = {close: open_ for open_, close in DELIMITER_PAIRS.items()}
 _RELATION_TOKENS: Final = frozenset(_RELATIONAL.split()) | RELATIONS
 
@@ -119,16 +144,7 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
         inner = [_letter(rng), "+", r"\cdots", "+", _letter(rng)]
         return _insert(out, [token, "{", *inner, "}", mark, "{", _letter(rng), "}"], rng)
     if token in ACCENTS:
-        places = [
-            i for i, one in enumerate(out) if one in _KIND[_letter(rng)] or one in _UPPER_TOKENS
-        ]
-        places = [
-            i for i in places if out[i - 1 : i] != ["{"] or out[i - 2 : i - 1] != [r"\mathbb"]
-        ]
-        if not places:
-            return _insert(out, [token, "{", _letter(rng), "}"], rng)
-        place = places[int(rng.integers(len(places)))]
-        return [*out[:place], token, "{", out[place], "}", *out[place + 1 :]]
+        return _accent(out, token, rng)
     if ARGUMENT_COUNTS.get(token):
         return _insert(out, [token, "{", _letter(rng), "}"], rng)
     if token in DELIMITER_PAIRS or token in _CLOSING:
@@ -137,22 +153,22 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
         return _insert(out, [opening, *inner, DELIMITER_PAIRS[opening]], rng)
     if token == r"\not":
         # `\not =` and `\not \in` are symbols of their own.
-        places = [i for i, t in enumerate(out) if t in _RELATION_TOKENS - {"=", r"\in"}]
+        places = [i for i, t in enumerate(out) if t in _NEGATED]
         if places:
             place = places[int(rng.integers(len(places)))]
             return [*out[:place], token, *out[place:]]
         return [*out, token, r"\subset", _letter(rng)]
+    if token in _PHRASES:
+        phrase = _PHRASES[token][int(rng.integers(len(_PHRASES[token])))]
+        return _insert(out, [_letter(rng) if t == "?" else t for t in phrase.split()], rng)
+    if token in _WITH_DIGITS:
+        digits = rng.choice(_DIGITS, int(rng.integers(1, 3))).tolist()
+        return _insert(out, [*digits, token] if token == r"\%" else [token, *digits], rng)
     if token in _PREFIX_TOKENS:
         return _insert(out, [token, _letter(rng)], rng)
     if token in _SUFFIX_TOKENS:
-        return _insert(
-            out,
-            [
-                _letter(rng),
-                *(["^", "{", token, "}"] if token in (r"\prime", r"\dagger") else [token]),
-            ],
-            rng,
-        )
+        suffix = ["^", "{", token, "}"] if token in _RAISED else [token]
+        return _insert(out, [_letter(rng), *suffix], rng)
     if token == r"\bmod":
         return _insert(out, ["(", token, _letter(rng), ")"], rng)
     if token in FUNCTIONS:
@@ -172,6 +188,23 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
 
 def _letter(rng: np.random.Generator) -> str:
     return _LETTERS[int(rng.integers(len(_LETTERS)))]
+
+
+def _accent(tokens: list[str], accent: str, rng: np.random.Generator) -> list[str]:
+    """With an accent over a letter; dots stand over no letter that has its own."""
+    bases = _BASES - _DOTTED if accent in (r"\dot", r"\ddot") else _BASES
+    places = [i for i, one in enumerate(tokens) if one in bases and not _in_word(tokens, i)]
+    if not places:
+        letter = _letter(rng)
+        return _insert(tokens, [accent, "{", letter if letter in bases else "x", "}"], rng)
+    start = places[int(rng.integers(len(places)))]
+    stop = start + 1
+    while accent in _WIDE and rng.random() < _NEXT_TOO:
+        if tokens[stop : stop + 1] and tokens[stop] in {*bases, *_DIGITS}:
+            stop += 1
+        else:
+            break
+    return [*tokens[:start], accent, "{", *tokens[start:stop], "}", *tokens[stop:]]
 
 
 def _replace(

@@ -133,15 +133,18 @@ def _fonts(folder: Path) -> Iterator[tuple[str, list[Path]]]:
             yield name, own
 
 
-def extract_font(name: str, paths: list[Path]) -> Extraction:
+def extract_font(
+    name: str, paths: list[Path], characters: Mapping[str, str] = CHARACTERS
+) -> Extraction:
     """Glyphs of one font.
 
     Args:
         name: of the font; if it is in the list, this says what is drawn by hand.
         paths: of its files.
+        characters: token -> its characters, the likeliest form first.
 
     Returns:
-        Glyphs in the order of `CHARACTERS`, and what was left out.
+        Glyphs in the order of `characters`, and what was left out.
 
     Raises:
         ValueError: if a file cannot be read, or the font has neither Latin nor Greek letters.
@@ -149,13 +152,13 @@ def extract_font(name: str, paths: list[Path]) -> Extraction:
     font = Font(name, paths)
     heights = _heights(font)
     result = Extraction(records=[_record(name, paths)])
-    outlines = _outlines(font)
+    outlines = _outlines(font, characters)
     reasons = _before_tracing(font, outlines, heights["cap_height"])
     axis = _axis(outlines, heights["x_height"])
     traced: dict[str, _Traced | None] = {}
-    for token, characters in CHARACTERS.items():
+    for token, forms in characters.items():
         seen: set[bytes] = set()
-        for character in characters:
+        for character in forms:
             outline = outlines.get(character)
             if outline is None or (key := outline.key()) in seen:
                 continue
@@ -262,10 +265,10 @@ def _heights(font: Font) -> dict[str, float]:
     return {"x_height": small, "cap_height": capital, "ascender": ascender}
 
 
-def _outlines(font: Font) -> dict[str, Outline]:
-    """Outlines of all characters of the table, and of those that they are compared with."""
+def _outlines(font: Font, characters: Mapping[str, str]) -> dict[str, Outline]:
+    """Outlines of all characters of a table, and of those that they are compared with."""
     found: dict[str, Outline] = {}
-    for character in sorted({*"".join(CHARACTERS.values()), *_SIGNS_OF_MONEY}):
+    for character in sorted({*"".join(characters.values()), *_SIGNS_OF_MONEY, "+"}):
         if character in font:
             try:
                 found[character] = font.outline(character)

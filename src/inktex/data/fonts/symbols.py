@@ -24,6 +24,7 @@ __all__ = [
     "CHARACTERS",
     "DRAWN_WITH_LENGTH",
     "GROUPS",
+    "UNSEEN_MARKS",
     "character_group",
     "visible_tokens",
 ]
@@ -40,6 +41,15 @@ _OTHER_SCRIPTS = (
     "ЖжЮюЯяДЪ"
 )
 """Characters of Japanese, Korean and Russian that no symbol of mathematics looks like."""
+
+UNSEEN_MARKS: Final[Mapping[str, str]] = {
+    "kalam": "अआइईऊऋऐओऔकखघछझञथधफबभमलशषसह",
+    "itim": "ฃซฆฌญฎฏฐฑฒณษสหฬ๒๕๘",
+    "sriracha": "ฆฌญฎฏฐฑฒณษหฬ๒",
+}
+"""Font -> characters of Hindi or Thai that no symbol of mathematics looks like in it.
+
+They are marks to evaluate by: no table above has them, so that training sees none of their kind."""
 
 _WORDS = r"""
     \alpha α  \beta β  \gamma γ  \delta δ  \epsilon ϵε  \varepsilon ε  \zeta ζ  \eta η  \theta θ

@@ -1,0 +1,125 @@
+"""What the Space does with pictures and ink, without the page: its endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import gradio as gr
+
+from answer import Shown, show
+from inktex.alphabet import ALPHABETS
+from inktex.inputs import prepare
+from inktex.recognizer import Preset, Recognizer
+from inputs import RefusedError, decode, decode_ink, decode_picture
+
+__all__ = ["ALTERNATIVES", "SYMBOLS", "Answer", "Space", "alphabet_name"]
+
+Answer = Shown | RefusedError | None
+"""What was read, why not, or None where nothing was given."""
+ALTERNATIVES: Final = 5
+SYMBOLS: Final = {"All": "all", "School": "school", "CROHME": "crohme"}
+"""Alphabets, by what the page calls them."""
+assert {*SYMBOLS.values()} == {"all", *ALPHABETS}
+
+
+def alphabet_name(given: object) -> str:
+    """A name that a visitor may give; the recognizer would take one for a file of the server.
+
+    Raises:
+        RefusedError: if it is none of `SYMBOLS`.
+    """
+    if given not in SYMBOLS.values():
+        raise RefusedError(f"There is no such alphabet: give {', '.join(SYMBOLS.values())}.")
+    return str(given)
+
+
+class Space:
+    """The page's functions, on one model.
+
+    Args:
+        recognizer: reads; several threads use it at a time.
+        model: its name, to tell the visitor.
+        record: of its training.
+    """
+
+    def __init__(self, recognizer: Recognizer, model: str, record: Any) -> None:
+        self.recognizer, self.model, self.record = recognizer, model, record
+
+    def recognize(
+        self, picture: str, preset: Preset = "fast", alternatives: int = 0
+    ) -> dict[str, Any]:
+        """Read a picture of a formula.
+
+        Args:
+            picture: a data: URL, or the base64 of a PNG, JPEG, WebP, GIF or BMP file.
+            preset: fast or accurate.
+            alternatives: how many other readings to give, at most 5.
+
+        Returns:
+            latex, tokens, score, symbols (token, score, box in pixels) and alternatives.
+        """
+        return self._answer(lambda: decode_picture(picture), preset, alternatives)
+
+    def recognize_ink(
+        self, traces: list[Any], preset: Preset = "fast", alternatives: int = 0
+    ) -> dict[str, Any]:
+        """Read a formula from pen strokes.
+
+        Args:
+            traces: a list of strokes, each a list of points [x, y], y downwards, in any unit.
+            preset: fast or accurate.
+            alternatives: how many other readings to give, at most 5.
+
+        Returns:
+            latex, tokens, score, symbols (token, score, box in pixels) and alternatives.
+        """
+        return self._answer(lambda: decode_ink(traces), preset, alternatives)
+
+    def _answer(
+        self, source: Callable[[], Any], preset: object, alternatives: object
+    ) -> dict[str, Any]:
+        if not isinstance(alternatives, int) or not 0 <= alternatives <= ALTERNATIVES:
+            raise gr.Error(
+                f"alternatives must be a whole number from 0 to {ALTERNATIVES}.",
+                print_exception=False,
+            )
+        try:
+            reading = self.recognizer(
+                source(), preset=cast(Preset, str(preset)), alternatives=alternatives
+            )
+        except ValueError as error:  # a RefusedError, no ink in the picture, no such preset
+            raise gr.Error(str(error), print_exception=False) from error
+        symbols = [
+            {"token": one.token, "score": one.score, "box": one.box} for one in reading.symbols
+        ]
+        others = [
+            {"latex": one.latex, "tokens": one.tokens, "score": one.score}
+            for one in reading.alternatives
+        ]
+        return {
+            "latex": reading.latex,
+            "tokens": reading.tokens,
+            "score": reading.score,
+            "symbols": symbols,
+            "alternatives": others,
+        }
+
+    def read(
+        self, value: Any, preset: Preset, alphabet: str = "all", alternatives: int = 0
+    ) -> Answer:
+        """What the pad holds, read; None for an empty pad, an error for what cannot be read."""
+        try:
+            source = decode(value)
+            if source is None:
+                return None
+            placed = prepare(source, self.recognizer.image_processor)
+            reading = self.recognizer(
+                placed,
+                preset=preset,
+                alternatives=alternatives,
+                alphabet=alphabet_name(alphabet),
+            )
+            return show(source, reading, placed.reasons)
+        except ValueError as error:
+            return error if isinstance(error, RefusedError) else RefusedError(str(error))
