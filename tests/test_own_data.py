@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from script_loading import load_script
 
-from inktex.augmentation import AugmentationConfig, vary_picture
+from inktex.data.augmentation import AugmentationConfig, vary_picture
 from inktex.data.examples import AnyExample, Example, PictureExample, from_expression
 from inktex.ink.inkml import write_inkml
 from inktex.ink.render import render

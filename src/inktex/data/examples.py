@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.data.crohme.split import writer
+from inktex.data.printed import PrintExample
 from inktex.ink import Expression
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, published_scale
-from inktex.printed import PrintExample
 from inktex.tokenizer.structure_inktex import closing_brace, matrix_cells
 from inktex.tokenizer.vocabulary_inktex import (
     ARGUMENT_COUNTS,
@@ -185,9 +185,6 @@ _INKLESS = np.array([token in STRUCTURAL_TOKENS for token in IDS])
 
 def items(tokens: Sequence[int]) -> list[tuple[int, int, list[tuple[int, int]]]]:
     """Split a row of canonical tokens into items: a symbol with all its arguments and scripts.
-
-    Args:
-        tokens: ids.
 
     Returns:
         For each item its start, its stop, and the `(start, stop)` of the rows inside its braces, or

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from inktex.augmentation import AugmentationConfig, vary
+from inktex.data.augmentation import AugmentationConfig, vary
 from inktex.data.examples import from_expression
 from inktex.ink import Expression
 

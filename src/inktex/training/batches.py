@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
-from inktex.augmentation import (
+from inktex.data.augmentation import (
     AugmentationConfig,
     Degradation,
     degrade,
@@ -22,12 +22,12 @@ from inktex.augmentation import (
     vary_picture,
 )
 from inktex.data.examples import NONE, AnyExample, Example, PictureExample
+from inktex.data.printed import PrintExample
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, dilate, draw
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.image_settings_inktex import STROKE_RANGE
 from inktex.modeling.stroke_restoration_inktex import centre_lines
-from inktex.printed import PrintExample
 from inktex.tokenizer.vocabulary_inktex import (
     EOS_TOKEN,
     IDS,

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.augmentation import AugmentationConfig, draw_scale
+from inktex.data.augmentation import AugmentationConfig, draw_scale
 from inktex.data.examples import AnyExample, Example, cut
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH
 

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inktex.augmentation import AugmentationConfig, draw_affine
-from inktex.filling import fill
+from inktex.data.augmentation import AugmentationConfig, draw_affine
+from inktex.data.printed import PrintExample, as_given
+from inktex.ink.filling import fill
 from inktex.ink.render import MARGIN_BEFORE, STROKE_WIDTH, dilate
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.normalization_inktex import normalize
-from inktex.printed import PrintExample, as_given
 
 __all__ = ["rasterize_print", "vary_print"]
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from inktex.augmentation import AugmentationConfig
+from inktex.data.augmentation import AugmentationConfig
 
 from .plans import BatchConfig
 from .synthetic import SynthesisConfig

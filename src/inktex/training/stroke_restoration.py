@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from scipy import ndimage
 
-from inktex.augmentation import vary
+from inktex.data.augmentation import vary
 from inktex.data.examples import AnyExample, Example
 from inktex.files import new_file, new_folder, write_text
 from inktex.ink.render import STROKE_WIDTH, dilate, draw
@@ -188,19 +188,17 @@ def draw_pair(
     return dilate(found, stroke_width), dilate(found, target_width), dilate(line, target_width)
 
 
-def fill_error(
-    network: StrokeRestoration, examples: Sequence[AnyExample], stroke_width: int = _MEASURED_WIDTH
-) -> tuple[float, float]:
+def fill_error(network: StrokeRestoration, examples: Sequence[AnyExample]) -> tuple[float, float]:
     """Share of wide strokes' pixels that are not as the protocol's strokes would have left them.
 
     Args:
         network: to measure.
         examples: whose ink to draw, at the published scale.
-        stroke_width: of the wide strokes, in pixels.
 
     Returns:
         The share without restoration, and the network's.
     """
+    stroke_width = _MEASURED_WIDTH
     wrong, total = np.zeros(2), 0
     for example in examples:
         if not isinstance(example, Example):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -63,9 +62,9 @@ FACES: Final[tuple[FaceSource, ...]] = (
 """All faces."""
 
 
-def fetch_faces(folder: Path, say: Callable[[str], None] = print) -> list[str]:
+def fetch_faces(folder: Path) -> list[str]:
     """Fetch the faces of the list; arguments, result as of `inktex.data.fonts.sources.fetch`."""
-    missing = fetch(folder, [one.source for one in FACES if one.source is not None], say)
+    missing = fetch(folder, [one.source for one in FACES if one.source is not None])
     for packed in sorted(folder.glob("*/*.woff2")):
         _unpack(packed)
     return missing

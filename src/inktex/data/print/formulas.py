@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.data.arrays import load_arrays
+from inktex.data.printed import PrintExample
 from inktex.files import new_file
 from inktex.ink.render import MEAN_TRACE_HEIGHT
-from inktex.printed import PrintExample
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 
 from .outlines import Outline
