@@ -25,8 +25,10 @@ def accept_any_text() -> None:
 
 def say(message: str) -> None:
     """Print a line on standard error; nothing happens if that is closed or full."""
+    rank = os.environ.get("RANK", "0")
+    who = "inktex" if rank == "0" else f"inktex, process {rank}"
     with contextlib.suppress(OSError, ValueError):
-        print(f"inktex: {message}", file=sys.stderr, flush=True)
+        print(f"{who}: {message}", file=sys.stderr, flush=True)
 
 
 def fail(message: str) -> int:

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from inktex.cli.console import say
-
 __all__ = ["AVERAGE", "DESCRIPTION", "add_arguments", "average_checkpoints", "run"]
 
 AVERAGE = "average.json"
@@ -39,11 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Average as the options say; gives the exit status."""
     shares = options.shares or [1.0] * len(options.checkpoints)
-    try:
-        average_checkpoints(options.checkpoints, shares, options.output)
-    except (OSError, ValueError) as error:
-        say(str(error))
-        return 2
+    average_checkpoints(options.checkpoints, shares, options.output)
     print(f"Written: {options.output}")
     return 0
 
