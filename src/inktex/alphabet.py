@@ -33,9 +33,6 @@ _ENVIRONMENTS: Final = ("array", "pmatrix", "bmatrix", "vmatrix", "cases", "alig
 def read_alphabet(folder: Path | str) -> dict[str, int]:
     """Tokens that weights were trained on, and the number of examples of each; empty if unknown.
 
-    Args:
-        folder: of the weights.
-
     Raises:
         ValueError: if the file is damaged.
     """
@@ -51,9 +48,6 @@ def read_alphabet(folder: Path | str) -> dict[str, int]:
 
 def alphabet_of(model: str) -> dict[str, int]:
     """The alphabet of a model, see `read_alphabet`.
-
-    Args:
-        model: folder, or repository of the Hub.
 
     Raises:
         OSError: if there is no such model.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,25 +81,9 @@ class Reading(Alternative):
 
     def to_dict(self) -> dict[str, Any]:
         """All but the picture, as JSON has it: dictionaries, lists, strings and numbers."""
-        return _plain(self) | {"alternatives": [_plain(one) for one in self.alternatives]}
-
-
-def _plain(one: Alternative) -> dict[str, Any]:
-    return {
-        "latex": one.latex,
-        "tokens": one.tokens,
-        "score": float(one.score),
-        "token_scores": [float(score) for score in one.token_scores],
-        "symbols": [
-            {
-                "index": symbol.index,
-                "token": symbol.token,
-                "score": float(symbol.score),
-                "box": None if symbol.box is None else [float(side) for side in symbol.box],
-            }
-            for symbol in one.symbols
-        ],
-    }
+        found: dict[str, Any] = json.loads(json.dumps(asdict(replace(self, picture=None))))
+        del found["picture"]
+        return found
 
 
 def make_readings(

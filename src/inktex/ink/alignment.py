@@ -55,14 +55,12 @@ class Alignment:
         symbols: the ink's symbols that have traces, merged where several make one token.
         level: one of `LEVELS`.
         reason: why there is no alignment; empty if there is one.
-        mismatches: (token, label) of tied pairs whose label says something else.
     """
 
     indices: list[int]
     symbols: list[Symbol]
     level: str
     reason: str = ""
-    mismatches: tuple[tuple[str, str], ...] = ()
 
 
 class _UnalignedError(Exception):
@@ -286,14 +284,11 @@ def _alignment(
                 place_of[sign] = len(symbols)
             symbols.append(symbol)
     indices = [-1] * len(tokens)
-    mismatches = []
     for sign, (place, group) in enumerate(zip(places, groups, strict=True)):
         index = indices[place] = place_of[sign]
         if len(group) > 1:
             symbols[index] = replace(symbols[index], label=tokens[place])
-        elif _look(symbols[index].label) != _look(tokens[place]):
-            mismatches.append((tokens[place], symbols[index].label))
-    return Alignment(indices, symbols, level, "", tuple(mismatches))
+    return Alignment(indices, symbols, level)
 
 
 def caption(ink: Ink) -> list[str]:

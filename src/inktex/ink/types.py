@@ -6,7 +6,7 @@ units, which differ wildly between devices. Nothing here scales them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -153,7 +153,3 @@ class Expression:
     def box(self) -> Box:
         """Box around all the ink, in ink units; ValueError if there is none."""
         return bounding_box(self.traces)
-
-    def token_boxes(self) -> Sequence[Box | None]:
-        """The box of each token's symbol in ink units, or None where it has no ink."""
-        return [None if index < 0 else self.symbols[index].box for index in self.alignment]

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -216,16 +215,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def cache_folder() -> Path:
     """Where exports are kept: `INKTEX_CACHE`, else `inktex` in the user's folder of caches."""
-    chosen = os.environ.get("INKTEX_CACHE")
-    if chosen:
+    if chosen := os.environ.get("INKTEX_CACHE"):
         return Path(chosen)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "inktex"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inktex"
 
 
 def checksum(model: Path) -> str:
@@ -280,10 +272,7 @@ class Export:
     @property
     def files(self) -> list[Path]:
         """All but the settings."""
-        files = (
-            *(self.encoder, self.decoder, self.tokenizer, self.weights),
-            self.stroke_restoration,
-        )
+        files = (self.encoder, self.decoder, self.tokenizer, self.weights, self.stroke_restoration)
         return [path for path in files if path is not None]
 
 

@@ -114,10 +114,6 @@ def layer_names(kind: str, layers: int) -> list[str]:
 def write_graphs(model: InktexForConditionalGeneration, encoder: Path, decoder: Path) -> None:
     """Write the graphs of a model in float32, without weights, for batches of any size.
 
-    Args:
-        model: in evaluation mode.
-        encoder, decoder: files to write.
-
     Raises:
         ValueError: if its decoder is recurrent.
     """
@@ -201,10 +197,6 @@ def _trace_decoder(model: InktexForConditionalGeneration) -> Any:
 
 def write_shipped(model: InktexForConditionalGeneration, folder: Path) -> None:
     """Write the graphs of the package, and the architecture that they are for.
-
-    Args:
-        model: a model of this architecture.
-        folder: to write; it is replaced when all is written.
 
     Raises:
         ValueError: if its decoder is recurrent.

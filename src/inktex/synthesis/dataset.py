@@ -21,14 +21,8 @@ __all__ = ["build_ink"]
 _SPLITS: Final = (("train", 0.9), ("test", 0.1))
 
 
-def build_ink(folder: Path, repository: str, count: int, seed: int = 0) -> Path:
+def build_ink(folder: Path, repository: str, count: int) -> Path:
     """Write a data set of generated ink: parquet files and their card.
-
-    Args:
-        folder: is replaced.
-        repository: its name on the Hub.
-        count: expressions in all.
-        seed: same seed, same ink.
 
     Raises:
         ImportError: if the package Hershey-Fonts is not installed.
@@ -51,7 +45,7 @@ def build_ink(folder: Path, repository: str, count: int, seed: int = 0) -> Path:
     }
     with new_folder(folder) as partial:
         for number, (name, _) in enumerate(_SPLITS):
-            rows = _rows(name, sizes[name], seed * len(_SPLITS) + number)
+            rows = _rows(name, sizes[name], number)
             write_parquet(partial / f"{name}.parquet", rows)
         table = "\n".join(f"| {name} | {size} |" for name, size in sizes.items())
         write_text(
@@ -60,7 +54,6 @@ def build_ink(folder: Path, repository: str, count: int, seed: int = 0) -> Path:
                 front=yaml.safe_dump(front, sort_keys=False).strip(),
                 repository=repository,
                 rows=table,
-                seed=seed,
                 count=count,
             ),
         )
@@ -95,7 +88,7 @@ train = load_dataset("{repository}", split="train")
 |---|---:|
 {rows}
 
-Made by inktex: `inktex release --ink {repository} --count {count}` (seed {seed}) writes
+Made by inktex: `inktex release --ink {repository} --count {count}` writes
 the same files again. In the public domain (CC0).
 
 ## Columns

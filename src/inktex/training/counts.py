@@ -17,11 +17,7 @@ __all__ = ["TokenCounts"]
 
 
 class TokenCounts:
-    """Counts the training examples that have each token, over a run and all its processes.
-
-    Args:
-        before: counts of the weights that the run starts from.
-    """
+    """Counts the training examples that have each token, over a run and all its processes."""
 
     def __init__(self, before: dict[str, int]) -> None:
         self.before = before

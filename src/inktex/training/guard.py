@@ -26,12 +26,7 @@ class DivergedError(ValueError):
 
 
 class FiniteGuard:
-    """Skips steps whose loss or gradient is not finite, and stops a run that has only such.
-
-    Args:
-        accelerator: of the run; its processes decide together.
-        output: folder of the run, for the report.
-    """
+    """Skips steps whose loss or gradient is not finite, and stops a run that has only such."""
 
     def __init__(self, accelerator: Accelerator, output: Path) -> None:
         self.accelerator, self.output = accelerator, output
@@ -52,11 +47,6 @@ class FiniteGuard:
 
     def skipped(self, what: str, step: int, rate: float) -> None:
         """Note a step that was skipped.
-
-        Args:
-            what: was not finite.
-            step: its number in the run.
-            rate: learning rate.
 
         Raises:
             DivergedError: if it was the last of `PATIENCE` in a row; a report is written.

@@ -37,11 +37,6 @@ def recipe_examples(
 ) -> RecipeExamples:
     """The examples that a recipe names.
 
-    Args:
-        recipe: names its data.
-        skip_unknown: leave out custom data with tokens outside the vocabulary.
-        skip_broken: leave out files that cannot be read, with a warning that names them.
-
     Raises:
         FileNotFoundError: if the data are not where the recipe says.
         ImportError: if ink is to be generated and the package Hershey-Fonts is missing.

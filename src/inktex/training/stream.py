@@ -112,12 +112,7 @@ def _plan(epoch: int, processes: int, accumulate: int) -> list[Plan]:
 
 
 def planned_batches(recipe: Recipe, examples: Sequence[AnyExample]) -> PlannedBatches:
-    """The batches of a run of a recognition model.
-
-    Args:
-        recipe: of the run.
-        examples: what to train on.
-    """
+    """The batches of a run of a recognition model."""
     ink = [example for example in examples if isinstance(example, Example)]
     synthetic = synthetic_ink(ink, recipe.synthesis)
     examples = [*examples] * recipe.batch.passes

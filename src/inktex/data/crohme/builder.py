@@ -47,10 +47,6 @@ def expressions(
 ) -> Iterator[tuple[Expression, dict[str, Any]]]:
     """Read InkML files, leaving out those that cannot be read.
 
-    Args:
-        found: the files.
-        split: named in the warning.
-
     Yields:
         Each expression and its row; at the end a warning counts and names what was left out.
     """

@@ -74,11 +74,7 @@ def file_name(year: str, split: str) -> str:
 
 
 def card(by_year: Mapping[str, Mapping[str, Statistics]]) -> str:
-    """The card of a folder of parquet files, with the front matter that `load_dataset` reads.
-
-    Args:
-        by_year: statistics by year and split.
-    """
+    """The card of a folder of parquet files, with the front matter that `load_dataset` reads."""
     files = {
         file_name(year, split): statistics
         for year, splits in by_year.items()
@@ -119,12 +115,7 @@ def card(by_year: Mapping[str, Mapping[str, Statistics]]) -> str:
 
 
 def build_crohme_card(folder: Path, model: str) -> Path:
-    """Write a repository that holds a card alone, which says how to build the data set.
-
-    Args:
-        folder: is replaced.
-        model: repository of the model that was trained on the data.
-    """
+    """Write a repository that holds a card alone, which says how to build the data set."""
     front = {**_front("CROHME with symbol alignment (builder)"), "viewer": False}
     text = _BUILDER.format(
         front=yaml.safe_dump(front, sort_keys=False).strip(),

@@ -17,9 +17,7 @@ from .files import PARTS, SPLITS, entries, find, in_folder, names, open_files, p
 __all__ = ["export"]
 
 
-def export(
-    data: Path, output: Path, years: Sequence[str], *, progress: bool = True
-) -> dict[str, dict[str, Statistics]]:
+def export(data: Path, output: Path, years: Sequence[str]) -> dict[str, dict[str, Statistics]]:
     """Write the splits of some years and their card.
 
     Each file is there whole or not at all.
@@ -28,7 +26,6 @@ def export(
         data: folder of the official zips, or of what they unpack to.
         output: folder to write to.
         years: of `inktex.data.crohme.files.PARTS`; a split whose ink is not there is left out.
-        progress: whether to show a progress bar.
 
     Returns:
         Statistics by year and split.
@@ -50,13 +47,13 @@ def export(
                     raise
                 continue
             if name not in written:
-                written[name] = _write(data, output / f"{name}.parquet", year, split, progress)
+                written[name] = _write(data, output / f"{name}.parquet", year, split)
             by_year[year][split] = written[name]
     write_text(output / "README.md", card(by_year))
     return by_year
 
 
-def _write(data: Path, path: Path, year: str, split: str, progress: bool) -> Statistics:
+def _write(data: Path, path: Path, year: str, split: str) -> Statistics:
     place, part = find(data, year, split), part_of(year, split)
     chosen = wanted(place, part, split)
     files = in_folder(place, part) if place.is_dir() else open_files(place)
@@ -65,7 +62,6 @@ def _write(data: Path, path: Path, year: str, split: str, progress: bool) -> Sta
         total=len(chosen if chosen is not None else names(place, part)),
         desc=path.stem,
         unit="ink",
-        disable=not progress,
     )
     statistics = Statistics()
 

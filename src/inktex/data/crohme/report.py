@@ -26,14 +26,7 @@ def write_report(
     dev: Sequence[Expression],
     tests: Mapping[str, Sequence[Expression]],
 ) -> None:
-    """Write the tables as Markdown.
-
-    Args:
-        path: of the file.
-        train: expressions of the training split.
-        dev: expressions of the development split.
-        tests: expressions of each test split, by its name.
-    """
+    """Write the tables as Markdown."""
     by_source: dict[str, list[Expression]] = {}
     for one in [*train, *dev]:
         by_source.setdefault(one.source, []).append(one)

@@ -94,10 +94,6 @@ class Extraction:
 def extract(folder: Path, say: Callable[[str], None] = print) -> Extraction:
     """The glyphs of all fonts in a folder.
 
-    Args:
-        folder: with a subfolder for each font of the list, and any other font files.
-        say: gets a line for each font.
-
     Returns:
         All glyphs, font by font.
 

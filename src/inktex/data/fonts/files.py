@@ -84,9 +84,6 @@ class Font:
     def outline(self, character: str) -> Outline:
         """The outline of a character's glyph.
 
-        Args:
-            character: one that the font has.
-
         Raises:
             KeyError: if the font lacks the character.
             ValueError: if its outline cannot be read.
@@ -120,9 +117,6 @@ def find_fonts(folder: Path) -> Iterator[tuple[str, list[Path]]]:
 
     Files in one folder that differ in the range of their characters alone (`klee-one-12-400-
     normal.woff2`) are one font: they have the same names in their `name` table.
-
-    Args:
-        folder: to look through.
 
     Yields:
         A font's name (family and style, in lower case with hyphens) and its files. Files that

@@ -78,11 +78,7 @@ _HEIGHTS: Final = ("x_height", "cap_height", "ascender")
 
 
 def is_held_out(font: str) -> bool:
-    """Whether a font is kept for evaluation: as the list says, else by a hash of its name.
-
-    Args:
-        font: its name.
-    """
+    """Whether a font is kept for evaluation: as the list says, else by a hash of its name."""
     source = find_source(font)
     if source is not None:
         return source.held_out
@@ -162,9 +158,6 @@ def load_glyphs(path: str | Path) -> list[FontGlyph]:
 
 def coverage(glyphs: Iterable[FontGlyph]) -> dict[str, tuple[int, int]]:
     """In how many fonts each token is.
-
-    Args:
-        glyphs: of any fonts.
 
     Returns:
         Token -> number of training and of held-out fonts that have it, for every visible token,

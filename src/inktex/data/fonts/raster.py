@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 __all__ = ["Canvas", "draw_strokes", "fill"]
+
+
+_MARGIN: Final = 4
+"""Empty pixels on each side of a canvas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +36,17 @@ class Canvas:
     scale: float
 
     @classmethod
-    def around(
-        cls, box: tuple[float, float, float, float], scale: float, margin: int = 4
-    ) -> Canvas:
-        """The smallest canvas around a box.
+    def around(cls, box: tuple[float, float, float, float], scale: float) -> Canvas:
+        """The smallest canvas around a box, with a margin.
 
         Args:
             box: left, top, right, bottom in ems.
             scale: pixels per em.
-            margin: empty pixels on each side.
         """
         x0, y0, x1, y1 = box
-        width = int(np.ceil((x1 - x0) * scale)) + 2 * margin
-        height = int(np.ceil((y1 - y0) * scale)) + 2 * margin
-        return cls(width, height, x0 - margin / scale, y0 - margin / scale, scale)
+        width = int(np.ceil((x1 - x0) * scale)) + 2 * _MARGIN
+        height = int(np.ceil((y1 - y0) * scale)) + 2 * _MARGIN
+        return cls(width, height, x0 - _MARGIN / scale, y0 - _MARGIN / scale, scale)
 
     def to_pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points in ems as points in pixels; both have the shape (points, 2)."""

@@ -187,12 +187,7 @@ def holes(raster: NDArray[np.bool_], radius: float) -> int:
 
 
 def why_broken(token: str, found: Measures) -> str | None:
-    """The rule that a glyph breaks, a key of `REASONS`; None if there is none.
-
-    Args:
-        token: that the glyph stands for.
-        found: measures of the glyph.
-    """
+    """The rule that a glyph breaks, a key of `REASONS`; None if there is none."""
     if found.dots == found.strokes and token not in _DOTTED:
         return "filled"
     if found.overlap < MIN_OVERLAP:

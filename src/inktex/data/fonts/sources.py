@@ -166,11 +166,6 @@ def fetch(
     Fonts that are there already stay as they are. One that cannot be had is named, and the rest
     goes on.
 
-    Args:
-        folder: to write to.
-        sources: what to fetch.
-        say: gets a line for each font.
-
     Returns:
         Names of the fonts that could not be had.
     """

@@ -96,11 +96,7 @@ GROUPS: Final[tuple[str, ...]] = (
 
 
 def character_group(character: str) -> str:
-    """The class of a character, one of `GROUPS`.
-
-    Args:
-        character: one Unicode character.
-    """
+    """The class of a character, one of `GROUPS`."""
     if character in _OTHER_SCRIPTS:
         return "other scripts"
     if character.isascii():
