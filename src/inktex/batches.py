@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["ACCELERATOR", "CPU", "BatchLimits", "padded_pixels", "plan_batches"]
-
 _MULTIPLE: Final = 16
 """Heights and widths of batches are multiples of this, in pixels, as the image processor pads."""
 

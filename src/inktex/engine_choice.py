@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
     from inktex.modeling.processing_inktex import InktexProcessor
 
-__all__ = ["AUTO", "ENGINES", "AutoEngine", "fastest_engine", "load_engine"]
-
 AUTO = "auto"
 """The fastest engine for what is asked for; see `fastest_engine`."""
 GREEDY = SearchOptions()

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["new_file", "new_folder", "recover", "swap", "write_json", "write_text"]
-
 _PARTIAL, _FORMER = ".partial", ".former"
 
 

@@ -20,8 +20,6 @@ from .onnx.engine import ImageProcessor, OnnxModel
 from .onnx.files import Export, find_export, read_words
 from .shipped import pretrained_path
 
-__all__ = ["OnnxEngine"]
-
 
 class OnnxEngine(Engine):
     """Runs a model with ONNX Runtime: greedy searches alone.

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from .modeling.search_inktex import Decoded
 
-__all__ = ["Alternative", "ReadSymbol", "Reading", "make_readings"]
-
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom, in pixels."""
 

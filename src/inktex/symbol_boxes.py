@@ -89,6 +89,3 @@ def inked(tokens: Sequence[str], structural: frozenset[str]) -> list[bool]:
                     found[index + 1] = found[end] = False
                     break
     return found
-
-
-__all__ = ["Box", "inked", "symbol_boxes"]

@@ -12,8 +12,6 @@ from inktex.shipped import pretrained_path
 from .arguments import MODEL_HELP
 from .console import Output
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
-
 DESCRIPTION = """\
 Export a model to ONNX, so that it reads where torch is not installed.
 

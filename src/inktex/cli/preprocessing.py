@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
     from inktex.modeling.normalization_inktex import NormalizedPicture
 
-__all__ = ["preprocessing_sheet", "write_sheets"]
-
 _WIDTH = 900
 """Pixels."""
 _HEIGHT = 420

@@ -16,8 +16,6 @@ from inktex.transcription.files import SUFFIXES, walk
 from .arguments import ALPHABET_HELP, MODEL_HELP, add_beams, add_preset, natural, positive
 from .console import Output, say
 
-__all__ = ["DESCRIPTION", "add_arguments", "find_pictures", "run"]
-
 DESCRIPTION = """\
 Read pictures of handwritten mathematics and print their LaTeX, a line each. The exit status is 1 if
 any of them could not be read."""

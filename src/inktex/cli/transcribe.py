@@ -17,8 +17,6 @@ from .console import Output, say
 if TYPE_CHECKING:
     from inktex.transcription.shards import Shards
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
-
 DESCRIPTION = """\
 Read any number of pictures into parquet, JSONL, CSV or TSV.
 

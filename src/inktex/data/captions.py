@@ -18,8 +18,6 @@ from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS
 
-__all__ = ["CaptionReport", "held_out", "load_captions", "prepare_captions"]
-
 SPLITS: Final = ("train", "dev")
 _HELD_OUT: Final = 0.1
 _LONGEST: Final = 120

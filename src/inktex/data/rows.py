@@ -20,8 +20,6 @@ import datasets  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
-__all__ = ["FEATURES", "row", "write_parquet"]
-
 _GROUP: Final = 200
 """Rows in a row group: few enough for previews and streaming."""
 

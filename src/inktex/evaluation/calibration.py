@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import rankdata
 
-__all__ = ["Bin", "Calibration", "fit_temperature", "measure_calibration"]
-
-
 _BINS = 10
 """Of equal width."""
 _DOUBT = 0.001

@@ -26,8 +26,6 @@ from inktex.evaluation.sheets import tiled_sheet
 from inktex.inputs import prepare
 from inktex.recognizer import Preset, Recognizer
 
-__all__ = ["CONDITIONS", "contact_sheet", "degraded", "evaluate_conditions", "photo"]
-
 Strength = Literal["mild", "medium", "strong"]
 Condition = Callable[[Image.Image, int], Image.Image]
 """From a picture, ink white on black as published, and a seed, to another picture of it."""

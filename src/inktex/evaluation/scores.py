@@ -16,15 +16,6 @@ from dataclasses import asdict, dataclass
 from inktex.evaluation.spelling import normalize_spelling
 from inktex.tokenizer.tokenization_inktex import TOKEN_PATTERN
 
-__all__ = [
-    "Expression",
-    "Scores",
-    "check_expressions",
-    "compute_scores",
-    "edit_distance",
-    "wilson_interval",
-]
-
 Expression = str | Sequence[str]
 """LaTeX, spaced into tokens or not, or a sequence of tokens."""
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-__all__ = ["tiled_sheet"]
-
 
 def tiled_sheet(
     tiles: Sequence[tuple[Image.Image | None, str]], columns: int, size: tuple[int, int]

@@ -14,8 +14,6 @@ from inktex.data.augmentation import AugmentationConfig, vary
 from inktex.data.examples import from_expression
 from inktex.ink import Expression
 
-__all__ = ["VARIATION", "vary_writers"]
-
 VARIATION = AugmentationConfig(
     aspect=0.12,
     rotation=2.0,

@@ -18,8 +18,6 @@ from ..tokenizer.latex_tree_inktex import Emitted, emit, emit_marked
 from .mathml import mathml_marked
 from .types import Expression, Ink, PlacedSymbol, Symbol
 
-__all__ = ["LEVELS", "Alignment", "align", "caption", "expression"]
-
 LEVELS = ("strict", "spelling", "merge", "sequence", "label", "none")
 r"""How a caption was aligned, from the most to the least certain.
 

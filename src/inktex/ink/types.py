@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "Expression", "Ink", "MathNode", "PlacedSymbol", "Symbol", "bounding_box"]
-
 Trace = NDArray[np.float32]
 """One stroke: float32, shape (points, 2), x and y in ink units, at least one point."""
 

@@ -18,8 +18,6 @@ from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 
 from .files import Export, read_weights
 
-__all__ = ["ImageProcessor", "OnnxModel", "OnnxStep"]
-
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 

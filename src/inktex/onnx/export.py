@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
     from inktex.modeling.search_inktex import Choose
 
-__all__ = ["export", "largest_difference", "update_shipped"]
-
 _CHECKED = ((48, 80), (64, 144), (96, 112))
 """Height and width of the pictures on which an export is compared with its model."""
 _MEASURED = 100

@@ -18,12 +18,6 @@ from inktex.modeling.feedback_inktex import inkless_tokens
 from inktex.modeling.image_settings_inktex import SETTING_NAMES
 from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
 
-__all__ = [
-    "DECODER", "ENCODER", "GRAPHS", "PRECISIONS", "SETTINGS", "SHIPPED", "TOKENIZER", "WEIGHTS",
-    "Export", "Settings", "architecture", "cache_folder", "checksum", "exported_folder",
-    "find_export", "make_settings", "read_settings", "read_weights", "read_words",
-]  # fmt: skip
-
 PRECISIONS: Final = ("fp32", "int8")
 ENCODER, DECODER, TOKENIZER = "encoder.onnx", "decoder.onnx", "tokenizer.json"
 SETTINGS: Final = "inktex_onnx.json"

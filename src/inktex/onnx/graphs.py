@@ -25,8 +25,6 @@ from inktex.modeling.step_inktex import StepWeights, decode_step, memory_keys, p
 
 from .files import DECODER, ENCODER, FORMAT, GRAPHS, WEIGHTS, architecture
 
-__all__ = ["DecoderGraph", "EncoderGraph", "fill_graph", "write_graphs", "write_shipped"]
-
 Tensors = list[torch.Tensor]
 _EVERYTHING = 2**31
 """Bytes of the largest constant that is folded where weights are known."""

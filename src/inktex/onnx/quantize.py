@@ -17,8 +17,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["quantize_encoder", "quantize_products"]
-
 Floats = NDArray[np.float32]
 
 

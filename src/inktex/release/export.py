@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from ..modeling import InktexForConditionalGeneration, InktexProcessor
 
-__all__ = ["export", "write_model"]
-
 
 def export(
     model: InktexForConditionalGeneration,

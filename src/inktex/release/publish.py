@@ -18,8 +18,6 @@ from huggingface_hub import HfApi, RepoFile
 from .repository import CARD
 from .verification import ReleaseError, file_names
 
-__all__ = ["MANIFEST", "Kind", "Published", "publish"]
-
 Kind = Literal["model", "dataset", "space"]
 
 MANIFEST: Final = ".release.json"

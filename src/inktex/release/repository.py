@@ -18,8 +18,6 @@ from .export import write_model
 if TYPE_CHECKING:
     from ..recognizer import Recognizer
 
-__all__ = ["CARD", "RECORD", "build_model", "build_space"]
-
 CARD: Final = "README.md"
 RECORD: Final = "training.json"
 

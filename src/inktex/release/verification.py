@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from ..recognizer import Recognizer
 
-__all__ = ["MAX_BYTES", "ReleaseError", "file_names", "verify_files", "verify_model"]
-
 MAX_BYTES: Final = 20_000_000
 """Of a model repository."""
 _SECRETS: Final = re.compile(

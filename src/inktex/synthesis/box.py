@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from inktex.ink import bounding_box
 
-__all__ = ["Box", "Strokes", "boxed", "fit"]
-
 Strokes = tuple[NDArray[np.float32], ...]
 """Strokes of a symbol, each `(points, 2)`."""
 

@@ -16,8 +16,6 @@ from inktex.files import new_folder, write_text
 from .drawing import draw_expression
 from .grammar import random_caption
 
-__all__ = ["build_ink"]
-
 _SPLITS: Final = (("train", 0.9), ("test", 0.1))
 
 

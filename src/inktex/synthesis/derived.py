@@ -18,8 +18,6 @@ from inktex.tokenizer.vocabulary_inktex import FUNCTIONS, UNKNOWN_MARK
 from .box import Strokes, fit
 from .marks import mark
 
-__all__ = ["DERIVED", "FUNCTION_LETTERS", "derive"]
-
 Draw = Callable[[str], Strokes]
 Random = np.random.Generator
 Place = tuple[float, float, float, float]

@@ -13,8 +13,6 @@ from inktex.ink import bounding_box
 
 from .box import Strokes, fit
 
-__all__ = ["mark"]
-
 Random = np.random.Generator
 _OVERWRITTEN = tuple("ABEGHKMNPRSWXabdefghkmnqrswxyz2345689")
 

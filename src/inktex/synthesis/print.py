@@ -32,8 +32,6 @@ from inktex.tokenizer.vocabulary_inktex import (
 from .captions import RecombinationConfig, Recombiner
 from .rare import INKED, with_token
 
-__all__ = ["PRINTABLE", "Prepared", "prepare_formulas", "prepare_pictures"]
-
 PRINTABLE: Final = frozenset({*VOCABULARY} - {*SPECIAL_TOKENS, *FOLDED, UNKNOWN_MARK})
 """Tokens that can be set in type."""
 _FORMS: Final = {

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from inktex.data.examples import Example
 from inktex.tokenizer.vocabulary_inktex import IDS
 
-__all__ = ["ShapeInterpolation"]
-
 Line = NDArray[np.float32]
 """`(_POINTS, 2)`, a trace in equal steps."""
 

@@ -8,8 +8,6 @@ from inktex.ink import bounding_box
 
 from .box import Box, Strokes, boxed, fit
 
-__all__ = ["accented", "arrow", "binomial", "braced", "fraction", "matrix", "root", "stacked"]
-
 AXIS = -0.45
 """y of the axis, on which fractions and matrices are centred."""
 _WIDE = frozenset({r"\overline", r"\underline", r"\overbrace", r"\underbrace"})

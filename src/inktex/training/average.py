@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["AVERAGE", "DESCRIPTION", "add_arguments", "average_checkpoints", "run"]
-
 AVERAGE = "average.json"
 """Beside averaged weights: the checkpoints that they are the mean of."""
 WEIGHTS = "model.safetensors"

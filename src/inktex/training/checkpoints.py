@@ -12,15 +12,6 @@ from accelerate import Accelerator
 
 from inktex.files import partial_folder, recover, write_text
 
-__all__ = [
-    "BEFORE",
-    "CHECKPOINT",
-    "forget_checkpoints",
-    "find_damage",
-    "load_checkpoint",
-    "save_checkpoint",
-]
-
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint"

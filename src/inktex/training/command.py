@@ -7,8 +7,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
-
 DESCRIPTION = """\
 Train a model by a recipe.
 

@@ -13,8 +13,6 @@ from inktex.alphabet import ALPHABET
 from inktex.files import write_text
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 
-__all__ = ["TokenCounts"]
-
 
 class TokenCounts:
     """Counts the training examples that have each token, over a run and all its processes."""

@@ -12,8 +12,6 @@ from accelerate import Accelerator
 
 from inktex.files import write_text
 
-__all__ = ["DivergedError", "FiniteGuard"]
-
 logger = logging.getLogger(__name__)
 
 PATIENCE = 10

@@ -24,8 +24,6 @@ from .stream import recipe_batches
 from .stroke_restoration import StrokeRestorationTask
 from .task import Progress, Task
 
-__all__ = ["Trainer", "train", "usable_precision"]
-
 logger = logging.getLogger(__name__)
 
 

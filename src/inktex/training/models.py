@@ -21,16 +21,6 @@ from inktex.tokenizer.vocabulary_inktex import GRAMMAR, VOCABULARY
 from .batches import image_processor
 from .recipe_config import SHIPPED, Recipe
 
-__all__ = [
-    "freeze_batch_norm",
-    "initial_counts",
-    "make_model",
-    "make_processor",
-    "required_tokens",
-    "save_model",
-    "widen_vocabulary",
-]
-
 _KEPT_SETTINGS = ("symbol_height", "stroke_width", "height_tolerance", "stroke_range")
 """Settings of the initial weights' image processor that recipes have no field for."""
 

@@ -20,8 +20,6 @@ from inktex.modeling.generation_inktex import decode
 
 from .batches import IGNORE, PAD
 
-__all__ = ["Candidates", "mrt_loss", "sample_candidates"]
-
 _LENGTHS = 8
 """Candidates are padded to a multiple of this many tokens."""
 _UNLIKELY = 0.03

@@ -21,8 +21,6 @@ from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.normalization_inktex import normalize
 
-__all__ = ["rasterize_print", "vary_print"]
-
 _STRAIGHT: Final = 0.3
 """Print is turned, sheared and stretched by this share of what ink is."""
 _WIDENED: Final = ((0, 1, 2), (0.25, 0.5, 0.25))

@@ -9,15 +9,6 @@ from inktex.data.augmentation import AugmentationConfig
 from .plans import BatchConfig
 from .synthetic import SynthesisConfig
 
-__all__ = [
-    "SHIPPED",
-    "LossConfig",
-    "OptimizerConfig",
-    "Recipe",
-    "RehearsalConfig",
-    "StrokeRestorationConfig",
-]
-
 SHIPPED = "shipped"
 """`init` of recipes that start from the checkpoint that the package ships."""
 

@@ -29,8 +29,6 @@ from .stream import planned_batches
 from .task import Progress, Task
 from .validation import validate_each
 
-__all__ = ["Recognition", "picture_feedback"]
-
 
 class Recognition(Task):
     """Trains a model to write the tokens of an expression.

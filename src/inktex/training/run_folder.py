@@ -14,8 +14,6 @@ from .checkpoints import BEFORE, CHECKPOINT
 from .recipe import stored_recipe
 from .recipe_config import Recipe
 
-__all__ = ["AVERAGED", "BEST", "CURVE", "MACHINE", "RECIPE", "append_to_curve", "record_recipe"]
-
 AVERAGED = "averaged"
 """Folder of the averaged weights, as of the last validation."""
 BEST = "best"

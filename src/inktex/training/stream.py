@@ -20,8 +20,6 @@ from .plans import Plan, Planner
 from .recipe_config import Recipe
 from .synthetic import synthetic_ink
 
-__all__ = ["PlanStream", "batch_loader", "planned_batches", "recipe_batches"]
-
 
 class PlanStream(Sampler[Plan]):
     """The plans of one of several processes, epoch after epoch without an end.

@@ -39,8 +39,6 @@ from .stroke_restoration_net import (
 from .synthetic import SyntheticInk, synthetic_ink
 from .task import Progress, Task
 
-__all__ = ["NET", "RECORD", "PairBatches", "StrokeRestorationTask", "draw_pair", "fill_error"]
-
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 NAMES = ("wide", "lines", "narrow")
 """Tensors of a batch."""

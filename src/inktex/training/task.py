@@ -11,8 +11,6 @@ from accelerate import Accelerator
 from .batches import PlannedBatches
 from .recipe_config import Recipe
 
-__all__ = ["Progress", "Task"]
-
 
 @dataclass
 class Progress:

@@ -21,8 +21,6 @@ from .plans import BatchConfig, Planner
 from .recipe_config import Recipe
 from .sources import RecipeExamples
 
-__all__ = ["HELD_OUT", "read_examples", "score_held_out", "validate", "validate_each"]
-
 HELD_OUT = "held_out.json"
 """In the folder of a run: names of the examples that were chosen by and scored on, and scores."""
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-__all__ = ["SETTINGS", "SUFFIXES", "Row", "Source", "selected"]
-
 T = TypeVar("T")
 
 SUFFIXES: Final = frozenset(

@@ -14,8 +14,6 @@ from typing import Any, Final
 
 from .base import SETTINGS, SUFFIXES, Row, Source, selected
 
-__all__ = ["FolderSource", "TarSource", "ZipSource", "walk"]
-
 MAX_BYTES: Final = 64 * 2**20
 """Bytes that one picture in an archive may have, unpacked."""
 

@@ -26,8 +26,6 @@ from .workers import work_ahead
 if TYPE_CHECKING:
     from accelerate import PartialState
 
-__all__ = ["Summary", "transcribe"]
-
 _PATIENCE: Final = timedelta(days=30)
 """How long a process waits for the others: one may have hours more to do."""
 

@@ -27,8 +27,6 @@ from .base import SETTINGS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["COLUMNS", "ENDINGS", "Shards", "differences", "schema"]
-
 COLUMNS: Final = ("id", "latex", "tokens", "score", "error")
 """Of a shard: `error` is null where the picture was read, all but it and `id` elsewhere."""
 _FOLDERS: Final = (".parquet", ".jsonl")

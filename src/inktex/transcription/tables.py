@@ -14,8 +14,6 @@ from inktex.extras import require
 
 from .base import Row, Source, selected
 
-__all__ = ["PATHS", "URLS", "Columns", "HubSource", "ParquetSource", "SavedSource"]
-
 PATHS: Final = "paths"
 URLS: Final = "urls"
 """What cells of a table may name instead of holding a picture, where it is allowed."""

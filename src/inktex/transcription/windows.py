@@ -13,8 +13,6 @@ from inktex.modeling.normalization_inktex import NormalizedPicture
 
 from .base import Row, Source
 
-__all__ = ["WINDOW", "PreparedRow", "Windows", "default_window"]
-
 WINDOW: Final[Mapping[Preset, int]] = {"fast": 256, "accurate": 32}
 """Pictures that are sorted together, and rows of a shard: some seconds' work."""
 

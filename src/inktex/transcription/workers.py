@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 
 from inktex.processes import end_with_parent
 
-__all__ = ["WorkerEndedError", "work_ahead"]
-
 T = TypeVar("T")
 
 _results: Iterator[Any]

@@ -32,8 +32,6 @@ import datasets  # noqa: E402
 
 from ..rows import FEATURES, row  # noqa: E402
 
-__all__ = ["Crohme", "expressions", "wanted"]
-
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT = "INKTEX_CROHME"

@@ -15,9 +15,6 @@ from ...files import new_folder
 from ...ink import Expression
 from .files import part_of
 
-__all__ = ["CITATION", "DESCRIPTION", "LICENSE", "Statistics", "build_crohme_card", "card",
-           "file_name"]  # fmt: skip
-
 LICENSE: Final = "CC BY-NC-SA 3.0"
 DESCRIPTION: Final = """Handwritten mathematical expressions of the CROHME competitions: pen
 strokes, the picture that the published protocol draws of them, the caption in canonical LaTeX

@@ -14,8 +14,6 @@ from .builder import expressions, wanted
 from .card import Statistics, card, file_name
 from .files import PARTS, SPLITS, entries, find, in_folder, names, open_files, part_of
 
-__all__ = ["export"]
-
 
 def export(data: Path, output: Path, years: Sequence[str]) -> dict[str, dict[str, Statistics]]:
     """Write the splits of some years and their card.

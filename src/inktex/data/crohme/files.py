@@ -13,8 +13,6 @@ from typing import IO
 
 from ...ink.inkml import MAX_BYTES
 
-__all__ = ["PARTS", "SPLITS", "Entry", "Part", "entries", "find", "locate", "names", "part_of"]
-
 SPLITS = ("train", "dev", "test")
 
 

@@ -14,8 +14,6 @@ from ...ink.alignment import LEVELS
 from ..structures import STRUCTURES, structures
 from .split import DEVELOPMENT_SHARE, writer
 
-__all__ = ["write_report"]
-
 _RARE = 20
 """Times that a token occurs in the training captions; fewer are counted as rare."""
 

@@ -7,8 +7,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-__all__ = ["DEVELOPMENT_SHARE", "development_ids", "writer"]
-
 DEVELOPMENT_SHARE = 0.05
 
 

@@ -43,8 +43,6 @@ from .symbols import (  # noqa: E402
     character_group,
 )
 
-__all__ = ["Extraction", "extract", "extract_font"]
-
 log = logging.getLogger(__name__)
 
 CAPITAL_PIXELS: Final = 160

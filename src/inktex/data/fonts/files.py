@@ -13,8 +13,6 @@ from fontTools.pens.basePen import BasePen
 from fontTools.ttLib import TTFont, TTLibError
 from numpy.typing import NDArray
 
-__all__ = ["SUFFIXES", "Font", "Outline", "find_fonts"]
-
 log = logging.getLogger(__name__)
 
 SUFFIXES: Final = (".ttf", ".otf", ".woff2", ".woff")

@@ -17,14 +17,6 @@ from ..arrays import load_arrays
 from .sources import find_source
 from .symbols import visible_tokens
 
-__all__ = [
-    "FontGlyph",
-    "coverage",
-    "is_held_out",
-    "load_glyphs",
-    "save_glyphs",
-]
-
 _VERSION: Final = 1
 _HELD_OUT: Final = 0.15
 """Share of fonts that are not in the list, by a hash of their name, that are held out."""

@@ -10,9 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-__all__ = ["Canvas", "draw_strokes", "fill"]
-
-
 _MARGIN: Final = 4
 """Empty pixels on each side of a canvas."""
 

@@ -17,18 +17,6 @@ from skimage.measure import label
 
 from .raster import draw_strokes
 
-__all__ = [
-    "BREAKAGES",
-    "MAX_BROKEN_SHARE",
-    "REASONS",
-    "Measures",
-    "has_other_form",
-    "holes",
-    "is_misplaced",
-    "measure",
-    "why_broken",
-]
-
 REASONS: Final[Mapping[str, str]] = {
     "not drawn": "the list of fonts says that this range of the font is not drawn by hand",
     "empty": "the glyph has no outline, or is the font's box for characters that it lacks",

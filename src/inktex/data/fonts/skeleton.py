@@ -15,9 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["Edge", "Points", "Skeleton", "arc_length", "build_skeleton", "local_radius", "merge",
-           "prune"]  # fmt: skip
-
 Points = NDArray[np.float64]
 """Points in pixels, shape (points, 2), or one of shape (2,)."""
 

@@ -20,8 +20,6 @@ from typing import Final, Literal
 from ...files import new_folder, write_text
 from .symbols import GROUPS
 
-__all__ = ["RECORD", "SOURCES", "FontSource", "debian_licence", "fetch", "find_source"]
-
 RECORD: Final = "source.json"
 """File in a font's folder that says where the font comes from, and its licence."""
 

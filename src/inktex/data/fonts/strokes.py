@@ -27,8 +27,6 @@ from .skeleton import (
     prune,
 )
 
-__all__ = ["order_strokes", "smooth", "spiral", "trace_strokes"]
-
 _BLUR: Final = 1.2
 """Sigma in pixels that smooths the raster's edge: rough outlines otherwise grow a spur a bump."""
 _SPECK: Final = 0.6

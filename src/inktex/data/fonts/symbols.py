@@ -19,15 +19,6 @@ from ...tokenizer.vocabulary_inktex import (
     VOCABULARY,
 )
 
-__all__ = [
-    "CENTRED_CHARACTERS",
-    "CHARACTERS",
-    "DRAWN_WITH_LENGTH",
-    "GROUPS",
-    "character_group",
-    "visible_tokens",
-]
-
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS = "0123456789"
 _ITSELF = _LETTERS + _DIGITS + "()[]/+=<>,.!:;?"

@@ -10,8 +10,6 @@ from inktex.data.fonts.sources import FontSource, fetch
 
 from .typesetting import Face
 
-__all__ = ["FACES", "FaceSource", "fetch_faces", "load_faces"]
-
 
 @dataclass(frozen=True, slots=True)
 class FaceSource:

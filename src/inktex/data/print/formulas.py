@@ -22,8 +22,6 @@ from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 
 from .outlines import Outline
 
-__all__ = ["Formula", "PrintPicture", "PrintedFormulas", "load_pictures", "save_formulas"]
-
 _VERSION: Final = 1
 _UNIT: Final = 1 / 2000
 """Ems of a stored coordinate: a fortieth of a pixel at the published scale, up to 16 ems."""
