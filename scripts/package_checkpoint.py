@@ -1,14 +1,14 @@
 #!/usr/bin/env python
 """Make the outcome of a training run the checkpoint that the package ships.
 
-    python scripts/evaluate.py --model runs/base/best --data data/crohme --split dev \
+    inktex evaluate --model runs/base/best --data data/crohme --split dev \
         --output runs/base/dev.json
     python scripts/package_checkpoint.py runs/base --evaluations runs/base/dev.json ...
     python scripts/package_checkpoint.py --stroke-restoration runs/stroke_restoration
 
 Writes weights, configuration, processor, tokenizer and code to src/inktex/pretrained, and beside
 them `training.json` (the recipe, the commit, the data and the scores of the evaluations, as
-scripts/evaluate.py measured them) and the model card, `README.md`, made from it; and to
+`inktex evaluate` measured them) and the model card, `README.md`, made from it; and to
 src/inktex/onnx/shipped the ONNX graphs for models of its architecture, without weights, which needs
 `pip install 'inktex[export]'`.
 """

@@ -42,6 +42,16 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
+def template(beside: str, name: str) -> str:
+    """Text of a template of this package, with fields for `str.format`.
+
+    Args:
+        beside: `__file__` of the module that it lies beside.
+        name: of its file.
+    """
+    return Path(beside).with_name(name).read_text(encoding="utf-8")
+
+
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """An empty folder to write to, which replaces `folder` when the block ends without an error."""

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from ..files import template
+
 LIMITS: Final = """\
 One line of mathematics in the grammar of CROHME: no matrices, no several lines, no words. Letters
 that CROHME's training ink lacks are not read. The score is the model's probability of the whole
@@ -48,83 +50,6 @@ CITATION: Final = """\
 ```"""
 
 _REPOSITORY = "FOLDER_OR_REPOSITORY"
-_TEXT = """
-# inktex
-
-Reads a picture of one handwritten mathematical expression and writes LaTeX: a multi-scale DenseNet
-encoder and a Transformer decoder, {parameters:.1f} M parameters, for a laptop's CPU.
-{examples}
-## Use
-
-With transformers alone (and torch, pillow, numpy and scipy):
-
-```python
-from transformers import pipeline
-
-read = pipeline("image-to-text", model="{repository}", trust_remote_code=True)
-read("expression.png")  # [{{"generated_text": LATEX, "score": PROBABILITY}}]
-```
-
-```python
-from transformers import AutoModelForImageTextToText, AutoProcessor
-
-model = AutoModelForImageTextToText.from_pretrained("{repository}", trust_remote_code=True)
-processor = AutoProcessor.from_pretrained("{repository}", trust_remote_code=True)
-ids = model.generate(**processor(images="expression.png", return_tensors="pt"))
-processor.post_process(ids)
-```
-
-With the package inktex, which needs no remote code, and reads pen strokes too:
-
-```python
-import inktex
-
-reading = inktex.load("{repository}")("expression.png", alternatives=3)
-reading.latex, reading.score, reading.alternatives, reading.symbols
-```
-
-```
-inktex recognize --model {repository} expression.png strokes.inkml
-```
-
-## Scores
-
-{table}
-
-ExpRate is the share of expressions that are right in every token; every expression counts. The
-checkpoint was chosen on a development split of the training ink, the tests were read to report.
-The resolution of pictures was chosen on that split, too, by varied writers as far from the training
-ink as those of the tests, which had shown first that such writers need a higher one.
-
-Beside it what others published, single models trained on CROHME alone unless noted, the large ones
-last; most of them chose their checkpoint on the 2014 test:
-
-{published}
-
-## Training
-
-Data: {data}. Recipe `{name}`, commit `{commit}`; {compute}everything about the run is in
-`training.json`.
-{stroke_restoration}
-## Limits
-
-{limits}
-
-## Bias
-
-The writers are the people who wrote CROHME's ink, most of them adults at universities, on
-tablets and whiteboards. Children's writing, shaky writing, and ways of writing digits
-and letters that are usual elsewhere are read worse. Photos are brought to the look of that ink
-before they are read; what is lost there is lost.
-
-## Licence
-
-The weights: {licence}. The code: Apache-2.0.
-
-## Citation
-
-{citation}
-"""
 
 
 def model_card(
@@ -151,7 +76,7 @@ def model_card(
         model_name="inktex",
         eval_results=[_result(name, scores) for name, scores in record["scores"].items()],
     )
-    text = _TEXT.format(
+    text = template(__file__, "card.md").format(
         parameters=record["parameters"] / 1e6,
         examples=_examples(examples),
         repository=repository,

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import yaml
 
-from ...files import new_folder
+from ...files import new_folder, template
 from ...ink import Expression
 from .files import part_of
 
@@ -95,7 +95,7 @@ def card(by_year: Mapping[str, Mapping[str, Statistics]]) -> str:
         ],
     }
     sources = sorted({source for one in files.values() for source in one.sources})
-    return _PARQUET.format(
+    return template(__file__, "card.md").format(
         front=yaml.safe_dump(front, sort_keys=False).strip(),
         description=DESCRIPTION,
         first=next(iter(by_year)),
@@ -114,7 +114,7 @@ def card(by_year: Mapping[str, Mapping[str, Statistics]]) -> str:
 def build_crohme_card(folder: Path, model: str) -> Path:
     """Write a repository that holds a card alone, which says how to build the data set."""
     front = {**_front("CROHME with symbol alignment (builder)"), "viewer": False}
-    text = _BUILDER.format(
+    text = template(__file__, "builder.md").format(
         front=yaml.safe_dump(front, sort_keys=False).strip(),
         description=DESCRIPTION,
         license=LICENSE,
@@ -133,91 +133,3 @@ def _front(name: str) -> dict[str, Any]:
         "task_categories": ["image-to-text"],
         "tags": ["handwriting", "mathematics", "latex", "online-handwriting", "inkml"],
     }
-
-
-_PARQUET = """---
-{front}
----
-
-# CROHME with symbol alignment
-
-{description}
-
-```python
-from datasets import load_dataset
-train = load_dataset("PATH_TO_THIS_FOLDER", "{first}", split="train")
-```
-
-## Licence and provenance
-
-**{license}**, as the competition's packages: non-commercial use only, and whatever is derived
-from the data carries the same licence. Made by inktex's `scripts/prepare_crohme.py` from the
-official InkML files; no stroke was changed. The packages are to be had from the TC11 data sets
-page of the IAPR and from Zenodo. Files that are not well-formed were left out.
-
-## Splits
-
-`train` and `dev` are cut from the competition's training ink: `dev` is 5 % of each source, those
-expressions whose names have the smallest SHA-1. Writers are not kept apart between the two. For
-2019 both are the competition's own.
-
-| file | expressions | traces | symbols | tokens | distinct tokens | strictly aligned | aligned |
-|---|---:|---:|---:|---:|---:|---:|---:|
-{statistics}
-
-Traces, symbols and tokens are means an expression, and for tokens also the range. Expressions by
-source:
-
-| source | {files} |
-|---|{rule}|
-{sources}
-
-## Columns
-
-- `id`, `source`: name of the expression, and the collection it comes from.
-- `image`: 8-bit grey, ink 255 on 0, drawn by the published protocol.
-- `traces`: pen strokes, each a list of [x, y] in the ink's own units, y downwards.
-- `symbols`: `label`, `traces` (indices), `box` (left, top, right, bottom in ink units).
-- `tokens`: canonical LaTeX tokens. `alignment`: for each token the index of its symbol, or -1.
-- `aligned`, `level`, `reason`: whether all tokens with ink are tied to symbols, how, or why not.
-- `truth`: the LaTeX of the InkML file, unchanged.
-
-## Citation
-
-```bibtex
-{citation}
-```
-"""
-
-_BUILDER = """---
-{front}
----
-
-# CROHME, how to build it
-
-{description}
-
-This repository holds no data: CROHME is handed out by its authors, and what is derived from it
-carries its licence, **{license}**. With inktex installed and the official packages in a folder
-`DIR`:
-
-```python
-from inktex.data.crohme import Crohme
-
-builder = Crohme("2014", data_dir="DIR")  # or "2016", "2019"
-builder.download_and_prepare()
-train = builder.as_dataset("train")
-stream = builder.as_streaming_dataset("train")  # without unpacking anything
-```
-
-The columns are `id`, `source`, `image`, `traces`, `symbols`, `tokens`, `alignment`, `truth`,
-`aligned`, `level` and `reason`: the picture as the published protocol draws it, the strokes, the
-caption in canonical tokens, and which token is which symbol's ink. The model
-[{model}](https://huggingface.co/{model}) was trained on its `train` split.
-
-## Citation
-
-```bibtex
-{citation}
-```
-"""
