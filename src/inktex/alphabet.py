@@ -102,15 +102,12 @@ def spellings(tokens: Iterable[str]) -> Mapping[str, str]:
 
 
 def find_alphabet(alphabet: Alphabet | None) -> frozenset[str] | None:
-    """The tokens that an alphabet allows.
+    """The canonical tokens that an alphabet allows; None for all.
 
     Args:
         alphabet: `all` or None for all of them; a name of `ALPHABETS`; a text file with tokens
             between white space; or tokens. Other spellings are taken for the token that they are
             read as.
-
-    Returns:
-        Canonical tokens, or None for all.
 
     Raises:
         ValueError: if a token or a name is not known, or there is no token.

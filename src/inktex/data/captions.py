@@ -48,14 +48,11 @@ def held_out(latex: str) -> bool:
 
 
 def prepare_captions(formulas: Iterable[str], output: Path) -> CaptionReport:
-    """Convert formulas to canonical tokens and write them to files.
+    """Convert formulas to canonical tokens, write them to files, and count what was left out.
 
     Args:
         formulas: LaTeX.
         output: folder for `train.txt` and `dev.txt`, each caption once.
-
-    Returns:
-        The captions, and what was left out and why.
     """
     report = CaptionReport()
     grammar = Grammar(len(IDS), GRAMMAR)

@@ -153,11 +153,7 @@ def from_expression(expression: Expression) -> Example:
 
 
 def select(example: Example, start: int, stop: int) -> Example | None:
-    """The tokens `start` to `stop` of an example, with their ink alone, in its size.
-
-    Returns:
-        The part, or None if one of its symbols has no ink.
-    """
+    """The tokens `start` to `stop` of an example with their ink alone; None if one has no ink."""
     alignment = example.alignment[start:stop]
     symbols = np.unique(alignment[alignment != NONE])
     keep = np.isin(example.trace_symbols, symbols)

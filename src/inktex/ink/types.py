@@ -20,13 +20,10 @@ Box = tuple[float, float, float, float]
 
 
 def bounding_box(traces: Iterable[Trace]) -> Box:
-    """The bounding box of traces.
+    """The box around traces: left, top, right, bottom in ink units.
 
     Args:
         traces: float32 arrays of shape (points, 2), ink units.
-
-    Returns:
-        (x0, y0, x1, y1) in ink units.
 
     Raises:
         ValueError: if there is no point.

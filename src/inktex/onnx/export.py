@@ -48,14 +48,11 @@ _STEPS = 6
 
 
 def export(model: Path, output: Path | None = None) -> dict[str, Path]:
-    """Write the exports of a model; what is there already is replaced when they are complete.
+    """Write a model's exports; returns the folder of each precision.
 
     Args:
         model: folder of `save_pretrained`.
         output: folder to write to; None for the user's cache, where `inktex.load` looks.
-
-    Returns:
-        For each precision its folder.
 
     Raises:
         FileNotFoundError: if there is no such model.

@@ -95,15 +95,12 @@ def model_card(
 
 
 def training_minutes(record: Mapping[str, Any]) -> dict[str, float]:
-    """How long all runs took that a checkpoint comes from.
+    """Minutes that all runs took which a checkpoint comes from, by what they were computed on.
 
     Each began with the weights of the one before, or its weights were averaged with theirs.
 
     Args:
         record: as `training.json` has it.
-
-    Returns:
-        Minutes, by what the runs were computed on.
     """
     minutes: dict[str, float] = {}
     cores: int | None = None

@@ -54,7 +54,7 @@ class ReleaseError(ValueError):
 
 
 def verify_model(folder: Path, recognizer: Recognizer, pictures: Mapping[str, Image.Image]) -> int:
-    """Make sure that a repository is what it says.
+    """Make sure that a repository is what it says; returns how many pictures were read alike.
 
     It is loaded in another process, where inktex is absent, by remote code and by `pipeline`, and
     has to read as the source does, token for token. No secret and no large file may be in it.
@@ -63,9 +63,6 @@ def verify_model(folder: Path, recognizer: Recognizer, pictures: Mapping[str, Im
         folder: of `build_model`.
         recognizer: the source checkpoint.
         pictures: to read, by name.
-
-    Returns:
-        How many pictures were read alike.
 
     Raises:
         ReleaseError: naming all that is wrong.

@@ -45,10 +45,7 @@ def _dense(stroke: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def draw_expression(caption: str, seed: int, name: str = "") -> Expression:
-    """An expression in the varied stroke font, with its alignment.
-
-    Returns:
-        The expression; coordinates are pixels at the published scale.
+    """An aligned expression in the varied stroke font; pixels at the published scale.
 
     Raises:
         ImportError: if the package Hershey-Fonts is not installed.

@@ -16,15 +16,12 @@ _FUNCTIONS = [r"\sin", r"\cos", r"\log"]
 
 
 def random_caption(rng: np.random.Generator, depth: int = 2, longest: int = 3) -> list[str]:
-    """A random caption.
+    """A random caption in canonical tokens.
 
     Args:
         rng: source of all randomness.
         depth: how deep scripts, fractions and roots may be nested.
         longest: operands in a row, at most.
-
-    Returns:
-        Canonical tokens.
     """
     tokens: list[str] = []
     for i in range(int(rng.integers(1, longest + 1))):

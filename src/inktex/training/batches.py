@@ -93,7 +93,7 @@ def draw_member(
     augmentation: AugmentationConfig | None,
     rng: np.random.Generator,
 ) -> tuple[AnyExample, "Raster"]:
-    """Augment an example and draw it.
+    """Augment an example and draw it; returns it with its picture.
 
     Args:
         example: as `member_example` gives it.
@@ -102,9 +102,6 @@ def draw_member(
         config: gives margins and resolution.
         augmentation: how far it is varied; None to draw it by the published protocol.
         rng: of the example.
-
-    Returns:
-        The augmented example, and its picture.
     """
     if augmentation is None:
         if isinstance(example, PictureExample):
@@ -220,7 +217,7 @@ def image_processor(config: BatchConfig, limit: Shape | None = None) -> InktexIm
 def rasterize_degraded(
     example: Example, factor: float, degradation: Degradation, limit: Shape, config: BatchConfig
 ) -> Raster | None:
-    """What the image processor makes of an example drawn at another size and stroke width.
+    """What the image processor makes of an example at another size and stroke width, if anything.
 
     Args:
         example: its ink.
@@ -228,9 +225,6 @@ def rasterize_degraded(
         degradation: size and stroke width.
         limit: height and width of the picture, at most.
         config: of the batches.
-
-    Returns:
-        None if the image processor finds no formula in the picture.
     """
     margin = MARGIN_BEFORE + degradation.stroke_width
     placed = example.points * np.float32(factor) + np.float32(margin)

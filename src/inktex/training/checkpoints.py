@@ -51,10 +51,7 @@ def save_checkpoint(accelerator: Accelerator, output: Path) -> None:
 
 
 def load_checkpoint(accelerator: Accelerator, output: Path) -> Path | None:
-    """Restore the last whole checkpoint of a run.
-
-    Returns:
-        The folder that it was restored from; None if there is no checkpoint.
+    """Restore the last whole checkpoint of a run; returns its folder, None if there is none.
 
     Raises:
         ValueError: if there are checkpoints, but all of them are damaged.

@@ -122,16 +122,13 @@ def sample_candidates(
 def mrt_loss(
     model: Any, hidden: torch.Tensor, batch: dict[str, torch.Tensor], samples: int
 ) -> torch.Tensor:
-    """Mean probability of the wrong candidates among all candidates of a picture.
+    """Mean probability, 0 to 1, of the wrong candidates among all candidates of a picture.
 
     Args:
         model: with a Transformer decoder.
         hidden: `(pictures, cells, hidden)`, the encoder's output for the batch, with its gradient.
         batch: of `collate`.
         samples: sampled sequences of each picture, beside the greedy one.
-
-    Returns:
-        A scalar from 0 to 1.
     """
     pictures = len(hidden)
     height, width = batch["pixel_mask"].shape[1:]

@@ -31,11 +31,7 @@ def read_examples(
     examples: Sequence[AnyExample],
     config: BatchConfig,
 ) -> list[list[str]]:
-    """Greedy readings of the pictures of examples, without augmentation.
-
-    Returns:
-        Canonical tokens of each example.
-    """
+    """Canonical tokens of the greedy readings of examples, without augmentation."""
     config = replace(config, cut_share=0.0)  # whole expressions are scored
     was_training = model.training
     model.eval()
@@ -84,16 +80,13 @@ def validate(
 
 
 def score_held_out(recipe: Recipe, best: Path, examples: RecipeExamples, folder: Path) -> str:
-    """Score the held-out examples with the weights before and after a run.
+    """A sentence with the scores of the held-out examples before and after a run.
 
     Args:
         recipe: of the run.
         best: folder of its best weights.
         examples: of the run, of which `test` is scored.
         folder: of the run, into which `HELD_OUT` is written.
-
-    Returns:
-        A sentence with both scores.
     """
     after = InktexForConditionalGeneration.from_pretrained(str(best), dtype=torch.float32)
     before = make_model(recipe)

@@ -215,14 +215,11 @@ class _Run:
         self.bar: Any = None
 
     def read(self, done: Collection[int], workers: int | None) -> tuple[int, int]:
-        """Read this process's windows into shards, and wait for the other processes.
+        """Read this process's windows, wait for the others; returns rows and those with an error.
 
         Args:
             done: numbers of the shards that are written.
             workers: processes that prepare pictures; None for what suits the device.
-
-        Returns:
-            Rows in the output, and how many of them have an error.
         """
         state = self.team.state
         workers = _default_workers(state) if workers is None else workers

@@ -16,7 +16,7 @@ from .files import PARTS, SPLITS, entries, find, in_folder, names, open_files, p
 
 
 def export(data: Path, output: Path, years: Sequence[str]) -> dict[str, dict[str, Statistics]]:
-    """Write the splits of some years and their card.
+    """Write the splits of some years and their card; returns statistics by year and split.
 
     Each file is there whole or not at all.
 
@@ -24,9 +24,6 @@ def export(data: Path, output: Path, years: Sequence[str]) -> dict[str, dict[str
         data: folder of the official zips, or of what they unpack to.
         output: folder to write to.
         years: of `inktex.data.crohme.files.PARTS`; a split whose ink is not there is left out.
-
-    Returns:
-        Statistics by year and split.
 
     Raises:
         FileNotFoundError: if a year has no ink at all.

@@ -90,10 +90,7 @@ class Extraction:
 
 
 def extract(folder: Path, say: Callable[[str], None] = print) -> Extraction:
-    """The glyphs of all fonts in a folder.
-
-    Returns:
-        All glyphs, font by font.
+    """The glyphs of all fonts in a folder, font by font.
 
     Raises:
         ValueError: if there is no font in the folder.
@@ -128,14 +125,11 @@ def _fonts(folder: Path) -> Iterator[tuple[str, list[Path]]]:
 
 
 def extract_font(name: str, paths: list[Path]) -> Extraction:
-    """Glyphs of one font.
+    """Glyphs of one font in the order of `CHARACTERS`, and what was left out.
 
     Args:
         name: of the font; if it is in the list, this says what is drawn by hand.
         paths: of its files.
-
-    Returns:
-        Glyphs in the order of `CHARACTERS`, and what was left out.
 
     Raises:
         ValueError: if a file cannot be read, or the font has neither Latin nor Greek letters.

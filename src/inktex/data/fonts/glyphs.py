@@ -112,13 +112,10 @@ def save_glyphs(
 
 
 def load_glyphs(path: str | Path) -> list[FontGlyph]:
-    """Read the glyphs of a file of `scripts/prepare_fonts.py`.
+    """The glyphs of a file of `scripts/prepare_fonts.py`, font by font.
 
     Args:
         path: of the `.npz` file.
-
-    Returns:
-        Glyphs in the order of the file: font by font.
 
     Raises:
         FileNotFoundError: if the file is not there.

@@ -55,7 +55,7 @@ class Canvas:
 
 
 def fill(contours: Sequence[NDArray[np.float64]], canvas: Canvas) -> NDArray[np.bool_]:
-    """Fill polygons by the nonzero rule, as font outlines are meant to be.
+    """Pixels whose centre is inside of polygons, `(height, width)` bool, by the nonzero rule.
 
     Contours of handwriting fonts overlap, which the even-odd rule of polygon fills would take for
     holes.
@@ -63,9 +63,6 @@ def fill(contours: Sequence[NDArray[np.float64]], canvas: Canvas) -> NDArray[np.
     Args:
         contours: closed polygons, each of shape (points, 2), in ems.
         canvas: where to draw.
-
-    Returns:
-        bool, shape (height, width): the pixels whose centre is inside.
     """
     winding = np.zeros((canvas.height, canvas.width + 1), dtype=np.int32)
     for contour in contours:
@@ -91,15 +88,12 @@ def draw_strokes(
     radii: Sequence[NDArray[np.float64]],
     shape: tuple[int, int],
 ) -> NDArray[np.bool_]:
-    """Draw polylines with round ends and joints.
+    """Polylines with round ends and joints, `(height, width)` bool.
 
     Args:
         strokes: each of shape (points, 2), in pixels.
         radii: half the width at each point, in pixels, each of shape (points,).
         shape: height and width of the raster.
-
-    Returns:
-        bool, shape (height, width): the pixels with ink.
     """
     # Pillow rounds coordinates to whole pixels; at twice the size the error is a quarter pixel.
     image = Image.new("L", (2 * shape[1], 2 * shape[0]))

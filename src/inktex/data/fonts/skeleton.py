@@ -49,14 +49,11 @@ def arc_length(points: Points) -> NDArray[np.float64]:
 
 
 def local_radius(distance: NDArray[np.float64], points: Points) -> NDArray[np.float64]:
-    """Half the width of a shape at points, at least half a pixel.
+    """Half the width of a shape at points, `(points,)` in pixels, at least half a pixel.
 
     Args:
         distance: of each pixel inside to the nearest one outside, shape (height, width).
         points: shape (points, 2), in pixels.
-
-    Returns:
-        Shape (points,), in pixels.
     """
     at = [points[:, 1] - 0.5, points[:, 0] - 0.5]
     found = ndimage.map_coordinates(distance, at, order=1, mode="nearest")
