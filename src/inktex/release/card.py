@@ -15,40 +15,6 @@ that CROHME's training ink lacks are not read. The score is the model's probabil
 expression, at a temperature fitted on the development split; on other ink it may be too sure."""
 """What the model cannot do, for all who show it."""
 
-PUBLISHED: Final[tuple[tuple[str, float, float, str], ...]] = (
-    ("WAP (Zhang et al. 2017)", 46.55, 44.55, ""),
-    ("DenseWAP, multi-scale attention (Zhang et al. 2018)", 52.8, 50.1, "ensemble of 5"),
-    ("BTTR (Zhao et al. 2021)", 53.96, 52.31, ""),
-    ("CAN-ABM (Li et al. 2022)", 57.26, 56.15, ""),
-    ("CoMER (Zhao and Gao 2022)", 59.33, 59.81, "6.4 M parameters"),
-    ("TAMER (Zhu et al. 2025)", 61.23, 60.26, "8.2 M parameters"),
-    ("NAMER (2024)", 60.51, 60.24, "not autoregressive"),
-    ("PosFormer (Guan et al. 2024)", 62.68, 61.03, "about 6.5 M parameters"),
-    ("SSAN (2025)", 62.58, 62.51, ""),
-    ("MMHMER (2025)", 63.96, 62.51, ""),
-    ("IMPO (2026)", 63.89, 62.04, "PosFormer and policy optimisation"),
-    ("GryphOne (2026)", 65.2, 61.4, "about 30 M parameters; trained on MathWriting alone"),
-    ("UniMERNet", 67.4, 68.4, "325 M parameters; external data"),
-    ("Uni-MuMER, fine-tuned on CROHME", 75.36, 70.79, "3 B parameters; pretrained"),
-    ("Uni-MuMER, 386,000 pictures", 83.98, 81.17, "2 to 3 B parameters; pretrained"),
-    (
-        "TexTeller 3",
-        88.0,
-        85.9,
-        "80 M pictures; its authors say that the test sets were trained on",
-    ),
-)
-"""System, ExpRate on the 2014 and 2016 tests as its authors published it, and a remark."""
-
-CITATION: Final = """\
-```bibtex
-@software{inktex,
-  title  = {inktex: handwritten mathematics to LaTeX},
-  author = {{The inktex authors}},
-  year   = {2026},
-}
-```"""
-
 _REPOSITORY = "FOLDER_OR_REPOSITORY"
 
 
@@ -81,7 +47,6 @@ def model_card(
         examples=_examples(examples),
         repository=repository,
         table=score_table(record["scores"]),
-        published=_published(),
         data=record["data"],
         name=record["recipe"]["name"],
         commit=record["commit"],
@@ -89,7 +54,6 @@ def model_card(
         stroke_restoration=_stroke_restoration(record.get("thinner")),
         limits=LIMITS,
         licence=record["weights_licence"],
-        citation=CITATION,
     )
     return f"---\n{data.to_yaml()}\n---\n{text}"
 
@@ -186,11 +150,6 @@ def _examples(examples: Sequence[tuple[str, str, float]]) -> str:
         for name, latex, score in examples
     ]
     return "\n" + "\n".join(["| picture | read as | sure |", "|---|---|---|", *rows]) + "\n"
-
-
-def _published() -> str:
-    rows = [f"| {name} | {a} | {b} | {note} |" for name, a, b, note in PUBLISHED]
-    return "\n".join(["| system | 2014 | 2016 | |", "|---|---|---|---|", *rows])
 
 
 def score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
