@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import math
 import multiprocessing
 import os
@@ -36,7 +35,7 @@ import numpy as np
 from PIL import Image
 
 from inktex.cli.arguments import positive
-from inktex.files import write_text
+from inktex.files import write_json, write_text
 
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "engines.md"
 SYSTEMS: Final = {
@@ -95,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     text = markdown(results)
     print(text)
-    write_text(options.output / "benchmark.json", json.dumps(results, indent=1) + "\n")
+    write_json(options.output / "benchmark.json", results)
     write_text(options.output / "benchmark.md", text)
     if options.docs:
         put_into(DOCUMENT, text)

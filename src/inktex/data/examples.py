@@ -1,7 +1,7 @@
 """Expressions as compact arrays, for augmentation, drawing and batching."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +108,21 @@ class PictureExample:
 
 
 AnyExample = Example | PictureExample | PrintExample
+
+
+@dataclass(slots=True)
+class SplitExamples:
+    """The examples of a run.
+
+    Attributes:
+        train: what to train on, rehearsal included.
+        dev: what to choose checkpoints by.
+        test: of custom data, what only the final score is of; empty for other data.
+    """
+
+    train: list[AnyExample] = field(default_factory=list)
+    dev: list[AnyExample] = field(default_factory=list)
+    test: list[AnyExample] = field(default_factory=list)
 
 
 def from_expression(expression: Expression) -> Example:

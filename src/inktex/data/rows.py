@@ -72,8 +72,8 @@ def row(one: Expression) -> dict[str, Any]:
     }
 
 
-def write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows to a parquet file, which is there whole or not at all.
+def write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows to a parquet file, which is there whole or not at all; returns how many.
 
     The file's schema carries the features, so that `load_dataset` decodes the pictures.
 
@@ -83,6 +83,8 @@ def write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """
     schema = FEATURES.arrow_schema
     with new_file(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
-        waiting = iter(rows)
+        waiting, count = iter(rows), 0
         while group := list(islice(waiting, _GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
+            count += len(group)
+    return count

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from inktex.files import partial_folder, recover, write_text
+from inktex.files import partial_folder, recover, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def save_checkpoint(accelerator: Accelerator, output: Path) -> None:
         ) from error
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        write_text(partial / MANIFEST, json.dumps(_checksums(partial), indent=1))
+        write_json(partial / MANIFEST, _checksums(partial))
         last, before = output / CHECKPOINT, output / BEFORE
         if last.exists():
             shutil.rmtree(before, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -10,7 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import reduce
 
 from inktex.alphabet import ALPHABET
-from inktex.files import write_text
+from inktex.files import write_json
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 
 
@@ -55,4 +54,4 @@ class TokenCounts:
             if token not in SPECIAL_TOKENS
         }
         known = {token: count for token, count in counts.items() if count}
-        write_text(folder / ALPHABET, json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+        write_json(folder / ALPHABET, known)

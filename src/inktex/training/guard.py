@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from inktex.files import write_text
+from inktex.files import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ class FiniteGuard:
             "last_finite_losses": self.last,
         }
         if self.accelerator.is_main_process:
-            write_text(self.output / REPORT, json.dumps(report, indent=1) + "\n")
+            write_json(self.output / REPORT, report)
         raise DivergedError(
             f"The {what} was not finite in {self.in_a_row} steps in a row, up to step {step} (last "
             f"finite losses: {self.last or 'none'}). The report is {self.output / REPORT}. Go on "

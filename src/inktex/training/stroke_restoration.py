@@ -6,7 +6,6 @@ image processor finds them, and the same ink with the protocol's narrow strokes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from scipy import ndimage
 
 from inktex.data.augmentation import vary
 from inktex.data.examples import AnyExample, Example
-from inktex.files import new_file, new_folder, write_text
+from inktex.files import new_file, new_folder, write_json
 from inktex.ink.render import STROKE_WIDTH, dilate, draw
 from inktex.modeling.stroke_restoration_inktex import centre_lines
 from inktex.modeling.stroke_width_inktex import squares_within
@@ -106,7 +105,7 @@ class StrokeRestorationTask(Task):
         scores = {"wrong_before": before, "wrong": after}
         length = {"steps": progress.step, "minutes": progress.seconds / 60}
         record = {"sha256": network.checksum, **length, "pen": _MEASURED_WIDTH, **scores}
-        write_text(output / RECORD, json.dumps(record, indent=1) + "\n")
+        write_json(output / RECORD, record)
         return scores
 
     def result(self, output: Path) -> Path:

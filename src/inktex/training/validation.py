@@ -1,16 +1,15 @@
 """Scores of greedy decoding: of the development split, and of held-out custom data."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from inktex.data.examples import AnyExample
+from inktex.data.examples import AnyExample, SplitExamples
 from inktex.engine import MAX_TOKENS
 from inktex.evaluation.scores import Scores, compute_scores
-from inktex.files import write_text
+from inktex.files import write_json
 from inktex.modeling.generation_inktex import decode
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
@@ -19,7 +18,6 @@ from .batches import PlannedBatches
 from .models import make_model
 from .plans import BatchConfig, Planner
 from .recipe_config import Recipe
-from .sources import RecipeExamples
 
 HELD_OUT = "held_out.json"
 """In the folder of a run: names of the examples that were chosen by and scored on, and scores."""
@@ -79,7 +77,7 @@ def validate(
     return validate_each(model, examples, config)[0]
 
 
-def score_held_out(recipe: Recipe, best: Path, examples: RecipeExamples, folder: Path) -> str:
+def score_held_out(recipe: Recipe, best: Path, examples: SplitExamples, folder: Path) -> str:
     """A sentence with the scores of the held-out examples before and after a run.
 
     Args:
@@ -98,7 +96,7 @@ def score_held_out(recipe: Recipe, best: Path, examples: RecipeExamples, folder:
         "test": [one.id for one in examples.test],
         "dev": [one.id for one in examples.dev],
     }
-    write_text(folder / HELD_OUT, json.dumps(record, indent=1) + "\n")
+    write_json(folder / HELD_OUT, record)
     return (
         f"Of {len(examples.test)} expressions that were neither trained on nor chosen by, "
         f"{rates[0]:.1%} were read exactly before and {rates[1]:.1%} after. "

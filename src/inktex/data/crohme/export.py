@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from ...files import write_text
 from ..rows import write_parquet
-from .builder import expressions, wanted
-from .card import Statistics, card, file_name
+from .builder import rows, wanted
+from .card import card, file_name
 from .files import PARTS, SPLITS, entries, find, in_folder, names, open_files, part_of
 
 
-def export(data: Path, output: Path, years: Sequence[str]) -> dict[str, dict[str, Statistics]]:
-    """Write the splits of some years and their card; returns statistics by year and split.
+def export(data: Path, output: Path, years: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Write the splits of some years and their card; returns their sizes by year and split.
 
     Each file is there whole or not at all.
 
@@ -29,8 +28,8 @@ def export(data: Path, output: Path, years: Sequence[str]) -> dict[str, dict[str
         FileNotFoundError: if a year has no ink at all.
     """
     output.mkdir(parents=True, exist_ok=True)
-    written: dict[str, Statistics] = {}
-    by_year: dict[str, dict[str, Statistics]] = {}
+    written: dict[str, int] = {}
+    by_year: dict[str, dict[str, int]] = {}
     for year in years:
         by_year[year] = {}
         for split in PARTS[year]:
@@ -48,7 +47,7 @@ def export(data: Path, output: Path, years: Sequence[str]) -> dict[str, dict[str
     return by_year
 
 
-def _write(data: Path, path: Path, year: str, split: str) -> Statistics:
+def _write(data: Path, path: Path, year: str, split: str) -> int:
     place, part = find(data, year, split), part_of(year, split)
     chosen = wanted(place, part, split)
     files = in_folder(place, part) if place.is_dir() else open_files(place)
@@ -58,12 +57,4 @@ def _write(data: Path, path: Path, year: str, split: str) -> Statistics:
         desc=path.stem,
         unit="ink",
     )
-    statistics = Statistics()
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for one, values in expressions(bar, path.stem):
-            statistics.add(one)
-            yield values
-
-    write_parquet(path, rows())
-    return statistics
+    return write_parquet(path, rows(bar, path.stem))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from ...files import new_folder, write_text
+from ...files import new_folder, write_json
 from .symbols import GROUPS
 
 RECORD: Final = "source.json"
@@ -164,7 +164,7 @@ def _install(source: FontSource, content: Path, target: Path) -> str | None:
             "version": version,
             "licence": licence,
         }
-        write_text(partial / RECORD, json.dumps(record, indent=2) + "\n")
+        write_json(partial / RECORD, record)
     return licence
 
 
