@@ -11,7 +11,8 @@ from typing import Any, Final
 from inktex.engine import SearchOptions
 from inktex.engine_choice import AUTO, ENGINES, fastest_engine
 from inktex.recognizer import Alternative, Reading, Recognizer, load
-from inktex.transcription.files import SUFFIXES, walk
+from inktex.transcription.base import SUFFIXES
+from inktex.transcription.files import walk
 
 from .arguments import ALPHABET_HELP, MODEL_HELP, add_beams, add_preset, natural, positive
 from .console import Output, say

@@ -133,8 +133,11 @@ def compute_scores(
         distances.append(edit_distance(predicted, expected))
         reference_tokens += len(expected)
 
-    within = [sum(distance <= edits for distance in distances) for edits in range(4)]
-    return Scores(len(distances), *within, sum(distances), reference_tokens, normalize)
+    exact, *within = (sum(distance <= edits for distance in distances) for edits in range(4))
+    return Scores(
+        len(distances), exact, within[0], within[1], within[2], sum(distances), reference_tokens,
+        normalize,
+    )  # fmt: skip
 
 
 def check_expressions(predictions: Sequence[Expression], references: Sequence[Expression]) -> None:
