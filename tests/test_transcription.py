@@ -27,7 +27,7 @@ import inktex
 from inktex.batches import padded_pixels
 from inktex.cli import main
 from inktex.ink.render import render
-from inktex.onnx_engine import OnnxEngine
+from inktex.onnx.engine import OnnxEngine
 from inktex.recognizer import Recognizer
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.models import make_model, make_processor, save_model

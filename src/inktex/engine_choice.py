@@ -102,7 +102,7 @@ def load_engine(
         raise ValueError(f"There is no engine {engine!r}; there are {known}.")
     if engine == "torch":
         return TorchEngine.from_pretrained(name, device, **kwargs)
-    from .onnx_engine import OnnxEngine
+    from .onnx.engine import OnnxEngine
 
     unknown = sorted(kwargs.keys() - {"threads"})
     if unknown:

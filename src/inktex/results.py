@@ -11,15 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .tokenizer.compact_inktex import compact
-from .tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS, UNKNOWN_MARK
+from .tokenizer.vocabulary_inktex import UNKNOWN_MARK
 
 if TYPE_CHECKING:
     from inktex.modeling.normalization_inktex import NormalizedPicture
 
     from .modeling.search_inktex import Decoded
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, in pixels."""
+    from .symbol_boxes import Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ def _symbols(
 ) -> tuple[ReadSymbol, ...]:
     from .symbol_boxes import inked, symbol_boxes
 
-    indices = [i for i, has_ink in enumerate(inked(tokens, STRUCTURAL_TOKENS)) if has_ink]
+    indices = [i for i, has_ink in enumerate(inked(tokens)) if has_ink]
     boxes: list[Box | None] = [None] * len(indices)
     if attention is not None:
         boxes = symbol_boxes(picture.picture, attention[indices], stride)

@@ -131,10 +131,10 @@ def largest_difference(model: Path, folder: Path, precision: str) -> float:
 
     from inktex.modeling.generation_inktex import decode
 
-    from .engine import OnnxModel
+    from .engine import OnnxEngine
 
     network = TorchEngine.from_pretrained(model).model
-    exported = OnnxModel(find_export(folder, precision), threads=1)
+    exported = OnnxEngine(find_export(folder, precision), threads=1)
     settings = exported.settings
     rng = np.random.default_rng(0)
     largest = 0.0
