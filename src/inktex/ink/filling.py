@@ -48,7 +48,7 @@ def fill(
 
     # Pieces within one row each.
     first = np.floor(upper[:, 1]).astype(np.int64)
-    edge, ordinal = _pieces(np.maximum(np.ceil(lower[:, 1]).astype(np.int64) - first, 1))
+    edge, ordinal = pieces(np.maximum(np.ceil(lower[:, 1]).astype(np.int64) - first, 1))
     row = first[edge] + ordinal
     slope = (lower[:, 0] - upper[:, 0]) / (lower[:, 1] - upper[:, 1])
     above = np.maximum(upper[edge, 1], row)
@@ -61,7 +61,7 @@ def fill(
 
     # Pieces within one column each.
     start = np.floor(left).astype(np.int64)
-    piece, ordinal = _pieces(np.floor(right).astype(np.int64) - start + 1)
+    piece, ordinal = pieces(np.floor(right).astype(np.int64) - start + 1)
     column = start[piece] + ordinal
     a, b = np.maximum(left[piece], column), np.minimum(right[piece], column + 1)
     length = (right - left)[piece]
@@ -77,7 +77,7 @@ def fill(
     return np.minimum(np.abs(filled), 1.0)
 
 
-def _pieces(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def pieces(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Of each of `counts` things that many pieces: their numbers, and which piece each is."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -23,6 +23,7 @@ from inktex.data.augmentation import (
 )
 from inktex.data.examples import NONE, AnyExample, Example, PictureExample
 from inktex.data.printed import PrintExample
+from inktex.ink.filling import pieces
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, dilate, draw
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
@@ -287,8 +288,7 @@ def symbol_cells(
     heads, tails = places, np.concatenate([places[1:], places[-1:]])
     length = np.hypot(*(tails - heads).T)
     samples = np.where(ends, 1, np.ceil(length / step).clip(1, 400)).astype(np.int64)
-    owner = np.repeat(np.arange(len(places)), samples)
-    ordinal = np.arange(len(owner)) - np.repeat(np.cumsum(samples) - samples, samples)
+    owner, ordinal = pieces(samples)
     share = (ordinal / samples[owner])[:, None]
     share[ends[owner]] = 0.0
     sampled = heads[owner] + (tails[owner] - heads[owner]) * share

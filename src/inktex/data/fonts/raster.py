@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ...ink.filling import pieces
+
 _MARGIN: Final = 4
 """Empty pixels on each side of a canvas."""
 
@@ -72,10 +74,8 @@ def fill(contours: Sequence[NDArray[np.float64]], canvas: Canvas) -> NDArray[np.
         # An edge crosses the rows whose centre lies in [low, high).
         first = np.clip(np.ceil(low - 0.5), 0, canvas.height).astype(np.int64)
         last = np.clip(np.ceil(high - 0.5), 0, canvas.height).astype(np.int64)
-        counts = last - first
-        edges = np.repeat(np.arange(len(start)), counts)
-        begins = np.repeat(np.cumsum(counts) - counts, counts)
-        rows = first[edges] + np.arange(counts.sum()) - begins
+        edges, ordinal = pieces(last - first)
+        rows = first[edges] + ordinal
         (x0, y0), (x1, y1) = start[edges].T, end[edges].T
         x = x0 + (rows + 0.5 - y0) / (y1 - y0) * (x1 - x0)
         columns = np.clip(np.ceil(x - 0.5), 0, canvas.width).astype(np.int64)
