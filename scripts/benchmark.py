@@ -194,7 +194,6 @@ def measure(
     Args:
         names: of the systems, `STAGED` first.
         model: folder of the model, None for the shipped one.
-        pictures: to read.
         repeats: of each picture, of which the median counts.
 
     Returns:

@@ -45,7 +45,6 @@ def plan_batches(shapes: Sequence[tuple[int, int]], limits: BatchLimits) -> list
 
     Args:
         shapes: height and width of each picture, in pixels.
-        limits: of a batch.
 
     Returns:
         The pictures' numbers, a list for each batch, each picture once. The batch with the most

@@ -73,7 +73,6 @@ class Engine(ABC):
 
         Args:
             pictures: of the model's form, each `(height, width)`, ink 255 on paper 0.
-            options: how.
 
         Returns:
             `alternatives + 1` sequences a picture, with the attention in rows and columns.

@@ -133,7 +133,6 @@ def fastest_engine(
 
     Args:
         name, device: see `inktex.load`.
-        options: of the search.
     """
     if not options.is_greedy or device != "cpu":
         return "torch"

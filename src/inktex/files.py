@@ -47,7 +47,6 @@ def template(beside: str, name: str) -> str:
 
     Args:
         beside: `__file__` of the module that it lies beside.
-        name: of its file.
     """
     return Path(beside).with_name(name).read_text(encoding="utf-8")
 

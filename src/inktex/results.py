@@ -88,7 +88,6 @@ def make_readings(
     """The readings of the pictures of a batch, in their order.
 
     Args:
-        pictures: the batch.
         decoded: what an engine decoded; equally many sequences for each picture.
         texts: of each sequence its canonical tokens, separated by spaces.
         stride: pixels from one cell of the attention to the next, to locate symbols; None for

@@ -27,7 +27,6 @@ def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> 
 
     Args:
         picture: whatever `Recognizer` reads.
-        image_processor: of the model.
 
     Returns:
         RGB; below the pictures stands what was found and done, one reason a line. Where no formula

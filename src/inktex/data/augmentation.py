@@ -170,13 +170,7 @@ def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator)
 def draw_affine(
     config: AugmentationConfig, rng: np.random.Generator, factor: float = 1.0
 ) -> NDArray[np.float64]:
-    """`(2, 2)` matrix that stretches, then shears, then rotates.
-
-    Args:
-        config: standard deviations.
-        rng: of the example.
-        factor: on the standard deviations.
-    """
+    """`(2, 2)` matrix that stretches, then shears, then rotates."""
     angle = np.deg2rad(rng.normal(0.0, config.rotation * factor))
     stretch = np.exp(rng.normal(0.0, config.aspect * factor) / 2)
     shear = rng.normal(0.0, config.slant * factor)

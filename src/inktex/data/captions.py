@@ -51,7 +51,6 @@ def prepare_captions(formulas: Iterable[str], output: Path) -> CaptionReport:
     """Convert formulas to canonical tokens, write them to files, and count what was left out.
 
     Args:
-        formulas: LaTeX.
         output: folder for `train.txt` and `dev.txt`, each caption once.
     """
     report = CaptionReport()

@@ -78,7 +78,6 @@ def write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     The file's schema carries the features, so that `load_dataset` decodes the pictures.
 
     Args:
-        path: of the file.
         rows: of `row`.
     """
     schema = FEATURES.arrow_schema

@@ -111,7 +111,6 @@ def compute_scores(
 
     Args:
         predictions: one for each reference, in the same order; `""` for an unread one.
-        references: the captions.
         normalize: whether both sides first take one spelling (`\to` and `\rightarrow`);
             report the score without it beside the score with it.
 

@@ -24,9 +24,7 @@ def fill(
     Args:
         points: `(points, 2)`, x and y in pixels, all within the picture.
         offsets: `(polygons + 1,)`; polygon `i` is `points[offsets[i]:offsets[i + 1]]`, closed.
-        width, height: of the picture.
         planes: `(polygons,)`, which of `count` pictures each polygon is filled in.
-        count: of pictures.
 
     Returns:
         `(count, height, width)`; 1 where it is filled, also where it is filled several times.

@@ -174,7 +174,6 @@ class OnnxStep:
     """A step of an exported decoder, with its cache and feedback; see `search_inktex.Step`.
 
     Args:
-        model: the engine.
         pixels, mask, allowed: see `OnnxEngine.decode`.
     """
 

@@ -123,7 +123,6 @@ def largest_difference(model: Path, folder: Path, precision: str) -> float:
     Both are given torch's tokens, so that one difference does not make others.
 
     Args:
-        model: folder of the model.
         folder: of its export, or itself.
         precision: one of `PRECISIONS`.
     """

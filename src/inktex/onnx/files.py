@@ -114,7 +114,6 @@ def make_settings(
     """The settings of a model, from its files.
 
     Args:
-        model: its folder.
         precision: one of `PRECISIONS`.
         stride: pixels from one cell of the features to the next.
         multiple: of which the sides of the encoder's pictures are.

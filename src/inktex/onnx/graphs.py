@@ -237,7 +237,6 @@ def _write_without_weights(program: Any, names: Mapping[str, str], path: Path) -
     Args:
         program: of `torch.onnx.export`.
         names: of the weights in files, by their names in the program.
-        path: file to write.
     """
     import onnx
     from onnxscript import optimizer
@@ -288,9 +287,7 @@ def fill_graph(source: Path, weights: Mapping[str, Any], target: Path) -> None:
     """Put weights into a graph that was written without, and fold what they determine.
 
     Args:
-        source: the graph's file.
         weights: of `read_weights`.
-        target: file to write.
     """
     import onnx
     import onnx_ir

@@ -56,10 +56,8 @@ def publish(
         folder: verified; gets a `.release.json`.
         repository: `owner/name`; it is made if there is none.
         api: knows the address and the token.
-        kind: of repository.
         tag: to set on the new state, such as `v0.1.0`.
         pull_request: propose the changes instead of making them.
-        message: of the commit.
 
     Raises:
         ReleaseError: if the Hub refuses or cannot be reached.

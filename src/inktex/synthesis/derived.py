@@ -418,7 +418,6 @@ def derive(token: str, draw: Draw, rng: Random) -> Strokes:
     Args:
         token: which one, of `DERIVED`.
         draw: gives the strokes of a token that the writer left.
-        rng: source of all randomness.
 
     Raises:
         KeyError: if it cannot be built, or `draw` lacks what it takes.

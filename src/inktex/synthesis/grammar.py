@@ -19,7 +19,6 @@ def random_caption(rng: np.random.Generator, depth: int = 2, longest: int = 3) -
     """A random caption in canonical tokens.
 
     Args:
-        rng: source of all randomness.
         depth: how deep scripts, fractions and roots may be nested.
         longest: operands in a row, at most.
     """
@@ -66,7 +65,6 @@ def written_expressions(count: int, seed: int = 0, depth: int = 2) -> list[Expre
     """Random captions, typeset and drawn with the stroke font.
 
     Args:
-        count: how many.
         seed: same seed, same expressions.
         depth: how deep scripts, fractions and roots may be nested.
 

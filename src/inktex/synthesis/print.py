@@ -99,9 +99,6 @@ def prepare_formulas(
         captions: in canonical style, for training.
         faces: to set them in, with weights.
         config: how captions are recombined.
-        count: of formulas.
-        seed: of everything random.
-        out: is added to.
 
     Raises:
         ValueError: if the faces can set next to nothing.

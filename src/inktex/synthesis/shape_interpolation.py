@@ -34,7 +34,6 @@ class ShapeInterpolation:
     """Moves the symbols of expressions towards those of others.
 
     Args:
-        examples: the training ink.
         share: of the symbols that are moved, where there is another one to move them to.
     """
 

@@ -53,7 +53,6 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
     """Batches as a map-style data set, whose keys are plans.
 
     Args:
-        examples: all that there is to train on.
         config: shapes and sizes.
         augmentation: how far each example is varied; None for no variation.
         seed: of everything random; that of the planner.
@@ -98,11 +97,8 @@ def draw_member(
 
     Args:
         example: as `member_example` gives it.
-        factor: on its size.
         shape: largest height and width of the picture.
-        config: gives margins and resolution.
         augmentation: how far it is varied; None to draw it by the published protocol.
-        rng: of the example.
     """
     if augmentation is None:
         if isinstance(example, PictureExample):
@@ -138,7 +134,6 @@ def add_token_noise(inputs: torch.Tensor, share: float, rng: np.random.Generator
     Args:
         inputs: `(sequences, tokens)`; special tokens stay.
         share: of the tokens that are replaced.
-        rng: chooses.
     """
     written = inputs > _LAST_SPECIAL
     wrong = torch.from_numpy(rng.random(inputs.shape) < share) & written
@@ -167,11 +162,9 @@ def rasterize(
     if it would not fit.
 
     Args:
-        example: its ink.
         factor: on the published scale.
         stroke_width: in pixels of the protocol.
         limit: largest height and width, in pixels.
-        config: gives margins and resolution.
     """
     width, height = example.size
     size = picture_size(width * factor, height * factor, config)
@@ -202,7 +195,6 @@ def image_processor(config: BatchConfig, limit: Shape | None = None) -> InktexIm
     """The image processor that normalizes pictures as the batches have them.
 
     Args:
-        config: of the batches.
         limit: height and width of the largest picture; None for the largest of the fixed shapes.
     """
     height, width = limit or (config.heights[-1], config.widths[-1])
@@ -221,11 +213,7 @@ def rasterize_degraded(
     """What the image processor makes of an example at another size and stroke width, if anything.
 
     Args:
-        example: its ink.
-        factor: on its size.
-        degradation: size and stroke width.
         limit: height and width of the picture, at most.
-        config: of the batches.
     """
     margin = MARGIN_BEFORE + degradation.stroke_width
     placed = example.points * np.float32(factor) + np.float32(margin)
@@ -275,7 +263,6 @@ def symbol_cells(
     Args:
         example: gives traces and symbols.
         places: `(points, 2)`, x and y of the points in cells.
-        rows, columns: of the grid.
         step: strokes are sampled this often, in cells.
 
     Returns:

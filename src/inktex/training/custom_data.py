@@ -166,9 +166,7 @@ def picture_example(
     """A picture and its caption as an example.
 
     Args:
-        name: of the example.
         picture: anything that the image processor takes.
-        tokens: of the vocabulary.
         processor: of `published_processor`.
     """
     numbers = np.array([IDS[token] for token in tokens], dtype=np.int64)

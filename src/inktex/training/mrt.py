@@ -84,7 +84,6 @@ def sample_candidates(
 
     Args:
         model: with a Transformer decoder.
-        memory: output of its encoder.
         references: `(pictures, tokens)`, the end included, `IGNORE` after it.
         samples: sampled sequences of each picture.
     """

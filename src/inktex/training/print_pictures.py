@@ -49,8 +49,6 @@ def rasterize_print(
     """The model's picture of a formula, and where its symbols are in it.
 
     Args:
-        example: the formula.
-        factor: on its size.
         processor: for the batches, with the largest height and width of the picture.
         rng: of how it is given and how much its outlines are widened; None for neither.
 

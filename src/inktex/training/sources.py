@@ -50,7 +50,6 @@ def with_rehearsal(
     The fewer of the two are repeated; each copy is augmented anew.
 
     Args:
-        examples: new ones.
         known: those that the weights can read already.
         share: of `known` in the result, above 0 and below 1.
     """

@@ -28,9 +28,7 @@ class PlanStream(Sampler[Plan]):
     of their own, no process waits for an epoch to be planned.
 
     Args:
-        planner: of the run.
         processes: that train together.
-        rank: number of this one.
         accumulate: batches of each process that make one step.
         epoch, batch: where to start, as this process counts its batches.
         planners: processes that plan the epochs to come, each one epoch; 0 plans them here.
@@ -127,9 +125,6 @@ def recipe_batches(
     """The stream of the plans of a process, and the loader that draws their batches.
 
     Args:
-        recipe: of the run.
-        batches: of the run.
-        accelerator: of the run.
         epoch, batch: where to start, as this process counts its batches.
     """
     planner = Planner(
@@ -159,8 +154,6 @@ def batch_loader(
     """Loader of the batches of a stream of plans.
 
     Args:
-        batches: of the run.
-        plans: of this process.
         workers: processes that draw; 0 draws in this one.
         seed: of the loader's own generator. The global one would be advanced by each loader, so
             that a run that was resumed would differ from one that was not.

@@ -189,7 +189,6 @@ def fill_error(network: StrokeRestoration, examples: Sequence[AnyExample]) -> tu
     """Share of wide strokes' pixels that are not as the protocol's strokes would have left them.
 
     Args:
-        network: to measure.
         examples: whose ink to draw, at the published scale.
 
     Returns:

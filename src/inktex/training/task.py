@@ -70,9 +70,7 @@ class Task(ABC):
         """Scalars by the names of `measures`; those that a batch does not have are left out.
 
         Args:
-            accelerator: of the run.
             model: `model`, prepared for several processes.
-            batch: on the device.
             share: of the run that is done, 0 to 1.
         """
 
@@ -83,7 +81,6 @@ class Task(ABC):
         It draws no random numbers that training would draw, so a run does not depend on it.
 
         Args:
-            output: folder of the run.
             progress: whose `best` is set if the score is at least as good.
 
         Returns:

@@ -81,7 +81,6 @@ def score_held_out(recipe: Recipe, best: Path, examples: SplitExamples, folder: 
     """A sentence with the scores of the held-out examples before and after a run.
 
     Args:
-        recipe: of the run.
         best: folder of its best weights.
         examples: of the run, of which `test` is scored.
         folder: of the run, into which `HELD_OUT` is written.

@@ -22,8 +22,6 @@ class _Files(Source):
     """Files by name: the part that folders and archives share.
 
     Args:
-        kind: folder, zip or tar.
-        place: its path.
         files: name of each file, and its size or checksum.
 
     Raises:

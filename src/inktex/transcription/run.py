@@ -70,7 +70,6 @@ def transcribe(
 
     Args:
         recognizer: model and processor, on this process's device.
-        source: the pictures.
         output: to write; see `Shards`.
         preset, num_beams: see `Recognizer.__call__`.
         batch_size: pictures read together at most; None for what is fastest on the device.
@@ -154,7 +153,6 @@ def _begin(
     """Begin or go on, the same in all processes.
 
     Args:
-        team, shards, source, overwrite: of the run.
         settings: of the run, without the source, which is added; its window is None if none was
             asked for.
         batch: pictures of a batch at most.

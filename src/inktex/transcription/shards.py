@@ -118,7 +118,6 @@ class Shards:
         """Append rows to the journal of a shard, in case this process is killed.
 
         Args:
-            number: of the shard.
             rows: by their places in it, with the columns of `COLUMNS`.
         """
         lines = (json.dumps([index, row]) + "\n" for index, row in rows.items())
@@ -279,7 +278,6 @@ class Shards:
         """Write a shard.
 
         Args:
-            number: of its window.
             rows: with the columns of `COLUMNS`.
         """
         clean = [{name: _text(row[name]) for name in COLUMNS} for row in rows]

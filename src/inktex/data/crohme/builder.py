@@ -77,7 +77,6 @@ class Crohme(datasets.GeneratorBasedBuilder):
     validation ink. A split whose files are not there is left out, as long as there is one.
 
     Args:
-        config_name: the year.
         data_dir: folder with the official zips, or with what they unpack to. The environment
             variable `INKTEX_CROHME` stands in for it.
         arguments, options: see `datasets.GeneratorBasedBuilder`.

@@ -21,7 +21,6 @@ def export(data: Path, output: Path, years: Sequence[str]) -> dict[str, dict[str
 
     Args:
         data: folder of the official zips, or of what they unpack to.
-        output: folder to write to.
         years: of `inktex.data.crohme.files.PARTS`; a split whose ink is not there is left out.
 
     Raises:

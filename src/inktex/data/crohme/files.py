@@ -129,7 +129,6 @@ def entries(
 
     Args:
         files: path in the archive and open file, as `DownloadManager.iter_archive` gives them.
-        part: which folder to read.
         wanted: (id, source) of the files to read; None for all.
 
     Raises:

@@ -129,7 +129,6 @@ def extract_font(name: str, paths: list[Path]) -> Extraction:
 
     Args:
         name: of the font; if it is in the list, this says what is drawn by hand.
-        paths: of its files.
 
     Raises:
         ValueError: if a file cannot be read, or the font has neither Latin nor Greek letters.

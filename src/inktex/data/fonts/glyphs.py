@@ -85,7 +85,6 @@ def save_glyphs(
 
     Args:
         path: of the file; it is there whole or not at all.
-        glyphs: of any fonts.
         records: what is known of each font: its name, package and licence.
     """
     fonts = sorted({one.font for one in glyphs})

@@ -192,7 +192,6 @@ def is_misplaced(token: str, box: tuple[float, float, float, float], x_height: f
     """Whether a sign that differs from others in height alone stands at another height.
 
     Args:
-        token: that the glyph stands for.
         box: of its strokes: left, top, right, bottom in ems, y down, baseline at 0.
         x_height: of the font, in ems.
     """
@@ -210,9 +209,7 @@ def has_other_form(token: str, strokes: Sequence[NDArray[np.float64]], found: Me
     Fonts draw U+03C6 closed or open, and some put other accents where they should not be.
 
     Args:
-        token: that the glyph stands for.
         strokes: each of shape (points, 2), in ems, y down.
-        found: measures of the glyph.
     """
     least, most = _HOLES.get(token, (0, 99))
     if found.holes[1] < least or found.holes[0] > most:

@@ -80,7 +80,6 @@ class Edge:
         """Unit vector in which the branch leaves a node, measured outside of the junction.
 
         Args:
-            side: of the node.
             radius: half the width of the shape at the node, in pixels.
         """
         points = self.from_side(side)

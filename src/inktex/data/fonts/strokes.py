@@ -244,7 +244,6 @@ def spiral(middle: Points, radius: float, pitch: float) -> Points:
 
     Args:
         middle: x and y of the disc, shape (2,).
-        radius: of the disc.
         pitch: distance of one turn to the next: at most the stroke width.
     """
     turns = max(radius / pitch, 0.5)

@@ -72,7 +72,6 @@ def load_faces(folder: Path, held_out: bool = False) -> list[tuple[Face, float]]
     """The faces that are there, with their weights.
 
     Args:
-        folder: that they were fetched to.
         held_out: whether those for evaluation.
 
     Raises:

@@ -79,7 +79,6 @@ class Face:
 
     Args:
         path: of an OpenType font with a MATH table; None for STIX Two, which ziamath brings.
-        name: of the face.
 
     Raises:
         ValueError: if it is none.
