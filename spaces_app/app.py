@@ -267,13 +267,8 @@ class Page:
     def _connect(self) -> None:
         format_inputs: list[Any] = [self.spelling, self.wrapping]
         outputs = [
-            self.shown,
-            self.verdict,
-            self.answer,
-            self.latex,
-            self.mathml,
-            self.details,
-        ]
+            self.shown, self.verdict, self.answer, self.latex, self.mathml, self.details,
+        ]  # fmt: skip
         rows = [component for row in self.rows for component in row]
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         model: dict[str, Any] = {"concurrency_limit": WORKERS, "concurrency_id": "model"}
@@ -285,31 +280,15 @@ class Page:
         def respell(shown: Shown | None, spelling: str, wrapping: str) -> str:
             return "" if shown is None else self._latex(shown, spelling, wrapping)
 
-        reading = self.pad.input(
-            read,
-            [self.pad, self.preset, *format_inputs],
-            [*outputs, self.others],
-            trigger_mode="always_last",
-            **model,
-            **hidden,
-        )
-        again = self.preset.change(
-            read,
-            [self.pad, self.preset, *format_inputs],
-            [*outputs, self.others],
-            **model,
-            **hidden,
-        )
+        reads = read, [self.pad, self.preset, *format_inputs], [*outputs, self.others]
+        reading = self.pad.input(*reads, trigger_mode="always_last", **model, **hidden)
+        again = self.preset.change(*reads, **model, **hidden)
 
         def choose(event: gr.EventData) -> dict[str, Any]:
             return self.examples[int(event._data["index"])].value
 
         chosen = self.gallery.select(choose, None, self.pad, **hidden).then(
-            read,
-            [self.pad, self.preset, *format_inputs],
-            [*outputs, self.others],
-            **model,
-            **hidden,
+            *reads, **model, **hidden
         )
         further = [
             event.then(
@@ -329,11 +308,7 @@ class Page:
             )
         # Edits are shown as they are typed; the next reading replaces them.
         self.latex.input(
-            edited,
-            self.latex,
-            [self.answer, self.mathml],
-            trigger_mode="always_last",
-            **hidden,
+            edited, self.latex, [self.answer, self.mathml], trigger_mode="always_last", **hidden
         )
         for component in format_inputs:
             component.change(respell, [self.shown, *format_inputs], self.latex, **hidden)
