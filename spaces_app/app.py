@@ -280,16 +280,20 @@ class Page:
         def respell(shown: Shown | None, spelling: str, wrapping: str) -> str:
             return "" if shown is None else self._latex(shown, spelling, wrapping)
 
-        reads = read, [self.pad, self.preset, *format_inputs], [*outputs, self.others]
-        reading = self.pad.input(*reads, trigger_mode="always_last", **model, **hidden)
-        again = self.preset.change(*reads, **model, **hidden)
+        reads: dict[str, Any] = {
+            "fn": read,
+            "inputs": [self.pad, self.preset, *format_inputs],
+            "outputs": [*outputs, self.others],
+            **model,
+            **hidden,
+        }
+        reading = self.pad.input(**reads, trigger_mode="always_last")
+        again = self.preset.change(**reads)
 
         def choose(event: gr.EventData) -> dict[str, Any]:
             return self.examples[int(event._data["index"])].value
 
-        chosen = self.gallery.select(choose, None, self.pad, **hidden).then(
-            *reads, **model, **hidden
-        )
+        chosen = self.gallery.select(choose, None, self.pad, **hidden).then(**reads)
         further = [
             event.then(
                 self._look_further,
