@@ -94,7 +94,10 @@ def run(options: argparse.Namespace) -> int:
     if options.show_preprocessing is not None:
         from .preprocessing import write_sheets
 
-        options.show_preprocessing.mkdir(parents=True, exist_ok=True)
+        try:
+            options.show_preprocessing.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"--show-preprocessing: {error}") from error
         sources = write_sheets(
             sources, files, options.show_preprocessing, recognizer.image_processor
         )
