@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 
-__all__ = ["pretrained_path", "shipped_stroke_restoration"]
-
 _FOLDER = Path(__file__).parent / "pretrained"
 
 
