@@ -74,8 +74,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 
-# mypy cannot follow folders that are mapped into a package, so it gets them as one tree. The
-# bases keep scripts/evaluate.py from passing for the library of that name.
+# mypy cannot follow folders that are mapped into a package, so it gets them as one tree.
 types: $(VENV)/installed-dev
 	rm -rf $(TYPED) && mkdir -p $(TYPED)
 	cp -R src/inktex $(TYPED)/inktex && rm -rf $(TYPED)/inktex/pretrained

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import math
 import multiprocessing
 import os
@@ -26,6 +25,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -34,7 +35,7 @@ import numpy as np
 from PIL import Image
 
 from inktex.cli.arguments import positive
-from inktex.files import write_text
+from inktex.files import write_json, write_text
 
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "engines.md"
 SYSTEMS: Final = {
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     text = markdown(results)
     print(text)
-    write_text(options.output / "benchmark.json", json.dumps(results, indent=1) + "\n")
+    write_json(options.output / "benchmark.json", results)
     write_text(options.output / "benchmark.md", text)
     if options.docs:
         put_into(DOCUMENT, text)
@@ -129,42 +130,29 @@ class Worker:
     """An engine with a preset, in a process of its own."""
 
     def __init__(self, name: str, model: Path | None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.name, self.every = name, SYSTEMS[name][3]
-        self._pipe, other = context.Pipe()
-        context.Process(target=_serve, args=(other, name, model), daemon=True).start()
-        other.close()
+        self.name, self.every, self._model = name, SYSTEMS[name][3], model
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
     def ask(self, kind: str, pictures: list[Image.Image]) -> Any:
         """The answer of `_answer`; raises a RuntimeError if it fails there."""
         try:
-            self._pipe.send((kind, pictures))
-            found = self._pipe.recv()
-        except (EOFError, OSError) as error:
-            raise RuntimeError(f"The process of {self.name} has ended.") from error
-        if isinstance(found, Exception):
-            raise RuntimeError(f"{self.name}: {found}") from found
-        return found
+            return self._pool.submit(_answer, self.name, self._model, kind, pictures).result()
+        except Exception as error:
+            raise RuntimeError(f"{self.name}: {error}") from error
 
 
-def _serve(pipe: Any, name: str, model: Path | None) -> None:
-    """Answer requests until the pipe is closed."""
+@cache
+def _recognizer(engine: str, model: Path | None) -> Any:
     from inktex import load
 
-    _, engine, preset, _ = SYSTEMS[name]
-    try:
-        threads: dict[str, Any] = {} if engine == "torch" else {"threads": 1}
-        recognizer = load(model, engine=engine, **threads)
-        while True:
-            pipe.send(_answer(recognizer, preset, *pipe.recv()))
-    except EOFError:
-        return
-    except Exception as error:  # whatever it is, the parent reports it
-        pipe.send(RuntimeError(f"{type(error).__name__}: {error}"))
+    threads: dict[str, Any] = {} if engine == "torch" else {"threads": 1}
+    return load(model, engine=engine, **threads)
 
 
-def _answer(recognizer: Any, preset: str, kind: str, pictures: list[Image.Image]) -> Any:
+def _answer(name: str, model: Path | None, kind: str, pictures: list[Image.Image]) -> Any:
     """Seconds, processor and wall, of a `read` or of each of the `stages`; or `megabytes`."""
+    _, engine, preset, _ = SYSTEMS[name]
+    recognizer = _recognizer(engine, model)
     if kind == "megabytes":
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
@@ -206,13 +194,11 @@ def measure(
     Args:
         names: of the systems, `STAGED` first.
         model: folder of the model, None for the shipped one.
-        pictures: to read.
         repeats: of each picture, of which the median counts.
 
     Returns:
-        For each system `every`, 1 if it read all pictures, 4 for one of four; seconds of each
-        picture, processor and wall; processor seconds of a picture in batches and of the stages;
-        megabytes.
+        For each system `every` (4: it read one picture of four); `cpu` and `wall` seconds of each
+        picture; those `batched`; megabytes; and of `STAGED` those of the stages.
     """
     workers = [Worker(name, model) for name in names]
     found: dict[str, Any] = {

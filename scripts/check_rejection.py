@@ -15,10 +15,9 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from PIL import Image, ImageDraw
-
 from inktex import Recognizer
 from inktex.cli.arguments import natural, positive
+from inktex.evaluation.sheets import tiled_sheet
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 SURE = 0.5
@@ -26,7 +25,7 @@ SURE = 0.5
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Reads the command line, draws, reads, prints; returns the exit status."""
+    """Read the command line, draw, read, print; returns the exit status."""
     sys.path.append(str(TESTS))
     from negatives import KINDS, negatives
 
@@ -37,13 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=positive, default=200, help="pictures (default 200)")
     parser.add_argument("--seed", type=natural, default=0, help="of the pictures (default 0)")
     parser.add_argument(
-        "--bar", type=positive, default=2, help="how many may be believed (default 2; -1 for any)"
+        "--bar", type=natural, default=2, help="how many may be believed (default 2)"
     )
     parser.add_argument("--sheet", type=Path, help="PNG to write, with all pictures and answers")
     options = parser.parse_args(arguments)
-    if options.count < 1:
-        print("check_rejection: --count must be at least 1", file=sys.stderr)
-        return 2
     try:
         recognizer = Recognizer.from_pretrained(options.model)
     except (ValueError, OSError) as error:
@@ -74,27 +70,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"  {kind}: {text[:60]} ({score:.2f})")
     if options.sheet:
         options.sheet.parent.mkdir(parents=True, exist_ok=True)
-        contact_sheet([picture for _, picture in given], answers).save(options.sheet)
+        labels = ["rejected" if s is None else f"{s:.2f} {text}" for _, s, text in answers]
+        tiles = [(picture, label) for (_, picture), label in zip(given, labels, strict=True)]
+        tiled_sheet(tiles, min(len(tiles), 10), (170, 170)).save(options.sheet)
         print(f"Written: {options.sheet}")
-    return int(0 <= options.bar < len(believed))
-
-
-def contact_sheet(
-    pictures: list[Image.Image], answers: list[tuple[str, float | None, str]]
-) -> Image.Image:
-    """Returns all pictures with the answers to them, ten in a row."""
-    side, columns = 170, min(len(pictures), 10)
-    rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * side, rows * side), "white")
-    pencil = ImageDraw.Draw(sheet)
-    for number, (picture, (_, score, text)) in enumerate(zip(pictures, answers, strict=True)):
-        x, y = number % columns * side, number // columns * side
-        small = picture.convert("RGB")
-        small.thumbnail((side - 6, side - 26))
-        sheet.paste(small, (x + 3, y + 22))
-        label = "rejected" if score is None else f"{score:.2f} {text}"
-        pencil.text((x + 3, y + 5), label[:26], fill="black" if (score or 0) < SURE else "red")
-    return sheet
+    return int(options.bar < len(believed))
 
 
 if __name__ == "__main__":

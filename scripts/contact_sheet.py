@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
 from inktex.cli.arguments import natural, positive
 from inktex.data.examples import Example
+from inktex.evaluation.sheets import tiled_sheet
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, draw
 from inktex.training.data import load_examples
 from inktex.training.synthetic import SynthesisConfig, SyntheticInk
@@ -25,30 +26,14 @@ CELL = (420, 130)
 
 
 def picture(example: Example) -> Image.Image:
-    """Returns the example as published, dark on light, small enough for its place."""
+    """The example as published, dark on light."""
     width, height = (int(np.ceil(side)) + MARGIN_BEFORE + MARGIN_AFTER for side in example.size)
     traces = [trace + MARGIN_BEFORE for trace in example.traces()]
-    drawn = ImageOps.invert(Image.fromarray(draw(traces, width, height)))
-    drawn.thumbnail(CELL, Image.Resampling.LANCZOS)
-    return drawn
-
-
-def sheet(examples: list[Example], columns: int) -> Image.Image:
-    """Returns all pictures on one sheet, numbered row by row from 1."""
-    rows = -(-len(examples) // columns)
-    paper = Image.new("L", (columns * CELL[0], rows * CELL[1]), 255)
-    pencil = ImageDraw.Draw(paper)
-    for number, example in enumerate(examples):
-        x, y = number % columns * CELL[0], number // columns * CELL[1]
-        inner = picture(example)
-        paper.paste(inner, (x + (CELL[0] - inner.width) // 2, y + (CELL[1] - inner.height) // 2))
-        pencil.rectangle((x, y, x + CELL[0] - 1, y + CELL[1] - 1), outline=200)
-        pencil.text((x + 4, y + 2), str(number + 1), fill=120)
-    return paper
+    return ImageOps.invert(Image.fromarray(draw(traces, width, height)))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Reads the command line and draws; returns the exit status."""
+    """Read the command line and draw; returns the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -71,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = rng.choice(len(real), options.count - half, replace=False)
     shown += [(real[index], "real") for index in chosen]
     order = rng.permutation(len(shown))
-    sheet([shown[i][0] for i in order], options.columns).save(options.output)
+    tiles = [(picture(shown[i][0]), str(number)) for number, i in enumerate(order, start=1)]
+    tiled_sheet(tiles, options.columns, CELL).save(options.output)
     if not options.quiz:
         for number, index in enumerate(order, start=1):
             example, kind = shown[index]

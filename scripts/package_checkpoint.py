@@ -1,14 +1,14 @@
 #!/usr/bin/env python
 """Make the outcome of a training run the checkpoint that the package ships.
 
-    python scripts/evaluate.py --model runs/base/best --data data/crohme --split dev \
+    inktex evaluate --model runs/base/best --data data/crohme --split dev \
         --output runs/base/dev.json
     python scripts/package_checkpoint.py runs/base --evaluations runs/base/dev.json ...
     python scripts/package_checkpoint.py --stroke-restoration runs/stroke_restoration
 
 Writes weights, configuration, processor, tokenizer and code to src/inktex/pretrained, and beside
 them `training.json` (the recipe, the commit, the data and the scores of the evaluations, as
-scripts/evaluate.py measured them) and the model card, `README.md`, made from it; and to
+`inktex evaluate` measured them) and the model card, `README.md`, made from it; and to
 src/inktex/onnx/shipped the ONNX graphs for models of its architecture, without weights, which needs
 `pip install 'inktex[export]'`.
 """
@@ -24,7 +24,7 @@ from typing import Any
 
 from inktex import Recognizer
 from inktex.alphabet import ALPHABET
-from inktex.files import write_json
+from inktex.files import read_json, write_json
 from inktex.modeling.stroke_restoration_inktex import (
     STROKE_RESTORATION_FILE,
     StrokeRestoration,
@@ -70,9 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         record = training_record(options.run, folder, options.evaluations)
         recognizer = Recognizer.from_pretrained(folder)
         restoration = recognizer.image_processor.stroke_restoration
-        record["thinner"] = known_restoration(options.output, restoration) or own_restoration(
-            options.run, restoration
-        )
+        record["thinner"] = known_restoration(options.output, restoration)
         record["parameters"] = recognizer.model.num_parameters()
         export(recognizer.model, options.output, recognizer.processor)
         if (folder / ALPHABET).is_file():
@@ -99,7 +97,7 @@ def exchange_restoration(run: Path, output: Path) -> int:
         found = restoration_record(run)
         if found["sha256"] != restoration.checksum:
             raise ValueError(f"{run / RESTORATION_RECORD} is about another file than {path.name}.")
-        record = json.loads((output / RECORD).read_text(encoding="utf-8"))
+        record = read_json(output / RECORD)
         record["thinner"] = {**found, "commit": _commit()}
         save_stroke_restoration(restoration, output)
         write_record(output, record)
@@ -111,58 +109,42 @@ def exchange_restoration(run: Path, output: Path) -> int:
     return 0
 
 
+def _about(run: Path) -> tuple[dict[str, Any], Path | None]:
+    """Recipe and machine of a run, and the folder of the weights that it started from."""
+    recipe, machine = read_json(run / RECIPE), read_json(run / MACHINE)
+    start = recipe["init"]
+    init = (PRETRAINED if start == SHIPPED else Path(start)) if start else None
+    # Where the start lay on this machine says nothing.
+    return {"recipe": {**recipe, "init": init.name if init else None}, "machine": machine}, init
+
+
 def restoration_record(run: Path) -> dict[str, Any]:
     """How a restoration came about, and the one that its run started from."""
-    found, recipe, machine = (
-        json.loads((run / name).read_text(encoding="utf-8"))
-        for name in (RESTORATION_RECORD, RECIPE, MACHINE)
-    )
-    init = _start(recipe)
+    about, init = _about(run)
     before = None
     if init is not None and (init / RECORD).is_file():
-        before = json.loads((init / RECORD).read_text(encoding="utf-8")).get("thinner")
+        before = read_json(init / RECORD).get("thinner")
     elif init is not None:
         before = restoration_record(init.parent)
-    return {
-        **found,
-        "recipe": {**recipe, "init": init.name if init else None},
-        "machine": machine,
-        "started_from": before,
-    }
-
-
-def own_restoration(run: Path, restoration: StrokeRestoration | None) -> dict[str, Any] | None:
-    """The record of the restoration that learnt with a model; None if it is another one.
-
-    Raises:
-        ValueError: if nothing is known of a restoration.
-    """
-    if restoration is None:
-        return None
-    if (run / RESTORATION_RECORD).is_file():
-        found = restoration_record(run)
-        if found["sha256"] == restoration.checksum:
-            return {**found, "commit": _commit()}
-    raise ValueError(
-        f"Nothing is known of the model's stroke restoration: neither {run / RESTORATION_RECORD} "
-        "nor the record of the output is about it. Put that of its run there first, with "
-        "--stroke-restoration."
-    )
-
-
-def _start(recipe: dict[str, Any]) -> Path | None:
-    """The folder that a run started from."""
-    init = recipe["init"]
-    return (PRETRAINED if init == SHIPPED else Path(init)) if init else None
+    return {**read_json(run / RESTORATION_RECORD), **about, "started_from": before}
 
 
 def known_restoration(output: Path, restoration: StrokeRestoration | None) -> dict[str, Any] | None:
-    """What the record in a folder says of a restoration; None if it is about another one."""
-    if restoration is None or not (output / RECORD).is_file():
+    """What the record in a folder says of a restoration; None if there is none.
+
+    Raises:
+        ValueError: if it is about another one.
+    """
+    if restoration is None:
         return None
-    record = json.loads((output / RECORD).read_text(encoding="utf-8"))
-    found: dict[str, Any] | None = record.get("thinner")
-    return found if found and found["sha256"] == restoration.checksum else None
+    record = read_json(output / RECORD) if (output / RECORD).is_file() else {}
+    found: dict[str, Any] = record.get("thinner") or {}
+    if found.get("sha256") != restoration.checksum:
+        raise ValueError(
+            f"The record in {output} is not about the model's stroke restoration. Put that of its "
+            "run there first, with --stroke-restoration."
+        )
+    return found
 
 
 def write_record(output: Path, record: dict[str, Any]) -> None:
@@ -180,7 +162,7 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
     """
     scores = {}
     for path in evaluations:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         settings = content["settings"]
         if Path(settings["model"]).resolve() != model.resolve():
             raise ValueError(f"{path} is the evaluation of {settings['model']}, not of {model}.")
@@ -202,35 +184,24 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
 
 
 def _run_record(run: Path) -> dict[str, Any]:
-    """How a run went, and those before it."""
-    recipe, machine = (
-        json.loads((run / name).read_text(encoding="utf-8")) for name in (RECIPE, MACHINE)
-    )
-    init = _start(recipe)
-    return {
-        # Where the start lay on this machine says nothing.
-        "recipe": {**recipe, "init": init.name if init else None},
-        "validations": _validations(run),
-        "machine": machine,
-        "started_from": _start_record(init) if init else None,
-    }
-
-
-def _start_record(init: Path) -> dict[str, Any]:
-    """The record of the checkpoint that a run started from.
+    """How a run went, and those before it.
 
     Raises:
-        ValueError: if nothing is known of it: the time that a checkpoint took must not be lost.
+        ValueError: if nothing is known of the checkpoint that a run started from: the time that it
+            took must not be lost.
     """
-    if (init / RECORD).is_file():
-        known: dict[str, Any] = json.loads((init / RECORD).read_text(encoding="utf-8"))
-        return known
-    if not (init.parent / RECIPE).is_file():
+    about, init = _about(run)
+    before = None
+    if init is not None and (init / RECORD).is_file():
+        before = read_json(init / RECORD)
+    elif init is not None and (init.parent / RECIPE).is_file():
+        before = _run_record(init.parent)
+    elif init is not None:
         raise ValueError(
             f"The run started from {init}, which has no {RECORD}, nor a {RECIPE} of its run "
             "beside it. Put back what is missing: the model card tells the time of all runs."
         )
-    return _run_record(init.parent)
+    return {**about, "validations": _validations(run), "started_from": before}
 
 
 def _validations(run: Path) -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         by_year = export(Path(options.data), options.output, list(dict.fromkeys(options.years)))
         for year, splits in by_year.items():
-            counts = ", ".join(f"{split} {len(one.lengths)}" for split, one in splits.items())
+            counts = ", ".join(f"{split} {count}" for split, count in splits.items())
             print(f"CROHME {year}: {counts}")
         print(f"Written to {options.output}.")
         if options.report:

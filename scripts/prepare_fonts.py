@@ -2,7 +2,7 @@
 """Turn handwriting fonts into glyphs of strokes, one file for all of them.
 
     python scripts/prepare_fonts.py --fetch                   # the list of fonts, by npm and apt
-    python scripts/prepare_fonts.py --fonts FOLDER            # any folder of font files
+    python scripts/prepare_fonts.py --fonts FOLDER            # with a folder for each font
 
 Outlines (ttf, otf, woff, woff2) become centre lines, in the order and direction of a writer; each
 font is one writer, for training or held out. Glyphs that come out broken are left out by rule.

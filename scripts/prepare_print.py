@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         require("train", "Typesetting", "ziamath", "matplotlib", "fontTools", "brotli")
         # Only here: what they import may be missing.
         from inktex.data.print.faces import fetch_faces, load_faces
-        from inktex.data.print.preparation import Prepared, prepare_formulas, prepare_pictures
+        from inktex.synthesis.print import Prepared, prepare_formulas, prepare_pictures
 
         if options.fetch:
             missing = fetch_faces(options.faces)

@@ -180,13 +180,8 @@ class Page:
     def _connect(self) -> None:
         format_inputs: list[Any] = [self.spelling, self.wrapping]
         outputs = [
-            self.shown,
-            self.verdict,
-            self.answer,
-            self.latex,
-            self.mathml,
-            self.details,
-        ]
+            self.shown, self.verdict, self.answer, self.latex, self.mathml, self.details,
+        ]  # fmt: skip
         rows = [component for row in self.rows for component in row]
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         model: dict[str, Any] = {"concurrency_limit": WORKERS, "concurrency_id": "model"}
@@ -201,33 +196,20 @@ class Page:
             return "" if shown is None else self._latex(shown, spelling, wrapping)
 
         given: list[Any] = [self.pad, self.preset, self.alphabet]
-        reading = self.pad.input(
-            read,
-            [*given, *format_inputs],
-            [*outputs, self.others],
-            trigger_mode="always_last",
+        reads: dict[str, Any] = {
+            "fn": read,
+            "inputs": [*given, *format_inputs],
+            "outputs": [*outputs, self.others],
             **model,
             **hidden,
-        )
-        again = gr.on(
-            [self.preset.change, self.alphabet.change],
-            read,
-            [*given, *format_inputs],
-            [*outputs, self.others],
-            **model,
-            **hidden,
-        )
+        }
+        reading = self.pad.input(**reads, trigger_mode="always_last")
+        again = gr.on([self.preset.change, self.alphabet.change], **reads)
 
         def choose(event: gr.EventData) -> dict[str, Any]:
             return self.examples[int(event._data["index"])].value
 
-        chosen = self.gallery.select(choose, None, self.pad, **hidden).then(
-            read,
-            [*given, *format_inputs],
-            [*outputs, self.others],
-            **model,
-            **hidden,
-        )
+        chosen = self.gallery.select(choose, None, self.pad, **hidden).then(**reads)
         further = [
             event.then(
                 self._look_further,
@@ -246,11 +228,7 @@ class Page:
             )
         # Edits are shown as they are typed; the next reading replaces them.
         self.latex.input(
-            edited,
-            self.latex,
-            [self.answer, self.mathml],
-            trigger_mode="always_last",
-            **hidden,
+            edited, self.latex, [self.answer, self.mathml], trigger_mode="always_last", **hidden
         )
         for component in format_inputs:
             component.change(respell, [self.shown, *format_inputs], self.latex, **hidden)

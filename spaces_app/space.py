@@ -90,20 +90,7 @@ class Space:
             )
         except ValueError as error:  # a RefusedError, no ink in the picture, no such preset
             raise gr.Error(str(error), print_exception=False) from error
-        symbols = [
-            {"token": one.token, "score": one.score, "box": one.box} for one in reading.symbols
-        ]
-        others = [
-            {"latex": one.latex, "tokens": one.tokens, "score": one.score}
-            for one in reading.alternatives
-        ]
-        return {
-            "latex": reading.latex,
-            "tokens": reading.tokens,
-            "score": reading.score,
-            "symbols": symbols,
-            "alternatives": others,
-        }
+        return reading.to_dict()
 
     def read(
         self, value: Any, preset: Preset, alphabet: str = "all", alternatives: int = 0

@@ -1,6 +1,6 @@
 """Examples of a caption, and an augmentation that changes nothing."""
 
-from inktex.augmentation import AugmentationConfig
+from inktex.data.augmentation import AugmentationConfig
 from inktex.data.examples import Example, from_expression
 
 STILL = AugmentationConfig(

@@ -8,7 +8,7 @@ import pytest
 from example_cases import STILL, example
 from scipy import ndimage
 
-from inktex.augmentation import AugmentationConfig, degrade, draw_stroke_width, vary
+from inktex.data.augmentation import AugmentationConfig, degrade, draw_stroke_width, vary
 from inktex.data.examples import NONE, Example, cut, from_expression, from_expressions, items
 from inktex.ink.render import STROKE_WIDTH
 from inktex.synthesis.grammar import written_expressions

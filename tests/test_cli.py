@@ -11,7 +11,7 @@ import pytest
 
 from inktex.cli import COMMANDS, main
 
-DOORS = {"evaluate.py": "evaluate", "export_onnx.py": "export", "transcribe.py": "transcribe"}
+DOORS = {"transcribe.py": "transcribe"}
 """Scripts, and the subcommands that they are."""
 
 

@@ -29,8 +29,7 @@ WITH_OLD_NAMES = {"CHANGELOG.md", "experiments.md", "experiments-appendix.md"}
 CURRENT = [path for path in DOCUMENTS if path.name not in WITH_OLD_NAMES]
 FOLDERS = ("docs", "modeling", "notebooks", "requirements", "scripts", "spaces_app", "src",
            "tests", "tokenizer", ".ci")  # fmt: skip
-SAME_AS = {"evaluate": "evaluate", "train": "train", "transcribe": "transcribe",
-           "export_onnx": "export", "push_to_hub": "release"}  # fmt: skip
+SAME_AS = {"train": "train", "transcribe": "transcribe"}
 """Scripts that do the same as a command."""
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 

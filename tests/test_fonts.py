@@ -198,25 +198,24 @@ def test_tildes_in_the_place_of_bars_are_left_out(tmp_path: Path) -> None:
 # --- folders and files --------------------------------------------------------------------
 
 
-def test_files_of_one_font_are_joined_and_broken_ones_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_files_of_one_font_are_joined_and_broken_ones_named(tmp_path: Path) -> None:
     halves = list(GLYPHS)
-    build_font(tmp_path / "tiny-0.ttf", glyphs={c: GLYPHS[c] for c in halves[:7]})
-    build_font(tmp_path / "tiny-1.ttf", glyphs={c: GLYPHS[c] for c in halves[7:]})
-    build_font(tmp_path / "deep" / "other.ttf", family="Other Hand")
-    (tmp_path / "broken.otf").write_bytes(b"no font")
+    build_font(tmp_path / "tiny" / "0.ttf", glyphs={c: GLYPHS[c] for c in halves[:7]})
+    build_font(tmp_path / "tiny" / "1.ttf", glyphs={c: GLYPHS[c] for c in halves[7:]})
+    build_font(tmp_path / "other-hand" / "other.ttf")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "broken.otf").write_bytes(b"no font")
     lines: list[str] = []
     found = extract(tmp_path, say=lines.append)
     assert {one.font for one in found.glyphs} == {"tiny", "other-hand"}
     assert {one.token for one in found.glyphs if one.font == "tiny"} >= {"X", "i", ","}
-    assert "broken.otf" in caplog.text
-    assert len(lines) == 2
-    assert lines[0].startswith("[1/2] other-hand: ")
+    assert "broken.otf cannot be read" in lines[0]
+    assert len(lines) == 3
+    assert lines[1].startswith("[2/3] other-hand: ")
 
 
 def test_a_folder_without_fonts_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="has no font files"):
+    with pytest.raises(ValueError, match="has no folders of font files"):
         extract(tmp_path)
 
 
@@ -345,7 +344,7 @@ def test_fetching_goes_on_after_a_font_that_is_missing(
 def test_the_command_writes_glyphs_and_prints_a_report(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    build_font(tmp_path / "fonts" / "tiny.ttf")
+    build_font(tmp_path / "fonts" / "tiny" / "tiny.ttf")
     script = load_script(repository, "prepare_fonts")
     output = tmp_path / "out/glyphs.npz"
     arguments = ["--fonts", tmp_path / "fonts", "--output", output]

@@ -16,7 +16,8 @@ NOWHERE = (float("nan"),) * 4
 def written(caption: str) -> tuple[Expression, list[Box]]:
     """The expression, and each token's box: not a number for tokens without ink."""
     expression = lay_out(caption.split(), glyphs().__getitem__)
-    return expression, [box or NOWHERE for box in expression.token_boxes()]
+    boxes = [expression.symbols[i].box if i >= 0 else NOWHERE for i in expression.alignment]
+    return expression, boxes
 
 
 def test_a_row_goes_from_left_to_right() -> None:

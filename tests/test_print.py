@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from script_loading import load_script
 
-from inktex.augmentation import AugmentationConfig
+from inktex.data.augmentation import AugmentationConfig
 from inktex.data.examples import Example, from_expressions
 from inktex.data.print import PrintedFormulas, PrintPicture, load_pictures, save_formulas
 from inktex.data.print.formulas import Formula
 from inktex.data.print.outlines import Outline
+from inktex.data.printed import PrintExample, as_given
 from inktex.evaluation.wide import print_split
-from inktex.filling import fill
+from inktex.ink.filling import fill
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.printed import PrintExample, as_given
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS
@@ -294,8 +294,8 @@ def test_pictures_are_set_in_held_out_faces_and_by_another_typesetter(tmp_path: 
     pytest.importorskip("ziamath", reason="it is in the extra `train`")
     pytest.importorskip("matplotlib", reason="it is in the extra `train`")
     from inktex.data.print.mathtext import draw_mathtext
-    from inktex.data.print.preparation import Prepared, prepare_pictures
     from inktex.data.print.typesetting import Face
+    from inktex.synthesis.print import Prepared, prepare_pictures
 
     prepared = Prepared()
     captions = [normalize(latex) for latex in FORMULAS]

@@ -67,7 +67,7 @@ def test_reading_writes_nothing_elsewhere(tmp_path: Path, repository: Path) -> N
     environment |= {"HOME": str(home), "USERPROFILE": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     for extra in ([], ["--preset", "accurate"]):
         subprocess.run(
-            [sys.executable, "-m", "inktex.cli", "recognize", "power.png", *extra],
+            [sys.executable, "-m", "inktex", "recognize", "power.png", *extra],
             cwd=work, env=environment, check=True, capture_output=True,
         )  # fmt: skip
     assert [path.name for path in work.iterdir()] == ["power.png"]

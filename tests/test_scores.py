@@ -127,7 +127,7 @@ def test_wilson_interval(successes: int, trials: int, low: float, high: float) -
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 0), (2, 1), (-1, 5)])
 def test_wilson_interval_refuses_impossible_counts(successes: int, trials: int) -> None:
-    with pytest.raises(ValueError, match="make no share"):
+    with pytest.raises(ValueError, match="must"):
         wilson_interval(successes, trials)
 
 

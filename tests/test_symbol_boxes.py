@@ -5,7 +5,6 @@ import pytest
 from numpy.typing import NDArray
 
 from inktex.symbol_boxes import inked, symbol_boxes
-from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
 
 
 def attention(*cells: tuple[int, int]) -> NDArray[np.float32]:
@@ -47,6 +46,6 @@ def test_who_looks_at_no_ink_has_no_box() -> None:
 
 def test_marks_of_structure_have_no_ink() -> None:
     tokens = r"\sqrt [ 3 ] { [ x ] ^ { 2 } }".split()
-    marks = inked(tokens, STRUCTURAL_TOKENS)
+    marks = inked(tokens)
     found = [token for token, has_ink in zip(tokens, marks, strict=True) if has_ink]
     assert found == [r"\sqrt", "3", "[", "x", "]", "2"]

@@ -10,7 +10,7 @@ from example_cases import STILL, example
 from PIL import Image
 from scipy import ndimage
 
-from inktex.augmentation import AugmentationConfig, Degradation, draw_degradation
+from inktex.data.augmentation import AugmentationConfig, Degradation, draw_degradation
 from inktex.data.examples import Example, PictureExample, from_expression, from_expressions
 from inktex.ink.render import STROKE_WIDTH, render
 from inktex.synthesis.grammar import written_expressions

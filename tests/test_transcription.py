@@ -27,15 +27,14 @@ import inktex
 from inktex.batches import padded_pixels
 from inktex.cli import main
 from inktex.ink.render import render
-from inktex.onnx_engine import OnnxEngine
+from inktex.onnx.engine import OnnxEngine
 from inktex.recognizer import Recognizer
 from inktex.synthesis.grammar import written_expressions
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 from inktex.transcription.files import FolderSource
 from inktex.transcription.run import transcribe
-from inktex.transcription.settings import differences
-from inktex.transcription.shards import COLUMNS, LISTING, Shards, schema
+from inktex.transcription.shards import COLUMNS, LISTING, Shards, differences, schema
 from inktex.transcription.sources import PATHS, SETTINGS, URLS, Source, open_source
 
 INKML = b"""<ink xmlns="http://www.w3.org/2003/InkML">
@@ -219,7 +218,7 @@ def test_any_part_of_a_source_can_be_read(
     for _, row in source.rows([range(2, 3)]):
         content = row.load()
         assert (content.read_bytes() if isinstance(content, Path) else content) == files[name]
-    assert json.loads(json.dumps(source.identity())) == source.identity()
+    assert json.loads(json.dumps(source.identity)) == source.identity
 
 
 def test_rows_name_files_and_urls_only_where_that_is_allowed(
@@ -354,7 +353,7 @@ def test_files_that_are_no_transcription_are_left_alone(
             transcribe(recognizer, source, tmp_path / "mine.csv", overwrite=overwrite)
     assert (tmp_path / "mine.csv").read_text() == "mine"
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(IsADirectoryError, match="The output is a file"):
+    with pytest.raises(OSError, match="The output is a file"):
         transcribe(recognizer, source, tmp_path / "folder.csv")
 
 
@@ -396,7 +395,7 @@ def test_a_worker_that_is_killed_ends_the_run_in_a_sentence(
         patch.setattr(FolderSource, "rows", killed)
         status, _, error = run(capsys, *arguments)
     assert status == 2
-    assert "was ended from outside, or found the memory full (exit code -9)" in error
+    assert "was ended from outside, or found the memory full" in error
     assert "Traceback" not in error
     assert f"{len(files)} rows, 2 of them" in run(capsys, *arguments)[1]
 
@@ -550,11 +549,16 @@ def test_other_settings_are_refused_and_overwrite_begins_anew(
     other_source = opened(as_folder, {"0.png": files["0.png"]}, tmp_path / "less")
     refused: list[tuple[str, Recognizer, Source, dict[str, Any]]] = [
         ("--preset was fast and is accurate", recognizer, source, {"preset": "accurate"}),
-        ("--beams was not given and is 2", recognizer, source, {"num_beams": 2}),
+        ("--beams was None and is 2", recognizer, source, {"num_beams": 2}),
         ("--window was 4 and is 5", recognizer, source, {"window": 5}),
-        ("the weights of --model have changed", other_model, source, {}),
-        (f"SOURCE had {len(files)} pictures and has 1", recognizer, other_source, {}),
-        ("SOURCE was folder and is zip", recognizer, opened(as_zip, files, tmp_path / "s"), {}),
+        ("--weights was .* and is", other_model, source, {}),
+        (f"files of SOURCE was {len(files)} and is 1", recognizer, other_source, {}),
+        (
+            "kind of SOURCE was folder and is zip",
+            recognizer,
+            opened(as_zip, files, tmp_path / "s"),
+            {},
+        ),
     ]
     for message, reader, pictures, changes in refused:
         with pytest.raises(ValueError, match=message) as error:
@@ -568,20 +572,22 @@ def test_other_settings_are_refused_and_overwrite_begins_anew(
     assert [row["id"] for row in read(output)] == ["0.png"]
 
 
-def test_changed_settings_are_named_as_they_were_given() -> None:
+def test_changed_settings_are_named() -> None:
     table = {"kind": "parquet", "files": [["a", 1, 2]], "image_column": "image", "id_column": None}
     begun = {"preset": "fast", "weights": "1", "engine": "onnx", "model": "a", "source": table}
-    cases: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-        ({"engine": "torch", "weights": "2"}, {}, "--engine was onnx and is torch"),
-        ({"model": "b", "weights": "2"}, {}, "--model was a and is b"),
-        ({"weights": "2"}, {}, "the weights of --model have changed"),
-        ({}, {"id_column": "name"}, "--id-column was not given and is name"),
-        ({}, {"allowed": ["urls"]}, "--allow-urls was not given and is given"),
-        ({}, {"files": [["a", 1, 3]]}, "files in SOURCE have been renamed or changed"),
-        ({}, {"later": 1}, "SOURCE has changed"),
+    cases: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
+        (
+            {"engine": "torch", "weights": "2"},
+            {},
+            ["--weights was 1 and is 2", "--engine was onnx and is torch"],
+        ),
+        ({"model": "b"}, {}, []),
+        ({}, {"id_column": "name"}, ["id_column of SOURCE was None and is name"]),
+        ({}, {"allowed": ["urls"]}, ["allowed of SOURCE was None and is ['urls']"]),
+        ({}, {"later": 1}, ["later of SOURCE was None and is 1"]),
     ]
     for changes, in_source, words in cases:
-        assert differences(begun, begun | changes | {"source": table | in_source}) == [words]
+        assert differences(begun, begun | changes | {"source": table | in_source}) == words
     assert differences(begun, begun | {"engine": "torch", "model": "c", "inktex": "9"}) == []
 
 
@@ -615,10 +621,10 @@ def test_a_source_that_changed_is_refused(
     transcribe(recognizer, opened(as_folder, files, folder), output, workers=0)
     content = (folder / "1.png").read_bytes()
     (folder / "1.png").write_bytes(content + b" ")
-    with pytest.raises(ValueError, match="files in SOURCE have been renamed or changed"):
+    with pytest.raises(ValueError, match="sha256 of SOURCE was"):
         transcribe(recognizer, FolderSource(folder), output, workers=0)
     (folder / "1.png").unlink()
-    with pytest.raises(ValueError, match="SOURCE had 10 pictures and has 9"):
+    with pytest.raises(ValueError, match="files of SOURCE was 10 and is 9"):
         transcribe(recognizer, FolderSource(folder), output, workers=0)
     (folder / "1.png").write_bytes(content)
     assert transcribe(recognizer, FolderSource(folder), output, workers=0).read == 0

@@ -112,8 +112,8 @@ def test_each_worker_is_one_ahead(tmp_path: Path) -> None:
     [
         (fail, KeyError, "the second"),
         (fill_memory, MemoryError, "no more"),
-        (fail_oddly, RuntimeError, "OddError: 1 and 2"),
-        (be_killed, WorkerEndedError, r"\(exit code -9\)"),
+        (fail_oddly, WorkerEndedError, "ended from outside"),
+        (be_killed, WorkerEndedError, "ended from outside"),
     ],
 )
 @pytest.mark.timeout(60)
@@ -126,7 +126,7 @@ def test_what_goes_wrong_in_a_worker_is_raised_here(
     assert found[:1] == [0]
     assert multiprocessing.active_children() == []
     if kind is KeyError:
-        assert "in fail" in raised.value.__notes__[0]
+        assert "in fail" in str(raised.value.__cause__)
 
 
 @pytest.mark.timeout(60)

@@ -39,9 +39,6 @@ _ENVIRONMENTS: Final = (
 def read_alphabet(folder: Path | str) -> dict[str, int]:
     """Tokens that weights were trained on, and the number of examples of each; empty if unknown.
 
-    Args:
-        folder: of the weights.
-
     Raises:
         ValueError: if the file is damaged.
     """
@@ -57,9 +54,6 @@ def read_alphabet(folder: Path | str) -> dict[str, int]:
 
 def alphabet_of(model: str) -> dict[str, int]:
     """The alphabet of a model, see `read_alphabet`.
-
-    Args:
-        model: folder, or repository of the Hub.
 
     Raises:
         OSError: if there is no such model.
@@ -129,15 +123,12 @@ def folded_spellings() -> dict[str, list[str]]:
 
 
 def find_alphabet(alphabet: Alphabet | None) -> frozenset[str] | None:
-    """The tokens that an alphabet allows.
+    """The canonical tokens that an alphabet allows; None for all.
 
     Args:
         alphabet: `all` or None for all of them; a name of `ALPHABETS`; a text file with tokens
             between white space; or tokens. Other spellings are taken for the token that they are
             read as.
-
-    Returns:
-        Canonical tokens, or None for all.
 
     Raises:
         ValueError: if a token or a name is not known, or there is no token.

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["ACCELERATOR", "CPU", "BatchLimits", "padded_pixels", "plan_batches"]
-
 _MULTIPLE: Final = 16
 """Heights and widths of batches are multiples of this, in pixels, as the image processor pads."""
 
@@ -47,7 +45,6 @@ def plan_batches(shapes: Sequence[tuple[int, int]], limits: BatchLimits) -> list
 
     Args:
         shapes: height and width of each picture, in pixels.
-        limits: of a batch.
 
     Returns:
         The pictures' numbers, a list for each batch, each picture once. The batch with the most

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from .batches import CPU, BatchLimits
 from .modeling.search_inktex import Decoded
 
-__all__ = ["MAX_TOKENS", "Engine", "Preset", "SearchOptions"]
-
 Preset = Literal["fast", "accurate"]
 MAX_TOKENS = 200
 """Longest reading, in tokens; twice the longest expression of CROHME."""
@@ -75,7 +73,6 @@ class Engine(ABC):
 
         Args:
             pictures: of the model's form, each `(height, width)`, ink 255 on paper 0.
-            options: how.
 
         Returns:
             `alternatives + 1` sequences a picture, with the attention in rows and columns.

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
     from inktex.modeling.processing_inktex import InktexProcessor
 
-__all__ = ["AUTO", "ENGINES", "AutoEngine", "fastest_engine", "load_engine"]
-
 AUTO = "auto"
 """The fastest engine for what is asked for; see `fastest_engine`."""
 GREEDY = SearchOptions()
@@ -104,7 +102,7 @@ def load_engine(
         raise ValueError(f"There is no engine {engine!r}; there are {known}.")
     if engine == "torch":
         return TorchEngine.from_pretrained(name, device, **kwargs)
-    from .onnx_engine import OnnxEngine
+    from .onnx.engine import OnnxEngine
 
     unknown = sorted(kwargs.keys() - {"threads"})
     if unknown:
@@ -135,7 +133,6 @@ def fastest_engine(
 
     Args:
         name, device: see `inktex.load`.
-        options: of the search.
     """
     if not options.is_greedy or device != "cpu":
         return "torch"

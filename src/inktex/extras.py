@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 
-__all__ = ["require"]
-
 
 def require(extra: str, purpose: str, *modules: str) -> None:
     """Make sure that an extra is installed.

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-__all__ = ["new_file", "new_folder", "recover", "swap", "write_json", "write_text"]
 
 _PARTIAL, _FORMER = ".partial", ".former"
 
@@ -39,9 +37,24 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def template(beside: str, name: str) -> str:
+    """Text of a template of this package, with fields for `str.format`.
+
+    Args:
+        beside: `__file__` of the module that it lies beside.
+    """
+    return Path(beside).with_name(name).read_text(encoding="utf-8")
 
 
 @contextmanager

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from inktex.modeling.image_settings_inktex import ImageSettings
     from inktex.modeling.normalization_inktex import NormalizedPicture
 
-__all__ = ["as_ink", "as_picture", "check_several", "prepare", "strokes_to_ink"]
-
 
 def prepare(picture: Any, image_processor: Any) -> NormalizedPicture:
     """The model's picture of any input of `Recognizer`: all that can be done without the model.

@@ -8,8 +8,6 @@ import urllib.parse
 import urllib.request
 from typing import Final
 
-__all__ = ["hub_address", "hub_answers"]
-
 PATIENCE: Final = 3.0
 """Seconds that the Hub has to take a connection."""
 

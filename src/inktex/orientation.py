@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from .recognizer import Recognizer
     from .results import Reading
 
-__all__ = ["Rotation", "find_rotation"]
-
 _DOUBTFUL: Final = 0.2
 """Score below which a picture is read rotated, too. Of 87 upright photos 20 of the 37 readings that
 are wrong have a lower one, and none that is right."""

@@ -15,8 +15,6 @@ from .extras import require
 if TYPE_CHECKING:
     from accelerate import PartialState
 
-__all__ = ["Alone", "end_with_parent", "find_processes", "join_processes"]
-
 
 @dataclass(frozen=True, slots=True)
 class Alone:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["register"]
-
 
 def register() -> None:
     """Make the Auto classes and `pipeline` load inktex models by the installed code.

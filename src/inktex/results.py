@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .tokenizer.compact_inktex import compact
-from .tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS, UNKNOWN_MARK
+from .tokenizer.vocabulary_inktex import UNKNOWN_MARK
 
 if TYPE_CHECKING:
     from inktex.modeling.normalization_inktex import NormalizedPicture
 
     from .modeling.search_inktex import Decoded
-
-__all__ = ["Alternative", "ReadSymbol", "Reading", "make_readings"]
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, in pixels."""
+    from .symbol_boxes import Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +77,9 @@ class Reading(Alternative):
 
     def to_dict(self) -> dict[str, Any]:
         """All but the picture, as JSON has it: dictionaries, lists, strings and numbers."""
-        return _plain(self) | {"alternatives": [_plain(one) for one in self.alternatives]}
-
-
-def _plain(one: Alternative) -> dict[str, Any]:
-    return {
-        "latex": one.latex,
-        "tokens": one.tokens,
-        "score": float(one.score),
-        "token_scores": [float(score) for score in one.token_scores],
-        "symbols": [
-            {
-                "index": symbol.index,
-                "token": symbol.token,
-                "score": float(symbol.score),
-                "box": None if symbol.box is None else [float(side) for side in symbol.box],
-            }
-            for symbol in one.symbols
-        ],
-    }
+        found: dict[str, Any] = json.loads(json.dumps(asdict(replace(self, picture=None))))
+        del found["picture"]
+        return found
 
 
 def make_readings(
@@ -107,7 +88,6 @@ def make_readings(
     """The readings of the pictures of a batch, in their order.
 
     Args:
-        pictures: the batch.
         decoded: what an engine decoded; equally many sequences for each picture.
         texts: of each sequence its canonical tokens, separated by spaces.
         stride: pixels from one cell of the attention to the next, to locate symbols; None for
@@ -146,7 +126,7 @@ def _symbols(
 ) -> tuple[ReadSymbol, ...]:
     from .symbol_boxes import inked, symbol_boxes
 
-    indices = [i for i, has_ink in enumerate(inked(tokens, STRUCTURAL_TOKENS)) if has_ink]
+    indices = [i for i, has_ink in enumerate(inked(tokens)) if has_ink]
     boxes: list[Box | None] = [None] * len(indices)
     if attention is not None:
         boxes = symbol_boxes(picture.picture, attention[indices], stride)

@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from inktex.modeling.ink_extraction_inktex import InkExtraction
     from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 
-__all__ = ["pretrained_path", "shipped_ink_extraction", "shipped_stroke_restoration"]
-
 _FOLDER = Path(__file__).parent / "pretrained"
 
 

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
+
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels."""
 
@@ -69,17 +71,13 @@ def _votes(
 def _around(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Box | None:
     if not len(rows):
         return None
-    return (
-        float(columns.min()),
-        float(rows.min()),
-        float(columns.max() + 1),
-        float(rows.max() + 1),
-    )
+    left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    return float(left), float(top), float(right), float(bottom)
 
 
-def inked(tokens: Sequence[str], structural: frozenset[str]) -> list[bool]:
+def inked(tokens: Sequence[str]) -> list[bool]:
     r"""Which tokens have ink of their own: no braces, and no brackets of a root's degree."""
-    found = [token not in structural for token in tokens]
+    found = [token not in STRUCTURAL_TOKENS for token in tokens]
     for index, token in enumerate(tokens):
         if token == r"\sqrt" and tokens[index + 1 : index + 2] == ["["]:
             depth = 0
@@ -89,6 +87,3 @@ def inked(tokens: Sequence[str], structural: frozenset[str]) -> list[bool]:
                     found[index + 1] = found[end] = False
                     break
     return found
-
-
-__all__ = ["Box", "inked", "symbol_boxes"]

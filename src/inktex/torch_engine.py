@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
     from inktex.modeling.processing_inktex import InktexProcessor
 
-__all__ = ["TorchEngine", "check_torch", "quiet_torch"]
-
 _LOADING = threading.RLock()
 """Held while a model is loaded: transformers sets the device to make it on for all threads."""
 HUB_OPTIONS = (

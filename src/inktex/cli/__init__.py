@@ -1,8 +1,9 @@
 """The `inktex` command.
 
 Each subcommand is a module with `DESCRIPTION`, `add_arguments(parser)` and `run(options)`, which
-gives the exit status. Only the module of the subcommand that is called is imported, so modules may
-import what they need for their options, and do the rest in `run`.
+gives the exit status. What it raises as an OSError, ValueError or ImportError is printed. Only the
+module of the subcommand that is called is imported, so modules may import what they need for their
+options, and do the rest in `run`.
 """
 
 from __future__ import annotations
@@ -61,3 +62,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    except (OSError, ValueError, ImportError) as error:
+        return fail(str(error))

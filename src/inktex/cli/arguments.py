@@ -3,10 +3,6 @@
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Final
 
-__all__ = [
-    "ALPHABET_HELP", "MODEL_HELP", "PRESET_HELP", "add_beams", "add_preset", "natural", "positive",
-]  # fmt: skip
-
 MODEL_HELP: Final = "folder or Hub repository of a model (default: the one inktex ships)"
 PRESET_HELP: Final = "accurate searches longer, from both ends (default: fast)"
 ALPHABET_HELP: Final = (

@@ -9,8 +9,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Output", "accept_any_text", "discard_output", "fail", "say"]
-
 
 def accept_any_text() -> None:
     r"""Have both streams write what their encoding lacks as escapes (`\u4e2d`).
@@ -25,8 +23,10 @@ def accept_any_text() -> None:
 
 def say(message: str) -> None:
     """Print a line on standard error; nothing happens if that is closed or full."""
+    rank = os.environ.get("RANK", "0")
+    who = "inktex" if rank == "0" else f"inktex, process {rank}"
     with contextlib.suppress(OSError, ValueError):
-        print(f"inktex: {message}", file=sys.stderr, flush=True)
+        print(f"{who}: {message}", file=sys.stderr, flush=True)
 
 
 def fail(message: str) -> int:

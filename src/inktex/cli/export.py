@@ -10,9 +10,7 @@ from inktex.extras import require
 from inktex.shipped import pretrained_path
 
 from .arguments import MODEL_HELP
-from .console import Output, fail
-
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+from .console import Output
 
 DESCRIPTION = """\
 Export a model to ONNX, so that it reads where torch is not installed.
@@ -47,22 +45,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what the options say; returns the exit status."""
     output = Output()
-    try:
-        require("export", "An export to ONNX", "torch", "transformers")
-        from transformers.utils import logging as reports
+    require("export", "An export to ONNX", "torch", "transformers")
+    from transformers.utils import logging as reports
 
-        from inktex.onnx.export import export, largest_difference, update_shipped
+    from inktex.onnx.export import export, largest_difference, update_shipped
 
-        reports.disable_progress_bar()
-        logging.getLogger().setLevel(logging.ERROR)  # advice on quantisation that is not for here
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        model = _local(options.model)
-        if options.graphs:
-            update_shipped(model)
-            return 0
-        folders = export(model, options.output)
-    except (OSError, ValueError, ImportError) as error:
-        return fail(str(error))
+    reports.disable_progress_bar()
+    logging.getLogger().setLevel(logging.ERROR)  # advice on quantisation that is not for here
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    model = _local(options.model)
+    if options.graphs:
+        update_shipped(model)
+        return 0
+    folders = export(model, options.output)
     for precision, folder in folders.items():
         size = sum(path.stat().st_size for path in folder.iterdir())
         difference = largest_difference(model, folder, precision)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
     from inktex.modeling.normalization_inktex import NormalizedPicture
 
-__all__ = ["preprocessing_sheet", "write_sheets"]
-
 _WIDTH = 900
 """Pixels."""
 _HEIGHT = 420
@@ -29,7 +27,6 @@ def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> 
 
     Args:
         picture: whatever `Recognizer` reads.
-        image_processor: of the model.
 
     Returns:
         RGB; below the pictures stands what was found and done, one reason a line. Where no formula

@@ -11,12 +11,11 @@ from typing import Any, Final
 from inktex.engine import SearchOptions
 from inktex.engine_choice import AUTO, ENGINES, fastest_engine
 from inktex.recognizer import Alternative, Reading, Recognizer, load
-from inktex.transcription.sources import SUFFIXES
+from inktex.transcription.base import SUFFIXES
+from inktex.transcription.files import walk
 
 from .arguments import ALPHABET_HELP, MODEL_HELP, add_beams, add_preset, natural, positive
-from .console import Output, fail, say
-
-__all__ = ["DESCRIPTION", "add_arguments", "find_pictures", "run"]
+from .console import Output, say
 
 DESCRIPTION = """\
 Read pictures of handwritten mathematics and print their LaTeX, a line each. The exit status is 1 if
@@ -86,12 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options say; returns the exit status."""
-    try:
-        files = list(find_pictures(options.pictures))
-        recognizer = _load(options)
-        recognizer.check(options.preset, options.alternatives, options.beams)
-    except (OSError, ValueError, ImportError) as error:
-        return fail(str(error))
+    files = list(find_pictures(options.pictures))
+    recognizer = _load(options)
+    recognizer.check(options.preset, options.alternatives, options.beams)
     sources: Iterator[Any] = (
         sys.stdin.buffer.read() if file == STANDARD_INPUT else file for file in files
     )
@@ -101,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             options.show_preprocessing.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            return fail(f"--show-preprocessing: {error}")
+            raise OSError(f"--show-preprocessing: {error}") from error
         sources = write_sheets(
             sources, files, options.show_preprocessing, recognizer.image_processor
         )
@@ -203,11 +199,7 @@ def find_pictures(names: Sequence[str]) -> Iterator[str]:
         if name == STANDARD_INPUT or name.startswith(URLS) or path.is_file():
             yield name
         elif path.is_dir():
-            found = sorted(
-                str(file)
-                for file in path.rglob("*")
-                if file.is_file() and file.suffix.lower() in SUFFIXES
-            )
+            found = [str(path / file) for file in walk(path, SUFFIXES)]
             if not found:
                 raise FileNotFoundError(
                     f"{name}: no picture in this folder. Endings looked for: "

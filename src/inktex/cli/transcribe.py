@@ -12,12 +12,10 @@ from inktex.engine_choice import AUTO, ENGINES, fastest_engine
 from inktex.transcription.sources import PATHS, SUFFIXES, URLS, Source, open_source
 
 from .arguments import MODEL_HELP, add_beams, add_preset, natural, positive
-from .console import Output, fail, say
+from .console import Output, say
 
 if TYPE_CHECKING:
     from inktex.transcription.shards import Shards
-
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
 
 DESCRIPTION = """\
 Read any number of pictures into parquet, JSONL, CSV or TSV.
@@ -122,37 +120,33 @@ def run(options: argparse.Namespace) -> int:
     from inktex.transcription.run import transcribe
     from inktex.transcription.shards import Shards
 
-    rank = os.environ.get("RANK", "0")
-    try:
-        shards = Shards(options.output)  # a wrong name is reported before anything is loaded
-        state = join_processes(options.threads)
-        source = _open(options)
-        engine = _engine(options, shards, str(state.device))
-        if engine == "torch":
-            from inktex.torch_engine import quiet_torch
+    shards = Shards(options.output)  # a wrong name is reported before anything is loaded
+    state = join_processes(options.threads)
+    source = _open(options)
+    engine = _engine(options, shards, str(state.device))
+    if engine == "torch":
+        from inktex.torch_engine import quiet_torch
 
-            quiet_torch()
-            recognizer = load(options.model, str(state.device), engine)
-        else:
-            threads = options.threads or (1 if state.num_processes > 1 else None)
-            recognizer = load(options.model, engine=engine, threads=threads)
-        summary = transcribe(
-            recognizer,
-            source,
-            options.output,
-            preset=options.preset,
-            num_beams=options.beams,
-            batch_size=options.batch_size,
-            window=options.window,
-            workers=options.workers,
-            overwrite=options.overwrite,
-            model_name=options.model or "shipped",
-            engine=engine,
-        )
-    except (ValueError, OSError, ImportError) as error:
-        return fail(f"{'' if rank == '0' else f'process {rank}: '}{error}")
+        quiet_torch()
+        recognizer = load(options.model, str(state.device), engine)
+    else:
+        threads = options.threads or (1 if state.num_processes > 1 else None)
+        recognizer = load(options.model, engine=engine, threads=threads)
+    summary = transcribe(
+        recognizer,
+        source,
+        options.output,
+        preset=options.preset,
+        num_beams=options.beams,
+        batch_size=options.batch_size,
+        window=options.window,
+        workers=options.workers,
+        overwrite=options.overwrite,
+        model_name=options.model or "shipped",
+        engine=engine,
+    )
     state.destroy_process_group()
-    if rank == "0":
+    if state.is_main_process:
         if source.skipped:
             _report_skipped(source)
         Output().write(

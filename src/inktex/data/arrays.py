@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["load_arrays"]
-
 
 def load_arrays(
     path: Path | str, version: int, contents: str, script: str

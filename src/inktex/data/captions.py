@@ -18,8 +18,6 @@ from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS
 
-__all__ = ["CaptionReport", "held_out", "load_captions", "prepare_captions"]
-
 SPLITS: Final = ("train", "dev")
 _HELD_OUT: Final = 0.1
 _LONGEST: Final = 120
@@ -50,14 +48,10 @@ def held_out(latex: str) -> bool:
 
 
 def prepare_captions(formulas: Iterable[str], output: Path) -> CaptionReport:
-    """Convert formulas to canonical tokens and write them to files.
+    """Convert formulas to canonical tokens, write them to files, and count what was left out.
 
     Args:
-        formulas: LaTeX.
         output: folder for `train.txt` and `dev.txt`, each caption once.
-
-    Returns:
-        The captions, and what was left out and why.
     """
     report = CaptionReport()
     grammar = Grammar(len(IDS), GRAMMAR)

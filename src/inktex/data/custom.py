@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-__all__ = ["CAPTION_COLUMNS", "CAPTION_FILES", "NAME_COLUMNS", "bare", "caption_rows", "named"]
-
 CAPTION_FILES: Final = (
     "captions.csv", "captions.tsv", "captions.jsonl", "metadata.csv", "metadata.jsonl",
 )  # fmt: skip

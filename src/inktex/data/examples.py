@@ -1,15 +1,15 @@
 """Expressions as compact arrays, for augmentation, drawing and batching."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inktex.data.crohme.split import writer
+from inktex.data.printed import PrintExample
 from inktex.ink import Expression
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, published_scale
-from inktex.printed import PrintExample
 from inktex.tokenizer.structure_inktex import closing_brace, matrix_cells
 from inktex.tokenizer.vocabulary_inktex import (
     ARGUMENT_COUNTS,
@@ -110,6 +110,21 @@ class PictureExample:
 AnyExample = Example | PictureExample | PrintExample
 
 
+@dataclass(slots=True)
+class SplitExamples:
+    """The examples of a run.
+
+    Attributes:
+        train: what to train on, rehearsal included.
+        dev: what to choose checkpoints by.
+        test: of custom data, what only the final score is of; empty for other data.
+    """
+
+    train: list[AnyExample] = field(default_factory=list)
+    dev: list[AnyExample] = field(default_factory=list)
+    test: list[AnyExample] = field(default_factory=list)
+
+
 def from_expression(expression: Expression) -> Example:
     """The compact form of an expression.
 
@@ -153,11 +168,7 @@ def from_expression(expression: Expression) -> Example:
 
 
 def select(example: Example, start: int, stop: int) -> Example | None:
-    """The tokens `start` to `stop` of an example, with their ink alone, in its size.
-
-    Returns:
-        The part, or None if one of its symbols has no ink.
-    """
+    """The tokens `start` to `stop` of an example with their ink alone; None if one has no ink."""
     alignment = example.alignment[start:stop]
     symbols = np.unique(alignment[alignment != NONE])
     keep = np.isin(example.trace_symbols, symbols)
@@ -185,9 +196,6 @@ _INKLESS = np.array([token in STRUCTURAL_TOKENS for token in IDS])
 
 def items(tokens: Sequence[int]) -> list[tuple[int, int, list[tuple[int, int]]]]:
     """Split a row of canonical tokens into items: a symbol with all its arguments and scripts.
-
-    Args:
-        tokens: ids.
 
     Returns:
         For each item its start, its stop, and the `(start, stop)` of the rows inside its braces, or

@@ -20,8 +20,6 @@ import datasets  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
-__all__ = ["FEATURES", "row", "write_parquet"]
-
 _GROUP: Final = 200
 """Rows in a row group: few enough for previews and streaming."""
 
@@ -74,17 +72,18 @@ def row(one: Expression) -> dict[str, Any]:
     }
 
 
-def write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows to a parquet file, which is there whole or not at all.
+def write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows to a parquet file, which is there whole or not at all; returns how many.
 
     The file's schema carries the features, so that `load_dataset` decodes the pictures.
 
     Args:
-        path: of the file.
         rows: of `row`.
     """
     schema = FEATURES.arrow_schema
     with new_file(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
-        waiting = iter(rows)
+        waiting, count = iter(rows), 0
         while group := list(islice(waiting, _GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
+            count += len(group)
+    return count

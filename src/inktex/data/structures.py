@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["STRUCTURES", "structures"]
-
 STRUCTURES: Final = (
     "superscript", "subscript", "both scripts", "nested scripts", "fraction", "nested fractions",
     "root", "root with index", "sum or integral", "limits", "function name", "fence", "Greek",

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import rankdata
 
-__all__ = ["Bin", "Calibration", "fit_temperature", "measure_calibration"]
+_BINS = 10
+"""Of equal width."""
+_DOUBT = 0.001
+"""Least distance of a probability from 0 and 1, where a temperature is fitted."""
+_LIMITS = (0.2, 5.0)
+"""Lowest and highest temperature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +57,12 @@ class Calibration:
         return {"expected_calibration_error": self.error, "error_detection_auroc": self.auroc}
 
 
-def measure_calibration(
-    probabilities: Sequence[float], correct: Sequence[bool], bins: int = 10
-) -> Calibration:
+def measure_calibration(probabilities: Sequence[float], correct: Sequence[bool]) -> Calibration:
     """Compare the probabilities of readings with whether these were right.
 
     Args:
         probabilities: of the readings, 0 to 1.
         correct: whether each was right.
-        bins: number of bins of equal width.
 
     Raises:
         ValueError: if the lists are empty or of different lengths.
@@ -72,11 +74,11 @@ def measure_calibration(
     if len(probabilities) != len(correct) or not len(correct):
         raise ValueError("Give as many probabilities as readings, at least one.")
     values, right = np.asarray(probabilities, dtype=np.float64), np.asarray(correct, dtype=bool)
-    numbers = np.minimum((values * bins).astype(np.int64), bins - 1)
+    numbers = np.minimum((values * _BINS).astype(np.int64), _BINS - 1)
     found = tuple(
         Bin(
-            low=number / bins,
-            high=(number + 1) / bins,
+            low=number / _BINS,
+            high=(number + 1) / _BINS,
             count=int((numbers == number).sum()),
             confidence=float(values[numbers == number].mean()),
             accuracy=float(right[numbers == number].mean()),
@@ -92,21 +94,15 @@ def measure_calibration(
     return Calibration(error, auroc, found)
 
 
-_DOUBT = 0.001
-"""Least distance of a probability from 0 and 1."""
-
-
 def fit_temperature(
     log_probabilities: Callable[[float], NDArray[np.float64]],
     correct: Sequence[bool],
-    limits: tuple[float, float] = (0.2, 5.0),
 ) -> float:
     """The temperature that calibrates probabilities best (Guo et al. 2017).
 
     Args:
         log_probabilities: temperature to the logarithms of the readings' probabilities.
         correct: whether each reading was right.
-        limits: lowest and highest temperature.
 
     Returns:
         The temperature of the least cross-entropy between probability and truth, the probability
@@ -119,5 +115,5 @@ def fit_temperature(
         likely = np.exp(log_probabilities(float(np.exp(log_temperature)))).clip(_DOUBT, 1 - _DOUBT)
         return -float(np.log(np.where(right, likely, 1 - likely)).mean())
 
-    best = minimize_scalar(cross_entropy, bounds=tuple(np.log(limits)), method="bounded")
+    best = minimize_scalar(cross_entropy, bounds=tuple(np.log(_LIMITS)), method="bounded")
     return float(np.exp(best.x))

@@ -12,19 +12,19 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 from scipy import ndimage
 
 from inktex.evaluation.run import Evaluation, evaluate_samples
 from inktex.evaluation.samples import Sample
+from inktex.evaluation.sheets import tiled_sheet
 from inktex.inputs import prepare
 from inktex.recognizer import Preset, Recognizer
-
-__all__ = ["CONDITIONS", "contact_sheet", "degraded", "evaluate_conditions", "photo"]
 
 Strength = Literal["mild", "medium", "strong"]
 Condition = Callable[[Image.Image, int], Image.Image]
@@ -75,7 +75,7 @@ _PHOTOS: dict[Strength, _Photo] = {
 
 
 def _augmentations(kind: _Photo) -> list[Any]:
-    """Returns Augraphy's steps of a photo, in the order in which they apply to a sheet.
+    """Augraphy's steps of a photo, in the order in which they apply to a sheet.
 
     Raises:
         ValueError: if Augraphy is not installed.
@@ -119,7 +119,7 @@ def _augmentations(kind: _Photo) -> list[Any]:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Seeds the global generators that Augraphy uses, and restores their state afterwards."""
+    """Seed the global generators that Augraphy uses, and restore their state afterwards."""
     import cv2
 
     before = random.getstate(), np.random.get_state()  # noqa: NPY002
@@ -133,16 +133,13 @@ def _seeded(seed: int) -> Iterator[None]:
         np.random.set_state(before[1])  # noqa: NPY002
 
 
-def photo(picture: Image.Image, strength: Strength, seed: int) -> Image.Image:
-    """Returns a photo of what is in a picture, dark ink on a sheet of paper.
+def photo(picture: Image.Image, seed: int, strength: Strength) -> Image.Image:
+    """A photo of what is in a picture, dark ink on a sheet of paper; RGB, 2.5 times as large.
 
     Args:
         picture: ink white on black, as published.
-        strength: how bad the photo is.
         seed: of its random numbers.
-
-    Returns:
-        RGB, about 2.5 times as large.
+        strength: how bad the photo is.
 
     Raises:
         ValueError: if Augraphy is not installed.
@@ -161,10 +158,6 @@ def photo(picture: Image.Image, strength: Strength, seed: int) -> Image.Image:
             changed = changed[0] if isinstance(changed, tuple) else changed
             image = image if changed is None else np.asarray(changed, dtype=np.uint8)
     return Image.fromarray(image if image.ndim == 2 else image[:, :, ::-1].copy())
-
-
-def _strength(name: Strength) -> Condition:
-    return lambda picture, seed: photo(picture, name, seed)
 
 
 def _transparent(picture: Image.Image, _: int) -> Image.Image:
@@ -232,9 +225,9 @@ def _jpeg(picture: Image.Image, _: int) -> Image.Image:
 
 CONDITIONS: Mapping[str, Condition] = {
     "clean": lambda picture, _: picture,
-    "camera, mild": _strength("mild"),
-    "camera, medium": _strength("medium"),
-    "camera, strong": _strength("strong"),
+    "camera, mild": partial(photo, strength="mild"),
+    "camera, medium": partial(photo, strength="medium"),
+    "camera, strong": partial(photo, strength="strong"),
     "dark on light": lambda picture, _: ImageOps.invert(picture.convert("L")),
     "transparent": _transparent,
     "0.5 times the size": _sized(0.5),
@@ -255,7 +248,7 @@ CONDITIONS: Mapping[str, Condition] = {
 
 
 def degraded(sample: Sample, condition: str, seed: int = 0) -> Sample:
-    """Returns a sample under a condition; the same one for the same seed, in whatever order.
+    """A sample under a condition; the same one for the same seed, in whatever order.
 
     Raises:
         KeyError: if there is no such condition.
@@ -271,15 +264,14 @@ def evaluate_conditions(
     conditions: Sequence[str] = tuple(CONDITIONS),
     preset: Preset = "fast",
     batch_size: int = 64,
-    seed: int = 0,
 ) -> Iterator[tuple[str, Evaluation]]:
-    """Reads the samples under each condition in turn.
+    """Read the samples under each condition in turn.
 
     Raises:
         ValueError: if there are no samples, or Augraphy is needed and not installed.
     """
     for name in conditions:
-        changed = [degraded(sample, name, seed) for sample in samples]
+        changed = [degraded(sample, name) for sample in samples]
         yield name, evaluate_samples(recognizer, changed, preset, batch_size)
 
 
@@ -287,33 +279,16 @@ def contact_sheet(
     recognizer: Recognizer,
     samples: Sequence[Sample],
     conditions: Sequence[str] = tuple(CONDITIONS),
-    seed: int = 0,
-    tile: tuple[int, int] = (330, 150),
 ) -> Image.Image:
-    """Returns a row for each condition: some pictures, and below them what the model sees."""
-    width, height = tile
-    columns = min(len(samples), 4)
-    sheet = Image.new("RGB", (columns * width + 130, len(conditions) * 2 * height), "white")
-    pencil = ImageDraw.Draw(sheet)
-    for row, name in enumerate(conditions):
-        pencil.text((6, 2 * row * height + 6), name, fill="black")
-        pencil.line((0, 2 * row * height, sheet.width, 2 * row * height), fill="#cccccc")
-        for column, sample in enumerate(samples[:columns]):
-            given = degraded(sample, name, seed).picture
-            x, y = 130 + column * width, 2 * row * height
-            _paste(sheet, given.convert("RGBA"), (x, y), tile)
+    """A row for each condition: up to four pictures, and beside each what the model sees."""
+    tiles: list[tuple[Image.Image | None, str]] = []
+    for name in conditions:
+        for sample in samples[:4]:
+            given = degraded(sample, name).picture
+            tiles.append((given, name))
             try:
                 seen = prepare(given, recognizer.image_processor).picture
+                tiles.append((Image.fromarray(seen), "as the model sees it"))
             except ValueError as error:
-                pencil.text((x + 6, y + height + 6), str(error)[:50], fill="#D55E00")
-                continue
-            _paste(sheet, Image.fromarray(seen).convert("RGBA"), (x, y + height), tile)
-    return sheet
-
-
-def _paste(
-    sheet: Image.Image, picture: Image.Image, place: tuple[int, int], tile: tuple[int, int]
-) -> None:
-    small = picture.copy()
-    small.thumbnail((tile[0] - 10, tile[1] - 10))
-    sheet.paste(small, (place[0] + 5, place[1] + 5), small)
+                tiles.append((None, str(error)))
+    return tiled_sheet(tiles, 2 * min(len(samples), 4), (330, 150))

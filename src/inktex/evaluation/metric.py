@@ -15,8 +15,6 @@ import evaluate
 
 from inktex.evaluation.scores import check_expressions, compute_scores
 
-__all__ = ["ExpRate"]
-
 _DESCRIPTION = """\
 ExpRate is the share of handwritten expressions whose recognised LaTeX tokens equal the \
 caption's exactly; exp_rate_1, _2 and _3 are the shares within 1, 2 and 3 token edits."""

@@ -15,16 +15,6 @@ from PIL import Image
 from inktex.data.custom import CAPTION_COLUMNS, NAME_COLUMNS, bare, caption_rows, named
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 
-__all__ = [
-    "PICTURE_SUFFIXES",
-    "Sample",
-    "picture_files",
-    "picture_samples",
-    "read_captions",
-    "spread",
-    "wild_samples",
-]
-
 T = TypeVar("T")
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})

@@ -17,16 +17,6 @@ from dataclasses import asdict, dataclass
 from inktex.evaluation.spelling import normalize_spelling
 from inktex.tokenizer.tokenization_inktex import TOKEN_PATTERN
 
-__all__ = [
-    "Expression",
-    "Scores",
-    "align",
-    "check_expressions",
-    "compute_scores",
-    "edit_distance",
-    "wilson_interval",
-]
-
 Expression = str | Sequence[str]
 """LaTeX, spaced into tokens or not, or a sequence of tokens."""
 
@@ -40,9 +30,7 @@ class Scores:
     Attributes:
         expressions: number of expressions, the denominator of every rate but one.
         exact: how many equal their caption.
-        within_1: how many are at most 1 token edit away from it.
-        within_2: at most 2.
-        within_3: at most 3.
+        within_1, within_2, within_3: how many are at most so many token edits away from it.
         edits: token edits over all expressions.
         reference_tokens: tokens of all captions, the denominator of the token error rate.
         is_normalized: whether both sides went through `normalize_spelling` first.
@@ -124,7 +112,6 @@ def compute_scores(
 
     Args:
         predictions: one for each reference, in the same order; `""` for an unread one.
-        references: the captions.
         normalize: whether both sides first take one spelling (`\to` and `\rightarrow`);
             report the score without it beside the score with it.
 
@@ -146,16 +133,11 @@ def compute_scores(
         distances.append(edit_distance(predicted, expected))
         reference_tokens += len(expected)
 
+    exact, *within = (sum(distance <= edits for distance in distances) for edits in range(4))
     return Scores(
-        expressions=len(distances),
-        exact=_count_within(distances, 0),
-        within_1=_count_within(distances, 1),
-        within_2=_count_within(distances, 2),
-        within_3=_count_within(distances, 3),
-        edits=sum(distances),
-        reference_tokens=reference_tokens,
-        is_normalized=normalize,
-    )
+        len(distances), exact, within[0], within[1], within[2], sum(distances), reference_tokens,
+        normalize,
+    )  # fmt: skip
 
 
 def check_expressions(predictions: Sequence[Expression], references: Sequence[Expression]) -> None:
@@ -248,35 +230,17 @@ def _distances(first: Sequence[str], second: Sequence[str]) -> Iterator[list[int
         previous = current
 
 
-def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """Give the Wilson score interval of a share (Wilson 1927), 95 % by default.
-
-    Args:
-        successes: how many of the trials succeeded.
-        trials: at least 1.
-        z: quantile of the standard normal distribution.
-
-    Returns:
-        Lower and upper bound, both within 0 and 1.
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """95 % Wilson score interval of a share (Wilson 1927): lower and upper bound, 0 to 1.
 
     Raises:
         ValueError: no trials, or successes outside 0 to `trials`.
     """
-    if trials < 1 or not 0 <= successes <= trials:
-        raise ValueError(
-            f"{successes} successes in {trials} trials make no share; give at least one trial "
-            "and no more successes than trials."
-        )
-    share = successes / trials
-    scale = 1 + z**2 / trials
-    centre = (share + z**2 / (2 * trials)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    from scipy.stats import binomtest  # takes long to import
+
+    found = binomtest(successes, trials).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
 
 
 def _split(expression: Expression) -> list[str]:
     return _TOKEN.findall(expression) if isinstance(expression, str) else list(expression)
-
-
-def _count_within(distances: Sequence[int], edits: int) -> int:
-    return sum(distance <= edits for distance in distances)

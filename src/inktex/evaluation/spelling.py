@@ -17,8 +17,6 @@ from inktex.tokenizer.vocabulary_inktex import (
     RENAMED,
 )
 
-__all__ = ["normalize_spelling"]
-
 _SCRIPTS = ("_", "^")  # in canonical order
 
 

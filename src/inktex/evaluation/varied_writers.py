@@ -10,11 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from inktex.augmentation import AugmentationConfig, vary
+from inktex.data.augmentation import AugmentationConfig, vary
 from inktex.data.examples import from_expression
 from inktex.ink import Expression
-
-__all__ = ["VARIATION", "vary_writers"]
 
 VARIATION = AugmentationConfig(
     aspect=0.12,

@@ -18,8 +18,6 @@ from ..tokenizer.latex_tree_inktex import Emitted, emit, emit_marked
 from .mathml import mathml_marked
 from .types import Expression, Ink, PlacedSymbol, Symbol
 
-__all__ = ["LEVELS", "Alignment", "align", "caption", "expression"]
-
 LEVELS = ("strict", "spelling", "merge", "sequence", "label", "none")
 r"""How a caption was aligned, from the most to the least certain.
 
@@ -55,14 +53,12 @@ class Alignment:
         symbols: the ink's symbols that have traces, merged where several make one token.
         level: one of `LEVELS`.
         reason: why there is no alignment; empty if there is one.
-        mismatches: (token, label) of tied pairs whose label says something else.
     """
 
     indices: list[int]
     symbols: list[Symbol]
     level: str
     reason: str = ""
-    mismatches: tuple[tuple[str, str], ...] = ()
 
 
 class _UnalignedError(Exception):
@@ -286,14 +282,11 @@ def _alignment(
                 place_of[sign] = len(symbols)
             symbols.append(symbol)
     indices = [-1] * len(tokens)
-    mismatches = []
     for sign, (place, group) in enumerate(zip(places, groups, strict=True)):
         index = indices[place] = place_of[sign]
         if len(group) > 1:
             symbols[index] = replace(symbols[index], label=tokens[place])
-        elif _look(symbols[index].label) != _look(tokens[place]):
-            mismatches.append((tokens[place], symbols[index].label))
-    return Alignment(indices, symbols, level, "", tuple(mismatches))
+    return Alignment(indices, symbols, level)
 
 
 def caption(ink: Ink) -> list[str]:

@@ -18,8 +18,6 @@ from defusedxml.ElementTree import fromstring
 
 from .types import Ink, MathNode, Symbol, Trace
 
-__all__ = ["InkMLError", "MAX_BYTES", "MAX_POINTS", "MAX_TRACES", "read_inkml", "write_inkml"]
-
 MAX_BYTES = 64 * 1024 * 1024
 MAX_TRACES = 20_000
 MAX_POINTS = 2_000_000

@@ -20,8 +20,6 @@ from ..tokenizer.latex_tree_inktex import (
 )
 from .types import MathNode
 
-__all__ = ["mathml_marked", "mathml_tree"]
-
 # Names of XML entities without `&` and `;` (`&infin;`), beyond those that are LaTeX names too.
 # `im` is a limit whose first letter was taken for a backslash escape.
 _ENTITIES = {

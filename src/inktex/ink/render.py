@@ -62,16 +62,13 @@ def published_scale(traces: Sequence[Points]) -> float:
 def draw(
     traces: Sequence[Points], width: int, height: int, stroke_width: int = STROKE_WIDTH
 ) -> Picture:
-    """Draw traces that are already in pixels.
+    """Draw traces that are already in pixels: `(height, width)` uint8, ink 255 on 0.
 
     Args:
         traces: arrays `(points, 2)`, in pixels.
         width: of the picture, in pixels.
         height: of the picture, in pixels.
         stroke_width: in pixels.
-
-    Returns:
-        `(height, width)` uint8, ink 255 on 0.
     """
     canvas = Image.new("L", (width, height))
     pencil = ImageDraw.Draw(canvas)
@@ -148,15 +145,12 @@ def place(traces: Sequence[Points], scale: float | None = None) -> tuple[list[Po
 def render(
     traces: Sequence[Points], scale: float | None = None, stroke_width: int = STROKE_WIDTH
 ) -> Picture:
-    """The picture of ink, by the published protocol.
+    """The picture of ink by the published protocol: `(height, width)` uint8, ink 255 on 0.
 
     Args:
         traces: arrays `(points, 2)` of x and y, in ink units, y downwards.
         scale: pixels per ink unit; None for the protocol's.
         stroke_width: in pixels.
-
-    Returns:
-        `(height, width)` uint8, ink 255 on 0.
 
     Example:
         >>> render([np.array([[0, 0], [10, 20]], dtype=np.float32)]).shape

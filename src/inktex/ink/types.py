@@ -6,13 +6,11 @@ units, which differ wildly between devices. Nothing here scales them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-
-__all__ = ["Box", "Expression", "Ink", "MathNode", "PlacedSymbol", "Symbol", "bounding_box"]
 
 Trace = NDArray[np.float32]
 """One stroke: float32, shape (points, 2), x and y in ink units, at least one point."""
@@ -22,13 +20,10 @@ Box = tuple[float, float, float, float]
 
 
 def bounding_box(traces: Iterable[Trace]) -> Box:
-    """The bounding box of traces.
+    """The box around traces: left, top, right, bottom in ink units.
 
     Args:
         traces: float32 arrays of shape (points, 2), ink units.
-
-    Returns:
-        (x0, y0, x1, y1) in ink units.
 
     Raises:
         ValueError: if there is no point.
@@ -153,7 +148,3 @@ class Expression:
     def box(self) -> Box:
         """Box around all the ink, in ink units; ValueError if there is none."""
         return bounding_box(self.traces)
-
-    def token_boxes(self) -> Sequence[Box | None]:
-        """The box of each token's symbol in ink units, or None where it has no ink."""
-        return [None if index < 0 else self.symbols[index].box for index in self.alignment]

@@ -1,25 +1,29 @@
-"""Exported models in ONNX Runtime: torch and transformers are not imported."""
+"""The engine that runs ONNX graphs: torch and transformers are not imported."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inktex.engine import MAX_TOKENS, Engine, SearchOptions
+from inktex.modeling.alphabets_inktex import allowed_tokens
 from inktex.modeling.feedback_inktex import FeedbackState
 from inktex.modeling.grammar_inktex import Grammar
 from inktex.modeling.image_settings_inktex import ImageSettings
-from inktex.modeling.normalization_inktex import NormalizedPicture, normalize
+from inktex.modeling.normalization_inktex import NormalizedPicture, normalize, stack_pictures
 from inktex.modeling.search_inktex import Choose, Decoded, SearchTask, search
 from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
+from inktex.shipped import pretrained_path
 
-from .files import Export, read_weights
+from .files import Export, find_export, read_weights, read_words
 from .ink_network import load_ink_extraction
-
-__all__ = ["ImageProcessor", "OnnxModel", "OnnxStep"]
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -52,11 +56,11 @@ class ImageProcessor:
         return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
 
 
-class OnnxModel:
-    """Encoder and decoder step of an exported model, in sessions of ONNX Runtime.
+class OnnxEngine(Engine):
+    """Encoder and decoder step of a model in sessions of ONNX Runtime: greedy searches alone.
 
     Args:
-        export: the model.
+        export: what to read with.
         threads: of the encoder; None for ONNX Runtime's choice. The decoder has one, since a step
             is too short for several.
 
@@ -66,7 +70,14 @@ class OnnxModel:
     """
 
     def __init__(self, export: Export, threads: int | None = None) -> None:
-        settings = self.settings = export.settings
+        self.export, settings = export, export.settings
+        self.settings, self.stride = settings, settings.stride
+        self.image_processor = ImageProcessor(
+            ImageSettings(**settings.image_processor),
+            export.stroke_restoration,
+            export.ink_extraction,
+        )
+        self.words = read_words(export.tokenizer)
         runtime = _runtime()
         weights = {} if export.weights is None else read_weights(export.weights)
         self.encoder, self.decoder = (
@@ -112,17 +123,73 @@ class OnnxModel:
         grid = (side // settings.stride for side in pixels.shape[2:])
         return replace(found, attention=found.attention.reshape(*found.attention.shape[:2], *grid))
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path | None = None,
+        precision: str = "fp32",
+        threads: int | None = None,
+    ) -> OnnxEngine:
+        """Load a model.
+
+        Args:
+            name: folder of a model of the shipped one's architecture, or whose export is in the
+                cache; or of an export. None for the model that the package ships.
+            precision: `fp32` or `int8`; the latter has to be exported.
+            threads: of the encoder; None for ONNX Runtime's choice.
+
+        Raises:
+            FileNotFoundError: if the model has another architecture and was not exported.
+            ValueError: if the export is of another precision or format, or a file is damaged.
+            ImportError: if ONNX Runtime is not installed.
+        """
+        return cls(
+            find_export(pretrained_path() if name is None else Path(name), precision), threads
+        )
+
+    def check(self, options: SearchOptions) -> None:
+        """See `Engine`."""
+        if not options.is_greedy:
+            raise ValueError(
+                "The ONNX engine reads greedily: preset fast, without alternatives and beams. "
+                "Take the engine torch (pip install inktex) for the others."
+            )
+
+    def search(self, pictures: Sequence[NDArray[np.uint8]], options: SearchOptions) -> Decoded:
+        """See `Engine`."""
+        pixels, mask = stack_pictures(pictures, self.settings.multiple)
+        allowed = None
+        if options.alphabet is not None:
+            words = [self.words.get(number, "") for number in range(self.settings.vocabulary)]
+            allowed = np.array(allowed_tokens(options.alphabet, words))
+            allowed[self.settings.end] = True
+        return self.decode(pixels, mask, MAX_TOKENS + 1, allowed)
+
+    def texts(self, decoded: Decoded) -> list[str]:
+        """See `Engine`."""
+        return [
+            " ".join(self.words[number] for number in row if number in self.words)
+            for row in decoded.tokens(self.settings.end)
+        ]
+
+    def fingerprint(self) -> str:
+        """See `Engine`."""
+        settings = json.dumps(asdict(self.settings), sort_keys=True)
+        digest = hashlib.sha256(settings.encode())
+        for path in self.export.files:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
 
 class OnnxStep:
     """A step of an exported decoder, with its cache and feedback; see `search_inktex.Step`.
 
     Args:
-        model: the exported model.
-        pixels, mask, allowed: see `OnnxModel.decode`.
+        pixels, mask, allowed: see `OnnxEngine.decode`.
     """
 
     def __init__(
-        self, model: OnnxModel, pixels: Floats, mask: Floats, allowed: NDArray[np.bool_] | None
+        self, model: OnnxEngine, pixels: Floats, mask: Floats, allowed: NDArray[np.bool_] | None
     ) -> None:
         settings, batch = model.settings, len(pixels)
         self.model, self.allowed = model, allowed

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from inktex.extras import require
 from inktex.files import new_folder
 from inktex.modeling.ink_extraction_inktex import find_ink_extraction
 from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
     from inktex.modeling.search_inktex import Choose
 
-__all__ = ["export", "largest_difference", "update_shipped"]
-
 _CHECKED = ((48, 80), (64, 144), (96, 112))
 """Height and width of the pictures on which an export is compared with its model."""
 _MEASURED = 100
@@ -50,14 +49,11 @@ _STEPS = 6
 
 
 def export(model: Path, output: Path | None = None) -> dict[str, Path]:
-    """Write the exports of a model; what is there already is replaced when they are complete.
+    """Write a model's exports; returns the folder of each precision.
 
     Args:
         model: folder of `save_pretrained`.
         output: folder to write to; None for the user's cache, where `inktex.load` looks.
-
-    Returns:
-        For each precision its folder.
 
     Raises:
         FileNotFoundError: if there is no such model.
@@ -82,20 +78,16 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
         write_graphs(engine.model, encoder, decoder)
         for graph in (encoder, decoder):
             fill_graph(graph, weights, graph)
+        networks = (find_stroke_restoration(model), find_ink_extraction(model))
+        copied = [model / TOKENIZER, *(path for path in networks if path is not None)]
         for precision, folder in folders.items():
             with new_folder(folder) as partial:
                 if precision == "int8":
-                    quantize_encoder(
-                        encoder, partial / ENCODER, own_pictures(engine.image_processor)
-                    )
+                    pictures = own_pictures(engine.image_processor)
+                    quantize_encoder(encoder, partial / ENCODER, pictures)
                     quantize_products(decoder, partial / DECODER)
-                else:
-                    shutil.copyfile(encoder, partial / ENCODER)
-                    shutil.copyfile(decoder, partial / DECODER)
-                shutil.copyfile(model / TOKENIZER, partial / TOKENIZER)
-                for network in (find_stroke_restoration(model), find_ink_extraction(model)):
-                    if network is not None:
-                        shutil.copyfile(network, partial / network.name)
+                for path in (*copied, *(() if precision == "int8" else (encoder, decoder))):
+                    shutil.copyfile(path, partial / path.name)
                 make_settings(model, precision, STRIDE, multiple, identity).write(partial)
     return folders
 
@@ -112,10 +104,6 @@ def own_pictures(processor: InktexImageProcessor) -> Iterator[dict[str, NDArray[
 def update_shipped(model: Path, folder: Path = SHIPPED) -> None:
     """Write the graphs that come with inktex anew.
 
-    Args:
-        model: folder of a model of the architecture that they are to be for.
-        folder: to write.
-
     Raises:
         ImportError: if what exporting needs is not installed.
         ValueError: if the model is of a kind that cannot be exported.
@@ -127,20 +115,7 @@ def update_shipped(model: Path, folder: Path = SHIPPED) -> None:
 
 
 def _check_installed() -> None:
-    """Make sure that a model can be exported.
-
-    Raises:
-        ImportError: if something is not installed.
-    """
-    try:
-        import HersheyFonts  # noqa: F401
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"Exporting needs {error.name}, too: pip install 'inktex[export]'."
-        ) from error
+    require("export", "Exporting", "HersheyFonts", "onnx", "onnxruntime", "onnxscript")
 
 
 def largest_difference(model: Path, folder: Path, precision: str) -> float:
@@ -149,7 +124,6 @@ def largest_difference(model: Path, folder: Path, precision: str) -> float:
     Both are given torch's tokens, so that one difference does not make others.
 
     Args:
-        model: folder of the model.
         folder: of its export, or itself.
         precision: one of `PRECISIONS`.
     """
@@ -157,10 +131,10 @@ def largest_difference(model: Path, folder: Path, precision: str) -> float:
 
     from inktex.modeling.generation_inktex import decode
 
-    from .engine import OnnxModel
+    from .engine import OnnxEngine
 
     network = TorchEngine.from_pretrained(model).model
-    exported = OnnxModel(find_export(folder, precision), threads=1)
+    exported = OnnxEngine(find_export(folder, precision), threads=1)
     settings = exported.settings
     rng = np.random.default_rng(0)
     largest = 0.0

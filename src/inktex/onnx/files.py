@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,12 +18,6 @@ from inktex.modeling.feedback_inktex import inkless_tokens
 from inktex.modeling.image_settings_inktex import SETTING_NAMES
 from inktex.modeling.ink_extraction_inktex import find_ink_extraction
 from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
-
-__all__ = [
-    "DECODER", "ENCODER", "GRAPHS", "PRECISIONS", "SETTINGS", "SHIPPED", "TOKENIZER", "WEIGHTS",
-    "Export", "Settings", "architecture", "cache_folder", "checksum", "exported_folder",
-    "find_export", "make_settings", "read_settings", "read_weights", "read_words",
-]  # fmt: skip
 
 PRECISIONS: Final = ("fp32", "int8")
 ENCODER, DECODER, TOKENIZER = "encoder.onnx", "decoder.onnx", "tokenizer.json"
@@ -122,7 +115,6 @@ def make_settings(
     """The settings of a model, from its files.
 
     Args:
-        model: its folder.
         precision: one of `PRECISIONS`.
         stride: pixels from one cell of the features to the next.
         multiple: of which the sides of the encoder's pictures are.
@@ -217,16 +209,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def cache_folder() -> Path:
     """Where exports are kept: `INKTEX_CACHE`, else `inktex` in the user's folder of caches."""
-    chosen = os.environ.get("INKTEX_CACHE")
-    if chosen:
+    if chosen := os.environ.get("INKTEX_CACHE"):
         return Path(chosen)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "inktex"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inktex"
 
 
 def checksum(model: Path) -> str:
@@ -284,11 +269,8 @@ class Export:
     @property
     def files(self) -> list[Path]:
         """All but the settings."""
-        files = (
-            *(self.encoder, self.decoder, self.tokenizer, self.weights),
-            self.stroke_restoration,
-            self.ink_extraction,
-        )
+        graphs = (self.encoder, self.decoder, self.tokenizer, self.weights)
+        files = (*graphs, self.stroke_restoration, self.ink_extraction)
         return [path for path in files if path is not None]
 
 

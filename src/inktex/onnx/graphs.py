@@ -27,8 +27,6 @@ from inktex.modeling.step_inktex import StepWeights, decode_step, memory_keys, p
 from .files import DECODER, ENCODER, FORMAT, GRAPHS, WEIGHTS, architecture
 from .ink_network import INK_NETWORK, INPUT, OUTPUTS
 
-__all__ = ["DecoderGraph", "EncoderGraph", "fill_graph", "write_graphs", "write_shipped"]
-
 Tensors = list[torch.Tensor]
 _EVERYTHING = 2**31
 """Bytes of the largest constant that is folded where weights are known."""
@@ -115,10 +113,6 @@ def layer_names(kind: str, layers: int) -> list[str]:
 
 def write_graphs(model: InktexForConditionalGeneration, encoder: Path, decoder: Path) -> None:
     """Write the graphs of a model in float32, without weights, for batches of any size.
-
-    Args:
-        model: in evaluation mode.
-        encoder, decoder: files to write.
 
     Raises:
         ValueError: if its decoder is recurrent.
@@ -227,10 +221,6 @@ def write_ink_graph(path: Path) -> None:
 def write_shipped(model: InktexForConditionalGeneration, folder: Path) -> None:
     """Write the graphs of the package, and the architecture that they are for.
 
-    Args:
-        model: a model of this architecture.
-        folder: to write; it is replaced when all is written.
-
     Raises:
         ValueError: if its decoder is recurrent.
     """
@@ -273,7 +263,6 @@ def _write_without_weights(program: Any, names: Mapping[str, str], path: Path) -
     Args:
         program: of `torch.onnx.export`.
         names: of the weights in files, by their names in the program.
-        path: file to write.
     """
     import onnx
     from onnxscript import optimizer
@@ -324,9 +313,7 @@ def fill_graph(source: Path, weights: Mapping[str, Any], target: Path) -> None:
     """Put weights into a graph that was written without, and fold what they determine.
 
     Args:
-        source: the graph's file.
         weights: of `read_weights`.
-        target: file to write.
     """
     import onnx
     import onnx_ir

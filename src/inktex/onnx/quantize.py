@@ -17,8 +17,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["quantize_encoder", "quantize_products"]
-
 Floats = NDArray[np.float32]
 
 
@@ -27,7 +25,6 @@ def quantize_encoder(source: Path, target: Path, batches: Iterator[dict[str, Flo
 
     Args:
         source: file of a graph in float32.
-        target: file to write.
         batches: the graph's inputs, by name, for pictures that are like those to be read.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
@@ -59,7 +56,6 @@ def quantize_products(source: Path, target: Path) -> None:
 
     Args:
         source: file of a graph in float32.
-        target: file to write.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 

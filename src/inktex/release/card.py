@@ -7,124 +7,15 @@ from typing import Any, Final
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from ..files import template
+
 LIMITS: Final = """\
 One line of mathematics in the grammar of CROHME: no matrices, no several lines, no words. Letters
 that CROHME's training ink lacks are not read. The score is the model's probability of the whole
 expression, at a temperature fitted on the development split; on other ink it may be too sure."""
 """What the model cannot do, for all who show it."""
 
-PUBLISHED: Final[tuple[tuple[str, float, float, str], ...]] = (
-    ("WAP (Zhang et al. 2017)", 46.55, 44.55, ""),
-    ("DenseWAP, multi-scale attention (Zhang et al. 2018)", 52.8, 50.1, "ensemble of 5"),
-    ("BTTR (Zhao et al. 2021)", 53.96, 52.31, ""),
-    ("CAN-ABM (Li et al. 2022)", 57.26, 56.15, ""),
-    ("CoMER (Zhao and Gao 2022)", 59.33, 59.81, "6.4 M parameters"),
-    ("TAMER (Zhu et al. 2025)", 61.23, 60.26, "8.2 M parameters"),
-    ("NAMER (2024)", 60.51, 60.24, "not autoregressive"),
-    ("PosFormer (Guan et al. 2024)", 62.68, 61.03, "about 6.5 M parameters"),
-    ("SSAN (2025)", 62.58, 62.51, ""),
-    ("MMHMER (2025)", 63.96, 62.51, ""),
-    ("IMPO (2026)", 63.89, 62.04, "PosFormer and policy optimisation"),
-    ("GryphOne (2026)", 65.2, 61.4, "about 30 M parameters; trained on MathWriting alone"),
-    ("UniMERNet", 67.4, 68.4, "325 M parameters; external data"),
-    ("Uni-MuMER, fine-tuned on CROHME", 75.36, 70.79, "3 B parameters; pretrained"),
-    ("Uni-MuMER, 386,000 pictures", 83.98, 81.17, "2 to 3 B parameters; pretrained"),
-    (
-        "TexTeller 3",
-        88.0,
-        85.9,
-        "80 M pictures; its authors say that the test sets were trained on",
-    ),
-)
-"""System, ExpRate on the 2014 and 2016 tests as its authors published it, and a remark."""
-
-CITATION: Final = """\
-```bibtex
-@software{inktex,
-  title  = {inktex: handwritten mathematics to LaTeX},
-  author = {{The inktex authors}},
-  year   = {2026},
-}
-```"""
-
 _REPOSITORY = "FOLDER_OR_REPOSITORY"
-_TEXT = """
-# inktex
-
-Reads a picture of one handwritten mathematical expression and writes LaTeX: a multi-scale DenseNet
-encoder and a Transformer decoder, {parameters:.1f} M parameters, for a laptop's CPU.
-{examples}
-## Use
-
-With transformers alone (and torch, pillow, numpy and scipy):
-
-```python
-from transformers import pipeline
-
-read = pipeline("image-to-text", model="{repository}", trust_remote_code=True)
-read("expression.png")  # [{{"generated_text": LATEX, "score": PROBABILITY}}]
-```
-
-```python
-from transformers import AutoModelForImageTextToText, AutoProcessor
-
-model = AutoModelForImageTextToText.from_pretrained("{repository}", trust_remote_code=True)
-processor = AutoProcessor.from_pretrained("{repository}", trust_remote_code=True)
-ids = model.generate(**processor(images="expression.png", return_tensors="pt"))
-processor.post_process(ids)
-```
-
-With the package inktex, which needs no remote code, and reads pen strokes too:
-
-```python
-import inktex
-
-reading = inktex.load("{repository}")("expression.png", alternatives=3)
-reading.latex, reading.score, reading.alternatives, reading.symbols
-```
-
-```
-inktex recognize --model {repository} expression.png strokes.inkml
-```
-
-## Scores
-
-{table}
-
-ExpRate is the share of expressions that are right in every token; every expression counts. The
-checkpoint was chosen on a development split of the training ink, the tests were read to report.
-The resolution of pictures was chosen on that split, too, by varied writers as far from the training
-ink as those of the tests, which had shown first that such writers need a higher one.
-
-Beside it what others published, single models trained on CROHME alone unless noted, the large ones
-last; most of them chose their checkpoint on the 2014 test:
-
-{published}
-
-## Training
-
-Data: {data}. Recipe `{name}`, commit `{commit}`; {compute}everything about the run is in
-`training.json`.
-{stroke_restoration}
-## Limits
-
-{limits}
-
-## Bias
-
-The writers are the people who wrote CROHME's ink, most of them adults at universities, on
-tablets and whiteboards. Children's writing, shaky writing, and ways of writing digits
-and letters that are usual elsewhere are read worse. Photos are brought to the look of that ink
-before they are read; what is lost there is lost.
-
-## Licence
-
-The weights: {licence}. The code: Apache-2.0.
-
-## Citation
-
-{citation}
-"""
 
 
 def model_card(
@@ -151,12 +42,11 @@ def model_card(
         model_name="inktex",
         eval_results=[_result(name, scores) for name, scores in record["scores"].items()],
     )
-    text = _TEXT.format(
+    text = template(__file__, "card.md").format(
         parameters=record["parameters"] / 1e6,
         examples=_examples(examples),
         repository=repository,
         table=score_table(record["scores"]),
-        published=_published(),
         data=record["data"],
         name=record["recipe"]["name"],
         commit=record["commit"],
@@ -164,21 +54,17 @@ def model_card(
         stroke_restoration=_stroke_restoration(record.get("thinner")),
         limits=LIMITS,
         licence=record["weights_licence"],
-        citation=CITATION,
     )
     return f"---\n{data.to_yaml()}\n---\n{text}"
 
 
 def training_minutes(record: Mapping[str, Any]) -> dict[str, float]:
-    """How long all runs took that a checkpoint comes from.
+    """Minutes that all runs took which a checkpoint comes from, by what they were computed on.
 
     Each began with the weights of the one before, or its weights were averaged with theirs.
 
     Args:
         record: as `training.json` has it.
-
-    Returns:
-        Minutes, by what the runs were computed on.
     """
     minutes: dict[str, float] = {}
     cores: int | None = None
@@ -264,11 +150,6 @@ def _examples(examples: Sequence[tuple[str, str, float]]) -> str:
         for name, latex, score in examples
     ]
     return "\n" + "\n".join(["| picture | read as | sure |", "|---|---|---|", *rows]) + "\n"
-
-
-def _published() -> str:
-    rows = [f"| {name} | {a} | {b} | {note} |" for name, a, b, note in PUBLISHED]
-    return "\n".join(["| system | 2014 | 2016 | |", "|---|---|---|---|", *rows])
 
 
 def score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:

@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -47,16 +46,6 @@ MAX_INK: Final = 500_000_000
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options say; returns the exit status."""
-    try:
-        _release(options)
-    except (ReleaseError, OSError) as error:
-        text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        print(f"inktex release: {text}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def _release(options: argparse.Namespace) -> None:
     source = options.source or pretrained_path()
     if not (source / RECORD).is_file():
         raise ReleaseError(
@@ -93,7 +82,7 @@ def _release(options: argparse.Namespace) -> None:
         ready.append(("ink", "dataset", options.ink))
     if options.dry_run:
         print(f"Nothing was sent: look at {output}.")
-        return
+        return 0
     if not options.model_repository:
         raise ReleaseError("Name the model's repository with --model-repository, or --dry-run.")
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
@@ -103,11 +92,9 @@ def _release(options: argparse.Namespace) -> None:
             repository,
             api,
             kind=kind,  # type: ignore[arg-type]
-            revision=options.revision,
             tag=options.tag,
             pull_request=options.pull_request,
             message=f"inktex {__version__}",
-            private=options.private,
         )
         sent = ", ".join(done.changed) if done.changed else "nothing, all of it is there already"
         print(f"{done.url}: sent {sent}")
@@ -115,6 +102,7 @@ def _release(options: argparse.Namespace) -> None:
             print(f"  {path} was edited on the Hub and stays as it is there.")
         if kind == "space" and not options.pull_request:
             api.add_space_variable(repository, "INKTEX_MODEL", options.model_repository)
+    return 0
 
 
 def _repository(text: str) -> str:
@@ -144,8 +132,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--count", type=positive, default=10_000, help="expressions of --ink")
     add("--pictures", type=positive, default=50, help="pictures that must be read alike")
     add("--output", type=Path, default=Path("build/release"), help="where to build")
-    add("--revision", default="main", help="branch to commit to")
     add("--tag", help="to set on the release, such as v0.2.0")
     add("--pull-request", action="store_true", help="propose the changes instead")
-    add("--private", action="store_true", help="make new repositories private")
     add("--dry-run", action="store_true", help="build and verify, send nothing")

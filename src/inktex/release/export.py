@@ -14,15 +14,13 @@ if TYPE_CHECKING:
 
     from ..modeling import InktexForConditionalGeneration, InktexProcessor
 
-__all__ = ["export", "write_model"]
-
 
 def export(
     model: InktexForConditionalGeneration,
     folder: Path | str,
     processor: InktexProcessor | None = None,
 ) -> Path:
-    """Write a model repository: weights, configurations, tokenizer and the code to run them.
+    """Write a model's weights, configurations, tokenizer and code; returns the folder.
 
     The weights are safetensors, matrices and kernels in bfloat16, vectors (norms, biases) in
     float32. The configuration asks for float32, which `from_pretrained` and `pipeline` then load
@@ -32,9 +30,6 @@ def export(
         model: in evaluation or training mode, on whatever device; it is left as it is.
         folder: becomes the repository.
         processor: the image processor and tokenizer; None for the default ones.
-
-    Returns:
-        The folder.
     """
     folder = Path(folder)
     with new_folder(folder) as partial:

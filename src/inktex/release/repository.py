@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
-from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
 from inktex.files import write_json
 
@@ -18,8 +17,6 @@ from .export import write_model
 
 if TYPE_CHECKING:
     from ..recognizer import Recognizer
-
-__all__ = ["CARD", "RECORD", "build_model", "build_space"]
 
 CARD: Final = "README.md"
 RECORD: Final = "training.json"
@@ -32,7 +29,7 @@ def build_model(
     repository: str,
     examples: Sequence[Path] = (),
 ) -> Path:
-    """Write the repository of a model.
+    """Write the repository of a model; returns its folder.
 
     Args:
         recognizer: the source checkpoint.
@@ -40,9 +37,6 @@ def build_model(
         folder: is replaced, in one step at the end.
         repository: its name on the Hub, `owner/name`.
         examples: pictures for the card, which shows them with what was read.
-
-    Returns:
-        The folder.
     """
     readings = [(path.name, recognizer(path)) for path in examples]
     with new_folder(folder) as partial:
@@ -53,37 +47,16 @@ def build_model(
         for path in examples:
             (partial / "examples").mkdir(exist_ok=True)
             shutil.copyfile(path, partial / "examples" / path.name)
-        results = partial / ".eval_results"
-        results.mkdir()
-        (results / "crohme.yaml").write_text(_eval_results(record, repository), encoding="utf-8")
     return folder
 
 
-def _eval_results(record: Mapping[str, Any], repository: str) -> str:
-    owner = repository.partition("/")[0]
-    entries = [
-        EvalResultEntry(
-            dataset_id=f"{owner}/crohme",
-            task_id=name.partition("-")[0],
-            value=round(100 * scores["exp_rate"], 2),
-            notes=f"ExpRate in per cent, preset {scores['preset']}, official pictures",
-        )
-        for name, scores in record["scores"].items()
-        if not name.startswith("dev")
-    ]
-    return str(yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False))
-
-
 def build_space(source: Path, folder: Path, model: str) -> Path:
-    """Copy the Space, and name the model in its front matter.
+    """Copy the Space, and name the model in its front matter; returns the folder.
 
     Args:
         source: the folder `spaces_app`.
         folder: is replaced.
         model: repository of the model that the Space reads with.
-
-    Returns:
-        The folder.
     """
     with new_folder(folder) as partial:
         ignored = shutil.ignore_patterns("__pycache__")

@@ -11,19 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import yaml
-
 from inktex.engine import MAX_TOKENS
-
-from ..modeling.remote_code_inktex import code_files
-from .repository import CARD, RECORD
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from ..recognizer import Recognizer
-
-__all__ = ["MAX_BYTES", "ReleaseError", "file_names", "verify_files", "verify_model"]
 
 MAX_BYTES: Final = 20_000_000
 """Of a model repository."""
@@ -56,29 +49,25 @@ print(json.dumps({"tokens": found, "pipeline": answers}))
 """.replace("LENGTH", str(MAX_TOKENS + 1))
 
 
-class ReleaseError(RuntimeError):
+class ReleaseError(ValueError):
     """A release that cannot be built, verified or published; the message says why."""
 
 
 def verify_model(folder: Path, recognizer: Recognizer, pictures: Mapping[str, Image.Image]) -> int:
-    """Make sure that a repository is what it says.
+    """Make sure that a repository is what it says; returns how many pictures were read alike.
 
     It is loaded in another process, where inktex is absent, by remote code and by `pipeline`, and
-    has to read as the source does, token for token. The card has to tell the recorded scores and
-    licence, the code has to be the package's, and no secret and no large file may be in it.
+    has to read as the source does, token for token. No secret and no large file may be in it.
 
     Args:
         folder: of `build_model`.
         recognizer: the source checkpoint.
         pictures: to read, by name.
 
-    Returns:
-        How many pictures were read alike.
-
     Raises:
         ReleaseError: naming all that is wrong.
     """
-    faults = [*_content_faults(folder), *_reading_faults(folder, recognizer, pictures)]
+    faults = [*_file_faults(folder, MAX_BYTES), *_reading_faults(folder, recognizer, pictures)]
     if faults:
         raise ReleaseError(f"{folder} must not be published: " + " ".join(faults))
     return len(pictures)
@@ -109,35 +98,6 @@ def _file_faults(folder: Path, limit: int) -> Iterator[str]:
             yield f"{name} is no safetensors."
     if size > limit:
         yield f"It has {size / 1e6:.1f} MB, more than {limit / 1e6:.0f}."
-
-
-def _content_faults(folder: Path) -> Iterator[str]:
-    yield from _file_faults(folder, MAX_BYTES)
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        card = (folder / CARD).read_text(encoding="utf-8")
-    except OSError as error:
-        yield f"{Path(str(error.filename)).name} is missing."
-        return
-    front = yaml.safe_load(card.split("---\n", 2)[1])
-    if not front.get("license") or record["weights_licence"] not in card:
-        yield "The card does not tell the licence."
-    told = {
-        (result["dataset"]["config"], metric["value"])
-        for entry in front.get("model-index", [])
-        for result in entry["results"]
-        for metric in result["metrics"]
-        if metric["type"] == "exprate"
-    }
-    measured = {
-        (name, round(100 * scores["exp_rate"], 2)) for name, scores in record["scores"].items()
-    }
-    if told != measured:
-        yield f"The card's scores {sorted(told)} are not those measured, {sorted(measured)}."
-    for path in code_files():
-        copy = folder / path.name
-        if not copy.is_file() or copy.read_bytes() != path.read_bytes():
-            yield f"{path.name} is not the package's."
 
 
 def _reading_faults(

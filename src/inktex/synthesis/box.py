@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from inktex.ink import bounding_box
 
-__all__ = ["Box", "Strokes", "boxed", "fit"]
-
 Strokes = tuple[NDArray[np.float32], ...]
 """Strokes of a symbol, each `(points, 2)`."""
 
@@ -83,12 +81,7 @@ def boxed(index: int, strokes: Strokes) -> Box:
 
 
 def fit(strokes: Strokes, target: tuple[float, float, float, float]) -> Strokes:
-    """Strokes stretched into a box; a direction in which they have no extent stays as it is.
-
-    Args:
-        strokes: of one symbol.
-        target: left, top, right, bottom.
-    """
+    """Strokes stretched into a box; a direction in which they have no extent stays as it is."""
     x0, y0, x1, y1 = bounding_box(strokes)
     low, high = np.array([x0, y0]), np.array([x1, y1])
     start, end = np.array(target[:2]), np.array(target[2:])

@@ -11,24 +11,16 @@ import yaml
 from tqdm import tqdm
 
 from inktex.data.rows import row, write_parquet
-from inktex.files import new_folder, write_text
+from inktex.files import new_folder, template, write_text
 
 from .drawing import draw_expression
 from .grammar import random_caption
 
-__all__ = ["build_ink"]
-
 _SPLITS: Final = (("train", 0.9), ("test", 0.1))
 
 
-def build_ink(folder: Path, repository: str, count: int, seed: int = 0) -> Path:
+def build_ink(folder: Path, repository: str, count: int) -> Path:
     """Write a data set of generated ink: parquet files and their card.
-
-    Args:
-        folder: is replaced.
-        repository: its name on the Hub.
-        count: expressions in all.
-        seed: same seed, same ink.
 
     Raises:
         ImportError: if the package Hershey-Fonts is not installed.
@@ -51,16 +43,15 @@ def build_ink(folder: Path, repository: str, count: int, seed: int = 0) -> Path:
     }
     with new_folder(folder) as partial:
         for number, (name, _) in enumerate(_SPLITS):
-            rows = _rows(name, sizes[name], seed * len(_SPLITS) + number)
+            rows = _rows(name, sizes[name], number)
             write_parquet(partial / f"{name}.parquet", rows)
         table = "\n".join(f"| {name} | {size} |" for name, size in sizes.items())
         write_text(
             partial / "README.md",
-            _INK.format(
+            template(__file__, "dataset.md").format(
                 front=yaml.safe_dump(front, sort_keys=False).strip(),
                 repository=repository,
                 rows=table,
-                seed=seed,
                 count=count,
             ),
         )
@@ -73,37 +64,3 @@ def _rows(split: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
         caption = " ".join(random_caption(rng))
         name = f"{split}-{number:06}"
         yield row(draw_expression(caption, int(rng.integers(2**31)), name))
-
-
-_INK = """---
-{front}
----
-
-# Generated mathematical ink
-
-Synthetic formulas: captions from a small grammar of school mathematics, laid out and drawn with a
-stroke font (A. V. Hershey, 1967) and random distortions. For trying a training script, for tests,
-and for a first look at online handwriting; it does not replace the ink of writers.
-
-```python
-from datasets import load_dataset
-
-train = load_dataset("{repository}", split="train")
-```
-
-| split | expressions |
-|---|---:|
-{rows}
-
-Made by inktex: `inktex release --ink {repository} --count {count}` (seed {seed}) writes
-the same files again. In the public domain (CC0).
-
-## Columns
-
-- `id`, `source`: name of the expression; always `strokefont`.
-- `image`: 8-bit grey, ink 255 on 0.
-- `traces`: strokes, each a list of [x, y] in pixels, y downwards.
-- `symbols`: `label`, `traces` (indices), `box` (left, top, right, bottom in pixels).
-- `tokens`: canonical LaTeX tokens. `alignment`: for each token the index of its symbol, or -1.
-- `truth`: the tokens as text.
-"""

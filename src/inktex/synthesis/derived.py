@@ -18,8 +18,6 @@ from inktex.tokenizer.vocabulary_inktex import FUNCTIONS, UNKNOWN_MARK
 from .box import Strokes, fit
 from .marks import mark
 
-__all__ = ["DERIVED", "FUNCTION_LETTERS", "derive"]
-
 Draw = Callable[[str], Strokes]
 Random = np.random.Generator
 Place = tuple[float, float, float, float]
@@ -420,7 +418,6 @@ def derive(token: str, draw: Draw, rng: Random) -> Strokes:
     Args:
         token: which one, of `DERIVED`.
         draw: gives the strokes of a token that the writer left.
-        rng: source of all randomness.
 
     Raises:
         KeyError: if it cannot be built, or `draw` lacks what it takes.

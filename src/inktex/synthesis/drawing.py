@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.augmentation import AugmentationConfig, vary
+from inktex.data.augmentation import AugmentationConfig, vary
 from inktex.data.examples import from_expression
 from inktex.ink import Expression, Ink, bounding_box
 
@@ -45,15 +45,7 @@ def _dense(stroke: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def draw_expression(caption: str, seed: int, name: str = "") -> Expression:
-    """An expression in the varied stroke font, with its alignment.
-
-    Args:
-        caption: canonical tokens, separated by spaces.
-        seed: same seed, same ink.
-        name: id of the expression.
-
-    Returns:
-        The expression; coordinates are pixels at the published scale.
+    """An aligned expression in the varied stroke font; pixels at the published scale.
 
     Raises:
         ImportError: if the package Hershey-Fonts is not installed.

@@ -16,15 +16,11 @@ _FUNCTIONS = [r"\sin", r"\cos", r"\log"]
 
 
 def random_caption(rng: np.random.Generator, depth: int = 2, longest: int = 3) -> list[str]:
-    """A random caption.
+    """A random caption in canonical tokens.
 
     Args:
-        rng: source of all randomness.
         depth: how deep scripts, fractions and roots may be nested.
         longest: operands in a row, at most.
-
-    Returns:
-        Canonical tokens.
     """
     tokens: list[str] = []
     for i in range(int(rng.integers(1, longest + 1))):
@@ -69,7 +65,6 @@ def written_expressions(count: int, seed: int = 0, depth: int = 2) -> list[Expre
     """Random captions, typeset and drawn with the stroke font.
 
     Args:
-        count: how many.
         seed: same seed, same expressions.
         depth: how deep scripts, fractions and roots may be nested.
 

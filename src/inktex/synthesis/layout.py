@@ -155,8 +155,6 @@ def lay_out(
     Args:
         tokens: a caption in canonical style.
         draw: gives each symbol's strokes.
-        name: id of the expression.
-        source: its source.
         habits: sizes and distances; asked anew each time.
 
     Returns:

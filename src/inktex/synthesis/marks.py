@@ -13,19 +13,12 @@ from inktex.ink import bounding_box
 
 from .box import Strokes, fit
 
-__all__ = ["mark"]
-
 Random = np.random.Generator
 _OVERWRITTEN = tuple("ABEGHKMNPRSWXabdefghkmnqrswxyz2345689")
 
 
 def mark(draw: Callable[[str], Strokes], rng: Random) -> Strokes:
-    """A mark that no alphabet of mathematics has.
-
-    Args:
-        draw: gives the strokes of a token by a writer.
-        rng: source of all randomness.
-    """
+    """A mark that no alphabet of mathematics has."""
     kind = rng.random()
     if kind < 0.3:
         strokes = _crossed_out(draw, rng)
@@ -42,10 +35,8 @@ def mark(draw: Callable[[str], Strokes], rng: Random) -> Strokes:
     return fit(strokes, (0.0, bottom - height, width, bottom))
 
 
-def _curve(points: NDArray[np.float64], closed: bool = False) -> NDArray[np.float32]:
+def _curve(points: NDArray[np.float64]) -> NDArray[np.float32]:
     """A smooth line through some points `(n, 2)`."""
-    if closed:
-        points = np.concatenate([points, points[:1]])
     if len(points) < 3:
         return np.linspace(points[0], points[-1], 8).astype(np.float32)
     place = np.arange(len(points), dtype=np.float64)
@@ -93,10 +84,7 @@ def _overwritten(draw: Callable[[str], Strokes], rng: Random) -> Strokes:
     return tuple(
         stroke
         for _ in range(int(rng.integers(2, 4)))
-        for stroke in fit(
-            _some(draw, rng),
-            tuple(np.array(place) + rng.normal(0, 0.08, 4)),
-        )
+        for stroke in fit(_some(draw, rng), tuple(np.array(place) + rng.normal(0, 0.08, 4)))
     )
 
 
@@ -105,16 +93,10 @@ def _doodle(rng: Random) -> Strokes:
     kind = int(rng.integers(4))
     if kind == 0:  # a spiral
         angle = np.linspace(0, rng.uniform(3, 7) * np.pi, 60)
-        radius = np.linspace(0.05, 0.5, 60)
-        return (
-            np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).astype(np.float32),
-        )
+        return (_polar(angle, np.linspace(0.05, 0.5, 60)),)
     if kind == 1:  # a flower
         angle = np.linspace(0, 2 * np.pi, 90)
-        radius = 0.35 + 0.15 * np.cos(int(rng.integers(4, 8)) * angle)
-        return (
-            np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).astype(np.float32),
-        )
+        return (_polar(angle, 0.35 + 0.15 * np.cos(int(rng.integers(4, 8)) * angle)),)
     if kind == 2:  # a face
         angle = np.linspace(0, 2 * np.pi, 40)
         circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from inktex.data.examples import Example
 from inktex.tokenizer.vocabulary_inktex import IDS
 
-__all__ = ["ShapeInterpolation"]
-
 Line = NDArray[np.float32]
 """`(_POINTS, 2)`, a trace in equal steps."""
 
@@ -36,7 +34,6 @@ class ShapeInterpolation:
     """Moves the symbols of expressions towards those of others.
 
     Args:
-        examples: the training ink.
         share: of the symbols that are moved, where there is another one to move them to.
     """
 

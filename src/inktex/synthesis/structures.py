@@ -8,8 +8,6 @@ from inktex.ink import bounding_box
 
 from .box import Box, Strokes, boxed, fit
 
-__all__ = ["accented", "arrow", "binomial", "braced", "fraction", "matrix", "root", "stacked"]
-
 AXIS = -0.45
 """y of the axis, on which fractions and matrices are centred."""
 _WIDE = frozenset({r"\overline", r"\underline", r"\overbrace", r"\underbrace"})
@@ -24,10 +22,8 @@ def fraction(
     """Numerator over bar over denominator.
 
     Args:
-        index: token of the bar.
         bar: its strokes, of any size.
         parts: numerator and denominator.
-        scale: their size.
         numbers: of the habit `fraction`.
     """
     numerator, denominator = parts
@@ -58,9 +54,7 @@ def root(
     """A root's sign round what stands under it.
 
     Args:
-        index: token of the sign.
         sign: its strokes, of any size.
-        inner: what stands under it.
         degree: what stands in its hook; None if nothing does.
         scale: size of `inner`.
         numbers: of the habit `root`.
@@ -104,10 +98,7 @@ def accented(index: int, token: str, accent: Strokes, inner: Box, numbers: Seque
     """An accent over, a line or brace over or under some symbols.
 
     Args:
-        index: token of the accent.
-        token: which one it is.
         accent: its strokes, of any size for lines and braces.
-        inner: what it belongs to.
         numbers: of the habit `accent`.
     """
     distance, shift, width = numbers
@@ -136,9 +127,7 @@ def stacked(base: Box, over: Box, scale: float, distance: float, above: bool) ->
     """Something small over or under a base, centred.
 
     Args:
-        base, over: the two.
         scale: size of `over`.
-        distance: between them.
         above: whether it stands over the base.
     """
     box = Box()
@@ -159,11 +148,8 @@ def arrow(index: int, strokes: Strokes, label: Box, scale: float, distance: floa
     """An arrow that is as long as the label over it, and a little longer.
 
     Args:
-        index: token of the arrow.
         strokes: of an arrow of any length.
         label: what stands over it.
-        scale: size of the label.
-        distance: between them.
     """
     _, y0, _, y1 = bounding_box(strokes)
     width = max(scale * label.width + 0.6, 1.2) if label.symbols else 1.2
@@ -178,10 +164,8 @@ def binomial(
     """Two rows over one another in round brackets.
 
     Args:
-        index: token of the brackets.
         brackets: strokes of the opening one and of the closing one, one stroke each.
         parts: upper and lower row.
-        scale: their size.
         numbers: of the habit `matrix`.
     """
     _, between, bracket = numbers

@@ -232,7 +232,6 @@ class Writer:
     Args:
         source: glyphs and habits to choose from.
         names: writers in order of preference.
-        rng: source of all randomness.
     """
 
     def __init__(self, source: Writers, names: Sequence[str], rng: np.random.Generator) -> None:
@@ -268,7 +267,6 @@ def collect(examples: Iterable[Example], habits: Habits) -> Writers:
     """Glyphs and habits of all the ink that can be measured.
 
     Args:
-        examples: training ink.
         habits: what to do where the ink shows no example of a habit.
     """
     kept = list(examples)

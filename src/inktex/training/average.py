@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from inktex.cli.console import say
-
-__all__ = ["AVERAGE", "DESCRIPTION", "add_arguments", "average_checkpoints", "run"]
+from inktex.files import new_folder, read_json, write_text
 
 AVERAGE = "average.json"
 """Beside averaged weights: the checkpoints that they are the mean of."""
@@ -39,11 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Average as the options say; gives the exit status."""
     shares = options.shares or [1.0] * len(options.checkpoints)
-    try:
-        average_checkpoints(options.checkpoints, shares, options.output)
-    except (OSError, ValueError) as error:
-        say(str(error))
-        return 2
+    average_checkpoints(options.checkpoints, shares, options.output)
     print(f"Written: {options.output}")
     return 0
 
@@ -72,10 +66,7 @@ def average_checkpoints(checkpoints: Sequence[Path], shares: Sequence[float], ou
     import torch
     from safetensors.torch import load_file, save_file
 
-    from inktex.files import new_folder
-
     from .run_folder import CURVE, MACHINE, RECIPE
-    from .stroke_restoration import RECORD
 
     first, *others = (load_file(folder / WEIGHTS) for folder in checkpoints)
     total = sum(shares)
@@ -100,8 +91,8 @@ def average_checkpoints(checkpoints: Sequence[Path], shares: Sequence[float], ou
             partial / WEIGHTS,
             metadata={"format": "pt"},
         )
-        (partial / AVERAGE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    for name in (RECIPE, CURVE, MACHINE, RECORD):
+        write_text(partial / AVERAGE, json.dumps(record, indent=1) + "\n")
+    for name in (RECIPE, CURVE, MACHINE):
         beside = checkpoints[0].parent / name
         if beside.is_file() and beside.parent.resolve() != output.parent.resolve():
             shutil.copyfile(beside, output.parent / name)
@@ -111,5 +102,4 @@ def _run_record(recipe: Path, machine: Path) -> dict[str, Any] | None:
     """Recipe and machine of the run of a checkpoint, for its record; None if they are unknown."""
     if not (recipe.is_file() and machine.is_file()):
         return None
-    content = {**json.loads(recipe.read_text(encoding="utf-8")), "init": None}  # a local path
-    return {"recipe": content, "machine": json.loads(machine.read_text(encoding="utf-8"))}
+    return {"recipe": {**read_json(recipe), "init": None}, "machine": read_json(machine)}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset
 
-from inktex.augmentation import (
+from inktex.data.augmentation import (
     AugmentationConfig,
     Degradation,
     degrade,
@@ -22,12 +22,13 @@ from inktex.augmentation import (
     vary_picture,
 )
 from inktex.data.examples import NONE, AnyExample, Example, PictureExample
+from inktex.data.printed import PrintExample
+from inktex.ink.filling import pieces
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, dilate, draw
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.image_settings_inktex import STROKE_RANGE
 from inktex.modeling.stroke_restoration_inktex import centre_lines
-from inktex.printed import PrintExample
 from inktex.tokenizer.vocabulary_inktex import (
     EOS_TOKEN,
     IDS,
@@ -52,7 +53,6 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
     """Batches as a map-style data set, whose keys are plans.
 
     Args:
-        examples: all that there is to train on.
         config: shapes and sizes.
         augmentation: how far each example is varied; None for no variation.
         seed: of everything random; that of the planner.
@@ -93,18 +93,12 @@ def draw_member(
     augmentation: AugmentationConfig | None,
     rng: np.random.Generator,
 ) -> tuple[AnyExample, "Raster"]:
-    """Augment an example and draw it.
+    """Augment an example and draw it; returns it with its picture.
 
     Args:
         example: as `member_example` gives it.
-        factor: on its size.
         shape: largest height and width of the picture.
-        config: gives margins and resolution.
         augmentation: how far it is varied; None to draw it by the published protocol.
-        rng: of the example.
-
-    Returns:
-        The augmented example, and its picture.
     """
     if augmentation is None:
         if isinstance(example, PictureExample):
@@ -140,7 +134,6 @@ def add_token_noise(inputs: torch.Tensor, share: float, rng: np.random.Generator
     Args:
         inputs: `(sequences, tokens)`; special tokens stay.
         share: of the tokens that are replaced.
-        rng: chooses.
     """
     written = inputs > _LAST_SPECIAL
     wrong = torch.from_numpy(rng.random(inputs.shape) < share) & written
@@ -169,11 +162,9 @@ def rasterize(
     if it would not fit.
 
     Args:
-        example: its ink.
         factor: on the published scale.
         stroke_width: in pixels of the protocol.
         limit: largest height and width, in pixels.
-        config: gives margins and resolution.
     """
     width, height = example.size
     size = picture_size(width * factor, height * factor, config)
@@ -204,7 +195,6 @@ def image_processor(config: BatchConfig, limit: Shape | None = None) -> InktexIm
     """The image processor that normalizes pictures as the batches have them.
 
     Args:
-        config: of the batches.
         limit: height and width of the largest picture; None for the largest of the fixed shapes.
     """
     height, width = limit or (config.heights[-1], config.widths[-1])
@@ -220,17 +210,10 @@ def image_processor(config: BatchConfig, limit: Shape | None = None) -> InktexIm
 def rasterize_degraded(
     example: Example, factor: float, degradation: Degradation, limit: Shape, config: BatchConfig
 ) -> Raster | None:
-    """What the image processor makes of an example drawn at another size and stroke width.
+    """What the image processor makes of an example at another size and stroke width, if anything.
 
     Args:
-        example: its ink.
-        factor: on its size.
-        degradation: size and stroke width.
         limit: height and width of the picture, at most.
-        config: of the batches.
-
-    Returns:
-        None if the image processor finds no formula in the picture.
     """
     margin = MARGIN_BEFORE + degradation.stroke_width
     placed = example.points * np.float32(factor) + np.float32(margin)
@@ -280,7 +263,6 @@ def symbol_cells(
     Args:
         example: gives traces and symbols.
         places: `(points, 2)`, x and y of the points in cells.
-        rows, columns: of the grid.
         step: strokes are sampled this often, in cells.
 
     Returns:
@@ -293,8 +275,7 @@ def symbol_cells(
     heads, tails = places, np.concatenate([places[1:], places[-1:]])
     length = np.hypot(*(tails - heads).T)
     samples = np.where(ends, 1, np.ceil(length / step).clip(1, 400)).astype(np.int64)
-    owner = np.repeat(np.arange(len(places)), samples)
-    ordinal = np.arange(len(owner)) - np.repeat(np.cumsum(samples) - samples, samples)
+    owner, ordinal = pieces(samples)
     share = (ordinal / samples[owner])[:, None]
     share[ends[owner]] = 0.0
     sampled = heads[owner] + (tails[owner] - heads[owner]) * share

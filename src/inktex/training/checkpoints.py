@@ -10,16 +10,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from inktex.files import partial_folder, recover, write_text
-
-__all__ = [
-    "BEFORE",
-    "CHECKPOINT",
-    "forget_checkpoints",
-    "find_damage",
-    "load_checkpoint",
-    "save_checkpoint",
-]
+from inktex.files import partial_folder, recover, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +42,7 @@ def save_checkpoint(accelerator: Accelerator, output: Path) -> None:
         ) from error
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        write_text(partial / MANIFEST, json.dumps(_checksums(partial), indent=1))
+        write_json(partial / MANIFEST, _checksums(partial))
         last, before = output / CHECKPOINT, output / BEFORE
         if last.exists():
             shutil.rmtree(before, ignore_errors=True)
@@ -60,10 +51,7 @@ def save_checkpoint(accelerator: Accelerator, output: Path) -> None:
 
 
 def load_checkpoint(accelerator: Accelerator, output: Path) -> Path | None:
-    """Restore the last whole checkpoint of a run.
-
-    Returns:
-        The folder that it was restored from; None if there is no checkpoint.
+    """Restore the last whole checkpoint of a run; returns its folder, None if there is none.
 
     Raises:
         ValueError: if there are checkpoints, but all of them are damaged.

@@ -7,10 +7,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from inktex.cli.console import say
-
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
-
 DESCRIPTION = """\
 Train a model by a recipe.
 
@@ -65,33 +61,29 @@ def run(options: argparse.Namespace) -> int:
     """
     from .recipe import load_recipe, recipe_path
 
-    try:
-        recipe = load_recipe(recipe_path(options.recipe), options.overrides)
-        if options.data is not None:
-            recipe = replace(recipe, data=str(options.data))
-        # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024
-        # thrashes. Those for bfloat16 units (AMX) are large: see docs/training.md.
-        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7000")
-        from accelerate import PartialState
+    recipe = load_recipe(recipe_path(options.recipe), options.overrides)
+    if options.data is not None:
+        recipe = replace(recipe, data=str(options.data))
+    # oneDNN keeps a compiled kernel for every shape of every layer; its default of 1024
+    # thrashes. Those for bfloat16 units (AMX) are large: see docs/training.md.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7000")
+    from accelerate import PartialState
 
-        from .checkpoints import CHECKPOINT
-        from .loop import train
-        from .run_folder import CURVE
-        from .sources import recipe_examples
-        from .validation import score_held_out
+    from .checkpoints import CHECKPOINT
+    from .loop import train
+    from .run_folder import CURVE
+    from .sources import recipe_examples
+    from .validation import score_held_out
 
-        folder = options.output or Path("runs") / recipe.name
-        found = recipe_examples(recipe, options.skip_unknown, options.skip_broken)
-        _print(
-            f"{len(found.train)} expressions to train on, {len(found.dev)} to choose by. "
-            f"Curve: {folder / CURVE}; checkpoint: {folder / CHECKPOINT}."
-        )
-        best = train(recipe, found.train, found.dev, folder, resume=not options.fresh)
-        if found.test and not recipe.trains_pictures and PartialState().is_main_process:
-            _print(score_held_out(recipe, best, found, folder))
-    except (ValueError, OSError, ImportError) as error:
-        say(str(error))
-        return 2
+    folder = options.output or Path("runs") / recipe.name
+    found = recipe_examples(recipe, options.skip_unknown, options.skip_broken)
+    _print(
+        f"{len(found.train)} expressions to train on, {len(found.dev)} to choose by. "
+        f"Curve: {folder / CURVE}; checkpoint: {folder / CHECKPOINT}."
+    )
+    best = train(recipe, found.train, found.dev, folder, resume=not options.fresh)
+    if found.test and not recipe.trains_pictures and PartialState().is_main_process:
+        _print(score_held_out(recipe, best, found, folder))
     _print(f"Done. The best weights are in {best}.")
     PartialState().destroy_process_group()  # torch warns of processes that go without
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -10,18 +9,12 @@ from accelerate import Accelerator
 from accelerate.utils import reduce
 
 from inktex.alphabet import ALPHABET
-from inktex.files import write_text
+from inktex.files import write_json
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
-
-__all__ = ["TokenCounts"]
 
 
 class TokenCounts:
-    """Counts the training examples that have each token, over a run and all its processes.
-
-    Args:
-        before: counts of the weights that the run starts from.
-    """
+    """Counts the training examples that have each token, over a run and all its processes."""
 
     def __init__(self, before: dict[str, int]) -> None:
         self.before = before
@@ -61,4 +54,4 @@ class TokenCounts:
             if token not in SPECIAL_TOKENS
         }
         known = {token: count for token, count in counts.items() if count}
-        write_text(folder / ALPHABET, json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+        write_json(folder / ALPHABET, known)

@@ -9,7 +9,6 @@ import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +23,7 @@ from inktex.data.custom import (
     caption_rows,
     named,
 )
-from inktex.data.examples import AnyExample, PictureExample, from_expression
+from inktex.data.examples import AnyExample, PictureExample, SplitExamples, from_expression
 from inktex.ink.alignment import expression
 from inktex.ink.inkml import read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
@@ -47,23 +46,6 @@ class DataError(ValueError):
     """A folder that cannot be trained on; the message lists the faults, and what to do."""
 
 
-@dataclass
-class CustomData:
-    """The examples of a folder.
-
-    Attributes:
-        train: what to train on.
-        dev: what to choose checkpoints on.
-        test: what only the final score is of.
-        skipped: how many were left out for tokens outside the vocabulary.
-    """
-
-    train: list[AnyExample] = field(default_factory=list)
-    dev: list[AnyExample] = field(default_factory=list)
-    test: list[AnyExample] = field(default_factory=list)
-    skipped: int = 0
-
-
 def is_custom(folder: Path) -> bool:
     """Whether a folder holds pictures with captions, or InkML, and no prepared parquet files."""
     if not folder.is_dir() or any(folder.glob("*.parquet")):
@@ -71,7 +53,9 @@ def is_custom(folder: Path) -> bool:
     return next(_caption_files(folder), None) is not None or any(folder.rglob("*.inkml"))
 
 
-def load_custom(folder: Path, skip_unknown: bool = False, skip_broken: bool = False) -> CustomData:
+def load_custom(
+    folder: Path, skip_unknown: bool = False, skip_broken: bool = False
+) -> SplitExamples:
     """Read a folder.
 
     Pictures are named, with their LaTeX, in a file beside them: `captions.csv`, `.tsv` or `.jsonl`
@@ -125,7 +109,12 @@ def load_custom(folder: Path, skip_unknown: bool = False, skip_broken: bool = Fa
             f"There is nothing to train on in {folder}. Put pictures there, and beside them "
             f"captions.csv with the columns {NAME_COLUMNS[0]} and {CAPTION_COLUMNS[0]}; or InkML."
         )
-    custom = CustomData(skipped=len(skipped))
+    if skipped:
+        logger.warning(
+            "%s: %d expressions are left out, whose tokens the model does not know.",
+            folder, len(skipped),
+        )  # fmt: skip
+    custom = SplitExamples()
     dev, test = _held_out(list(found))
     for name, example in found.items():
         part = custom.dev if name in dev else custom.test if name in test else custom.train
@@ -178,9 +167,7 @@ def picture_example(
     """A picture and its caption as an example.
 
     Args:
-        name: of the example.
         picture: anything that the image processor takes.
-        tokens: of the vocabulary.
         processor: of `published_processor`.
     """
     numbers = np.array([IDS[token] for token in tokens], dtype=np.int64)

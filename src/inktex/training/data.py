@@ -21,8 +21,6 @@ from inktex.ink import Expression, PlacedSymbol
 from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS
 
-__all__ = ["load_examples", "load_expressions", "load_unseen"]
-
 logger = logging.getLogger(__name__)
 
 COLUMNS = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from inktex.files import write_text
-
-__all__ = ["DivergedError", "FiniteGuard"]
+from inktex.files import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +23,7 @@ class DivergedError(ValueError):
 
 
 class FiniteGuard:
-    """Skips steps whose loss or gradient is not finite, and stops a run that has only such.
-
-    Args:
-        accelerator: of the run; its processes decide together.
-        output: folder of the run, for the report.
-    """
+    """Skips steps whose loss or gradient is not finite, and stops a run that has only such."""
 
     def __init__(self, accelerator: Accelerator, output: Path) -> None:
         self.accelerator, self.output = accelerator, output
@@ -53,11 +45,6 @@ class FiniteGuard:
     def skipped(self, what: str, step: int, rate: float) -> None:
         """Note a step that was skipped.
 
-        Args:
-            what: was not finite.
-            step: its number in the run.
-            rate: learning rate.
-
         Raises:
             DivergedError: if it was the last of `PATIENCE` in a row; a report is written.
         """
@@ -73,7 +60,7 @@ class FiniteGuard:
             "last_finite_losses": self.last,
         }
         if self.accelerator.is_main_process:
-            write_text(self.output / REPORT, json.dumps(report, indent=1) + "\n")
+            write_json(self.output / REPORT, report)
         raise DivergedError(
             f"The {what} was not finite in {self.in_a_row} steps in a row, up to step {step} (last "
             f"finite losses: {self.last or 'none'}). The report is {self.output / REPORT}. Go on "

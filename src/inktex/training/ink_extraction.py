@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from inktex.augmentation import vary
+from inktex.data.augmentation import vary
 from inktex.data.examples import AnyExample, Example
 from inktex.files import new_file, new_folder, write_text
 from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction

@@ -25,8 +25,6 @@ from .stream import recipe_batches
 from .stroke_restoration import StrokeRestorationTask
 from .task import Progress, Task
 
-__all__ = ["Trainer", "train", "usable_precision"]
-
 logger = logging.getLogger(__name__)
 
 
@@ -40,9 +38,6 @@ def train(
     """Train by a recipe.
 
     Args:
-        recipe: the run.
-        examples: what to train on.
-        development: what to choose checkpoints by.
         output: folder for checkpoints, curves and the averaged weights.
         resume: go on from the last checkpoint in `output`, if there is one.
 
@@ -80,10 +75,6 @@ class Trainer:
     """A run: a task, its optimizer, and where it stands.
 
     Args:
-        recipe: the run.
-        task: what is trained.
-        accelerator: of the run.
-        output: folder of the run.
         resume: go on from the last checkpoint in `output`, if there is one.
     """
 

@@ -25,16 +25,6 @@ from inktex.tokenizer.vocabulary_inktex import GRAMMAR, VOCABULARY
 from .batches import image_processor
 from .recipe_config import SHIPPED, Recipe
 
-__all__ = [
-    "freeze_batch_norm",
-    "initial_counts",
-    "make_model",
-    "make_processor",
-    "required_tokens",
-    "save_model",
-    "widen_vocabulary",
-]
-
 _KEPT_SETTINGS = ("symbol_height", "stroke_width", "height_tolerance", "stroke_range")
 """Settings of the initial weights' image processor that recipes have no field for."""
 
@@ -43,7 +33,6 @@ def make_model(recipe: Recipe, tokens: int = 0) -> InktexForConditionalGeneratio
     """A fresh model, or the one of `recipe.init` with the recipe's changes to its configuration.
 
     Args:
-        recipe: the run.
         tokens: number of the vocabulary's tokens that the model has to know. A checkpoint with
             fewer gets the whole vocabulary; any other keeps its own, and with it its ONNX graphs.
 
@@ -90,7 +79,6 @@ def widen_vocabulary(
 
     Args:
         model: of fewer tokens.
-        tokens: size of the new vocabulary.
         grammar: of the new vocabulary, for `Grammar`.
     """
     config = copy.deepcopy(model.config)

@@ -20,8 +20,6 @@ from inktex.modeling.generation_inktex import decode
 
 from .batches import IGNORE, PAD
 
-__all__ = ["Candidates", "mrt_loss", "sample_candidates"]
-
 _LENGTHS = 8
 """Candidates are padded to a multiple of this many tokens."""
 _UNLIKELY = 0.03
@@ -86,7 +84,6 @@ def sample_candidates(
 
     Args:
         model: with a Transformer decoder.
-        memory: output of its encoder.
         references: `(pictures, tokens)`, the end included, `IGNORE` after it.
         samples: sampled sequences of each picture.
     """
@@ -124,16 +121,13 @@ def sample_candidates(
 def mrt_loss(
     model: Any, hidden: torch.Tensor, batch: dict[str, torch.Tensor], samples: int
 ) -> torch.Tensor:
-    """Mean probability of the wrong candidates among all candidates of a picture.
+    """Mean probability, 0 to 1, of the wrong candidates among all candidates of a picture.
 
     Args:
         model: with a Transformer decoder.
         hidden: `(pictures, cells, hidden)`, the encoder's output for the batch, with its gradient.
         batch: of `collate`.
         samples: sampled sequences of each picture, beside the greedy one.
-
-    Returns:
-        A scalar from 0 to 1.
     """
     pictures = len(hidden)
     height, width = batch["pixel_mask"].shape[1:]

@@ -9,8 +9,6 @@ from torch import nn
 
 from .recipe_config import OptimizerConfig
 
-__all__ = ["WeightAverage", "learning_rate", "make_optimizer"]
-
 
 def learning_rate(config: OptimizerConfig, step: int, share: float) -> float:
     """Learning rate after `step` steps, when `share` (0 to 1) of the run is done."""

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from inktex.augmentation import AugmentationConfig, draw_scale
+from inktex.data.augmentation import AugmentationConfig, draw_scale
 from inktex.data.examples import AnyExample, Example, cut
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH
 
@@ -93,7 +93,6 @@ def picture_size(
 
     Args:
         width, height: of the ink, in published pixels.
-        config: gives margins and resolution.
         resolution: to use instead of the one of `config`.
     """
     margins = STROKE_WIDTH + config.margin_before + config.margin_after
@@ -131,10 +130,8 @@ class Planner:
     """Plans an epoch's batches.
 
     Args:
-        examples: all that there is to train on.
         config: shapes and sizes.
         augmentation: from which the size factor is drawn; None for no variation.
-        seed: of everything random.
         synthetic: source of the examples that are added in each epoch; None to add none.
         share: share of an epoch's examples that are synthetic.
     """
@@ -238,8 +235,6 @@ def member_example(
     """The example that a member of a batch stands for, before augmentation.
 
     Args:
-        examples, synthetic: of the run.
-        number, kind: of the member.
         rng: of `member_rng`.
         whole: whether shape interpolation is applied. It hardly changes the size, so plans do
             without.

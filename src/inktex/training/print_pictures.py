@@ -13,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inktex.augmentation import AugmentationConfig, draw_affine
-from inktex.filling import fill
+from inktex.data.augmentation import AugmentationConfig, draw_affine
+from inktex.data.printed import PrintExample, as_given
+from inktex.ink.filling import fill
 from inktex.ink.render import MARGIN_BEFORE, STROKE_WIDTH, dilate
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.normalization_inktex import normalize
-from inktex.printed import PrintExample, as_given
-
-__all__ = ["rasterize_print", "vary_print"]
 
 _STRAIGHT: Final = 0.3
 """Print is turned, sheared and stretched by this share of what ink is."""
@@ -51,8 +49,6 @@ def rasterize_print(
     """The model's picture of a formula, and where its symbols are in it.
 
     Args:
-        example: the formula.
-        factor: on its size.
         processor: for the batches, with the largest height and width of the picture.
         rng: of how it is given and how much its outlines are widened; None for neither.
 

@@ -87,7 +87,6 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     those that it sets itself.
 
     Args:
-        path: of the YAML file.
         overrides: `field=value` or `group.field=value`; values are read as YAML.
 
     Raises:

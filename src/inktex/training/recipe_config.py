@@ -4,20 +4,10 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from inktex.augmentation import AugmentationConfig
+from inktex.data.augmentation import AugmentationConfig
 
 from .plans import BatchConfig
 from .synthetic import SynthesisConfig
-
-__all__ = [
-    "SHIPPED",
-    "LossConfig",
-    "OptimizerConfig",
-    "Recipe",
-    "RehearsalConfig",
-    "InkExtractionConfig",
-    "StrokeRestorationConfig",
-]
 
 SHIPPED = "shipped"
 """`init` of recipes that start from the checkpoint that the package ships."""

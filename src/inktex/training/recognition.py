@@ -29,16 +29,9 @@ from .stream import planned_batches
 from .task import Progress, Task
 from .validation import validate_each
 
-__all__ = ["Recognition", "picture_feedback"]
-
 
 class Recognition(Task):
     """Trains a model to write the tokens of an expression.
-
-    Args:
-        recipe: the run.
-        examples: what to train on.
-        development: what to choose checkpoints by.
 
     Raises:
         ValueError: if a shape does not suit the model, or the initial weights do not.

@@ -8,13 +8,11 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from inktex.files import write_text
+from inktex.files import write_json
 
 from .checkpoints import BEFORE, CHECKPOINT
 from .recipe import stored_recipe
 from .recipe_config import Recipe
-
-__all__ = ["AVERAGED", "BEST", "CURVE", "MACHINE", "RECIPE", "append_to_curve", "record_recipe"]
 
 AVERAGED = "averaged"
 """Folder of the averaged weights, as of the last validation."""
@@ -53,8 +51,8 @@ def record_recipe(recipe: Recipe, output: Path, resume: bool, accelerator: Accel
                 "Choose another output folder, or start it anew with --fresh."
             )
     if accelerator.is_main_process:
-        write_text(path, json.dumps(present, indent=2))
-        write_text(output / MACHINE, json.dumps(_machine(accelerator), indent=2))
+        write_json(path, present)
+        write_json(output / MACHINE, _machine(accelerator))
 
 
 def append_to_curve(output: Path, accelerator: Accelerator, record: dict[str, Any]) -> None:

@@ -1,46 +1,28 @@
 """The examples that a recipe's `data` and `rehearsal` name."""
 
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from inktex.data.examples import AnyExample, Example, PictureExample, from_expressions
+from inktex.data.examples import (
+    AnyExample,
+    Example,
+    PictureExample,
+    SplitExamples,
+    from_expressions,
+)
 from inktex.synthesis.grammar import written_expressions
 
 from .recipe_config import Recipe
-
-logger = logging.getLogger(__name__)
 
 STROKEFONT = "strokefont"
 """`data` of recipes that train on generated ink."""
 _COUNTS = {"train": 3000, "dev": 100}
 
 
-@dataclass(frozen=True, slots=True)
-class RecipeExamples:
-    """The examples of a run.
-
-    Attributes:
-        train: what to train on, rehearsal included.
-        dev: what to choose checkpoints on.
-        test: of custom data, what has no part in training and choosing; empty for other data.
-    """
-
-    train: list[AnyExample]
-    dev: list[AnyExample]
-    test: list[AnyExample] = field(default_factory=list)
-
-
 def recipe_examples(
     recipe: Recipe, skip_unknown: bool = False, skip_broken: bool = False
-) -> RecipeExamples:
+) -> SplitExamples:
     """The examples that a recipe names.
-
-    Args:
-        recipe: names its data.
-        skip_unknown: leave out custom data with tokens outside the vocabulary.
-        skip_broken: leave out files that cannot be read, with a warning that names them.
 
     Raises:
         FileNotFoundError: if the data are not where the recipe says.
@@ -57,7 +39,7 @@ def recipe_examples(
         from .data import load_examples
 
         known = [*load_examples(recipe.rehearsal.data, "train", skip_broken)]
-    return RecipeExamples(with_rehearsal(found.train, known, share), found.dev, found.test)
+    return SplitExamples(with_rehearsal(found.train, known, share), found.dev, found.test)
 
 
 def with_rehearsal(
@@ -68,7 +50,6 @@ def with_rehearsal(
     The fewer of the two are repeated; each copy is augmented anew.
 
     Args:
-        examples: new ones.
         known: those that the weights can read already.
         share: of `known` in the result, above 0 and below 1.
     """
@@ -79,21 +60,14 @@ def with_rehearsal(
     return [*examples, *[*known] * repeats]
 
 
-def _of_data(recipe: Recipe, skip_unknown: bool, skip_broken: bool) -> RecipeExamples:
+def _of_data(recipe: Recipe, skip_unknown: bool, skip_broken: bool) -> SplitExamples:
     if recipe.data == STROKEFONT:
-        return RecipeExamples(_generated(recipe, "train"), _generated(recipe, "dev"))
+        return SplitExamples(_generated(recipe, "train"), _generated(recipe, "dev"))
     # Only here, so that a machine without what they need can still run the tiny recipe.
     from .custom_data import is_custom, load_custom
 
     if is_custom(Path(recipe.data)):
-        custom = load_custom(Path(recipe.data), skip_unknown, skip_broken)
-        if custom.skipped:
-            logger.warning(
-                "%s: %d expressions are left out, whose tokens the model does not know.",
-                recipe.data,
-                custom.skipped,
-            )
-        return RecipeExamples(custom.train, custom.dev, custom.test)
+        return load_custom(Path(recipe.data), skip_unknown, skip_broken)
     from .data import load_examples
 
     train: list[AnyExample] = [
@@ -101,7 +75,7 @@ def _of_data(recipe: Recipe, skip_unknown: bool, skip_broken: bool) -> RecipeExa
     ]
     dev = load_examples(recipe.data, "dev", skip_broken)
     wide = _wide_development(recipe, dev) if recipe.synthesis.wide else []
-    return RecipeExamples(train, [*dev, *wide, *_print_development(recipe)])
+    return SplitExamples(train, [*dev, *wide, *_print_development(recipe)])
 
 
 def _wide_development(recipe: Recipe, dev: Sequence[Example]) -> list[Example]:

@@ -20,8 +20,6 @@ from .plans import Plan, Planner
 from .recipe_config import Recipe
 from .synthetic import synthetic_ink
 
-__all__ = ["PlanStream", "batch_loader", "planned_batches", "recipe_batches"]
-
 
 class PlanStream(Sampler[Plan]):
     """The plans of one of several processes, epoch after epoch without an end.
@@ -30,9 +28,7 @@ class PlanStream(Sampler[Plan]):
     of their own, no process waits for an epoch to be planned.
 
     Args:
-        planner: of the run.
         processes: that train together.
-        rank: number of this one.
         accumulate: batches of each process that make one step.
         epoch, batch: where to start, as this process counts its batches.
         planners: processes that plan the epochs to come, each one epoch; 0 plans them here.
@@ -112,12 +108,7 @@ def _plan(epoch: int, processes: int, accumulate: int) -> list[Plan]:
 
 
 def planned_batches(recipe: Recipe, examples: Sequence[AnyExample]) -> PlannedBatches:
-    """The batches of a run of a recognition model.
-
-    Args:
-        recipe: of the run.
-        examples: what to train on.
-    """
+    """The batches of a run of a recognition model."""
     ink = [example for example in examples if isinstance(example, Example)]
     synthetic = synthetic_ink(ink, recipe.synthesis)
     examples = [*examples] * recipe.batch.passes
@@ -134,9 +125,6 @@ def recipe_batches(
     """The stream of the plans of a process, and the loader that draws their batches.
 
     Args:
-        recipe: of the run.
-        batches: of the run.
-        accelerator: of the run.
         epoch, batch: where to start, as this process counts its batches.
     """
     planner = Planner(
@@ -166,8 +154,6 @@ def batch_loader(
     """Loader of the batches of a stream of plans.
 
     Args:
-        batches: of the run.
-        plans: of this process.
         workers: processes that draw; 0 draws in this one.
         seed: of the loader's own generator. The global one would be advanced by each loader, so
             that a run that was resumed would differ from one that was not.

@@ -6,7 +6,6 @@ image processor finds them, and the same ink with the protocol's narrow strokes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from scipy import ndimage
 
-from inktex.augmentation import vary
+from inktex.data.augmentation import vary
 from inktex.data.examples import AnyExample, Example
-from inktex.files import new_file, new_folder, write_text
+from inktex.files import new_file, new_folder, write_json
 from inktex.ink.render import STROKE_WIDTH, dilate, draw
 from inktex.modeling.stroke_restoration_inktex import centre_lines
 from inktex.modeling.stroke_width_inktex import squares_within
@@ -38,8 +37,6 @@ from .stroke_restoration_net import (
 )
 from .synthetic import SyntheticInk, synthetic_ink
 from .task import Progress, Task
-
-__all__ = ["NET", "RECORD", "PairBatches", "StrokeRestorationTask", "draw_pair", "fill_error"]
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 NAMES = ("wide", "lines", "narrow")
@@ -108,7 +105,7 @@ class StrokeRestorationTask(Task):
         scores = {"wrong_before": before, "wrong": after}
         length = {"steps": progress.step, "minutes": progress.seconds / 60}
         record = {"sha256": network.checksum, **length, "pen": _MEASURED_WIDTH, **scores}
-        write_text(output / RECORD, json.dumps(record, indent=1) + "\n")
+        write_json(output / RECORD, record)
         return scores
 
     def result(self, output: Path) -> Path:
@@ -188,19 +185,16 @@ def draw_pair(
     return dilate(found, stroke_width), dilate(found, target_width), dilate(line, target_width)
 
 
-def fill_error(
-    network: StrokeRestoration, examples: Sequence[AnyExample], stroke_width: int = _MEASURED_WIDTH
-) -> tuple[float, float]:
+def fill_error(network: StrokeRestoration, examples: Sequence[AnyExample]) -> tuple[float, float]:
     """Share of wide strokes' pixels that are not as the protocol's strokes would have left them.
 
     Args:
-        network: to measure.
         examples: whose ink to draw, at the published scale.
-        stroke_width: of the wide strokes, in pixels.
 
     Returns:
         The share without restoration, and the network's.
     """
+    stroke_width = _MEASURED_WIDTH
     wrong, total = np.zeros(2), 0
     for example in examples:
         if not isinstance(example, Example):

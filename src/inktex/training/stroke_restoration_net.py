@@ -76,7 +76,6 @@ def ink_loss(logits: torch.Tensor, wide: torch.Tensor, narrow: torch.Tensor) -> 
     """Mean cross-entropy of the pixels of wide strokes, in nats.
 
     Args:
-        logits: of the network.
         wide, narrow: `(n, 1, height, width)`, 1 on wide and on narrow strokes, else 0.
     """
     each = nn.functional.binary_cross_entropy_with_logits(logits, narrow, reduction="none")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inktex.data.examples import Example, from_expression
-from inktex.printed import PrintExample
+from inktex.data.printed import PrintExample
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.layout import PRINTED, lay_out
 from inktex.synthesis.shape_interpolation import ShapeInterpolation

@@ -11,8 +11,6 @@ from accelerate import Accelerator
 from .batches import PlannedBatches
 from .recipe_config import Recipe
 
-__all__ = ["Progress", "Task"]
-
 
 @dataclass
 class Progress:
@@ -72,9 +70,7 @@ class Task(ABC):
         """Scalars by the names of `measures`; those that a batch does not have are left out.
 
         Args:
-            accelerator: of the run.
             model: `model`, prepared for several processes.
-            batch: on the device.
             share: of the run that is done, 0 to 1.
         """
 
@@ -85,7 +81,6 @@ class Task(ABC):
         It draws no random numbers that training would draw, so a run does not depend on it.
 
         Args:
-            output: folder of the run.
             progress: whose `best` is set if the score is at least as good.
 
         Returns:

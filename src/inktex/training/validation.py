@@ -1,16 +1,15 @@
 """Scores of greedy decoding: of the development split, and of held-out custom data."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from inktex.data.examples import AnyExample
+from inktex.data.examples import AnyExample, SplitExamples
 from inktex.engine import MAX_TOKENS
 from inktex.evaluation.scores import Scores, compute_scores
-from inktex.files import write_text
+from inktex.files import write_json
 from inktex.modeling.generation_inktex import decode
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
@@ -19,9 +18,6 @@ from .batches import PlannedBatches
 from .models import make_model
 from .plans import BatchConfig, Planner
 from .recipe_config import Recipe
-from .sources import RecipeExamples
-
-__all__ = ["HELD_OUT", "read_examples", "score_held_out", "validate", "validate_each"]
 
 HELD_OUT = "held_out.json"
 """In the folder of a run: names of the examples that were chosen by and scored on, and scores."""
@@ -33,11 +29,7 @@ def read_examples(
     examples: Sequence[AnyExample],
     config: BatchConfig,
 ) -> list[list[str]]:
-    """Greedy readings of the pictures of examples, without augmentation.
-
-    Returns:
-        Canonical tokens of each example.
-    """
+    """Canonical tokens of the greedy readings of examples, without augmentation."""
     config = replace(config, cut_share=0.0)  # whole expressions are scored
     was_training = model.training
     model.eval()
@@ -85,17 +77,13 @@ def validate(
     return validate_each(model, examples, config)[0]
 
 
-def score_held_out(recipe: Recipe, best: Path, examples: RecipeExamples, folder: Path) -> str:
-    """Score the held-out examples with the weights before and after a run.
+def score_held_out(recipe: Recipe, best: Path, examples: SplitExamples, folder: Path) -> str:
+    """A sentence with the scores of the held-out examples before and after a run.
 
     Args:
-        recipe: of the run.
         best: folder of its best weights.
         examples: of the run, of which `test` is scored.
         folder: of the run, into which `HELD_OUT` is written.
-
-    Returns:
-        A sentence with both scores.
     """
     after = InktexForConditionalGeneration.from_pretrained(str(best), dtype=torch.float32)
     before = make_model(recipe)
@@ -107,7 +95,7 @@ def score_held_out(recipe: Recipe, best: Path, examples: RecipeExamples, folder:
         "test": [one.id for one in examples.test],
         "dev": [one.id for one in examples.dev],
     }
-    write_text(folder / HELD_OUT, json.dumps(record, indent=1) + "\n")
+    write_json(folder / HELD_OUT, record)
     return (
         f"Of {len(examples.test)} expressions that were neither trained on nor chosen by, "
         f"{rates[0]:.1%} were read exactly before and {rates[1]:.1%} after. "

@@ -6,10 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeVar
-
-__all__ = ["SETTINGS", "SUFFIXES", "Row", "Source", "file_size", "listed", "selected"]
 
 T = TypeVar("T")
 
@@ -41,17 +38,17 @@ class Source(ABC):
 
     Attributes:
         total: number of rows; None where only reading all of them would tell.
+        identity: what tells this source from another one, and from itself after a change; JSON.
         is_streamed: whether rows that are not wanted have to be read nevertheless.
         skipped: how many files are not read because of their endings, by ending.
+        listing: name and size of all files, in their order; None if this is no folder of files.
     """
 
     total: int | None
+    identity: dict[str, Any]
     is_streamed = False
     skipped: Counter[str] = Counter()
-
-    @abstractmethod
-    def identity(self) -> dict[str, Any]:
-        """What tells this source from another one, and from itself after a change; JSON."""
+    listing: Sequence[tuple[str, int]] | None = None
 
     @abstractmethod
     def rows(self, ranges: Iterable[range]) -> Iterator[tuple[int, Row]]:
@@ -64,47 +61,26 @@ class Source(ABC):
             OSError, ValueError: if the source cannot be read any further.
         """
 
-    def listing(self) -> list[tuple[str, int]] | None:
-        """Name and size of all files, in their order; None if this is no folder of files."""
-        return None
-
     def go_on_from(self, before: Sequence[tuple[str, int]]) -> dict[str, Any] | None:
         """Put files that have come since behind those that were there.
 
         Args:
-            before: what `listing` gave then.
+            before: the `listing` of then.
 
         Returns:
-            What `identity` gave then; None if files are gone or have changed, or this is no folder.
+            The `identity` of then; None if files are gone or have changed, or this is no folder.
         """
         return None
 
 
-def listed(entries: Sequence[T], ranges: Iterable[range]) -> Iterator[tuple[int, T]]:
-    """Number and entry of what is wanted, of entries with random access."""
-    for wanted in ranges:
-        if wanted.start >= len(entries):
-            return
-        for number in range(wanted.start, min(wanted.stop, len(entries))):
-            yield number, entries[number]
-
-
-def selected(numbered: Iterable[tuple[int, T]], ranges: Iterable[range]) -> Iterator[tuple[int, T]]:
-    """Number and entry of what is wanted, of entries that come one after the other."""
+def selected(entries: Iterable[T], ranges: Iterable[range]) -> Iterator[tuple[int, T]]:
+    """Number and entry of what is wanted; `ranges` are ascending."""
     rest = iter(ranges)
     wanted = next(rest, None)
-    for number, entry in numbered:
+    for number, entry in enumerate(entries):
         while wanted is not None and number >= wanted.stop:
             wanted = next(rest, None)
         if wanted is None:
             return
         if number in wanted:
             yield number, entry
-
-
-def file_size(path: Path) -> int:
-    """Bytes of a file; -1 for a link to nowhere, whose row reports the error."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1

@@ -7,14 +7,12 @@ import os
 import tarfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from .base import SETTINGS, SUFFIXES, Row, Source, file_size, listed
-
-__all__ = ["FolderSource", "TarSource", "ZipSource", "walk"]
+from .base import SETTINGS, SUFFIXES, Row, Source, selected
 
 MAX_BYTES: Final = 64 * 2**20
 """Bytes that one picture in an archive may have, unpacked."""
@@ -23,24 +21,20 @@ MAX_BYTES: Final = 64 * 2**20
 class _Files(Source):
     """Files by name: the part that folders and archives share.
 
+    Args:
+        files: name of each file, and its size or checksum.
+
     Raises:
         FileNotFoundError: if there is none.
     """
 
-    def __init__(
-        self, kind: str, place: Path, files: Sequence[tuple[str, int]], skipped: Counter[str]
-    ) -> None:
+    def __init__(self, kind: str, place: Path, files: Sequence[tuple[str, int]]) -> None:
         if not files:
             raise FileNotFoundError(
                 f"{place}: no picture in this {kind}. Endings looked for: "
                 f"{' '.join(sorted(SUFFIXES))}."
             )
-        self.place, self.total, self.skipped = place, len(files), skipped
-        self._identity = _identity(kind, files)
-
-    def identity(self) -> dict[str, Any]:
-        """See `Source`."""
-        return self._identity
+        self.place, self.total, self.identity = place, len(files), _identity(kind, files)
 
 
 def _identity(kind: str, files: Sequence[tuple[str, int]]) -> dict[str, Any]:
@@ -54,27 +48,30 @@ class FolderSource(_Files):
     """The pictures and InkML files in a folder and its subfolders, in the order of their paths."""
 
     def __init__(self, folder: Path) -> None:
-        skipped = Counter[str]()
-        self._files = [(name, file_size(folder / name)) for name in walk(folder, SUFFIXES, skipped)]
-        super().__init__("folder", folder, self._files, skipped)
-
-    def listing(self) -> list[tuple[str, int]]:
-        """See `Source`."""
-        return self._files
+        self.skipped = Counter[str]()
+        self.listing: Sequence[tuple[str, int]] = [
+            (name, _size(folder / name)) for name in walk(folder, SUFFIXES, self.skipped)
+        ]
+        super().__init__("folder", folder, self.listing)
 
     def go_on_from(self, before: Sequence[tuple[str, int]]) -> dict[str, Any] | None:
         """See `Source`."""
         known = dict.fromkeys(before)
-        if not known.keys() <= set(self._files):
+        if not known.keys() <= set(self.listing):
             return None
-        self._files = [*before, *(one for one in self._files if one not in known)]
-        self._identity = _identity("folder", self._files)
+        self.listing = [*before, *(one for one in self.listing if one not in known)]
+        self.identity = _identity("folder", self.listing)
         return _identity("folder", before)
 
     def rows(self, ranges: Iterable[range]) -> Iterator[tuple[int, Row]]:
         """See `Source`."""
-        for number, (name, _) in listed(self._files, ranges):
+        for number, (name, _) in selected(self.listing, ranges):
             yield number, Row(name, partial(Path, self.place / name))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; -1 for a link to nowhere, whose row reports the error."""
+    return os.path.getsize(path) if os.path.exists(path) else -1
 
 
 class ZipSource(_Files):
@@ -85,20 +82,26 @@ class ZipSource(_Files):
     """
 
     def __init__(self, path: Path) -> None:
-        skipped = Counter[str]()
+        self.skipped = Counter[str]()
         try:
             with zipfile.ZipFile(path) as archive:
-                files = [(member.filename, member.CRC) for member in _members(archive, skipped)]
+                files = [
+                    (member.filename, member.CRC) for member in _members(archive, self.skipped)
+                ]
         except zipfile.BadZipFile as error:
             raise ValueError(f"{path} is not a zip, or a damaged one: {error}") from error
-        super().__init__("zip", path, files, skipped)
+        super().__init__("zip", path, files)
 
     def rows(self, ranges: Iterable[range]) -> Iterator[tuple[int, Row]]:
         """See `Source`."""
         with zipfile.ZipFile(self.place) as archive:
-            for number, member in listed(_members(archive, Counter()), ranges):
-                load = partial(_checked, member.file_size, partial(archive.read, member))
-                yield number, Row(member.filename, load)
+
+            def read(member: zipfile.ZipInfo) -> bytes:
+                _check_size(member.file_size)
+                return archive.read(member)
+
+            for number, member in selected(_members(archive, Counter()), ranges):
+                yield number, Row(member.filename, partial(read, member))
 
 
 def _members(archive: zipfile.ZipFile, skipped: Counter[str]) -> list[zipfile.ZipInfo]:
@@ -117,16 +120,16 @@ class TarSource(_Files):
 
     def __init__(self, path: Path) -> None:
         self._places: list[tuple[str, int, int]] = []
-        skipped = Counter[str]()
+        self.skipped = Counter[str]()
         try:
             with tarfile.open(path) as archive:
                 for member in archive:
-                    if member.isreg() and _is_picture(member.name, skipped):
+                    if member.isreg() and _is_picture(member.name, self.skipped):
                         self._places.append((member.name, member.offset_data, member.size))
                     archive.members = []  # type: ignore[attr-defined]  # it would keep them all
         except (tarfile.TarError, EOFError) as error:
             raise ValueError(f"{path} is not a tar, or a damaged one: {error}") from error
-        super().__init__("tar", path, [(name, size) for name, _, size in self._places], skipped)
+        super().__init__("tar", path, [(name, size) for name, _, size in self._places])
 
     def rows(self, ranges: Iterable[range]) -> Iterator[tuple[int, Row]]:
         """See `Source`."""
@@ -135,17 +138,17 @@ class TarSource(_Files):
             assert file is not None
 
             def read(offset: int, size: int) -> bytes:
+                _check_size(size)
                 file.seek(offset)
                 return file.read(size)
 
-            for number, (name, offset, size) in listed(self._places, ranges):
-                yield number, Row(name, partial(_checked, size, partial(read, offset, size)))
+            for number, (name, offset, size) in selected(self._places, ranges):
+                yield number, Row(name, partial(read, offset, size))
 
 
-def _checked(size: int, read: Callable[[], bytes]) -> bytes:
+def _check_size(size: int) -> None:
     if size > MAX_BYTES:
         raise ValueError(f"The picture has more than {MAX_BYTES} bytes: too large for a picture.")
-    return read()
 
 
 def walk(
@@ -171,11 +174,10 @@ def walk(
             folders.clear()
             continue
         for name in sorted(files):
-            path = Path(parent, name)
             if name.startswith("."):  # written by systems, not by people
                 continue
-            if path.suffix.lower() in suffixes:
-                yield path.relative_to(folder).as_posix()
+            if _ending(name) in suffixes:
+                yield Path(parent, name).relative_to(folder).as_posix()
             elif skipped is not None:
                 skipped[_ending(name)] += 1
 
@@ -194,10 +196,10 @@ def _is_picture(name: str, skipped: Counter[str]) -> bool:
         )
     if parts[-1].startswith(".") or "__MACOSX" in parts:
         return False
-    is_picture = os.path.splitext(parts[-1])[1].lower() in SUFFIXES
-    if not is_picture:
-        skipped[_ending(parts[-1])] += 1
-    return is_picture
+    ending = _ending(parts[-1])
+    if ending not in SUFFIXES:
+        skipped[ending] += 1
+    return ending in SUFFIXES
 
 
 def _ending(name: str) -> str:

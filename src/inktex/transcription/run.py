@@ -26,8 +26,6 @@ from .workers import work_ahead
 if TYPE_CHECKING:
     from accelerate import PartialState
 
-__all__ = ["Summary", "transcribe"]
-
 _PATIENCE: Final = timedelta(days=30)
 """How long a process waits for the others: one may have hours more to do."""
 
@@ -60,7 +58,6 @@ def transcribe(
     overwrite: bool = False,
     model_name: str | None = None,
     engine: str | None = None,
-    progress: bool = True,
 ) -> Summary:
     """Read all pictures of a source into a folder of shards.
 
@@ -73,7 +70,6 @@ def transcribe(
 
     Args:
         recognizer: model and processor, on this process's device.
-        source: the pictures.
         output: to write; see `Shards`.
         preset, num_beams: see `Recognizer.__call__`.
         batch_size: pictures read together at most; None for what is fastest on the device.
@@ -82,9 +78,7 @@ def transcribe(
         workers: processes that prepare pictures, for each process that reads; None for a number
             that suits the device; 0 to do it in this process, in turn with the reading.
         overwrite: whether to begin anew if there is a transcription already.
-        model_name: written down with the settings, for people.
-        engine: likewise; `Shards.engine` gives it to a run that goes on.
-        progress: whether to show a bar.
+        model_name, engine: written down with the settings; a run goes on with `Shards.engine`.
 
     Raises:
         ValueError: if `output` was begun with other settings, or there is no such preset.
@@ -106,16 +100,16 @@ def transcribe(
         "beams": num_beams,
         "window": window,
     }
-    begun = _begin(team, shards, source, settings, overwrite, limits.pictures)
+    done, before = _begin(team, shards, source, settings, overwrite, limits.pictures)
     run = _Run(recognizer, source, shards, settings, limits, team)
-    rows, errors = run.read(begun, workers, progress)
+    rows, errors = run.read(done, workers)
     if not source.is_streamed and rows != source.total:
         raise OSError(
             f"{output} has {rows} rows of {source.total}. Do all processes write to the same disk?"
         )
     if team.state.is_main_process:
         shards.finish()
-    return Summary(rows, errors, rows - begun.rows - begun.noted)
+    return Summary(rows, errors, rows - before)
 
 
 class _Team:
@@ -148,21 +142,6 @@ class _Team:
             torch.distributed.barrier(group=self._group)
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """What there was when the run began.
-
-    Attributes:
-        done: numbers of the shards that are written.
-        rows: how many rows they have.
-        noted: how many rows the journals of other shards have.
-    """
-
-    done: frozenset[int]
-    rows: int
-    noted: int
-
-
 def _begin(
     team: _Team,
     shards: Shards,
@@ -170,40 +149,43 @@ def _begin(
     settings: dict[str, Any],
     overwrite: bool,
     batch: int,
-) -> _Begun:
-    """Begin or go on, the same in all processes; completes the settings.
+) -> tuple[frozenset[int], int]:
+    """Begin or go on, the same in all processes.
 
     Args:
-        team, shards, source, overwrite: of the run.
-        settings: of the run, without the source; its window is None if none was asked for.
+        settings: of the run, without the source, which is added; its window is None if none was
+            asked for.
         batch: pictures of a batch at most.
+
+    Returns:
+        Numbers of the shards that are written, and how many rows have been read.
     """
     listing = None if overwrite else shards.listing()
     # The source's identity before files came to it; None if none have come.
     before = source.go_on_from(listing) if listing is not None else None
-    settings["source"] = source.identity()
+    settings["source"] = source.identity
     answer: Any = None
     if team.state.is_main_process:
         try:
             known = None if overwrite else shards.settings()
-            if settings["window"] is None and known is None:
-                settings["window"] = default_window(
-                    source, team.state.num_processes, batch, settings["preset"]
+            if settings["window"] is None:
+                settings["window"] = (
+                    known.get("window")
+                    if known is not None
+                    else default_window(source, team.state.num_processes, batch, settings["preset"])
                 )
-            elif settings["window"] is None and known is not None:
-                settings["window"] = known.get("window")
             has_grown = before is not None and before != settings["source"]
             if has_grown and shards.has_begun({**settings, "source": before}):
-                shards.extend(settings, source.listing() or [], before["files"] if before else 0)
-            shards.begin(settings, overwrite, source.listing())
+                shards.extend(settings, source.listing or [], before["files"] if before else 0)
+            shards.begin(settings, overwrite, source.listing)
             done = frozenset(shards.finished())
-            answer = settings, _Begun(done, shards.count(done)[0], shards.noted_rows())
+            answer = settings, done, shards.count(done)[0] + shards.noted_rows()
         except (ValueError, OSError) as error:
             answer = error
     answer = team.broadcast(answer)
     if isinstance(answer, Exception):
         raise answer
-    everyones, begun = answer
+    everyones, done, rows = answer
     for name in ("weights", "source"):
         if settings[name] != everyones[name]:
             raise ValueError(
@@ -211,8 +193,7 @@ def _begin(
                 "process."
             )
     settings.update(everyones)
-    assert isinstance(begun, _Begun)
-    return begun
+    return done, rows
 
 
 class _Run:
@@ -231,16 +212,12 @@ class _Run:
         self.settings, self.limits, self.team = settings, limits, team
         self.bar: Any = None
 
-    def read(self, begun: _Begun, workers: int | None, progress: bool) -> tuple[int, int]:
-        """Read this process's windows into shards, and wait for the other processes.
+    def read(self, done: Collection[int], workers: int | None) -> tuple[int, int]:
+        """Read this process's windows, wait for the others; returns rows and those with an error.
 
         Args:
-            begun: what there was.
+            done: numbers of the shards that are written.
             workers: processes that prepare pictures; None for what suits the device.
-            progress: whether to show a bar.
-
-        Returns:
-            Rows in the output, and how many of them have an error.
         """
         state = self.team.state
         workers = _default_workers(state) if workers is None else workers
@@ -248,14 +225,14 @@ class _Run:
             workers = min(workers, 1)  # each would read the whole stream
         self.bar = tqdm(
             total=self.source.total,
-            initial=begun.rows,
+            initial=sum(map(self._rows_of, done)),
             unit="picture",
             smoothing=0.1,
             dynamic_ncols=True,
-            disable=not (progress and state.is_main_process),
+            disable=not state.is_main_process,
         )
         with self.bar:
-            self._read_windows(begun.done, workers)
+            self._read_windows(done, workers)
             self.team.wait()
             counted = self.shards.count(self.shards.finished()) if state.is_main_process else None
             rows, errors = self.team.broadcast(counted)

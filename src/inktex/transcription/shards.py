@@ -14,7 +14,8 @@ import contextlib
 import csv
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,12 +23,9 @@ from inktex.extras import require
 from inktex.files import new_file, write_text
 
 from .base import SETTINGS
-from .settings import differences
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-__all__ = ["COLUMNS", "ENDINGS", "Shards", "schema"]
 
 COLUMNS: Final = ("id", "latex", "tokens", "score", "error")
 """Of a shard: `error` is null where the picture was read, all but it and `id` elsewhere."""
@@ -38,7 +36,6 @@ ENDINGS: Final = (*_FOLDERS, *_TABLES)
 """Of the names of outputs."""
 LISTING: Final = ".transcription-files.json"
 """Name and size of each file of a folder that is read, in the order of the rows."""
-_JOURNAL: Final = re.compile(r"\.part-(\d{6,})\.journal")
 
 
 def schema() -> pa.Schema:
@@ -46,6 +43,23 @@ def schema() -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([(name, pa.float64() if name == "score" else pa.string()) for name in COLUMNS])
+
+
+def differences(known: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """What is not the same of the settings that rows depend on, in words."""
+    names = ["preset", "beams", "window", "weights"]
+    if known.get("weights") != asked.get("weights"):  # each engine has weights of its own
+        names += ["engine", "model"]
+    before, now = (
+        {f"--{name}": one.get(name) for name in names}
+        | {f"{name} of SOURCE": value for name, value in (one.get("source") or {}).items()}
+        for one in (known, asked)
+    )
+    return [
+        f"{name} was {str(before.get(name))[:80]} and is {str(now.get(name))[:80]}"
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name)
+    ]
 
 
 class Shards:
@@ -72,18 +86,12 @@ class Shards:
         if self.suffix == ".parquet":
             require("transcribe", "An output of parquet files", "pyarrow")
         self._separator = _TABLES.get(self.suffix)
+        if output.exists() and output.is_dir() == (self._separator is not None):
+            there, wanted = ("folder", "file") if output.is_dir() else ("file", "folder of files")
+            raise OSError(f"{output} is a {there}. The output is a {wanted}: name another.")
         if self._separator is not None:
-            if output.is_dir():
-                raise IsADirectoryError(
-                    f"{output} is a folder. The output is a file: name another."
-                )
             self.folder = output.with_name(f".{output.name}.transcription")
             self.suffix = ".jsonl"
-        elif output.exists() and not output.is_dir():
-            raise FileExistsError(
-                f"{output} is a file. The output is a folder of files: name another."
-            )
-        self._name = re.compile(rf"part-(\d{{6,}}){re.escape(self.suffix)}")
 
     def path(self, number: int) -> Path:
         """Where a shard is."""
@@ -92,11 +100,24 @@ class Shards:
     def _journal(self, number: int) -> Path:
         return self.folder / f".part-{number:06}.journal"
 
+    def _numbers(self, pattern: str) -> dict[int, Path]:
+        """The files whose names match, by the number in them."""
+        if not self.folder.is_dir():
+            return {}
+        found = ((re.fullmatch(pattern, path.name), path) for path in self.folder.iterdir())
+        return {int(match[1]): path for match, path in found if match is not None}
+
+    def finished(self) -> set[int]:
+        """Numbers of the shards that are written."""
+        return set(self._numbers(rf"part-(\d{{6,}}){re.escape(self.suffix)}"))
+
+    def _journals(self) -> dict[int, Path]:
+        return self._numbers(r"\.part-(\d{6,})\.journal")
+
     def note(self, number: int, rows: Mapping[int, Mapping[str, Any]]) -> None:
         """Append rows to the journal of a shard, in case this process is killed.
 
         Args:
-            number: of the shard.
             rows: by their places in it, with the columns of `COLUMNS`.
         """
         lines = (json.dumps([index, row]) + "\n" for index, row in rows.items())
@@ -119,18 +140,7 @@ class Shards:
 
     def noted_rows(self) -> int:
         """How many rows the journals hold."""
-        if not self.folder.is_dir():
-            return 0
-        found = (_JOURNAL.fullmatch(path.name) for path in self.folder.iterdir())
-        numbers = {int(one[1]) for one in found if one is not None} - self.finished()
-        return sum(len(self.noted(number)) for number in numbers)
-
-    def finished(self) -> set[int]:
-        """Numbers of the shards that are written."""
-        if not self.folder.is_dir():
-            return set()
-        names = (self._name.fullmatch(path.name) for path in self.folder.iterdir())
-        return {int(name[1]) for name in names if name is not None}
+        return sum(len(self.noted(number)) for number in self._journals().keys() - self.finished())
 
     def settings(self) -> dict[str, Any] | None:
         """What `begin` wrote; None if nothing was begun.
@@ -184,10 +194,9 @@ class Shards:
             ValueError: if the output is one file that somebody has changed.
         """
         if self._separator is not None and self.output.exists():
-            with new_file(self.output.with_name(f".{self.output.name}.before")) as partial:
-                self._write_table(partial)
-                is_same = partial.read_bytes() == self.output.read_bytes()
-            self.output.with_name(f".{self.output.name}.before").unlink()
+            with self.output.open(encoding="utf-8", newline="") as file:
+                now = csv.reader(file, delimiter=self._separator)
+                is_same = all(one == other for one, other in zip_longest(now, self._table()))
             if not is_same:
                 raise ValueError(
                     f"{self.output} has been changed since it was written, and would be written "
@@ -232,7 +241,15 @@ class Shards:
         known = self.settings()
         names = list(self.folder.iterdir()) if self.folder.is_dir() else []
         halves = [path for path in names if path.match(".*.partial")]  # of killed processes
-        self._check_own(known, is_empty=len(names) == len(halves))
+        if known is None and len(names) > len(halves):
+            raise ValueError(
+                f"{self.folder} is neither empty nor a transcription. Name another --output."
+            )
+        if known is None and self._separator is not None and self.output.exists():
+            raise ValueError(
+                f"{self.output} is there, and nothing beside it tells that it is a transcription. "
+                "Name another --output."
+            )
         goes_on = known is not None and not overwrite
         if known is not None and goes_on and (found := differences(known, settings)):
             raise ValueError(
@@ -242,9 +259,8 @@ class Shards:
         for path in halves:
             path.unlink()
         finished = self.finished()
-        for path in names:
-            journal = _JOURNAL.fullmatch(path.name)
-            if journal is not None and not (goes_on and int(journal[1]) not in finished):
+        for number, path in self._journals().items():
+            if number in finished or not goes_on:
                 path.unlink(missing_ok=True)
         if goes_on:
             if listing is not None and self.listing() != [*map(tuple, listing)]:
@@ -258,23 +274,10 @@ class Shards:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write_settings(settings, listing)
 
-    def _check_own(self, known: Mapping[str, Any] | None, is_empty: bool) -> None:
-        """Raise a ValueError if what is there is no transcription."""
-        if known is None and not is_empty:
-            raise ValueError(
-                f"{self.folder} is neither empty nor a transcription. Name another --output."
-            )
-        if known is None and self._separator is not None and self.output.exists():
-            raise ValueError(
-                f"{self.output} is there, and nothing beside it tells that it is a transcription. "
-                "Name another --output."
-            )
-
     def write(self, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write a shard.
 
         Args:
-            number: of its window.
             rows: with the columns of `COLUMNS`.
         """
         clean = [{name: _text(row[name]) for name in COLUMNS} for row in rows]
@@ -290,19 +293,16 @@ class Shards:
                 partial.write_text("".join(lines), encoding="utf-8", newline="\n")
         self._journal(number).unlink(missing_ok=True)
 
-    def read(self, number: int, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """The rows of a shard, or some of their columns."""
-        wanted = list(columns or COLUMNS)
+    def read(self, number: int) -> list[dict[str, Any]]:
+        """The rows of a shard."""
         if self.suffix == ".parquet":
             import pyarrow.parquet as pq
 
-            rows: list[dict[str, Any]] = pq.read_table(
-                self.path(number), columns=wanted
-            ).to_pylist()
+            rows: list[dict[str, Any]] = pq.read_table(self.path(number)).to_pylist()
             return rows
         # Not splitlines: JSON may have other line separators in its strings.
         lines = self.path(number).read_text(encoding="utf-8").split("\n")[:-1]
-        return [{name: row[name] for name in wanted} for row in map(json.loads, lines)]
+        return [*map(json.loads, lines)]
 
     def finish(self) -> None:
         """Write the output that is one file, unless it is there: somebody may have corrected it.
@@ -311,26 +311,24 @@ class Shards:
         """
         if self._separator is None or self.output.exists():
             return
-        with new_file(self.output) as partial:
-            self._write_table(partial)
-
-    def _write_table(self, path: Path) -> None:
-        """All rows as one table."""
-        assert self._separator is not None
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with (
+            new_file(self.output) as partial,
+            partial.open("w", encoding="utf-8", newline="") as file,
+        ):
             table = csv.writer(file, delimiter=self._separator, lineterminator="\n")
-            table.writerow(COLUMNS)
-            for number in sorted(self.finished()):
-                table.writerows([row[name] for name in COLUMNS] for row in self.read(number))
+            table.writerows(self._table())
+
+    def _table(self) -> Iterator[list[str]]:
+        """All rows as text, the names of the columns first."""
+        yield [*COLUMNS]
+        for number in sorted(self.finished()):
+            for row in self.read(number):
+                yield ["" if row[name] is None else str(row[name]) for name in COLUMNS]
 
     def count(self, numbers: Iterable[int]) -> tuple[int, int]:
         """Rows of some shards, and how many of them have an error."""
-        rows = errors = 0
-        for number in numbers:
-            found = self.read(number, ["error"])
-            rows += len(found)
-            errors += sum(row["error"] is not None for row in found)
-        return rows, errors
+        has_error = [row["error"] is not None for n in numbers for row in self.read(n)]
+        return len(has_error), sum(has_error)
 
 
 def _text(value: Any) -> Any:

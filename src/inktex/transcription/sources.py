@@ -93,9 +93,10 @@ def _open_archive(path: Path) -> Source:
 
 
 def _refuse(*options: str | None) -> None:
-    given = [option for option in options if option is not None]
-    if given:
-        raise ValueError(
-            f"Nothing in this source can be chosen by {given[0]!r}: --config and --revision are of "
-            "data sets of the Hub, --split of data sets, --id-column of these and parquet files."
-        )
+    for option in options:
+        if option is not None:
+            raise ValueError(
+                f"Nothing in this source can be chosen by {option!r}: --config and --revision are "
+                "of data sets of the Hub, --split of data sets, --id-column of these and parquet "
+                "files."
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,9 +12,7 @@ from typing import Any, Final
 
 from inktex.extras import require
 
-from .base import Row, Source, file_size, listed, selected
-
-__all__ = ["PATHS", "URLS", "Columns", "HubSource", "ParquetSource", "SavedSource"]
+from .base import Row, Source, selected
 
 PATHS: Final = "paths"
 URLS: Final = "urls"
@@ -59,11 +57,6 @@ class Columns:
                     f"Name one by {option}."
                 )
 
-    def row(self, number: int, cells: Any) -> Row:
-        """The row of a data set."""
-        name = str(number) if self.id is None else str(cells[self.id])
-        return Row(name, partial(_picture, cells[self.image], self.allowed))
-
 
 class ParquetSource(Source):
     """The rows of parquet files, in the order in which the files are named.
@@ -87,52 +80,53 @@ class ParquetSource(Source):
                 raise ValueError(f"{path} is not a parquet file, or a damaged one.") from error
             columns.check(str(path), metadata.schema.to_arrow_schema().names)
             self._files.append((path, metadata.num_rows))
-        self.total = sum(count for _, count in self._files)
-
-    def identity(self) -> dict[str, Any]:
-        """See `Source`."""
-        files = [[path.name, count, file_size(path)] for path, count in self._files]
-        return {"kind": "parquet", "files": files} | self.columns.identity()
+        self.total: int = sum(count for _, count in self._files)
+        known = [[path.name, count, path.stat().st_size] for path, count in self._files]
+        self.identity = {"kind": "parquet", "files": known} | columns.identity()
 
     def rows(self, ranges: Iterable[range]) -> Iterator[tuple[int, Row]]:
         """See `Source`."""
-        assert self.total is not None
-        wanted = [one for one in ranges if one.start < self.total]
-        image, name = self.columns.image, self.columns.id
-        for number, (batch, index) in selected(self._cells(wanted), wanted):
-            load = partial(_cell, batch, image, index, self.columns.allowed)
-            text = str(number) if name is None else str(batch.column(name)[index].as_py())
-            yield number, Row(text, load)
+        wanted = deque(one for one in ranges if one.start < self.total)
+        for first, batch in self._batches(wanted):
+            image = batch.column(self.columns.image)
+            ids = None if self.columns.id is None else batch.column(self.columns.id)
+            for index, number in enumerate(range(first, first + batch.num_rows)):
+                while wanted and wanted[0].stop <= number:
+                    wanted.popleft()
+                if wanted and number in wanted[0]:
+                    name = str(number) if ids is None else str(ids[index].as_py())
+                    yield number, Row(name, partial(_load, image, index, self.columns.allowed))
 
-    def _cells(self, wanted: Sequence[range]) -> Iterator[tuple[int, tuple[Any, int]]]:
-        """Row number, batch of rows and index in it, of every row group that has wanted rows."""
+    def _batches(self, wanted: deque[range]) -> Iterator[tuple[int, Any]]:
+        """Number of the first row, and batch of rows, of every row group that has wanted rows.
+
+        What has been passed of `wanted` is removed from it.
+        """
         import pyarrow.parquet as pq
 
-        stops = [one.stop for one in wanted]
         first = 0
+
+        def is_wanted(end: int) -> bool:
+            while wanted and wanted[0].stop <= first:
+                wanted.popleft()
+            return bool(wanted) and wanted[0].start < end
+
         for path, count in self._files:
-            if not _overlaps(wanted, stops, first, first + count):
+            if not is_wanted(first + count):
                 first += count
                 continue
             # Without these two the whole row group would be in memory.
             with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
                 for group in range(file.num_row_groups):
                     end = first + file.metadata.row_group(group).num_rows
-                    if _overlaps(wanted, stops, first, end):
-                        number = first
+                    if is_wanted(end):
                         for batch in file.iter_batches(
                             _PARQUET_ROWS, row_groups=[group], columns=self.columns.names
                         ):
-                            for index in range(batch.num_rows):
-                                yield number + index, (batch, index)
-                            number += batch.num_rows
+                            if is_wanted(first + batch.num_rows):
+                                yield first, batch
+                            first += batch.num_rows
                     first = end
-
-
-def _overlaps(wanted: Sequence[range], stops: Sequence[int], start: int, end: int) -> bool:
-    """Whether any row from `start` up to `end` is wanted."""
-    first = bisect_right(stops, start)
-    return first < len(wanted) and wanted[first].start < end
 
 
 class _DataSet(Source):
@@ -146,21 +140,18 @@ class _DataSet(Source):
         if data.features is None or isinstance(data.features[columns.image], datasets.Image):
             # The bytes as they are stored; decoding is the reader's, picture by picture.
             data = data.cast_column(columns.image, datasets.Image(decode=False))
-        self.columns, self._data = columns, data
-        self._identity = identity | columns.identity()
-
-    def identity(self) -> dict[str, Any]:
-        """See `Source`."""
-        return self._identity
+        self.columns, self._data, self.identity = columns, data, identity | columns.identity()
 
     def rows(self, ranges: Iterable[range]) -> Iterator[tuple[int, Row]]:
         """See `Source`."""
         if self.is_streamed:
-            found = selected(enumerate(self._data), ranges)
+            found = selected(self._data, ranges)
         else:
-            found = ((n, self._data[n]) for n, _ in listed(range(len(self._data)), ranges))
+            found = ((n, self._data[n]) for n, _ in selected(range(len(self._data)), ranges))
         for number, cells in found:
-            yield number, self.columns.row(number, cells)
+            name = str(number) if self.columns.id is None else str(cells[self.columns.id])
+            picture = cells[self.columns.image]
+            yield number, Row(name, partial(_picture, picture, self.columns.allowed))
 
 
 class SavedSource(_DataSet):
@@ -237,8 +228,8 @@ def _split(name: str, splits: Any, split: str | None) -> str:
     return str(split)
 
 
-def _cell(batch: Any, column: str, index: int, allowed: frozenset[str]) -> Any:
-    return _picture(batch.column(column)[index].as_py(), allowed)
+def _load(column: Any, index: int, allowed: frozenset[str]) -> Any:
+    return _picture(column[index].as_py(), allowed)
 
 
 def _picture(value: Any, allowed: frozenset[str]) -> Any:

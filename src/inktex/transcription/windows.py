@@ -13,21 +13,12 @@ from inktex.modeling.normalization_inktex import NormalizedPicture
 
 from .base import Row, Source
 
-__all__ = ["WINDOW", "PreparedRow", "Windows", "default_window"]
-
 WINDOW: Final[Mapping[Preset, int]] = {"fast": 256, "accurate": 32}
 """Pictures that are sorted together, and rows of a shard: some seconds' work."""
 
 
 def default_window(source: Source, processes: int, batch: int, preset: Preset) -> int:
-    """As large as it may be if every process is to have a few windows, and a batch at least.
-
-    Args:
-        source: of the run.
-        processes: that read.
-        batch: pictures of a batch at most.
-        preset: of the run.
-    """
+    """As large as it may be if every process is to have a few windows, and a batch at least."""
     if source.total is None or processes == 1:
         return WINDOW[preset]
     return min(WINDOW[preset], max(batch, source.total // (4 * processes)))

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import pickle
 import signal
-import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from multiprocessing.connection import Connection
-from typing import Any, Final, Generic, TypeVar
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
 
 from inktex.processes import end_with_parent
 
-__all__ = ["WorkerEndedError", "work_ahead"]
-
 T = TypeVar("T")
 
-_RESULT, _ERROR, _END = range(3)
-"""Kinds of messages from a worker."""
-_POLL: Final = 1.0
-"""Seconds between checks that a silent worker is alive."""
-_TIMEOUT: Final = 5.0
-"""Seconds that a worker has to end."""
+_results: Iterator[Any]
+"""Of this worker process."""
 
 
 class WorkerEndedError(OSError):
@@ -50,90 +41,38 @@ def work_ahead(work: Callable[[int, int], Iterator[T]], workers: int) -> Generat
     if not workers:
         yield from work(0, 1)
         return
-    started: list[_Worker[T]] = []
+    # A pool for each, so that its results come from one iteration, and no two share a lock.
+    pools = [
+        ProcessPoolExecutor(1, initializer=_begin, initargs=(work, number, workers))
+        for number in range(workers)
+    ]
     try:
-        for number in range(workers):
-            started.append(_Worker(work, number, workers))
-        waiting = deque(started)
+        waiting = deque([(pool, pool.submit(_next)) for pool in pools])
         while waiting:
-            worker = waiting.popleft()
-            result = worker.take()
-            if result:
-                waiting.append(worker)
+            pool, coming = waiting.popleft()
+            if result := coming.result():
+                waiting.append((pool, pool.submit(_next)))
                 yield result[0]
+    except BrokenProcessPool as error:
+        raise WorkerEndedError(
+            "A process that works for this one was ended from outside, or found the memory full."
+        ) from error
     finally:
-        for worker in started:
-            worker.end()
+        for pool in pools:
+            pool.shutdown(cancel_futures=True)
 
 
-class _Worker(Generic[T]):
-    """A worker, seen from the process that started it.
-
-    It has a pipe of its own and shares no lock with the others, so that none waits for a lock that
-    a killed one held.
-    """
-
-    def __init__(self, work: Callable[[int, int], Iterator[T]], number: int, workers: int) -> None:
-        self._pipe, its_pipe = multiprocessing.Pipe()
-        self._process = multiprocessing.Process(
-            target=_work, args=(work, number, workers, its_pipe), daemon=True
-        )
-        self._process.start()
-        its_pipe.close()  # so that the pipe ends with the worker
-
-    def take(self) -> tuple[T] | None:
-        """Its next result, as a tuple; None if there is no more."""
-        try:
-            while not self._pipe.poll(_POLL):
-                if not self._process.is_alive() and not self._pipe.poll():
-                    raise EOFError
-            kind, found = self._pipe.recv()
-        except (EOFError, OSError) as error:
-            self._process.join(_TIMEOUT)
-            raise WorkerEndedError(
-                "A process that works for this one was ended from outside, or found the memory "
-                f"full (exit code {self._process.exitcode})."
-            ) from error
-        if kind == _ERROR:
-            raise found
-        if kind == _END:
-            return None
-        with contextlib.suppress(OSError):  # it is gone; the next call says so
-            self._pipe.send(None)
-        return (found,)
-
-    def end(self) -> None:
-        """Terminate it, or kill it if it does not end."""
-        self._process.terminate()
-        self._process.join(_TIMEOUT)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join(_TIMEOUT)
-        self._pipe.close()
-
-
-def _work(
-    work: Callable[[int, int], Iterator[Any]], number: int, workers: int, pipe: Connection
-) -> None:
-    """What a worker process runs."""
+def _begin(work: Callable[[int, int], Iterator[Any]], number: int, workers: int) -> None:
+    global _results
     # Ctrl-C reaches the whole group; the process that started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()
-    try:
-        for result in work(number, workers):
-            pipe.send((_RESULT, result))
-            pipe.recv()
-        pipe.send((_END, None))
-    except Exception as error:
-        pipe.send((_ERROR, _portable(error)))
+    _results = work(number, workers)
 
 
-def _portable(error: Exception) -> Exception:
-    """An error that another process can raise, with where it came from as a note."""
-    error.add_note("In a worker process:\n" + "".join(traceback.format_exception(error)))
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # those that are made from other things than their arguments
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+def _next() -> tuple[Any] | None:
+    """The next result, in a tuple; None if there is no more."""
+    for result in _results:
+        return (result,)
+    return None

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from ...extras import require
-from ...ink import Expression
 from ...ink.alignment import expression
 from ...ink.inkml import InkMLError, read_inkml
 from .card import CITATION, DESCRIPTION, LICENSE
@@ -32,8 +31,6 @@ import datasets  # noqa: E402
 
 from ..rows import FEATURES, row  # noqa: E402
 
-__all__ = ["Crohme", "expressions", "wanted"]
-
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT = "INKTEX_CROHME"
@@ -42,18 +39,8 @@ VERSION = "1.0.0"
 """Of the rows: a change of captions, alignment or pictures needs a new one for caches to notice."""
 
 
-def expressions(
-    found: Iterable[Entry], split: str = ""
-) -> Iterator[tuple[Expression, dict[str, Any]]]:
-    """Read InkML files, leaving out those that cannot be read.
-
-    Args:
-        found: the files.
-        split: named in the warning.
-
-    Yields:
-        Each expression and its row; at the end a warning counts and names what was left out.
-    """
+def rows(found: Iterable[Entry], split: str = "") -> Iterator[dict[str, Any]]:
+    """Rows of InkML files; at the end a warning names those that cannot be read."""
     broken: list[str] = []
     total = 0
     for entry in found:
@@ -61,12 +48,11 @@ def expressions(
         file = io.BytesIO(entry.content)
         file.name = f"{entry.id}.inkml"
         try:
-            one = expression(read_inkml(file), entry.source)
-            values = row(one)
+            values = row(expression(read_inkml(file), entry.source))
         except (InkMLError, ValueError) as error:
             broken.append(str(error) if entry.id in str(error) else f"{entry.id}: {error}")
             continue
-        yield one, values
+        yield values
     if broken:
         logger.warning(
             "%s: %d of %d files cannot be read and are left out: %s",
@@ -91,7 +77,6 @@ class Crohme(datasets.GeneratorBasedBuilder):
     validation ink. A split whose files are not there is left out, as long as there is one.
 
     Args:
-        config_name: the year.
         data_dir: folder with the official zips, or with what they unpack to. The environment
             variable `INKTEX_CROHME` stands in for it.
         arguments, options: see `datasets.GeneratorBasedBuilder`.
@@ -157,5 +142,5 @@ class Crohme(datasets.GeneratorBasedBuilder):
         part = PARTS[self.config.name][split]
         files = in_folder(Path(place), part) if archive is None else archive
         found = entries(files, part, wanted(Path(place), part, split))
-        for one, values in expressions(found, split):
-            yield f"{one.source}/{one.id}", values
+        for values in rows(found, split):
+            yield f"{values['source']}/{values['id']}", values

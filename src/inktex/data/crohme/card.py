@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import yaml
 
-from ...files import new_folder
-from ...ink import Expression
+from ...files import new_folder, template
 from .files import part_of
-
-__all__ = ["CITATION", "DESCRIPTION", "LICENSE", "Statistics", "build_crohme_card", "card",
-           "file_name"]  # fmt: skip
 
 LICENSE: Final = "CC BY-NC-SA 3.0"
 DESCRIPTION: Final = """Handwritten mathematical expressions of the CROHME competitions: pen
@@ -33,58 +26,23 @@ CITATION: Final = """@inproceedings{mouchere2014crohme,
 }"""
 
 
-@dataclass
-class Statistics:
-    """Counts of one split, made while it is written."""
-
-    sources: Counter[str] = field(default_factory=Counter)
-    levels: Counter[str] = field(default_factory=Counter)
-    lengths: list[int] = field(default_factory=list)
-    tokens: set[str] = field(default_factory=set)
-    symbols: int = 0
-    traces: int = 0
-
-    def add(self, one: Expression) -> None:
-        """Count an expression."""
-        self.sources[one.source] += 1
-        self.levels[one.level] += 1
-        self.lengths.append(len(one.tokens))
-        self.tokens.update(one.tokens)
-        self.symbols += len(one.symbols)
-        self.traces += len(one.traces)
-
-    def facts(self) -> list[str]:
-        """The cells of the split's row in the card's table."""
-        count = max(len(self.lengths), 1)
-        lengths = np.array(self.lengths or [0])
-        return [
-            str(len(self.lengths)),
-            f"{self.traces / count:.1f}",
-            f"{self.symbols / count:.1f}",
-            f"{lengths.mean():.1f} ({lengths.min()} to {lengths.max()})",
-            str(len(self.tokens)),
-            f"{100 * self.levels['strict'] / count:.2f} %",
-            f"{100 * (count - self.levels['none']) / count:.2f} %",
-        ]
-
-
 def file_name(year: str, split: str) -> str:
     """Name of a split's file without its ending; 2014 and 2016 share train and dev."""
     return split if part_of(year, split).divided else f"{split}{year}"
 
 
-def card(by_year: Mapping[str, Mapping[str, Statistics]]) -> str:
+def card(by_year: Mapping[str, Mapping[str, int]]) -> str:
     """The card of a folder of parquet files, with the front matter that `load_dataset` reads.
 
     Args:
-        by_year: statistics by year and split.
+        by_year: number of expressions by year and split.
     """
-    files = {
-        file_name(year, split): statistics
+    counts = {
+        file_name(year, split): count
         for year, splits in by_year.items()
-        for split, statistics in splits.items()
+        for split, count in splits.items()
     }
-    total = sum(len(one.lengths) for one in files.values())
+    total = sum(counts.values())
     sizes = ((1_000, "n<1K"), (10_000, "1K<n<10K"))
     front = {
         **_front("CROHME with symbol alignment"),
@@ -101,32 +59,20 @@ def card(by_year: Mapping[str, Mapping[str, Statistics]]) -> str:
             for number, (year, splits) in enumerate(by_year.items())
         ],
     }
-    sources = sorted({source for one in files.values() for source in one.sources})
-    return _PARQUET.format(
+    return template(__file__, "card.md").format(
         front=yaml.safe_dump(front, sort_keys=False).strip(),
         description=DESCRIPTION,
         first=next(iter(by_year)),
         license=LICENSE,
         citation=CITATION,
-        statistics="\n".join(f"| {n} | {' | '.join(one.facts())} |" for n, one in files.items()),
-        files=" | ".join(files),
-        rule=" | ".join("---:" for _ in files),
-        sources="\n".join(
-            f"| {source} | {' | '.join(str(one.sources[source]) for one in files.values())} |"
-            for source in sources
-        ),
+        counts="\n".join(f"| {name} | {count} |" for name, count in counts.items()),
     )
 
 
 def build_crohme_card(folder: Path, model: str) -> Path:
-    """Write a repository that holds a card alone, which says how to build the data set.
-
-    Args:
-        folder: is replaced.
-        model: repository of the model that was trained on the data.
-    """
+    """Write a repository that holds a card alone, which says how to build the data set."""
     front = {**_front("CROHME with symbol alignment (builder)"), "viewer": False}
-    text = _BUILDER.format(
+    text = template(__file__, "builder.md").format(
         front=yaml.safe_dump(front, sort_keys=False).strip(),
         description=DESCRIPTION,
         license=LICENSE,
@@ -145,91 +91,3 @@ def _front(name: str) -> dict[str, Any]:
         "task_categories": ["image-to-text"],
         "tags": ["handwriting", "mathematics", "latex", "online-handwriting", "inkml"],
     }
-
-
-_PARQUET = """---
-{front}
----
-
-# CROHME with symbol alignment
-
-{description}
-
-```python
-from datasets import load_dataset
-train = load_dataset("PATH_TO_THIS_FOLDER", "{first}", split="train")
-```
-
-## Licence and provenance
-
-**{license}**, as the competition's packages: non-commercial use only, and whatever is derived
-from the data carries the same licence. Made by inktex's `scripts/prepare_crohme.py` from the
-official InkML files; no stroke was changed. The packages are to be had from the TC11 data sets
-page of the IAPR and from Zenodo. Files that are not well-formed were left out.
-
-## Splits
-
-`train` and `dev` are cut from the competition's training ink: `dev` is 5 % of each source, those
-expressions whose names have the smallest SHA-1. Writers are not kept apart between the two. For
-2019 both are the competition's own.
-
-| file | expressions | traces | symbols | tokens | distinct tokens | strictly aligned | aligned |
-|---|---:|---:|---:|---:|---:|---:|---:|
-{statistics}
-
-Traces, symbols and tokens are means an expression, and for tokens also the range. Expressions by
-source:
-
-| source | {files} |
-|---|{rule}|
-{sources}
-
-## Columns
-
-- `id`, `source`: name of the expression, and the collection it comes from.
-- `image`: 8-bit grey, ink 255 on 0, drawn by the published protocol.
-- `traces`: pen strokes, each a list of [x, y] in the ink's own units, y downwards.
-- `symbols`: `label`, `traces` (indices), `box` (left, top, right, bottom in ink units).
-- `tokens`: canonical LaTeX tokens. `alignment`: for each token the index of its symbol, or -1.
-- `aligned`, `level`, `reason`: whether all tokens with ink are tied to symbols, how, or why not.
-- `truth`: the LaTeX of the InkML file, unchanged.
-
-## Citation
-
-```bibtex
-{citation}
-```
-"""
-
-_BUILDER = """---
-{front}
----
-
-# CROHME, how to build it
-
-{description}
-
-This repository holds no data: CROHME is handed out by its authors, and what is derived from it
-carries its licence, **{license}**. With inktex installed and the official packages in a folder
-`DIR`:
-
-```python
-from inktex.data.crohme import Crohme
-
-builder = Crohme("2014", data_dir="DIR")  # or "2016", "2019"
-builder.download_and_prepare()
-train = builder.as_dataset("train")
-stream = builder.as_streaming_dataset("train")  # without unpacking anything
-```
-
-The columns are `id`, `source`, `image`, `traces`, `symbols`, `tokens`, `alignment`, `truth`,
-`aligned`, `level` and `reason`: the picture as the published protocol draws it, the strokes, the
-caption in canonical tokens, and which token is which symbol's ink. The model
-[{model}](https://huggingface.co/{model}) was trained on its `train` split.
-
-## Citation
-
-```bibtex
-{citation}
-```
-"""

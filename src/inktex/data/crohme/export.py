@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from ...files import write_text
 from ..rows import write_parquet
-from .builder import expressions, wanted
-from .card import Statistics, card, file_name
+from .builder import rows, wanted
+from .card import card, file_name
 from .files import PARTS, SPLITS, entries, find, in_folder, names, open_files, part_of
 
-__all__ = ["export"]
 
-
-def export(
-    data: Path, output: Path, years: Sequence[str], *, progress: bool = True
-) -> dict[str, dict[str, Statistics]]:
-    """Write the splits of some years and their card.
+def export(data: Path, output: Path, years: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Write the splits of some years and their card; returns their sizes by year and split.
 
     Each file is there whole or not at all.
 
     Args:
         data: folder of the official zips, or of what they unpack to.
-        output: folder to write to.
         years: of `inktex.data.crohme.files.PARTS`; a split whose ink is not there is left out.
-        progress: whether to show a progress bar.
-
-    Returns:
-        Statistics by year and split.
 
     Raises:
         FileNotFoundError: if a year has no ink at all.
     """
     output.mkdir(parents=True, exist_ok=True)
-    written: dict[str, Statistics] = {}
-    by_year: dict[str, dict[str, Statistics]] = {}
+    written: dict[str, int] = {}
+    by_year: dict[str, dict[str, int]] = {}
     for year in years:
         by_year[year] = {}
         for split in PARTS[year]:
@@ -50,13 +40,13 @@ def export(
                     raise
                 continue
             if name not in written:
-                written[name] = _write(data, output / f"{name}.parquet", year, split, progress)
+                written[name] = _write(data, output / f"{name}.parquet", year, split)
             by_year[year][split] = written[name]
     write_text(output / "README.md", card(by_year))
     return by_year
 
 
-def _write(data: Path, path: Path, year: str, split: str, progress: bool) -> Statistics:
+def _write(data: Path, path: Path, year: str, split: str) -> int:
     place, part = find(data, year, split), part_of(year, split)
     chosen = wanted(place, part, split)
     files = in_folder(place, part) if place.is_dir() else open_files(place)
@@ -65,14 +55,5 @@ def _write(data: Path, path: Path, year: str, split: str, progress: bool) -> Sta
         total=len(chosen if chosen is not None else names(place, part)),
         desc=path.stem,
         unit="ink",
-        disable=not progress,
     )
-    statistics = Statistics()
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for one, values in expressions(bar, path.stem):
-            statistics.add(one)
-            yield values
-
-    write_parquet(path, rows())
-    return statistics
+    return write_parquet(path, rows(bar, path.stem))

@@ -13,8 +13,6 @@ from typing import IO
 
 from ...ink.inkml import MAX_BYTES
 
-__all__ = ["PARTS", "SPLITS", "Entry", "Part", "entries", "find", "locate", "names", "part_of"]
-
 SPLITS = ("train", "dev", "test")
 
 
@@ -131,7 +129,6 @@ def entries(
 
     Args:
         files: path in the archive and open file, as `DownloadManager.iter_archive` gives them.
-        part: which folder to read.
         wanted: (id, source) of the files to read; None for all.
 
     Raises:

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...files import write_text
+from ...files import template, write_text
 from ...ink import Expression
 from ...ink.alignment import LEVELS
 from ..structures import STRUCTURES, structures
 from .split import DEVELOPMENT_SHARE, writer
-
-__all__ = ["write_report"]
 
 _RARE = 20
 """Times that a token occurs in the training captions; fewer are counted as rare."""
@@ -26,14 +24,7 @@ def write_report(
     dev: Sequence[Expression],
     tests: Mapping[str, Sequence[Expression]],
 ) -> None:
-    """Write the tables as Markdown.
-
-    Args:
-        path: of the file.
-        train: expressions of the training split.
-        dev: expressions of the development split.
-        tests: expressions of each test split, by its name.
-    """
+    """Write the tables as Markdown."""
     by_source: dict[str, list[Expression]] = {}
     for one in [*train, *dev]:
         by_source.setdefault(one.source, []).append(one)
@@ -43,7 +34,7 @@ def write_report(
         name: {t for one in found for t in one.tokens} - {*counts} for name, found in tests.items()
     }
     unseen = "; ".join(f"{name}: {_code(tokens) or 'none'}" for name, tokens in new.items())
-    text = _REPORT.format(
+    text = template(__file__, "report.md").format(
         train=len(train),
         dev=len(dev),
         tokens=len(counts),
@@ -113,34 +104,3 @@ def _writers(train: Sequence[Expression], dev: Sequence[Expression]) -> str:
     return _table(
         ["source", "writers", "expressions", "in dev", "share", "not in dev", "in dev alone"], rows
     )
-
-
-_REPORT = """# CROHME, explored
-
-{train} expressions to train on and {dev} to choose by. Sources are those of train and dev
-together; shares are per cent of the expressions.
-
-## Tokens
-
-{tokens} distinct tokens in train. Fewer than {limit} times: {rare}. Not in train, but in a
-test: {unseen}.
-
-## Lengths of the captions, in tokens
-
-{lengths}
-
-## Structures
-
-{structures}
-
-## How tokens were tied to symbols
-
-{levels}
-
-## Writers in train and dev
-
-The split is stratified by source, and each writer's share in dev is {share:.0%} up to
-chance.
-
-{writers}
-"""

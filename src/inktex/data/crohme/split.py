@@ -7,13 +7,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-__all__ = ["DEVELOPMENT_SHARE", "development_ids", "writer"]
-
 DEVELOPMENT_SHARE = 0.05
 
 
 def development_ids(names: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
-    """The expressions that are held out of training, for choosing models.
+    """(id, source) of the expressions that are held out of training, for choosing models.
 
     Of each source they are the 5 % (rounded) whose ids have the smallest SHA-1, so that the split
     depends on the names of the files alone. Writers are not kept apart: most of those in the
@@ -21,9 +19,6 @@ def development_ids(names: Iterable[tuple[str, str]]) -> frozenset[tuple[str, st
 
     Args:
         names: (id, source) of all training files, in any order.
-
-    Returns:
-        (id, source) of those in the development split.
     """
     by_source: dict[str, set[str]] = defaultdict(set)
     for identity, source in names:

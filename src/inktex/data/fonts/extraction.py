@@ -20,7 +20,7 @@ require("train", "Reading fonts", "fontTools", "brotli", "skimage")
 
 from scipy import ndimage  # noqa: E402
 
-from .files import SUFFIXES, Font, Outline, find_fonts  # noqa: E402
+from .files import SUFFIXES, Font, Outline  # noqa: E402
 from .glyphs import FontGlyph  # noqa: E402
 from .raster import Canvas, fill  # noqa: E402
 from .rules import (  # noqa: E402
@@ -42,8 +42,6 @@ from .symbols import (  # noqa: E402
     GROUPS,
     character_group,
 )
-
-__all__ = ["Extraction", "extract", "extract_font"]
 
 log = logging.getLogger(__name__)
 
@@ -92,21 +90,14 @@ class Extraction:
 
 
 def extract(folder: Path, say: Callable[[str], None] = print) -> Extraction:
-    """The glyphs of all fonts in a folder.
-
-    Args:
-        folder: with a subfolder for each font of the list, and any other font files.
-        say: gets a line for each font.
-
-    Returns:
-        All glyphs, font by font.
+    """The glyphs of all fonts in a folder, font by font; each has a folder of its name.
 
     Raises:
         ValueError: if there is no font in the folder.
     """
     fonts = list(_fonts(folder))
     if not fonts:
-        raise ValueError(f"{folder} has no font files ({', '.join(SUFFIXES)}).")
+        raise ValueError(f"{folder} has no folders of font files ({', '.join(SUFFIXES)}).")
     whole = Extraction()
     for number, (name, paths) in enumerate(fonts, start=1):
         try:
@@ -120,31 +111,22 @@ def extract(folder: Path, say: Callable[[str], None] = print) -> Extraction:
 
 
 def _fonts(folder: Path) -> Iterator[tuple[str, list[Path]]]:
-    """Fonts that were fetched, by their folder; others by the names in their files."""
-    fetched: set[Path] = set()
-    for record in sorted(folder.rglob(RECORD)):
-        paths = [one for one in sorted(record.parent.iterdir()) if one.suffix in SUFFIXES]
-        fetched.update(paths)
+    """Name and files of each font; files of one font have a range of its characters each."""
+    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        paths = [path for path in sorted(place.iterdir()) if path.suffix in SUFFIXES]
         if paths:
-            yield record.parent.name, paths
-    for name, paths in find_fonts(folder):
-        own = [path for path in paths if path not in fetched]
-        if own:
-            yield name, own
+            yield place.name, paths
 
 
 def extract_font(
     name: str, paths: list[Path], characters: Mapping[str, str] = CHARACTERS
 ) -> Extraction:
-    """Glyphs of one font.
+    """Glyphs of one font in the order of `characters`, and what was left out.
 
     Args:
         name: of the font; if it is in the list, this says what is drawn by hand.
         paths: of its files.
         characters: token -> its characters, the likeliest form first.
-
-    Returns:
-        Glyphs in the order of `characters`, and what was left out.
 
     Raises:
         ValueError: if a file cannot be read, or the font has neither Latin nor Greek letters.

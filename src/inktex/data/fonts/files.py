@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,12 +11,8 @@ from fontTools.pens.basePen import BasePen
 from fontTools.ttLib import TTFont, TTLibError
 from numpy.typing import NDArray
 
-__all__ = ["SUFFIXES", "Font", "Outline", "find_fonts"]
-
-log = logging.getLogger(__name__)
-
 SUFFIXES: Final = (".ttf", ".otf", ".woff2", ".woff")
-"""Endings of font files; of two files that differ in their ending alone, the first here is read."""
+"""Endings of font files."""
 
 _CURVE_STEPS: Final = 10
 """Straight pieces for a curve segment: at 160 pixels a capital they are off by under a pixel."""
@@ -59,7 +53,7 @@ class Font:
     """One font, in one file or in several with a range of characters each.
 
     Attributes:
-        name: of the font, from `find_fonts`.
+        name: of the font.
         paths: of its files.
     """
 
@@ -83,9 +77,6 @@ class Font:
 
     def outline(self, character: str) -> Outline:
         """The outline of a character's glyph.
-
-        Args:
-            character: one that the font has.
 
         Raises:
             KeyError: if the font lacks the character.
@@ -113,43 +104,6 @@ class Font:
                 if outline.contours:
                     tops.append(-outline.box[1])
         return float(np.median(tops)) if tops else None
-
-
-def find_fonts(folder: Path) -> Iterator[tuple[str, list[Path]]]:
-    """The fonts of a folder and its subfolders, by name.
-
-    Files in one folder that differ in the range of their characters alone (`klee-one-12-400-
-    normal.woff2`) are one font: they have the same names in their `name` table.
-
-    Args:
-        folder: to look through.
-
-    Yields:
-        A font's name (family and style, in lower case with hyphens) and its files. Files that
-        cannot be read are logged and left out.
-    """
-    grouped: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-            continue
-        better = SUFFIXES[: SUFFIXES.index(path.suffix.lower())]
-        if any(path.with_suffix(one).exists() for one in better):
-            continue
-        try:
-            with TTFont(path, lazy=True) as font:
-                name = _name(font) or path.stem
-        except (TTLibError, OSError, ValueError, AssertionError, KeyError) as error:
-            log.warning("%s is left out: it cannot be read as a font (%s)", path, error)
-            continue
-        grouped.setdefault("-".join(name.lower().split()), []).append(path)
-    yield from sorted(grouped.items())
-
-
-def _name(font: Any) -> str:
-    table = font["name"]
-    family = table.getDebugName(16) or table.getDebugName(1) or ""
-    style = table.getDebugName(17) or table.getDebugName(2) or ""
-    return family if style.lower() in ("regular", "") else f"{family} {style}"
 
 
 class _Polygons(BasePen):

@@ -17,14 +17,6 @@ from ..arrays import load_arrays
 from .sources import find_source
 from .symbols import visible_tokens
 
-__all__ = [
-    "FontGlyph",
-    "coverage",
-    "is_held_out",
-    "load_glyphs",
-    "save_glyphs",
-]
-
 _VERSION: Final = 1
 _HELD_OUT: Final = 0.15
 """Share of fonts that are not in the list, by a hash of their name, that are held out."""
@@ -78,11 +70,7 @@ _HEIGHTS: Final = ("x_height", "cap_height", "ascender")
 
 
 def is_held_out(font: str) -> bool:
-    """Whether a font is kept for evaluation: as the list says, else by a hash of its name.
-
-    Args:
-        font: its name.
-    """
+    """Whether a font is kept for evaluation: as the list says, else by a hash of its name."""
     source = find_source(font)
     if source is not None:
         return source.held_out
@@ -97,7 +85,6 @@ def save_glyphs(
 
     Args:
         path: of the file; it is there whole or not at all.
-        glyphs: of any fonts.
         records: what is known of each font: its name, package and licence.
     """
     fonts = sorted({one.font for one in glyphs})
@@ -124,13 +111,10 @@ def save_glyphs(
 
 
 def load_glyphs(path: str | Path) -> list[FontGlyph]:
-    """Read the glyphs of a file of `scripts/prepare_fonts.py`.
+    """The glyphs of a file of `scripts/prepare_fonts.py`, font by font.
 
     Args:
         path: of the `.npz` file.
-
-    Returns:
-        Glyphs in the order of the file: font by font.
 
     Raises:
         FileNotFoundError: if the file is not there.
@@ -162,9 +146,6 @@ def load_glyphs(path: str | Path) -> list[FontGlyph]:
 
 def coverage(glyphs: Iterable[FontGlyph]) -> dict[str, tuple[int, int]]:
     """In how many fonts each token is.
-
-    Args:
-        glyphs: of any fonts.
 
     Returns:
         Token -> number of training and of held-out fonts that have it, for every visible token,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-__all__ = ["Canvas", "draw_strokes", "fill"]
+from ...ink.filling import pieces
+
+_MARGIN: Final = 4
+"""Empty pixels on each side of a canvas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +35,17 @@ class Canvas:
     scale: float
 
     @classmethod
-    def around(
-        cls, box: tuple[float, float, float, float], scale: float, margin: int = 4
-    ) -> Canvas:
-        """The smallest canvas around a box.
+    def around(cls, box: tuple[float, float, float, float], scale: float) -> Canvas:
+        """The smallest canvas around a box, with a margin.
 
         Args:
             box: left, top, right, bottom in ems.
             scale: pixels per em.
-            margin: empty pixels on each side.
         """
         x0, y0, x1, y1 = box
-        width = int(np.ceil((x1 - x0) * scale)) + 2 * margin
-        height = int(np.ceil((y1 - y0) * scale)) + 2 * margin
-        return cls(width, height, x0 - margin / scale, y0 - margin / scale, scale)
+        width = int(np.ceil((x1 - x0) * scale)) + 2 * _MARGIN
+        height = int(np.ceil((y1 - y0) * scale)) + 2 * _MARGIN
+        return cls(width, height, x0 - _MARGIN / scale, y0 - _MARGIN / scale, scale)
 
     def to_pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points in ems as points in pixels; both have the shape (points, 2)."""
@@ -56,7 +57,7 @@ class Canvas:
 
 
 def fill(contours: Sequence[NDArray[np.float64]], canvas: Canvas) -> NDArray[np.bool_]:
-    """Fill polygons by the nonzero rule, as font outlines are meant to be.
+    """Pixels whose centre is inside of polygons, `(height, width)` bool, by the nonzero rule.
 
     Contours of handwriting fonts overlap, which the even-odd rule of polygon fills would take for
     holes.
@@ -64,9 +65,6 @@ def fill(contours: Sequence[NDArray[np.float64]], canvas: Canvas) -> NDArray[np.
     Args:
         contours: closed polygons, each of shape (points, 2), in ems.
         canvas: where to draw.
-
-    Returns:
-        bool, shape (height, width): the pixels whose centre is inside.
     """
     winding = np.zeros((canvas.height, canvas.width + 1), dtype=np.int32)
     for contour in contours:
@@ -76,10 +74,8 @@ def fill(contours: Sequence[NDArray[np.float64]], canvas: Canvas) -> NDArray[np.
         # An edge crosses the rows whose centre lies in [low, high).
         first = np.clip(np.ceil(low - 0.5), 0, canvas.height).astype(np.int64)
         last = np.clip(np.ceil(high - 0.5), 0, canvas.height).astype(np.int64)
-        counts = last - first
-        edges = np.repeat(np.arange(len(start)), counts)
-        begins = np.repeat(np.cumsum(counts) - counts, counts)
-        rows = first[edges] + np.arange(counts.sum()) - begins
+        edges, ordinal = pieces(last - first)
+        rows = first[edges] + ordinal
         (x0, y0), (x1, y1) = start[edges].T, end[edges].T
         x = x0 + (rows + 0.5 - y0) / (y1 - y0) * (x1 - x0)
         columns = np.clip(np.ceil(x - 0.5), 0, canvas.width).astype(np.int64)
@@ -92,15 +88,12 @@ def draw_strokes(
     radii: Sequence[NDArray[np.float64]],
     shape: tuple[int, int],
 ) -> NDArray[np.bool_]:
-    """Draw polylines with round ends and joints.
+    """Polylines with round ends and joints, `(height, width)` bool.
 
     Args:
         strokes: each of shape (points, 2), in pixels.
         radii: half the width at each point, in pixels, each of shape (points,).
         shape: height and width of the raster.
-
-    Returns:
-        bool, shape (height, width): the pixels with ink.
     """
     # Pillow rounds coordinates to whole pixels; at twice the size the error is a quarter pixel.
     image = Image.new("L", (2 * shape[1], 2 * shape[0]))

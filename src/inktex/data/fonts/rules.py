@@ -17,18 +17,6 @@ from skimage.measure import label
 
 from .raster import draw_strokes
 
-__all__ = [
-    "BREAKAGES",
-    "MAX_BROKEN_SHARE",
-    "REASONS",
-    "Measures",
-    "has_other_form",
-    "holes",
-    "is_misplaced",
-    "measure",
-    "why_broken",
-]
-
 REASONS: Final[Mapping[str, str]] = {
     "not drawn": "the list of fonts says that this range of the font is not drawn by hand",
     "empty": "the glyph has no outline, or is the font's box for characters that it lacks",
@@ -187,12 +175,7 @@ def holes(raster: NDArray[np.bool_], radius: float) -> int:
 
 
 def why_broken(token: str, found: Measures) -> str | None:
-    """The rule that a glyph breaks, a key of `REASONS`; None if there is none.
-
-    Args:
-        token: that the glyph stands for.
-        found: measures of the glyph.
-    """
+    """The rule that a glyph breaks, a key of `REASONS`; None if there is none."""
     if found.dots == found.strokes and token not in _DOTTED:
         return "filled"
     if found.overlap < MIN_OVERLAP:
@@ -209,7 +192,6 @@ def is_misplaced(token: str, box: tuple[float, float, float, float], x_height: f
     """Whether a sign that differs from others in height alone stands at another height.
 
     Args:
-        token: that the glyph stands for.
         box: of its strokes: left, top, right, bottom in ems, y down, baseline at 0.
         x_height: of the font, in ems.
     """
@@ -227,9 +209,7 @@ def has_other_form(token: str, strokes: Sequence[NDArray[np.float64]], found: Me
     Fonts draw U+03C6 closed or open, and some put other accents where they should not be.
 
     Args:
-        token: that the glyph stands for.
         strokes: each of shape (points, 2), in ems, y down.
-        found: measures of the glyph.
     """
     least, most = _HOLES.get(token, (0, 99))
     if found.holes[1] < least or found.holes[0] > most:

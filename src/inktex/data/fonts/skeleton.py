@@ -15,9 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["Edge", "Points", "Skeleton", "arc_length", "build_skeleton", "local_radius", "merge",
-           "prune"]  # fmt: skip
-
 Points = NDArray[np.float64]
 """Points in pixels, shape (points, 2), or one of shape (2,)."""
 
@@ -52,14 +49,11 @@ def arc_length(points: Points) -> NDArray[np.float64]:
 
 
 def local_radius(distance: NDArray[np.float64], points: Points) -> NDArray[np.float64]:
-    """Half the width of a shape at points, at least half a pixel.
+    """Half the width of a shape at points, `(points,)` in pixels, at least half a pixel.
 
     Args:
         distance: of each pixel inside to the nearest one outside, shape (height, width).
         points: shape (points, 2), in pixels.
-
-    Returns:
-        Shape (points,), in pixels.
     """
     at = [points[:, 1] - 0.5, points[:, 0] - 0.5]
     found = ndimage.map_coordinates(distance, at, order=1, mode="nearest")
@@ -86,7 +80,6 @@ class Edge:
         """Unit vector in which the branch leaves a node, measured outside of the junction.
 
         Args:
-            side: of the node.
             radius: half the width of the shape at the node, in pixels.
         """
         points = self.from_side(side)

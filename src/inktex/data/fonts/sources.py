@@ -1,4 +1,4 @@
-"""The list of openly licensed handwriting fonts, and how they are fetched.
+"""The list of openly licensed handwriting fonts (`sources.tsv`), and how they are fetched.
 
 Each font is one writer. Faces of a family that repeat the same drawing bolder or thinner are one
 writer too, so the list has one of them.
@@ -6,28 +6,27 @@ writer too, so the list has one of them.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from ...files import new_folder, write_text
+from ...files import new_folder, write_json
 from .symbols import GROUPS
-
-__all__ = ["RECORD", "SOURCES", "FontSource", "debian_licence", "fetch", "find_source"]
 
 RECORD: Final = "source.json"
 """File in a font's folder that says where the font comes from, and its licence."""
 
-LETTERS: Final = ("letters", "capitals", "digits", "punctuation", "latin-1", "other scripts")
-LATIN: Final = (*LETTERS, "signs")
-FULL: Final = GROUPS
+_LETTERS: Final = ("letters", "capitals", "digits", "punctuation", "latin-1", "other scripts")
+_DRAWN: Final = {"letters": _LETTERS, "latin": (*_LETTERS, "signs"), "full": GROUPS}
+"""Names of the list for several groups of characters."""
 
 _TIMEOUT: Final = 600.0
 """Seconds for one package: the largest of the list has 64 MB."""
@@ -52,102 +51,20 @@ class FontSource:
     package: str
     files: str
     licence: str
-    drawn: tuple[str, ...] = LATIN
+    drawn: tuple[str, ...] = _DRAWN["latin"]
     held_out: bool = False
 
 
-def _npm(
-    name: str,
-    drawn: tuple[str, ...] = LATIN,
-    held_out: bool = False,
-    licence: str = "OFL-1.1",
-) -> FontSource:
-    package = f"@fontsource/{name}"
-    return FontSource(name, "npm", package, f"{name}-*-400-normal.woff2", licence, drawn, held_out)
+def _sources() -> Iterator[FontSource]:
+    text = Path(__file__).with_name("sources.tsv").read_text(encoding="utf-8")
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    for row in csv.DictReader(lines, delimiter="\t"):
+        drawn = _DRAWN.get(row["drawn"]) or tuple(row["drawn"].split(","))
+        held_out = bool(row.pop("held_out"))
+        yield FontSource(**{**row, "drawn": drawn, "held_out": held_out})  # type: ignore[arg-type]
 
 
-def _apt(
-    name: str,
-    package: str,
-    files: str,
-    licence: str,
-    drawn: tuple[str, ...] = LATIN,
-    held_out: bool = False,
-) -> FontSource:
-    return FontSource(name, "apt", package, files, licence, drawn, held_out)
-
-
-SOURCES: Final[tuple[FontSource, ...]] = (
-    # Greek and signs
-    _apt("kiloji", "fonts-kiloji", "kiloji_p.ttf", "BSD-3-Clause", FULL),
-    _apt("seto", "fonts-seto", "setofont.ttf", "OFL-1.1", FULL),
-    _apt("klee", "fonts-klee", "KleeOne-Regular.ttf", "OFL-1.1", FULL),
-    _apt("nanum-barunpen", "fonts-nanum-extra", "NanumBarunpenR.ttf", "OFL-1.1", FULL),
-    _apt("yozfont", "fonts-yozvox-yozfont-standard-kana", "YOzRS_.ttf", "OFL-1.1", FULL, True),
-    _npm("zen-kurenaido", FULL, held_out=True),
-    _npm("playpen-sans", FULL),
-    # Greek
-    _npm("mansalva", FULL),
-    _npm("mynerve", FULL, held_out=True),
-    # its capitals have serifs
-    _apt("gfs-gazis", "fonts-gfs-gazis", "GFSGazis.otf", "OFL-1.1", ("greek",)),
-    # signs
-    _npm("yomogi"),
-    _npm("kiwi-maru", ("latin-1", "signs")),  # its letters have serifs
-    _npm("yusei-magic"),
-    _apt("aoyagi-kouzan", "fonts-aoyagi-kouzan-t", "*.ttf", "public-domain", FULL),
-    # Latin; the Greek and the signs of the two Nanum faces are one drawing, and not theirs
-    _apt("nanum-pen", "fonts-nanum-extra", "NanumPen.ttf", "OFL-1.1", LETTERS),
-    _apt("nanum-brush", "fonts-nanum-extra", "NanumBrush.ttf", "OFL-1.1", LETTERS),
-    _npm("annie-use-your-telescope"),
-    _npm("architects-daughter"),
-    _npm("bad-script"),
-    _npm("caveat"),
-    _npm("cedarville-cursive"),
-    _npm("covered-by-your-grace"),
-    _npm("delius"),
-    _npm("gaegu"),
-    _npm("gloria-hallelujah"),
-    _npm("gochi-hand"),
-    _npm("handlee"),
-    _npm("homemade-apple", licence="Apache-2.0"),
-    _npm("indie-flower", held_out=True),
-    _npm("itim"),
-    _npm("kalam", held_out=True),
-    _npm("marck-script"),
-    _npm("neucha"),
-    _npm("patrick-hand"),
-    _npm("poor-story"),
-    _npm("reenie-beanie", held_out=True),
-    _npm("schoolbell", licence="Apache-2.0"),
-    _npm("shadows-into-light"),
-    _npm("shantell-sans"),
-    _npm("short-stack"),
-    _npm("sriracha"),
-    _npm("sue-ellen-francisco"),
-    _npm("swanky-and-moo-moo"),
-    _npm("the-girl-next-door"),
-    _apt("breip", "fonts-breip", "Breip.ttf", "OFL-1.0"),
-    *(
-        _apt(f"because-we-{word.lower()}", "fonts-bwht", f"BecauseWe{word}-Regular.otf", "SIL-1.1")
-        for word in ("Build", "Connect", "Create", "Mentor", "Organize")
-    ),
-    _apt("because-we-learn", "fonts-bwht", "BecauseWeLearn-Regular.otf", "SIL-1.1", LATIN, True),
-    # its capitals are hollow
-    _apt(
-        "dkg-handwriting",
-        "fonts-dkg-handwriting",
-        "dkg.ttf",
-        "OFL-1.1",
-        ("letters", "digits", "punctuation", "latin-1", "signs"),
-        held_out=True,
-    ),
-    _apt("femkeklaver", "fonts-femkeklaver", "femkeklaver.ttf", "CC-BY-SA-3"),
-    _apt("humor-sans", "fonts-humor-sans", "Humor-Sans.ttf", "OFL-1.1"),
-    _apt("rufscript", "fonts-rufscript", "Rufscript010.ttf", "GPL-3+FontException"),
-    _apt("delphine", "fonts-sjfonts", "Delphine.ttf", "GPL-2+FontException"),
-    _apt("steve-hand", "fonts-sjfonts", "SteveHand.ttf", "GPL-2+FontException"),
-)
+SOURCES: Final = tuple(_sources())
 """All fonts, each one writer."""
 
 
@@ -165,11 +82,6 @@ def fetch(
 
     Fonts that are there already stay as they are. One that cannot be had is named, and the rest
     goes on.
-
-    Args:
-        folder: to write to.
-        sources: what to fetch.
-        say: gets a line for each font.
 
     Returns:
         Names of the fonts that could not be had.
@@ -252,7 +164,7 @@ def _install(source: FontSource, content: Path, target: Path) -> str | None:
             "version": version,
             "licence": licence,
         }
-        write_text(partial / RECORD, json.dumps(record, indent=2) + "\n")
+        write_json(partial / RECORD, record)
     return licence
 
 

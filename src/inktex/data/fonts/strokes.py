@@ -27,8 +27,6 @@ from .skeleton import (
     prune,
 )
 
-__all__ = ["order_strokes", "smooth", "spiral", "trace_strokes"]
-
 _BLUR: Final = 1.2
 """Sigma in pixels that smooths the raster's edge: rough outlines otherwise grow a spur a bump."""
 _SPECK: Final = 0.6
@@ -242,15 +240,11 @@ def order_strokes(strokes: Sequence[Points], capital: float) -> list[Points]:
 
 
 def spiral(middle: Points, radius: float, pitch: float) -> Points:
-    """A stroke that fills a disc, from its middle outwards.
+    """A stroke `(points, 2)` that fills a disc, from its middle outwards.
 
     Args:
         middle: x and y of the disc, shape (2,).
-        radius: of the disc.
         pitch: distance of one turn to the next: at most the stroke width.
-
-    Returns:
-        Shape (points, 2), in the same unit.
     """
     turns = max(radius / pitch, 0.5)
     part = np.linspace(0, 1, int(12 * turns) + 2)

@@ -19,16 +19,6 @@ from ...tokenizer.vocabulary_inktex import (
     VOCABULARY,
 )
 
-__all__ = [
-    "CENTRED_CHARACTERS",
-    "CHARACTERS",
-    "DRAWN_WITH_LENGTH",
-    "GROUPS",
-    "UNSEEN_MARKS",
-    "character_group",
-    "visible_tokens",
-]
-
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS = "0123456789"
 _ITSELF = _LETTERS + _DIGITS + "()[]/+=<>,.!:;?"
@@ -106,11 +96,7 @@ GROUPS: Final[tuple[str, ...]] = (
 
 
 def character_group(character: str) -> str:
-    """The class of a character, one of `GROUPS`.
-
-    Args:
-        character: one Unicode character.
-    """
+    """The class of a character, one of `GROUPS`."""
     if character in _OTHER_SCRIPTS:
         return "other scripts"
     if character.isascii():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,8 +9,6 @@ from typing import Final
 from inktex.data.fonts.sources import FontSource, fetch
 
 from .typesetting import Face
-
-__all__ = ["FACES", "FaceSource", "fetch_faces", "load_faces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +60,9 @@ FACES: Final[tuple[FaceSource, ...]] = (
 """All faces."""
 
 
-def fetch_faces(folder: Path, say: Callable[[str], None] = print) -> list[str]:
+def fetch_faces(folder: Path) -> list[str]:
     """Fetch the faces of the list; arguments, result as of `inktex.data.fonts.sources.fetch`."""
-    missing = fetch(folder, [one.source for one in FACES if one.source is not None], say)
+    missing = fetch(folder, [one.source for one in FACES if one.source is not None])
     for packed in sorted(folder.glob("*/*.woff2")):
         _unpack(packed)
     return missing
@@ -75,7 +72,6 @@ def load_faces(folder: Path, held_out: bool = False) -> list[tuple[Face, float]]
     """The faces that are there, with their weights.
 
     Args:
-        folder: that they were fetched to.
         held_out: whether those for evaluation.
 
     Raises:

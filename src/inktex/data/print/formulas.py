@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.data.arrays import load_arrays
+from inktex.data.printed import PrintExample
 from inktex.files import new_file
+from inktex.ink.filling import pieces
 from inktex.ink.render import MEAN_TRACE_HEIGHT
-from inktex.printed import PrintExample
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 
 from .outlines import Outline
-
-__all__ = ["Formula", "PrintPicture", "PrintedFormulas", "load_pictures", "save_formulas"]
 
 _VERSION: Final = 1
 _UNIT: Final = 1 / 2000
@@ -206,9 +205,7 @@ def _ranges(
     ends: NDArray[np.int64], numbers: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """All indices of some ranges `ends[i]:ends[i + 1]`, and which range each is of."""
-    counts = ends[numbers + 1] - ends[numbers]
-    owner = np.repeat(np.arange(len(numbers)), counts)
-    ordinal = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    owner, ordinal = pieces(ends[numbers + 1] - ends[numbers])
     return ends[numbers][owner] + ordinal, owner
 
 

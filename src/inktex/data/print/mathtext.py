@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from inktex.tokenizer.compact_inktex import compact
 
-__all__ = ["draw_mathtext"]
-
 _MARGIN: Final = 4
 """Pixels around what is drawn."""
 _POINTS: Final = 72

@@ -10,8 +10,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Outline", "outline_of"]
-
 _TOLERANCE: Final = 0.0008
 """Ems by which a polygon may leave its curve: a tenth of a pixel where letters are large."""
 _MOST: Final = 12

@@ -29,8 +29,6 @@ from inktex.tokenizer.mathml_signs_inktex import SLASH
 
 from .outlines import Outline, outline_of
 
-__all__ = ["Face", "MissingGlyphError", "PlacedGlyph", "box", "typeset"]
-
 _RULER: Final = "―"
 """By this character ziamath draws a rule of the width of what is under or over it."""
 _BARS: Final = frozenset("‾_")
@@ -81,7 +79,6 @@ class Face:
 
     Args:
         path: of an OpenType font with a MATH table; None for STIX Two, which ziamath brings.
-        name: of the face.
 
     Raises:
         ValueError: if it is none.

@@ -10,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fill"]
-
 
 def fill(
     points: NDArray[np.floating],
@@ -26,9 +24,7 @@ def fill(
     Args:
         points: `(points, 2)`, x and y in pixels, all within the picture.
         offsets: `(polygons + 1,)`; polygon `i` is `points[offsets[i]:offsets[i + 1]]`, closed.
-        width, height: of the picture.
         planes: `(polygons,)`, which of `count` pictures each polygon is filled in.
-        count: of pictures.
 
     Returns:
         `(count, height, width)`; 1 where it is filled, also where it is filled several times.
@@ -50,7 +46,7 @@ def fill(
 
     # Pieces within one row each.
     first = np.floor(upper[:, 1]).astype(np.int64)
-    edge, ordinal = _pieces(np.maximum(np.ceil(lower[:, 1]).astype(np.int64) - first, 1))
+    edge, ordinal = pieces(np.maximum(np.ceil(lower[:, 1]).astype(np.int64) - first, 1))
     row = first[edge] + ordinal
     slope = (lower[:, 0] - upper[:, 0]) / (lower[:, 1] - upper[:, 1])
     above = np.maximum(upper[edge, 1], row)
@@ -63,7 +59,7 @@ def fill(
 
     # Pieces within one column each.
     start = np.floor(left).astype(np.int64)
-    piece, ordinal = _pieces(np.floor(right).astype(np.int64) - start + 1)
+    piece, ordinal = pieces(np.floor(right).astype(np.int64) - start + 1)
     column = start[piece] + ordinal
     a, b = np.maximum(left[piece], column), np.minimum(right[piece], column + 1)
     length = (right - left)[piece]
@@ -79,7 +75,7 @@ def fill(
     return np.minimum(np.abs(filled), 1.0)
 
 
-def _pieces(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def pieces(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Of each of `counts` things that many pieces: their numbers, and which piece each is."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from inktex.filling import fill
-from inktex.printed import as_given
-from inktex.synthesis.captions import RecombinationConfig, Recombiner
-from inktex.synthesis.rare import INKED, with_token
+from inktex.data.print.formulas import Formula, PrintPicture
+from inktex.data.print.mathtext import draw_mathtext
+from inktex.data.print.typesetting import Face, MissingGlyphError, PlacedGlyph, typeset
+from inktex.data.printed import as_given
+from inktex.ink.filling import fill
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import (
     FOLDED,
@@ -28,11 +29,8 @@ from inktex.tokenizer.vocabulary_inktex import (
     VOCABULARY,
 )
 
-from .formulas import Formula, PrintPicture
-from .mathtext import draw_mathtext
-from .typesetting import Face, MissingGlyphError, PlacedGlyph, typeset
-
-__all__ = ["PRINTABLE", "Prepared", "prepare_formulas", "prepare_pictures"]
+from .captions import RecombinationConfig, Recombiner
+from .rare import INKED, with_token
 
 PRINTABLE: Final = frozenset({*VOCABULARY} - {*SPECIAL_TOKENS, *FOLDED, UNKNOWN_MARK})
 """Tokens that can be set in type."""
@@ -101,9 +99,6 @@ def prepare_formulas(
         captions: in canonical style, for training.
         faces: to set them in, with weights.
         config: how captions are recombined.
-        count: of formulas.
-        seed: of everything random.
-        out: is added to.
 
     Raises:
         ValueError: if the faces can set next to nothing.
@@ -132,15 +127,7 @@ def prepare_pictures(
     seed: int,
     out: Prepared,
 ) -> None:
-    """Add grey pictures for evaluation to `out`: a part set by matplotlib in Computer Modern.
-
-    Args:
-        captions: in canonical style, that are held out.
-        faces: that are held out, with weights.
-        count: of pictures.
-        seed: of everything random.
-        out: is added to.
-    """
+    """Add grey pictures for evaluation to `out`: a part set by matplotlib in Computer Modern."""
     rng = np.random.default_rng(seed)
     by_mathtext = round(count * _MATHTEXT)
     lines = Recombiner(captions, _LINES, known=PRINTABLE, whole=True)

@@ -11,8 +11,6 @@ from scipy import ndimage
 
 from inktex.tokenizer.vocabulary_inktex import VOCABULARY
 
-__all__ = ["PrintExample", "as_given"]
-
 _ENLARGED_BELOW: Final = 0.75
 _ENLARGED_TO: Final = 1.4
 """Print that is given smaller than that share of the published scale is enlarged to about this

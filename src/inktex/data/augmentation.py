@@ -8,6 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from inktex.data.examples import NONE, Example, PictureExample
+from inktex.ink.filling import pieces
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH
 
 _WIDE_STROKES = (5, 6, 7)
@@ -169,13 +170,7 @@ def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator)
 def draw_affine(
     config: AugmentationConfig, rng: np.random.Generator, factor: float = 1.0
 ) -> NDArray[np.float64]:
-    """`(2, 2)` matrix that stretches, then shears, then rotates.
-
-    Args:
-        config: standard deviations.
-        rng: of the example.
-        factor: on the standard deviations.
-    """
+    """`(2, 2)` matrix that stretches, then shears, then rotates."""
     angle = np.deg2rad(rng.normal(0.0, config.rotation * factor))
     stretch = np.exp(rng.normal(0.0, config.aspect * factor) / 2)
     shear = rng.normal(0.0, config.slant * factor)
@@ -332,10 +327,7 @@ def _part(shape: tuple[int, ...], rng: np.random.Generator) -> tuple[slice, slic
 
 def _subsample(example: Example, step: int) -> Example:
     """The example with every `step`-th point of each trace, and its last one."""
-    ordinal = np.arange(len(example.points)) - np.repeat(
-        example.offsets[:-1], np.diff(example.offsets)
-    )
-    keep = ordinal % step == 0
+    keep = pieces(np.diff(example.offsets))[1] % step == 0
     keep[example.offsets[1:] - 1] = True
     ends = np.cumsum(keep)[example.offsets[1:] - 1]
     return replace(
@@ -411,7 +403,7 @@ def _vary_strokes(
     tame = several * (size / np.maximum(extent, _LETTER))[:, 0]
     shift = rng.normal(0.0, config.stroke_shift, (count, 2)) * size * several[:, None]
     shapes = _shapes(*(rng.normal(0.0, config.stroke_shape, (3, count)) * tame))
-    trace = np.repeat(np.arange(count), np.diff(example.offsets))
+    trace = pieces(np.diff(example.offsets))[0]
     offsets = np.einsum("nij,nj->ni", shapes[trace], points - centre[trace])
     return offsets + (centre + shift)[trace]
 
