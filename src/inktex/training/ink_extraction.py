@@ -90,11 +90,13 @@ class InkExtractionTask(Task):
         with new_folder(output / AVERAGED) as folder:
             state = {key: value.contiguous() for key, value in self.model.state_dict().items()}
             save_file(state, folder / WEIGHTS)
+        extraction = InkExtraction(folded_weights(self.model))
         with new_file(output / INK_EXTRACTION_FILE) as partial:
-            InkExtraction(folded_weights(self.model)).save(partial)
+            extraction.save(partial)
         scores = score_extraction(self.model, self.development)
         length = {"steps": progress.step, "minutes": progress.seconds / 60}
-        write_text(output / RECORD, json.dumps({**length, **scores}, indent=1) + "\n")
+        record = {"sha256": extraction.checksum, **length, **scores}
+        write_text(output / RECORD, json.dumps(record, indent=1) + "\n")
         return scores
 
     def result(self, output: Path) -> Path:
