@@ -131,8 +131,8 @@ def find_ink(picture: Image.Image, network: Network) -> FoundInk | None:
     factor = min(OVERVIEW / max(picture.size), 1.0)
     small = picture
     if factor < 1:
-        size = tuple(max(round(side * factor), 1) for side in picture.size)
-        small = picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+        width, height = (max(round(side * factor), 1) for side in picture.size)
+        small = picture.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
     overview = _run(network, small)
     if overview is None:
         return None
@@ -162,7 +162,7 @@ def _run(network: Network, picture: Image.Image) -> tuple[NDArray[np.float32], f
     height, width = pixels.shape[1:]
     below, right = -height % _MULTIPLE, -width % _MULTIPLE
     logits, scale, direction = network(np.pad(pixels, ((0, 0), (0, below), (0, right)), "edge"))
-    ink = 1 / (1 + np.exp(-logits[:height, :width]))
+    ink = (1 / (1 + np.exp(-logits[:height, :width]))).astype(np.float32)
     if not (ink > 0.5).any():
         return None
     rows, columns = scale.shape
@@ -186,15 +186,15 @@ def _upright(
     """The part of a picture around the formula, turned upright and resized by `zoom`."""
     times = max(int(1 / zoom), 1)  # Pillow's transform takes single pixels and would skip others
     reduced = picture.reduce(times) if times > 1 else picture
-    size = tuple(max(round(float(side) * zoom), 1) for side in extent)
+    width, height = (max(round(float(side) * zoom), 1) for side in extent)
     back = rotation.T  # from the upright picture to the given one
     start = (back @ (low - middle) + middle) / times
     step = back / (zoom * times)
     mapping = (step[0, 0], step[0, 1], start[0], step[1, 0], step[1, 1], start[1])
     paper = tuple(np.median(np.asarray(reduced.resize((32, 32))), axis=(0, 1)).astype(int).tolist())
     return reduced.transform(
-        size, Image.Transform.AFFINE, mapping, Image.Resampling.BICUBIC, fillcolor=paper
-    )  # fmt: skip
+        (width, height), Image.Transform.AFFINE, mapping, Image.Resampling.BICUBIC, fillcolor=paper
+    )
 
 
 __all__ = [

@@ -234,7 +234,9 @@ def extract(
     found = extraction(Image.fromarray(colours))
     if found is None:
         raise NoFormulaError("No formula found: there is no ink in the picture.")
-    reasons = (f"ink found by a network at {found.zoom:.2f} times the size of the picture",)
+    reasons: tuple[str, ...] = (
+        f"ink found by a network at {found.zoom:.2f} times the size of the picture",
+    )
     if abs(found.angle) >= 0.05:
         reasons += (f"rotated by {found.angle:.1f} degrees counterclockwise, by the same network",)
     return MeasuredInk(

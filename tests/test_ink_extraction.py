@@ -165,7 +165,8 @@ def test_networks_of_another_size_have_no_graph() -> None:
 
 
 def test_weights_survive_a_file_and_a_pickle(tmp_path: Path) -> None:
-    network = random_network((8, 8, 16, 16)).to(memory_format=torch.channels_last)  # as trained
+    network = random_network((8, 8, 16, 16))
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     extraction = InkExtraction(folded_weights(network))
     extraction.save(tmp_path / "some.safetensors")
     again = InkExtraction.load(tmp_path / "some.safetensors")
@@ -270,6 +271,7 @@ def test_losses_are_least_for_the_truth() -> None:
 def test_scores_of_the_truth_are_perfect() -> None:
     photo = draw_photo(corner(), nothing, (96, 128), 0.8, 10.0, np.random.default_rng(5))
     assert photo is not None
+    truth = photo.ink
 
     class Oracle(torch.nn.Module):
         def __init__(self) -> None:
@@ -277,7 +279,7 @@ def test_scores_of_the_truth_are_perfect() -> None:
             self.weight = torch.nn.Parameter(torch.zeros(1))
 
         def forward(self, pictures: torch.Tensor) -> Any:
-            ink = (torch.from_numpy(photo.ink)[None].float() - 127.5) / 10
+            ink = (torch.from_numpy(truth)[None].float() - 127.5) / 10
             cells = torch.ones(1, 12, 16)
             turn = math.radians(10)
             direction = torch.stack([cells * math.cos(turn), cells * math.sin(turn)], dim=1)

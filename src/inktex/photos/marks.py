@@ -359,9 +359,15 @@ def _back_side(
         soft = blurred(np.ascontiguousarray(print_there), 0.8 * place.scale)
         blend(sheet.picture, soft * np.float32(rng.uniform(0.04, 0.2)), (0.2, 0.2, 0.2))
         return
-    mirrored = [np.float32([width, 0]) + trace * np.float32([-1, 1]) * np.float32(place.scale)
-                for trace in neighbour(rng)]  # fmt: skip
-    offset = np.array([-rng.uniform(0, 0.5 * width), rng.uniform(0, 0.7 * height)], np.float32)
-    back = cover([trace + offset for trace in mirrored], pen, place.scale, (height, width), rng)
+    left, top = width - float(rng.uniform(0, 0.5 * width)), float(rng.uniform(0, 0.7 * height))
+    offset = np.array([left, top], dtype=np.float32)
+    mirror = np.array([-place.scale, place.scale], dtype=np.float32)
+    back = cover(
+        [offset + trace * mirror for trace in neighbour(rng)],
+        pen,
+        place.scale,
+        (height, width),
+        rng,
+    )
     back = blurred(back, 1.2 * place.scale)
     blend(sheet.picture, back * np.float32(rng.uniform(0.05, 0.22)), pen.colour)

@@ -105,10 +105,9 @@ def draw_photo(
     pen = _visible_pen(kind, sheet, rng)
     inside = (float(middle[0] - width / 2), float(middle[1] - height / 2),
               float(middle[0] + width / 2), float(middle[1] + height / 2))  # fmt: skip
-    place = Place(
-        *corner.tolist(), *(corner + extent).tolist(), scale=scale,
-        view=inside if abs(angle) < 20 else (0.0, 0.0, float(side[1]), float(side[0])),
-    )  # fmt: skip
+    (left, top), (right, bottom) = corner.tolist(), (corner + extent).tolist()
+    view = inside if abs(angle) < 20 else (0.0, 0.0, float(side[1]), float(side[0]))
+    place = Place(left, top, right, bottom, scale, view)
     add_marks(sheet, place, pen, neighbour, rng)
     blend(sheet.picture, cover(placed, pen, scale, side, rng), pen.colour)
     target = protocol_ink(placed, scale, side)
@@ -116,14 +115,14 @@ def draw_photo(
         box = (place.left, place.top, place.right, place.bottom)
         outline = sheet_outline(side, box, rng)
         blend(sheet.picture, 1 - outline, surroundings(side, rng))
-    view, ink = _seen(sheet.picture, target, shape, angle, extent, is_photo, rng)
+    shown, ink = _seen(sheet.picture, target, shape, angle, extent, is_photo, rng)
     if is_photo:
         rows, columns = np.nonzero(ink >= 0.3 * float(ink.max()))
         box = (float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max()))
         if chance(rng, 0.07):
-            add_objects(view, box, rng)
-        add_light(view, rng)
-    picture = develop(view, is_photo, scale, rng)
+            add_objects(shown, box, rng)
+        add_light(shown, rng)
+    picture = develop(shown, is_photo, scale, rng)
     return Photo(
         np.rint(picture * 255).astype(np.uint8), np.rint(ink * 255).astype(np.uint8), scale, angle
     )
