@@ -18,7 +18,6 @@ from .batches import ACCELERATOR, CPU
 from .engine import MAX_TOKENS, Engine, SearchOptions
 from .modeling.search_inktex import Decoded
 from .network import hub_address, hub_answers
-from .onnx.ink_network import onnx_network
 from .registration import register
 from .shipped import pretrained_path
 
@@ -79,8 +78,6 @@ class TorchEngine(Engine):
                 f"{name} is no folder here and not in the cache, and the Hub ({hub_address()}) "
                 "cannot be reached to look for a model of that name."
             ) from error
-        if (extraction := processor.image_processor.ink_extraction) is not None:
-            extraction.network = onnx_network(extraction.weights)
         return cls(model.to(device).eval(), processor)
 
     @property
