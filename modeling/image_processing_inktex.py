@@ -41,7 +41,7 @@ class InktexImageProcessor(BaseImageProcessor):
 
     Args:
         stroke_restoration: restores what wide pens filled; without one it stays filled.
-        ink_extraction: finds the ink in photos; without one thresholds do. `from_pretrained` and
+        ink_extraction: finds the ink in photos with `photo_ink="network"`. `from_pretrained` and
             `save_pretrained` keep the weights of both in files of their own.
         kwargs: fields of `ImageSettings`, which are attributes here as well; others are those of
             every image processor of transformers.

@@ -143,7 +143,7 @@ def normalize(
         picture: what `reduced_levels` takes.
         settings: of the model.
         restoration: of what wide pens filled; without one it stays filled.
-        extraction: finds the ink in photos; without one thresholds do.
+        extraction: finds the ink in photos, if the settings say so; else thresholds do.
 
     Raises:
         ValueError: if it cannot be read.
@@ -151,7 +151,8 @@ def normalize(
     """
     levels, step = reduced_levels(picture, settings.max_pixels)
     grey = on_paper(levels)
-    if extraction is None or has_plain_paper(grey):
+    is_asked = extraction is not None and settings.photo_ink == "network"
+    if extraction is None or not is_asked or has_plain_paper(grey):
         ink = measure(grey, settings, restoration)
     else:
         ink = extract(colours(levels, grey), settings, extraction, restoration)

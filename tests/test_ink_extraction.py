@@ -205,7 +205,9 @@ def test_ink_is_found_where_it_is() -> None:
 
 
 def test_a_picture_without_ink_has_no_formula() -> None:
-    processor = InktexImageProcessor(ink_extraction=InkExtraction({}, GreenInk([1.0])))
+    processor = InktexImageProcessor(
+        ink_extraction=InkExtraction({}, GreenInk([1.0])), photo_ink="network"
+    )
     rng = np.random.default_rng(0)
     photo = (rng.random((80, 120, 3)) * 60 + 120).astype(np.uint8)
     photo[..., 1] = photo[..., 0]
@@ -219,7 +221,8 @@ def test_places_in_the_models_picture_are_places_in_the_given_one() -> None:
     photo = np.stack([noise + 120, noise + 60, noise + 120], axis=-1).astype(np.uint8)
     photo[60:66, 100:260] = photo[60:180, 100:106] = (0, 255, 0)  # L-shaped, 6 pixels wide
     extraction = InkExtraction({}, GreenInk([2.0, 1.0]))
-    found = InktexImageProcessor(ink_extraction=extraction).normalize_picture(photo)
+    processor = InktexImageProcessor(ink_extraction=extraction, photo_ink="network")
+    found = processor.normalize_picture(photo)
     assert any("network" in reason for reason in found.reasons)
     rows, columns = np.nonzero(found.picture > 127)
     box = found.to_source(
@@ -229,10 +232,23 @@ def test_places_in_the_models_picture_are_places_in_the_given_one() -> None:
 
 
 def test_drawings_on_plain_paper_do_not_ask_the_network() -> None:
-    processor = InktexImageProcessor(ink_extraction=InkExtraction({}, GreenInk([])))
+    processor = InktexImageProcessor(
+        ink_extraction=InkExtraction({}, GreenInk([])), photo_ink="network"
+    )
     drawing = Image.fromarray(255 - draw([t + np.float32(12) for t in corner()], 110, 70))
     plain = InktexImageProcessor().draw(drawing)
     np.testing.assert_array_equal(processor.draw(drawing), plain)
+
+
+def test_thresholds_find_the_ink_unless_the_network_is_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    photo = np.repeat(rng.integers(150, 220, (120, 200, 1)), 3, axis=2).astype(np.uint8)
+    photo[40:80, 60:66] = photo[76:82, 60:140] = 20
+    processor = InktexImageProcessor(ink_extraction=InkExtraction({}, GreenInk([])))
+    plain = InktexImageProcessor().draw(photo)
+    np.testing.assert_array_equal(processor.draw(photo), plain)
+    with pytest.raises(ValueError, match="photo_ink is one of thresholds, network, not magic"):
+        InktexImageProcessor(photo_ink="magic")
 
 
 def test_the_network_goes_where_the_processor_goes(tmp_path: Path) -> None:

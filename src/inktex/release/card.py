@@ -120,9 +120,9 @@ def _ink_extraction(record: Mapping[str, Any] | None) -> str:
         return ""
     recipe, overlap = record["recipe"]["name"], f"{100 * record['ink_f1']:.1f} %"
     return f"""
-Another one finds the formula's ink in photos (`ink_extraction.safetensors`; recipe `{recipe}`,
-{_spent(record)}), trained on drawn pictures of paper, boards and screens alone. Of the ink in
-such pictures of the development ink it finds {overlap} (F1).
+Another one can find the formula's ink in photos, where the setting `photo_ink` asks for it
+(`ink_extraction.safetensors`; recipe `{recipe}`, {_spent(record)}). It was trained on drawn
+pictures alone; of the ink in such pictures of the development ink it finds {overlap} (F1).
 """
 
 
