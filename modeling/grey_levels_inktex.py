@@ -34,11 +34,13 @@ _UPRIGHT: dict[int, Callable[[Any], Any]] = {
 
 def grey_levels(picture: Any, max_pixels: int) -> Grey:
     """Returns the grey levels of a picture, never reduced; see `reduced_levels`."""
-    return reduced_levels(picture, max_pixels, max_pixels)[0]
+    return on_paper(reduced_levels(picture, max_pixels, max_pixels)[0])
 
 
-def reduced_levels(picture: Any, max_pixels: int, enough: int = ENOUGH) -> tuple[Grey, int]:
-    """Returns the grey levels of a picture, reduced if it is large.
+def reduced_levels(
+    picture: Any, max_pixels: int, enough: int = ENOUGH
+) -> tuple[NDArray[np.float32], int]:
+    """Returns the levels of a picture's channels, reduced if it is large.
 
     Args:
         picture: what `load_picture` takes. Arrays are `(h, w)`, `(h, w, c)` or `(c, h, w)` with
@@ -48,19 +50,17 @@ def reduced_levels(picture: Any, max_pixels: int, enough: int = ENOUGH) -> tuple
         enough: pixels from which on the picture is reduced by a whole number.
 
     Returns:
-        `(h, w)` float32, 0 black to 1 white, transparent parts as paper; and how many pixels of the
-        picture each of these stands for, across and down. Where ink differs from paper in colour
-        but hardly in brightness, the channel that shows it counts.
+        `(h, w)` or `(h, w, c)` float32, 0 to 1; and how many pixels of the picture each of these
+        stands for, across and down.
 
     Raises:
         ValueError: for what is no picture, is damaged, too large or too small, or has NaN in it.
-        NoFormulaError: if all of it is transparent.
     """
     picture = load_picture(picture)
     if isinstance(picture, Image.Image):
         _check_size(picture.width, picture.height, max_pixels)
         step = _step(picture.width, picture.height, enough)
-        return _on_paper(_from_pil(picture, step)), step
+        return _from_pil(picture, step), step
     array = _as_array(picture)
     channels_first = (
         array.ndim == 3 and array.shape[0] <= 4 and (array.shape[2] > 4 or array.shape[0] == 1)
@@ -76,7 +76,7 @@ def reduced_levels(picture: Any, max_pixels: int, enough: int = ENOUGH) -> tuple
         )
     _check_size(array.shape[1], array.shape[0], max_pixels)
     step = _step(array.shape[1], array.shape[0], enough)
-    return _on_paper(_unit_range(array, step)), step
+    return _unit_range(array, step), step
 
 
 def _step(width: int, height: int, enough: int) -> int:
@@ -186,8 +186,31 @@ def _reach(levels: NDArray[np.float32]) -> tuple[float, float]:
     return paper - dark, light - paper
 
 
-def _on_paper(levels: NDArray[np.float32]) -> Grey:
-    """Grey levels of a picture; transparent parts become paper that its ink can be seen on."""
+def colours(levels: NDArray[np.float32], grey: Grey) -> NDArray[np.uint8]:
+    """Returns red, green and blue `(h, w, 3)` of levels, 0 to 255.
+
+    Args:
+        levels: of `reduced_levels`.
+        grey: the same `on_paper`; what is drawn on nothing has the paper and the greys of this.
+    """
+    channels = 1 if levels.ndim == 2 else levels.shape[2]
+    is_opaque = channels == 3 or (channels == 4 and bool((levels[..., 3] >= 1).all()))
+    shown = levels[..., :3] if is_opaque else np.repeat(grey[..., None], 3, axis=2)
+    return np.rint(shown * 255).clip(0, 255).astype(np.uint8)
+
+
+def on_paper(levels: NDArray[np.float32]) -> Grey:
+    """Returns the grey levels of a picture, 0 black to 1 white, transparent parts as paper.
+
+    Where ink differs from paper in colour but hardly in brightness, the channel that shows it
+    counts. Paper is such that the ink on it can be seen.
+
+    Args:
+        levels: of `reduced_levels`.
+
+    Raises:
+        NoFormulaError: if all of it is transparent.
+    """
     if levels.ndim == 2:
         return levels
     if levels.shape[2] not in (2, 4):
@@ -223,4 +246,4 @@ def _own_paper(grey: Grey, visible: NDArray[np.bool_]) -> float | None:
     return float(light if at_edge > 0.5 else dark)
 
 
-__all__ = ["grey_levels", "reduced_levels"]
+__all__ = ["colours", "grey_levels", "on_paper", "reduced_levels"]

@@ -13,6 +13,7 @@ from transformers.utils import cached_file
 
 from .image_loading_inktex import NoFormulaError, picture_list
 from .image_settings_inktex import SETTING_NAMES, ImageSettings
+from .ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction, save_ink_extraction
 from .normalization_inktex import NormalizedPicture, normalize, stack_pictures
 from .stroke_restoration_inktex import (
     STROKE_RESTORATION_FILES,
@@ -25,6 +26,8 @@ _SOURCE_OPTIONS = (
     "token",
 )
 """Arguments of `from_pretrained` that `cached_file` takes as well."""
+_NETWORKS = ("stroke_restoration", "ink_extraction")
+"""Attributes whose weights are no settings."""
 _RENAMED = {"thinner": "stroke_restoration", "place": "normalize_picture"}
 """Names of 0.1, and what they are called now."""
 
@@ -38,7 +41,8 @@ class InktexImageProcessor(BaseImageProcessor):
 
     Args:
         stroke_restoration: restores what wide pens filled; without one it stays filled.
-            `from_pretrained` and `save_pretrained` keep its weights in a file of their own.
+        ink_extraction: finds the ink in photos with `photo_ink="network"`. `from_pretrained` and
+            `save_pretrained` keep the weights of both in files of their own.
         kwargs: fields of `ImageSettings`, which are attributes here as well; others are those of
             every image processor of transformers.
 
@@ -54,14 +58,20 @@ class InktexImageProcessor(BaseImageProcessor):
     model_input_names = ["pixel_values", "pixel_mask"]
     settings: ImageSettings
     stroke_restoration: StrokeRestoration | None
+    ink_extraction: InkExtraction | None
 
     def __init__(
-        self, *, stroke_restoration: StrokeRestoration | None = None, **kwargs: Any
+        self,
+        *,
+        stroke_restoration: StrokeRestoration | None = None,
+        ink_extraction: InkExtraction | None = None,
+        **kwargs: Any,
     ) -> None:
         self.settings = ImageSettings(
             **{name: kwargs.pop(name) for name in SETTING_NAMES if name in kwargs}
         )
         self.stroke_restoration = stroke_restoration
+        self.ink_extraction = ink_extraction
         super().__init__(**kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -83,7 +93,7 @@ class InktexImageProcessor(BaseImageProcessor):
     def from_pretrained(
         cls, pretrained_model_name_or_path: str | os.PathLike[str], *args: Any, **kwargs: Any
     ) -> Any:
-        """Loads the settings, and the stroke restoration where there is one.
+        """Loads the settings, and the networks where there are any.
 
         Args:
             pretrained_model_name_or_path: a folder, or the name of a repository on the Hub.
@@ -91,34 +101,38 @@ class InktexImageProcessor(BaseImageProcessor):
 
         Raises:
             OSError: if there is no such image processor.
-            ValueError: if the file of the stroke restoration is damaged.
+            ValueError: if the file of a network is damaged.
         """
         name = str(pretrained_model_name_or_path)
         source = {key: kwargs[key] for key in _SOURCE_OPTIONS if kwargs.get(key) is not None}
         found = super().from_pretrained(name, *args, **kwargs)
         processor = found[0] if isinstance(found, tuple) else found
         folder = os.path.dirname(name) if os.path.isfile(name) else name
-        for file in STROKE_RESTORATION_FILES:
-            if processor.stroke_restoration is None:
+        for file in (*STROKE_RESTORATION_FILES, INK_EXTRACTION_FILE):
+            kind: Any = InkExtraction if file == INK_EXTRACTION_FILE else StrokeRestoration
+            name = "ink_extraction" if kind is InkExtraction else "stroke_restoration"
+            if getattr(processor, name) is None:
                 path = cached_file(
                     folder, file, _raise_exceptions_for_missing_entries=False, **source
                 )
                 if path is not None:
-                    processor.stroke_restoration = StrokeRestoration.load(path)
+                    setattr(processor, name, kind.load(path))
         return found
 
     def save_pretrained(
         self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
     ) -> Any:
-        """Writes the settings, and the stroke restoration to a file of its own."""
+        """Writes the settings, and the networks to files of their own."""
         os.makedirs(save_directory, exist_ok=True)
+        save_ink_extraction(self.ink_extraction, save_directory)
         save_stroke_restoration(self.stroke_restoration, save_directory)
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what `save_pretrained` writes as JSON: the settings, without weights."""
         content: dict[str, Any] = super().to_dict()
-        content.pop("stroke_restoration", None)
+        for name in _NETWORKS:
+            content.pop(name, None)
         return content | content.pop("settings").to_dict()
 
     def preprocess(
@@ -158,7 +172,7 @@ class InktexImageProcessor(BaseImageProcessor):
 
     def _with(self, settings: dict[str, Any]) -> "InktexImageProcessor":
         """This image processor with some other settings."""
-        known = (*SETTING_NAMES, "stroke_restoration")
+        known = (*SETTING_NAMES, *_NETWORKS)
         unknown = sorted(settings.keys() - {*known})
         if unknown:
             raise ValueError(
@@ -188,7 +202,7 @@ class InktexImageProcessor(BaseImageProcessor):
             ValueError: if it cannot be read.
             NoFormulaError: if there is no ink in it, or none that could be a formula.
         """
-        return normalize(picture, self.settings, self.stroke_restoration)
+        return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
 
 
 __all__ = ["InktexImageProcessor", "NormalizedPicture"]

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+PHOTO_INK = ("thresholds", "network")
+"""What can find the ink in photos."""
 STROKE_RANGE = (2.0, 4.5)
 """Pixels at the published scale; training varies the strokes about as far."""
 
@@ -27,6 +29,8 @@ class ImageSettings:
         max_height, max_width: of the model's picture, in pixels; larger ones are reduced further.
         pad_multiple: heights and widths of batches are multiples of this, in pixels.
         max_pixels: pictures with more pixels are rejected.
+        photo_ink: what finds the ink where the paper is not of one level: `thresholds`, or
+            `network`, the image processor's ink extraction, if it has one.
 
     Raises:
         ValueError: if a value is out of its range.
@@ -43,6 +47,7 @@ class ImageSettings:
     max_width: int = 1056
     pad_multiple: int = 16
     max_pixels: int = 100_000_000
+    photo_ink: str = PHOTO_INK[0]
 
     def __post_init__(self) -> None:
         if len(self.stroke_range) != 2 or not 0 < self.stroke_range[0] <= self.stroke_range[1]:
@@ -52,10 +57,12 @@ class ImageSettings:
             )
         narrowest, widest = self.stroke_range  # JSON has it as a list
         object.__setattr__(self, "stroke_range", (narrowest, widest))
+        if self.photo_ink not in PHOTO_INK:
+            raise ValueError(f"photo_ink is one of {', '.join(PHOTO_INK)}, not {self.photo_ink}.")
         for name in SETTING_NAMES:
             value = getattr(self, name)
             least = 0 if name.startswith("margin") else 1 if isinstance(value, int) else 1e-6
-            if name != "stroke_range" and not value >= least:
+            if isinstance(value, int | float) and not value >= least:
                 raise ValueError(f"{name} must be at least {least:g}, not {value}.")
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,4 +72,4 @@ class ImageSettings:
 
 SETTING_NAMES = tuple(field.name for field in fields(ImageSettings))
 
-__all__ = ["SETTING_NAMES", "STROKE_RANGE", "ImageSettings"]
+__all__ = ["PHOTO_INK", "SETTING_NAMES", "STROKE_RANGE", "ImageSettings"]

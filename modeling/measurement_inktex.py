@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .binarization_inktex import grow, separate_ink
+from .binarization_inktex import MIN_CONTRAST, grow, paper_level, separate_ink
 from .deskew_inktex import rotate, skew_angle
+from .image_loading_inktex import NoFormulaError
 from .image_settings_inktex import ImageSettings
+from .ink_extraction_inktex import InkExtraction
 from .rejection_inktex import reject_non_formula
 from .stroke_restoration_inktex import StrokeRestoration, restroke
 from .stroke_width_inktex import (
@@ -205,6 +207,43 @@ def measure(
     return measured
 
 
+def has_plain_paper(grey: Grey) -> bool:
+    """Whether a picture's paper is of one level, as in screenshots and drawings, or it is blank."""
+    if float(grey.max()) - float(grey.min()) < MIN_CONTRAST:
+        return True
+    return paper_level(grey) is not None
+
+
+def extract(
+    colours: NDArray[np.uint8],
+    settings: ImageSettings,
+    extraction: InkExtraction,
+    restoration: StrokeRestoration | None = None,
+) -> MeasuredInk:
+    """Measures the ink that a network finds in a picture.
+
+    Args:
+        colours: `(h, w, 3)`.
+        settings: of the model.
+        extraction: the network.
+        restoration: of what wide pens filled.
+
+    Raises:
+        NoFormulaError: if it finds none.
+    """
+    found = extraction(Image.fromarray(colours))
+    if found is None:
+        raise NoFormulaError("No formula found: there is no ink in the picture.")
+    reasons: tuple[str, ...] = (
+        f"ink found by a network at {found.zoom:.2f} times the size of the picture",
+    )
+    if abs(found.angle) >= 0.05:
+        reasons += (f"rotated by {found.angle:.1f} degrees counterclockwise, by the same network",)
+    return MeasuredInk(
+        found.ink, False, settings, restoration, reasons, found.angle, found.zoom, found.offset
+    )
+
+
 def symbol_height(labels: Labels, width: float) -> float:
     """Measures the mean height of components at least a tenth as tall as the tallest one.
 
@@ -240,4 +279,7 @@ def resize(
     return np.asarray(Image.fromarray(picture).resize(size, resample)).clip(0, 1)  # overshoots
 
 
-__all__ = ["FRINGE", "MeasuredInk", "has_two_levels", "measure", "resize", "symbol_height"]
+__all__ = [
+    "FRINGE", "MeasuredInk", "extract", "has_plain_paper", "has_two_levels", "measure", "resize",
+    "symbol_height",
+]  # fmt: skip

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .grey_levels_inktex import reduced_levels
+from .grey_levels_inktex import colours, on_paper, reduced_levels
 from .image_settings_inktex import ImageSettings
-from .measurement_inktex import FRINGE, MeasuredInk, measure, resize
+from .ink_extraction_inktex import InkExtraction
+from .measurement_inktex import FRINGE, MeasuredInk, extract, has_plain_paper, measure, resize
 from .stroke_restoration_inktex import StrokeRestoration, restroke, widen
 from .stroke_width_inktex import EXACTLY, SQUARE_PEN, ink_box, square_pen_width
 
@@ -131,7 +132,10 @@ class NormalizedPicture:
 
 
 def normalize(
-    picture: Any, settings: ImageSettings, restoration: StrokeRestoration | None = None
+    picture: Any,
+    settings: ImageSettings,
+    restoration: StrokeRestoration | None = None,
+    extraction: InkExtraction | None = None,
 ) -> NormalizedPicture:
     """Brings a picture to the one that the model reads.
 
@@ -139,13 +143,19 @@ def normalize(
         picture: what `reduced_levels` takes.
         settings: of the model.
         restoration: of what wide pens filled; without one it stays filled.
+        extraction: finds the ink in photos, if the settings say so; else thresholds do.
 
     Raises:
         ValueError: if it cannot be read.
         NoFormulaError: if there is no ink in it, or none that could be a formula.
     """
-    grey, step = reduced_levels(picture, settings.max_pixels)
-    ink = measure(grey, settings, restoration)
+    levels, step = reduced_levels(picture, settings.max_pixels)
+    grey = on_paper(levels)
+    is_asked = extraction is not None and settings.photo_ink == "network"
+    if extraction is None or not is_asked or has_plain_paper(grey):
+        ink = measure(grey, settings, restoration)
+    else:
+        ink = extract(colours(levels, grey), settings, extraction, restoration)
     plan = make_plan(ink, settings)
     applied = apply(ink, plan, settings)
     drawn = _reduced(applied.ink, plan.reduction, settings)

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+from latex2mathml.converter import convert
 from PIL import Image
 
 from inktex.ink import Ink
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, published_scale
 from inktex.recognizer import Alternative, Reading
 from inktex.tokenizer.compact_inktex import compact
-from inktex.tokenizer.latex_inktex import normalize
-from inktex.tokenizer.mathml_inktex import mathml as write_mathml
 from inktex.tokenizer.vocabulary_inktex import UNKNOWN_MARK
 
 SPELLINGS: Final = ("compact", "spaced")
@@ -108,11 +107,12 @@ def edited(text: str) -> tuple[str, str]:
 
 
 def mathml(latex: str) -> str:
-    """Presentation MathML; empty if the LaTeX cannot be parsed."""
+    """Presentation MathML; empty if the converter cannot."""
     try:
-        return write_mathml(normalize(latex))
-    except ValueError:
+        markup: str = convert(latex, display="block")
+    except Exception:  # of a converter that does not say what it raises
         return ""
+    return markup
 
 
 def rendered(latex: str) -> str:

@@ -7,9 +7,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from script_loading import load_script
 
+from inktex.modeling.ink_extraction_inktex import InkExtraction
+from inktex.modeling.ink_network_inktex import InktexInkExtraction, folded_weights
 from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 from inktex.release.card import model_card, score_table, training_minutes
 from inktex.training.stroke_restoration_net import StrokeRestorationNet, fold
@@ -135,10 +138,11 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
     record = json.loads((output / "training.json").read_text())
     assert record["thinner"]["sha256"] == thinner.checksum
     assert record["scores"] == RECORD["scores"]
-    assert script.known_restoration(output, thinner) == record["thinner"]
+    assert script.known_network("stroke_restoration", output, thinner) == record["thinner"]
+    other = fold(StrokeRestorationNet((4, 6)).eval())
     with pytest.raises(ValueError, match="is not about the model's stroke restoration"):
-        script.known_restoration(output, fold(StrokeRestorationNet((4, 6)).eval()))
-    assert script.known_restoration(output, None) is None
+        script.known_network("stroke_restoration", output, other)
+    assert script.known_network("stroke_restoration", output, None) is None
     card = (output / "README.md").read_text()
     assert record["thinner"]["started_from"]["minutes"] == 75.2
     assert "150 minutes on 2 CPU cores" in card
@@ -149,3 +153,26 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
         StrokeRestoration.load(output / "stroke_restoration.safetensors").checksum
         == thinner.checksum
     )
+
+
+def test_an_ink_extraction_is_put_beside_a_checkpoint(script: ModuleType, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    extraction = InkExtraction(folded_weights(InktexInkExtraction((8, 8, 8, 8))))
+    run, output = tmp_path / "run", tmp_path / "output"
+    run.mkdir()
+    output.mkdir()
+    extraction.save(run / "ink_extraction.safetensors")
+    found = {"sha256": extraction.checksum, "minutes": 61.0, "ink_f1": 0.75}
+    (run / "ink_extraction.json").write_text(json.dumps(found))
+    (run / "recipe.json").write_text(json.dumps({"name": "ink_extraction", "init": None}))
+    (run / "machine.json").write_text(json.dumps({"processes": 2, "cores": 2, "gpu": None}))
+    (output / "training.json").write_text(json.dumps(RECORD))
+    assert script.main(["--ink-extraction", str(run), "--output", str(output)]) == 0
+    again = InkExtraction.load(output / "ink_extraction.safetensors")
+    record = json.loads((output / "training.json").read_text())
+    assert script.known_network("ink_extraction", output, again) == record["ink_extraction"]
+    card = (output / "README.md").read_text()
+    assert "61 minutes on 2 CPU cores" in card
+    assert "it finds 75.0 % (F1)" in card
+    (run / "ink_extraction.json").write_text(json.dumps({**found, "sha256": "other"}))
+    assert script.main(["--ink-extraction", str(run), "--output", str(output)]) == 2

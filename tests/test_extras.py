@@ -23,7 +23,7 @@ del sys.argv[1]
 """
 EXTRAS = (
     "accelerate,datasets,evaluate,pyarrow,pandas,matplotlib,gradio,pylatexenc,HersheyFonts,"
-    "tensorboard,onnx,onnxscript,multiprocess,dill,xxhash,psutil,fontTools,skimage,"
+    "tensorboard,onnx,onnxscript,latex2mathml,multiprocess,dill,xxhash,psutil,fontTools,skimage,"
     "ziamath"
 )
 COMMAND = HIDE + "from inktex.cli import main\nsys.exit(main(sys.argv[1:]))\n"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from inktex.modeling.ink_extraction_inktex import InkExtraction
     from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 
 _FOLDER = Path(__file__).parent / "pretrained"
@@ -31,3 +32,11 @@ def shipped_stroke_restoration() -> StrokeRestoration | None:
 
     path = find_stroke_restoration(_FOLDER)
     return None if path is None else StrokeRestoration.load(path)
+
+
+def shipped_ink_extraction() -> InkExtraction | None:
+    """The ink extraction of the shipped image processor; None for a checkout without it."""
+    from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction
+
+    path = _FOLDER / INK_EXTRACTION_FILE
+    return InkExtraction.load(path) if path.is_file() else None

@@ -135,8 +135,10 @@ class TorchEngine(Engine):
             for name in ("_name_or_path", "transformers_version"):
                 content.pop(name, None)
             digest.update(json.dumps(content, sort_keys=True, default=str).encode())
-        if (restoration := self.image_processor.stroke_restoration) is not None:
-            digest.update(restoration.checksum.encode())
+        networks = self.image_processor.stroke_restoration, self.image_processor.ink_extraction
+        for network in networks:
+            if network is not None:
+                digest.update(network.checksum.encode())
         for name, weights in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

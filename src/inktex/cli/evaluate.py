@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from inktex._version import __version__
 from inktex.engine_choice import AUTO, ENGINES
 from inktex.extras import require
+from inktex.modeling.image_settings_inktex import PHOTO_INK
 
 from .arguments import ALPHABET_HELP, MODEL_HELP, PRESET_HELP, natural, positive
 from .console import Output, fail, say
@@ -40,6 +41,8 @@ DESCRIPTION = r"""Score a model on a test set.
     inktex evaluate --data data/crohme --split unknown-marks
     # any folder of pictures with a captions file (name, TAB, tokens)
     inktex evaluate --pictures FOLDER --captions captions.tsv --output out.json --preset accurate
+    # real pictures of several kinds
+    inktex evaluate --wild FOLDER --report build/wild
     # the same expressions as photos, in other sizes, with other pens (needs inktex[camera])
     inktex evaluate --data data/crohme --camera --limit 100 --sheet build/camera.png
 
@@ -57,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="their captions: the published ones (name, TAB, tokens), or a csv, tsv or jsonl file "
         "as fine-tuning takes it",
+    )
+    test_set.add_argument(
+        "--wild",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of real pictures with captions.tsv (name, TAB, kind, TAB, tokens)",
     )
     test_set.add_argument("--data", type=Path, help="folder of scripts/prepare_crohme.py")
     test_set.add_argument(
@@ -108,6 +117,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading.add_argument(
         "--resolution", type=float, help="to read at instead of the model's (1: as published)"
     )
+    reading.add_argument(
+        "--photo-ink",
+        choices=PHOTO_INK,
+        help="what finds the ink in photos instead of what the model's image processor says",
+    )
     reading.add_argument("--device", default="cpu", help="where torch computes (default: cpu)")
     reading.add_argument(
         "--batch-size",
@@ -140,6 +154,9 @@ def run(options: argparse.Namespace) -> int:
         if options.resolution is not None:
             processor = recognizer.image_processor
             processor.settings = replace(processor.settings, resolution=options.resolution)
+        if options.photo_ink is not None:
+            processor = recognizer.image_processor
+            processor.settings = replace(processor.settings, photo_ink=options.photo_ink)
         if options.camera is not None:
             return _compare_conditions(recognizer, samples, options)
         result = evaluate_samples(recognizer, samples, options.preset, options.batch_size)
@@ -150,6 +167,8 @@ def run(options: argparse.Namespace) -> int:
         Output().write_json({"settings": settings, **result.summary()})
     else:
         _print(result, settings)
+        if options.wild is not None:
+            _print_groups(result, [sample.source for sample in samples])
     if options.report:
         from inktex.evaluation.report import write_evaluation_report
 
@@ -180,8 +199,8 @@ def _check(options: argparse.Namespace) -> None:
         raise ValueError(f"A resolution of {options.resolution} is not between 0.2 and 4.")
     if options.json and options.camera is not None:
         raise ValueError("--camera prints a table: leave --json out, or take --output.")
-    if (options.pictures is None) == (options.data is None):
-        raise ValueError("Name either --pictures with --captions, or --data.")
+    if sum(one is not None for one in (options.pictures, options.data, options.wild)) != 1:
+        raise ValueError("Name either --pictures with --captions, or --data, or --wild.")
     if options.pictures is not None and options.captions is None:
         raise ValueError("--pictures needs --captions to score against.")
 
@@ -192,8 +211,10 @@ def load_samples(options: argparse.Namespace) -> list[Sample]:
     Raises:
         ValueError, OSError: if it cannot be read.
     """
-    from inktex.evaluation.samples import Sample, picture_samples
+    from inktex.evaluation.samples import Sample, picture_samples, wild_samples
 
+    if options.wild is not None:
+        return wild_samples(options.wild)
     if options.pictures is not None:
         return picture_samples(options.pictures, options.captions)
     from PIL import Image
@@ -239,7 +260,7 @@ def _wide_samples(options: argparse.Namespace) -> list[Sample] | None:
 
 
 def _settings(recognizer: Recognizer, options: argparse.Namespace) -> dict[str, Any]:
-    test_set = str(options.pictures or f"{options.data}:{options.split}")
+    test_set = str(options.pictures or options.wild or f"{options.data}:{options.split}")
     if options.unseen:
         test_set += " (captions not in train)"
     if options.varied:
@@ -254,6 +275,7 @@ def _settings(recognizer: Recognizer, options: argparse.Namespace) -> dict[str, 
         "engine": options.engine,
         "alphabet": options.alphabet or "all",
         "resolution": recognizer.image_processor.settings.resolution,
+        "photo_ink": recognizer.image_processor.settings.photo_ink,
         "machine": platform.processor() or platform.machine(),
     }
     if options.engine in (AUTO, "torch"):
@@ -287,6 +309,27 @@ def _print(result: Evaluation, settings: dict[str, Any]) -> None:
         output.write(f"{count - len(broken)} of {count} readings are LaTeX that compiles.")
         for latex in broken:
             output.write(f"  does not: {latex}")
+
+
+def _print_groups(result: Evaluation, kinds: Sequence[str]) -> None:
+    """Print the scores of each kind of picture, and of those with one line and with several."""
+    from inktex.evaluation.scores import compute_scores
+
+    rows: dict[str, list[int]] = {}
+    for number, (kind, caption) in enumerate(zip(kinds, result.captions, strict=True)):
+        lines = "several lines" if r"\\" in caption.split() else "one line"
+        for group in (kind, lines):
+            rows.setdefault(group, []).append(number)
+    output = Output()
+    output.write("| | pictures | ExpRate | token error rate | rejected |\n|---|---|---|---|---|")
+    for group, numbers in sorted(rows.items()):
+        scores = compute_scores(
+            [result.readings[number].tokens for number in numbers],
+            [result.captions[number] for number in numbers],
+        )
+        rejected = sum(result.names[number] in result.errors for number in numbers)
+        rates = _percent((scores.exp_rate, scores.token_error_rate))
+        output.write(f"| {group} | {len(numbers)} | {rates} | {rejected} |")
 
 
 def _compare_conditions(

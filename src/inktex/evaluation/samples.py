@@ -128,6 +128,33 @@ def picture_samples(pictures: Path, captions: Path) -> list[Sample]:
     return [Sample(name, found[places[name][0]], tokens) for name, tokens in wanted.items()]
 
 
+def wild_samples(folder: Path) -> list[Sample]:
+    """Test set of real pictures of several kinds, each kind a source.
+
+    Args:
+        folder: with a file `captions.tsv`, on each line the name of a picture, a TAB, its kind
+            (photo, scan, ...), a TAB and canonical tokens; the pictures are in it or in its folder
+            `pictures`.
+
+    Raises:
+        FileNotFoundError: if the captions or a picture is missing.
+        ValueError: if a line has not these three parts.
+    """
+    path = folder / "captions.tsv"
+    samples = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        parts = line.split("\t")
+        if len(parts) != 3:
+            raise ValueError(f"{path}:{number}: expected a name, its kind and the tokens, by TABs.")
+        name, kind, tokens = parts
+        places = [place / name for place in (folder, folder / "pictures")]
+        picture = next((place for place in places if place.is_file()), None)
+        if picture is None:
+            raise FileNotFoundError(f"{path}:{number}: there is no picture {name} in {folder}.")
+        samples.append(Sample(name, Image.open(picture), tokens.strip(), kind))
+    return samples
+
+
 def picture_files(path: Path) -> Iterable[tuple[str, bytes]]:
     """Paths inside a folder or zip, with `/`, and contents of its files."""
     if path.is_dir():

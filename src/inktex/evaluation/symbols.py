@@ -123,7 +123,7 @@ class LookAlikes:
 def written_symbols(tokens: Sequence[str]) -> list[str]:
     r"""The symbols of canonical tokens, in their order: what has ink, `\mathbb { R }` as one."""
     found = []
-    for index, has_ink in enumerate(inked(tokens, STRUCTURAL_TOKENS)):
+    for index, has_ink in enumerate(inked(tokens)):
         if has_ink:
             is_struck = [*tokens[max(index - 2, 0) : index]] == [r"\mathbb", "{"]
             found.append(rf"\mathbb{{{tokens[index]}}}" if is_struck else tokens[index])

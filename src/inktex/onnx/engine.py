@@ -23,6 +23,7 @@ from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 from inktex.shipped import pretrained_path
 
 from .files import Export, find_export, read_weights, read_words
+from .ink_network import load_ink_extraction
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -33,18 +34,26 @@ class ImageProcessor:
 
     Args:
         settings: of the `InktexImageProcessor`.
-        stroke_restoration: file of its weights; None if there is none.
+        stroke_restoration, ink_extraction: files of their weights; None if there are none.
     """
 
-    def __init__(self, settings: ImageSettings, stroke_restoration: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: ImageSettings,
+        stroke_restoration: Path | None = None,
+        ink_extraction: Path | None = None,
+    ) -> None:
         self.settings = settings
+        self.ink_extraction = (
+            None if ink_extraction is None else load_ink_extraction(ink_extraction)
+        )
         self.stroke_restoration = (
             None if stroke_restoration is None else StrokeRestoration.load(stroke_restoration)
         )
 
     def normalize_picture(self, picture: Any) -> NormalizedPicture:
         """Returns the model's picture of a picture; see `normalize`."""
-        return normalize(picture, self.settings, self.stroke_restoration)
+        return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
 
 
 class OnnxEngine(Engine):
@@ -64,7 +73,9 @@ class OnnxEngine(Engine):
         self.export, settings = export, export.settings
         self.settings, self.stride = settings, settings.stride
         self.image_processor = ImageProcessor(
-            ImageSettings(**settings.image_processor), export.stroke_restoration
+            ImageSettings(**settings.image_processor),
+            export.stroke_restoration,
+            export.ink_extraction,
         )
         self.words = read_words(export.tokenizer)
         runtime = _runtime()

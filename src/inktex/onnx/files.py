@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from inktex.modeling.feedback_inktex import inkless_tokens
 from inktex.modeling.image_settings_inktex import SETTING_NAMES
+from inktex.modeling.ink_extraction_inktex import find_ink_extraction
 from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
 
 PRECISIONS: Final = ("fp32", "int8")
@@ -231,8 +232,9 @@ def checksum(model: Path) -> str:
                 f"the Hub is exported first: {COMMAND} --model OWNER/NAME --output FOLDER"
             )
         digest.update(name.encode() + path.read_bytes())
-    if (restoration := find_stroke_restoration(model)) is not None:
-        digest.update(restoration.name.encode() + restoration.read_bytes())
+    for network in (find_stroke_restoration(model), find_ink_extraction(model)):
+        if network is not None:
+            digest.update(network.name.encode() + network.read_bytes())
     return digest.hexdigest()
 
 
@@ -251,7 +253,8 @@ class Export:
         tokenizer: file.
         weights: file of the weights that are not in the graphs; None if all are.
         shapes: of these weights by name, for each graph.
-        stroke_restoration: file of the image processor's weights; None if it has none.
+        stroke_restoration, ink_extraction: files of the image processor's weights; None if it has
+            none.
     """
 
     settings: Settings
@@ -261,11 +264,13 @@ class Export:
     weights: Path | None = None
     shapes: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
     stroke_restoration: Path | None = None
+    ink_extraction: Path | None = None
 
     @property
     def files(self) -> list[Path]:
         """All but the settings."""
-        files = (self.encoder, self.decoder, self.tokenizer, self.weights, self.stroke_restoration)
+        graphs = (self.encoder, self.decoder, self.tokenizer, self.weights)
+        files = (*graphs, self.stroke_restoration, self.ink_extraction)
         return [path for path in files if path is not None]
 
 
@@ -307,6 +312,7 @@ def _exported(folder: Path) -> Export:
         folder / DECODER,
         folder / TOKENIZER,
         stroke_restoration=find_stroke_restoration(folder),
+        ink_extraction=find_ink_extraction(folder),
     )
 
 
@@ -326,4 +332,5 @@ def _shipped(model: Path) -> Export | None:
         model / WEIGHTS,
         (known["shapes"][ENCODER], known["shapes"][DECODER]),
         find_stroke_restoration(model),
+        find_ink_extraction(model),
     )

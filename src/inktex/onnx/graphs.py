@@ -19,11 +19,13 @@ from torch.export import Dim
 from inktex.files import new_folder, write_text
 from inktex.modeling.decoder_inktex import InktexDecoder
 from inktex.modeling.encoder_inktex import STRIDE, cells_with_picture
+from inktex.modeling.ink_network_inktex import InktexInkExtraction
 from inktex.modeling.layers_inktex import sinusoids
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.step_inktex import StepWeights, decode_step, memory_keys, padding_bias
 
 from .files import DECODER, ENCODER, FORMAT, GRAPHS, WEIGHTS, architecture
+from .ink_network import INK_NETWORK, INPUT, OUTPUTS
 
 Tensors = list[torch.Tensor]
 _EVERYTHING = 2**31
@@ -193,6 +195,29 @@ def _trace_decoder(model: InktexForConditionalGeneration) -> Any:
     )
 
 
+def write_ink_graph(path: Path) -> None:
+    """Write the graph of the network of its usual size, for pictures of any size.
+
+    Args:
+        path: file to write.
+    """
+    network = InktexInkExtraction(is_folded=True).eval()
+    rows, columns = (Dim(name, max=4096) for name in ("rows", "columns"))
+    stride = network.stride
+    sides: dict[int, Any] = {2: stride * rows, 3: stride * columns}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # torch's, about its own internals
+        program = torch.onnx.export(
+            network,
+            (torch.rand(1, 3, 3 * stride, 5 * stride),),
+            input_names=[INPUT],
+            output_names=[*OUTPUTS],
+            dynamic_shapes=(sides,),
+            **_EXPORT,
+        )
+        _write_without_weights(program, {name: name for name in network.state_dict()}, path)
+
+
 def write_shipped(model: InktexForConditionalGeneration, folder: Path) -> None:
     """Write the graphs of the package, and the architecture that they are for.
 
@@ -203,6 +228,7 @@ def write_shipped(model: InktexForConditionalGeneration, folder: Path) -> None:
 
     with new_folder(folder) as partial:
         write_graphs(model, partial / ENCODER, partial / DECODER)
+        write_ink_graph(partial / INK_NETWORK)
         shapes = {}
         for name in (ENCODER, DECODER):
             proto = onnx.load(partial / name, load_external_data=False)

@@ -52,6 +52,7 @@ def model_card(
         commit=record["commit"],
         compute=_compute(record),
         stroke_restoration=_stroke_restoration(record.get("thinner")),
+        ink_extraction=_ink_extraction(record.get("ink_extraction")),
         limits=LIMITS,
         licence=record["weights_licence"],
     )
@@ -100,23 +101,40 @@ def _where(machine: Mapping[str, Any]) -> str:
 
 
 def _stroke_restoration(record: Mapping[str, Any] | None) -> str:
-    """What the image processor's own network is, and what it is worth."""
+    """What the network for wide strokes is, and what it is worth."""
     if not record:
         return ""
+    before, after = (f"{100 * record[key]:.2f} %" for key in ("wrong_before", "wrong"))
+    recipe, width = record["recipe"]["name"], record["pen"]
+    spent = _spent(record)
+    return f"""
+A small network of the image processor restores what wide strokes filled, before the model reads
+(`stroke_restoration.safetensors`; recipe `{recipe}`, {spent}). Of the ink of strokes of {width}
+pixels it leaves {after} unlike the published picture; without it, {before} are.
+"""
+
+
+def _ink_extraction(record: Mapping[str, Any] | None) -> str:
+    """What the network for photos is, and what it is worth."""
+    if not record:
+        return ""
+    recipe, overlap = record["recipe"]["name"], f"{100 * record['ink_f1']:.1f} %"
+    return f"""
+Another one can find the formula's ink in photos, where the setting `photo_ink` asks for it
+(`ink_extraction.safetensors`; recipe `{recipe}`, {_spent(record)}). It was trained on drawn
+pictures alone; of the ink in such pictures of the development ink it finds {overlap} (F1).
+"""
+
+
+def _spent(record: Mapping[str, Any]) -> str:
+    """Minutes that the runs of a network took, by what they were computed on."""
     minutes: dict[str, float] = {}
     run: Mapping[str, Any] | None = record
     while run:
         where = _where(run["machine"])
         minutes[where] = minutes.get(where, 0.0) + run["minutes"]
         run = run["started_from"]
-    spent = " and ".join(f"{value:.0f} minutes on {where}" for where, value in minutes.items())
-    before, after = (f"{100 * record[key]:.2f} %" for key in ("wrong_before", "wrong"))
-    recipe, width = record["recipe"]["name"], record["pen"]
-    return f"""
-A small network of the image processor restores what wide strokes filled, before the model reads
-(`stroke_restoration.safetensors`; recipe `{recipe}`, {spent}). Of the ink of strokes of {width}
-pixels it leaves {after} unlike the published picture; without it, {before} are.
-"""
+    return " and ".join(f"{value:.0f} minutes on {where}" for where, value in minutes.items())
 
 
 def _compute(record: Mapping[str, Any]) -> str:

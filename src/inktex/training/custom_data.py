@@ -27,7 +27,7 @@ from inktex.data.examples import AnyExample, PictureExample, SplitExamples, from
 from inktex.ink.alignment import expression
 from inktex.ink.inkml import read_inkml
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.shipped import shipped_stroke_restoration
+from inktex.shipped import shipped_ink_extraction, shipped_stroke_restoration
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 from inktex.tokenizer.vocabulary_inktex import IDS
 
@@ -157,6 +157,7 @@ def published_processor() -> InktexImageProcessor:
         max_height=412,
         max_width=1702,
         stroke_restoration=shipped_stroke_restoration(),
+        ink_extraction=shipped_ink_extraction(),
     )
 
 

@@ -16,6 +16,7 @@ from inktex.data.examples import AnyExample
 
 from .checkpoints import forget_checkpoints, load_checkpoint, save_checkpoint
 from .guard import FiniteGuard
+from .ink_extraction import InkExtractionTask
 from .optimization import WeightAverage, learning_rate, make_optimizer
 from .recipe import Recipe
 from .recognition import Recognition
@@ -61,7 +62,11 @@ def train(
         project_dir=str(output),
     )
     set_seed(recipe.seed + accelerator.process_index)
-    kind = Recognition if recipe.stroke_restoration is None else StrokeRestorationTask
+    kind: type[InkExtractionTask | StrokeRestorationTask | Recognition] = Recognition
+    if recipe.ink_extraction is not None:
+        kind = InkExtractionTask
+    elif recipe.stroke_restoration is not None:
+        kind = StrokeRestorationTask
     task: Task = kind(recipe, examples, development)
     return Trainer(recipe, task, accelerator, output, resume).run()
 

@@ -14,7 +14,11 @@ from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.shipped import pretrained_path, shipped_stroke_restoration
+from inktex.shipped import (
+    pretrained_path,
+    shipped_ink_extraction,
+    shipped_stroke_restoration,
+)
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, VOCABULARY
 
@@ -115,6 +119,7 @@ def make_processor(recipe: Recipe) -> InktexProcessor:
     """
     images = image_processor(recipe.batch)
     images.stroke_restoration = shipped_stroke_restoration()
+    images.ink_extraction = shipped_ink_extraction()
     init = _init(recipe)
     try:
         start = None if init is None else InktexImageProcessor.from_pretrained(init)
@@ -124,6 +129,7 @@ def make_processor(recipe: Recipe) -> InktexProcessor:
         for name in _KEPT_SETTINGS:
             setattr(images, name, getattr(start, name))
         images.stroke_restoration = start.stroke_restoration or images.stroke_restoration
+        images.ink_extraction = start.ink_extraction or images.ink_extraction
     return InktexProcessor(images, build_tokenizer())
 
 

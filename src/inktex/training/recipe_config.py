@@ -116,6 +116,30 @@ class StrokeRestorationConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class InkExtractionConfig:
+    """A run that trains the image processor's ink extraction network instead of a model.
+
+    Attributes:
+        channels: of the network at strides 2, 4, 8, ... pixels.
+        filling: least and greatest share of the picture's side that the formula fills, where it is
+            not enlarged beyond the scale that the batches ask for.
+        slanted: share of the pictures that are turned by up to 45 degrees.
+        turned: share of the pictures that are turned by a quarter or half.
+    """
+
+    channels: tuple[int, ...] = (24, 40, 56, 72, 88)
+    filling: tuple[float, float] = (0.3, 1.0)
+    slanted: float = 0.15
+    turned: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_share("ink_extraction.slanted", self.slanted)
+        _check_share("ink_extraction.turned", self.turned)
+        if not 0 < self.filling[0] <= self.filling[1] <= 1:
+            raise ValueError("ink_extraction.filling must lie above 0 and up to 1, ascending.")
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A whole run.
 
@@ -142,7 +166,7 @@ class Recipe:
         workers: processes that draw batches; 0 draws them in the training process.
         planners: processes that plan the epochs to come; 0 plans them in the training process,
             which takes some seconds an epoch, for which a GPU would wait.
-        stroke_restoration: of a run that trains that network; None for a model.
+        stroke_restoration, ink_extraction: of a run that trains that network; None for a model.
     """
 
     name: str = "base"
@@ -167,6 +191,7 @@ class Recipe:
     workers: int = 1
     planners: int = 0
     stroke_restoration: StrokeRestorationConfig | None = None
+    ink_extraction: InkExtractionConfig | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "minutes"):
@@ -180,10 +205,15 @@ class Recipe:
             )
         if self.optimizer.start_share and self.init is None:
             raise ValueError("optimizer.start_share needs a start: set init to a checkpoint.")
-        if self.stroke_restoration is not None and self.synthesis.print_share:
+        if self.trains_pictures and self.synthesis.print_share:
             raise ValueError(
-                "Stroke restoration is trained on ink: set synthesis.print_share to 0."
+                "Networks of the image processor learn from ink: set synthesis.print_share to 0."
             )
+
+    @property
+    def trains_pictures(self) -> bool:
+        """Whether a network of the image processor is trained instead of a model."""
+        return self.stroke_restoration is not None or self.ink_extraction is not None
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain dictionaries and lists, as JSON has them."""
