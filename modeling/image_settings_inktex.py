@@ -72,4 +72,7 @@ class ImageSettings:
 
 SETTING_NAMES = tuple(field.name for field in fields(ImageSettings))
 
-__all__ = ["PHOTO_INK", "SETTING_NAMES", "STROKE_RANGE", "ImageSettings"]
+LATER = ("photo_ink",)
+"""Settings that files of 0.1 do not have; without them they have their defaults."""
+
+__all__ = ["LATER", "PHOTO_INK", "SETTING_NAMES", "STROKE_RANGE", "ImageSettings"]

@@ -31,13 +31,15 @@ _MULTIPLE = 32
 
 INK_EXTRACTION_FILE = "ink_extraction.safetensors"
 """In the folder of a model."""
+_EPSILON = np.float32(1e-5)
+"""Of torch's batch normalization."""
 
 
 class InkExtraction:
     """The network's weights, and what runs them.
 
     Args:
-        weights: of `folded_weights`, by name.
+        weights: of `trained_weights`, by name.
         network: runs them; None for torch, which is then imported at the first picture.
     """
 
@@ -74,6 +76,23 @@ class InkExtraction:
             found.update(self.weights[name].astype(np.float16).tobytes())
         return found.hexdigest()
 
+    def folded(self) -> dict[str, NDArray[np.float32]]:
+        """Returns the weights of the network without normalizations, which gives the same."""
+        weights = dict(self.weights)
+        for name in self.weights:
+            norm, _, part = name.rpartition(".")
+            if part != "running_var":
+                continue
+            block, _, number = norm.rpartition(".")
+            convolution = f"{block}.{int(number) - 1}"
+            gain = weights[f"{norm}.weight"] / np.sqrt(weights[name] + _EPSILON)
+            shift = weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * gain
+            kernel = weights[f"{convolution}.weight"] * gain[:, None, None, None]
+            weights |= {f"{convolution}.weight": kernel, f"{convolution}.bias": shift}
+            for one in ("weight", "bias", "running_mean", "running_var"):
+                del weights[f"{norm}.{one}"]
+        return weights
+
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: the weights alone, since sessions cannot be."""
         return {"weights": self.weights, "network": None}
@@ -83,7 +102,7 @@ class InkExtraction:
         if self.network is None:
             from .ink_network_inktex import torch_network
 
-            self.network = torch_network(self.weights)
+            self.network = torch_network(self.folded())
         return find_ink(picture, self.network)
 
 

@@ -42,7 +42,7 @@ class InktexInkExtraction(nn.Module):
 
     Args:
         channels: at strides 2, 4, 8, ... pixels.
-        is_folded: without normalizations, which `folded_weights` puts into the convolutions.
+        is_folded: without normalizations, which are folded into the convolutions.
     """
 
     def __init__(self, channels: Sequence[int] = CHANNELS, is_folded: bool = False) -> None:
@@ -95,32 +95,18 @@ def _block(inside: int, outside: int, is_folded: bool) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-@torch.no_grad()
-def folded_weights(network: InktexInkExtraction) -> dict[str, NDArray[np.float32]]:
-    """The weights of a trained network as those of one without normalizations."""
-    weights = {key: value.clone() for key, value in network.state_dict().items()}
-    for name, block in network.named_modules():
-        if not isinstance(block, nn.Sequential):
-            continue
-        for number, norm in enumerate(block):
-            if not isinstance(norm, nn.BatchNorm2d):
-                continue
-            assert norm.running_mean is not None
-            assert norm.running_var is not None
-            gain = norm.weight / (norm.running_var + norm.eps).sqrt()
-            convolution = f"{name}.{number - 1}"
-            weights[f"{convolution}.weight"] *= gain[:, None, None, None]
-            weights[f"{convolution}.bias"] = norm.bias - norm.running_mean * gain
-            for part in norm.state_dict():
-                del weights[f"{name}.{number}.{part}"]
+def trained_weights(network: InktexInkExtraction) -> dict[str, NDArray[np.float32]]:
+    """The weights of a network, normalizations included, by name."""
     # Kernels in channels-last order would be written to files in the order of their memory.
     return {
-        key: np.ascontiguousarray(value.float().cpu().numpy()) for key, value in weights.items()
+        key: np.ascontiguousarray(value.float().cpu().numpy())
+        for key, value in network.state_dict().items()
+        if value.is_floating_point()
     }
 
 
 def torch_network(weights: Mapping[str, NDArray[np.float32]]) -> Any:
-    """A `Network` of `folded_weights` that runs in torch."""
+    """A `Network` that runs in torch, of `InkExtraction.folded` weights."""
     channels = [
         len(weights[f"down.{level}.0.bias"])
         for level in range(
@@ -141,5 +127,5 @@ def torch_network(weights: Mapping[str, NDArray[np.float32]]) -> Any:
 
 
 __all__ = [
-    "CHANNELS", "Extraction", "InktexInkExtraction", "folded_weights", "torch_network",
+    "CHANNELS", "Extraction", "InktexInkExtraction", "torch_network", "trained_weights",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ import yaml
 from script_loading import load_script
 
 from inktex.modeling.ink_extraction_inktex import InkExtraction
-from inktex.modeling.ink_network_inktex import InktexInkExtraction, folded_weights
+from inktex.modeling.ink_network_inktex import InktexInkExtraction, trained_weights
 from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 from inktex.release.card import model_card, score_table, training_minutes
 from inktex.training.stroke_restoration_net import StrokeRestorationNet, fold
@@ -157,7 +157,7 @@ def test_a_thinner_is_exchanged_alone(script: ModuleType, tmp_path: Path) -> Non
 
 def test_an_ink_extraction_is_put_beside_a_checkpoint(script: ModuleType, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    extraction = InkExtraction(folded_weights(InktexInkExtraction((8, 8, 8, 8))))
+    extraction = InkExtraction(trained_weights(InktexInkExtraction((8, 8, 8, 8))))
     run, output = tmp_path / "run", tmp_path / "output"
     run.mkdir()
     output.mkdir()

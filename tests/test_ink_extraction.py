@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from inktex.ink.render import draw
 from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.ink_extraction_inktex import InkExtraction, find_ink
-from inktex.modeling.ink_network_inktex import InktexInkExtraction, folded_weights, torch_network
-from inktex.photos import draw_photo, largest_scale
+from inktex.modeling.ink_network_inktex import InktexInkExtraction, torch_network, trained_weights
+from inktex.photos import draw_empty, draw_photo, largest_scale
 from inktex.photos.pens import protocol_ink
 from inktex.training.ink_extraction import extraction_losses, score_extraction, stack_photos
 from inktex.training.loop import train
 from inktex.training.recipe import load_recipe, recipe_path
+from inktex.training.recipe_config import InkExtractionConfig
 from inktex.training.sources import recipe_examples
 
 Traces = list[NDArray[np.float32]]
@@ -51,6 +53,10 @@ def random_network(channels: tuple[int, ...] = (24, 40, 56, 72, 88)) -> InktexIn
             module.running_var.uniform_(0.5, 2)
             torch.nn.init.uniform_(module.weight, 0.5, 2)
     return network.eval()
+
+
+def folded(network: InktexInkExtraction) -> dict[str, NDArray[np.float32]]:
+    return InkExtraction(trained_weights(network)).folded()
 
 
 class GreenInk:
@@ -130,6 +136,13 @@ def test_all_kinds_of_photos_can_be_drawn(seed: int) -> None:
         assert 100 < (photo.ink > 127).sum() < 1500
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_pictures_without_a_formula_have_no_ink_to_find(seed: int) -> None:
+    photo = draw_empty(lambda _: corner(), (96, 192), 0.9, np.random.default_rng(seed))
+    assert photo.picture.shape == (96, 192, 3)
+    assert not photo.ink.any()
+
+
 # ----------------------------------------------------------------------------------------- network
 
 
@@ -138,9 +151,7 @@ def test_normalizations_are_folded_into_the_weights() -> None:
     picture = np.random.default_rng(0).random((3, 64, 96), dtype=np.float32)
     with torch.no_grad():
         expected = [one[0].numpy() for one in network(torch.from_numpy(picture)[None])]
-    for found, wanted in zip(
-        torch_network(folded_weights(network))(picture), expected, strict=True
-    ):
+    for found, wanted in zip(torch_network(folded(network))(picture), expected, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
@@ -148,7 +159,7 @@ def test_onnx_runtime_gives_the_numbers_of_torch() -> None:
     pytest.importorskip("onnxruntime")
     from inktex.onnx.ink_network import onnx_network
 
-    weights = folded_weights(random_network())
+    weights = folded(random_network())
     network = onnx_network(weights)
     assert network is not None
     for height, width in ((64, 96), (128, 32)):
@@ -161,13 +172,13 @@ def test_networks_of_another_size_have_no_graph() -> None:
     pytest.importorskip("onnxruntime")
     from inktex.onnx.ink_network import onnx_network
 
-    assert onnx_network(folded_weights(random_network((8, 8, 8, 8)))) is None
+    assert onnx_network(folded(random_network((8, 8, 8, 8)))) is None
 
 
 def test_weights_survive_a_file_and_a_pickle(tmp_path: Path) -> None:
     network = random_network((8, 8, 16, 16))
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    extraction = InkExtraction(folded_weights(network))
+    extraction = InkExtraction(trained_weights(network))
     extraction.save(tmp_path / "some.safetensors")
     again = InkExtraction.load(tmp_path / "some.safetensors")
     assert again.checksum == extraction.checksum
@@ -252,7 +263,7 @@ def test_thresholds_find_the_ink_unless_the_network_is_asked_for() -> None:
 
 
 def test_the_network_goes_where_the_processor_goes(tmp_path: Path) -> None:
-    extraction = InkExtraction(folded_weights(random_network((8, 8, 16, 16))))
+    extraction = InkExtraction(trained_weights(random_network((8, 8, 16, 16))))
     InktexImageProcessor(ink_extraction=extraction).save_pretrained(tmp_path)
     again = InktexImageProcessor.from_pretrained(tmp_path)
     assert again.ink_extraction.checksum == extraction.checksum
@@ -320,5 +331,10 @@ def test_a_short_training_writes_a_network(tmp_path: Path) -> None:
     examples = recipe_examples(recipe)
     best = train(recipe, examples.train[:40], examples.dev[:4], tmp_path / "run")
     extraction = InkExtraction.load(best)
+    again = replace(recipe, init=str(best.parent), steps=1, validate_every=1)
+    wrong = replace(again, ink_extraction=InkExtractionConfig(channels=(8, 8, 8, 8)))
+    with pytest.raises(ValueError, match=r"does not fit ink_extraction\.channels"):
+        train(wrong, examples.train[:40], examples.dev[:4], tmp_path / "wrong")
+    train(again, examples.train[:40], examples.dev[:4], tmp_path / "again")
     assert extraction.weights["ink.weight"].shape == (4, 8, 1, 1)
     assert extraction.network is None

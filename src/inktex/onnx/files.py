@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.modeling.feedback_inktex import inkless_tokens
-from inktex.modeling.image_settings_inktex import SETTING_NAMES
+from inktex.modeling.image_settings_inktex import LATER, SETTING_NAMES
 from inktex.modeling.ink_extraction_inktex import find_ink_extraction
 from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
 
@@ -143,7 +143,11 @@ def make_settings(
             vocabulary=decoder["vocab_size"],
             stride=stride,
             multiple=math.lcm(pictures["pad_multiple"], multiple),
-            image_processor={name: pictures[name] for name in SETTING_NAMES},
+            image_processor={
+                name: pictures[name]
+                for name in SETTING_NAMES
+                if name in pictures or name not in LATER
+            },
         )
     except KeyError as error:
         raise ValueError(

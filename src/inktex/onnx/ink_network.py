@@ -27,7 +27,7 @@ def load_ink_extraction(path: Path) -> InkExtraction:
         ValueError: if the file is damaged.
     """
     extraction = InkExtraction.load(path)
-    extraction.network = onnx_network(extraction.weights)
+    extraction.network = onnx_network(extraction.folded())
     return extraction
 
 
@@ -35,7 +35,7 @@ def onnx_network(weights: Mapping[str, NDArray[np.float32]]) -> Network | None:
     """A network that runs in ONNX Runtime with one thread.
 
     Args:
-        weights: of `InkExtraction`.
+        weights: of `InkExtraction.folded`.
 
     Returns:
         None if ONNX Runtime is not installed, or has no graph for a network of this size.

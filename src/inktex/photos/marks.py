@@ -53,7 +53,12 @@ def ink_colour(is_dark: bool, kind: str, rng: np.random.Generator) -> Colour:
 
 
 def add_marks(
-    sheet: Sheet, place: Place, pen: Pen, neighbour: Neighbour, rng: np.random.Generator
+    sheet: Sheet,
+    place: Place,
+    pen: Pen,
+    neighbour: Neighbour,
+    rng: np.random.Generator,
+    is_empty: bool = False,
 ) -> None:
     """Draw marks that are not the formula on a sheet, in place.
 
@@ -63,6 +68,7 @@ def add_marks(
         pen: that wrote the formula, and some of the marks.
         neighbour: writes other lines.
         rng: chooses which marks there are.
+        is_empty: whether there is no formula, to which some marks would belong.
     """
     shares: list[tuple[float, Callable[..., None]]] = [
         (0.30, _other_lines), (0.12, _frame), (0.06, _underline), (0.10, _teacher),
@@ -72,6 +78,10 @@ def add_marks(
     if sheet.ground in ("screen", "dark screen"):
         shares = [(0.22, _other_lines), (0.10, _frame), (0.05, _underline), (0.05, _teacher),
                   (0.05, _crossed_out), (0.25, _printed_words)]  # fmt: skip
+    if is_empty:
+        shares = [
+            one for one in shares if one[1] not in (_frame, _underline, _teacher, _crossed_out)
+        ]
     for share, draw in shares:
         if chance(rng, share):
             draw(sheet, place, pen, neighbour, rng)

@@ -14,7 +14,7 @@ from .noise import Field, Picture, blend, chance
 from .paper import Ground, Sheet, draw_sheet
 from .pens import Pen, PenKind, cover, draw_pen, protocol_ink
 
-__all__ = ["Photo", "draw_photo", "largest_scale"]
+__all__ = ["Photo", "draw_empty", "draw_photo", "largest_scale"]
 
 K = TypeVar("K")
 
@@ -33,8 +33,9 @@ _WRITERS: dict[Ground, dict[PenKind, float]] = {
 }
 _LEAST_CONTRAST = 0.18
 """Of ink and sheet, in one of the colours at least, 0 to 1; people do not write with less."""
-_BORDER = 1.5
-"""Pixels, and as many at the published scale, that a formula stays away from the picture's edge."""
+_BORDER = 0.5
+"""Pixels, and as many at the published scale, that a formula stays away from the picture's edge:
+crops are tight, and what touches the edge may belong to it."""
 _EDGE_SHARE = 0.25
 """Of the photos of sheets: those in which an edge of the sheet is seen."""
 
@@ -126,6 +127,39 @@ def draw_photo(
     return Photo(
         np.rint(picture * 255).astype(np.uint8), np.rint(ink * 255).astype(np.uint8), scale, angle
     )
+
+
+def draw_empty(
+    neighbour: Neighbour, shape: tuple[int, int], scale: float, rng: np.random.Generator
+) -> Photo:
+    """A picture without a formula: sheets with other marks on them, and no sheets at all.
+
+    Args:
+        neighbour: gives ink of lines that the edge of the picture cuts.
+        shape: height and width of the picture, in pixels.
+        scale: pixels for each pixel at the published scale.
+        rng: chooses everything else.
+    """
+    height, width = shape
+    ground = _pick(_GROUNDS, rng)
+    is_photo = ground not in ("screen", "dark screen")
+    if is_photo and chance(rng, 0.4):
+        picture = surroundings(shape, rng)
+        if chance(rng, 0.5):
+            middle = (width * 0.4, height * 0.4, width * 0.6, height * 0.6)
+            blend(picture, sheet_outline(shape, middle, rng), surroundings(shape, rng))
+    else:
+        sheet = draw_sheet(ground, shape, scale, rng)
+        kind = _pick(_WRITERS[ground], rng)
+        x, y = width / 2, height / 2
+        place = Place(x, y, x, y, scale, (0.0, 0.0, float(width), float(height)))
+        add_marks(sheet, place, _visible_pen(kind, sheet, rng), neighbour, rng, is_empty=True)
+        picture = sheet.picture
+    if is_photo:
+        add_light(picture, rng)
+    picture = develop(picture, is_photo, scale, rng)
+    ink = np.zeros(shape, dtype=np.uint8)
+    return Photo(np.rint(picture * 255).astype(np.uint8), ink, scale, 0.0)
 
 
 def largest_scale(

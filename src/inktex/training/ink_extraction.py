@@ -10,27 +10,24 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from safetensors.torch import save_file
 from torch.nn import functional
 
 from inktex.data.augmentation import vary
 from inktex.data.examples import AnyExample, Example
-from inktex.files import new_file, new_folder, write_text
+from inktex.files import new_file, write_text
 from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction
-from inktex.modeling.ink_network_inktex import Extraction, InktexInkExtraction, folded_weights
-from inktex.photos import Photo, draw_photo, largest_scale
+from inktex.modeling.ink_network_inktex import Extraction, InktexInkExtraction, trained_weights
+from inktex.photos import Photo, draw_empty, draw_photo, largest_scale
+from inktex.shipped import pretrained_path
 
 from .batches import PlannedBatches
 from .plans import Plan, Shape, member_example, member_rng
-from .recipe_config import InkExtractionConfig, Recipe
-from .run_folder import AVERAGED
+from .recipe_config import SHIPPED, InkExtractionConfig, Recipe
 from .synthetic import SyntheticInk, synthetic_ink
 from .task import Progress, Task
 
 __all__ = ["InkExtractionTask", "PhotoBatches", "extraction_losses", "score_extraction"]
 
-WEIGHTS = "net.safetensors"
-"""In `averaged`: the network with its normalizations."""
 RECORD = "ink_extraction.json"
 """Scores on development pictures, and the length of the run."""
 _STRIDE = 8
@@ -65,6 +62,9 @@ class InkExtractionTask(Task):
         config = recipe.ink_extraction or InkExtractionConfig()
         self.batches = PhotoBatches(ink, recipe, synthetic_ink(ink, recipe.synthesis))
         self.model: InktexInkExtraction = InktexInkExtraction(config.channels)
+        if recipe.init is not None:
+            folder = pretrained_path() if recipe.init == SHIPPED else Path(recipe.init)
+            _load(self.model, folder / INK_EXTRACTION_FILE)
         known = [example for example in development if isinstance(example, Example)]
         self.development = draw_development(
             known[:: max(len(known) // _DEVELOPMENT, 1)], self.batches
@@ -87,10 +87,7 @@ class InkExtractionTask(Task):
 
     def evaluate(self, output: Path, progress: Progress) -> dict[str, Any]:
         """Save the network and score it; see `Task.evaluate`."""
-        with new_folder(output / AVERAGED) as folder:
-            state = {key: value.contiguous() for key, value in self.model.state_dict().items()}
-            save_file(state, folder / WEIGHTS)
-        extraction = InkExtraction(folded_weights(self.model))
+        extraction = InkExtraction(trained_weights(self.model))
         with new_file(output / INK_EXTRACTION_FILE) as partial:
             extraction.save(partial)
         scores = score_extraction(self.model, self.development)
@@ -164,6 +161,10 @@ class PhotoBatches(PlannedBatches):
             assert isinstance(example, Example)
             if self.augmentation is not None:
                 example = vary(example, self.augmentation, rng)
+            if rng.random() < self.photos.empty:
+                scale = factor * self.config.resolution
+                photos.append(draw_empty(self._neighbour, plan.shape, scale, rng))
+                continue
             photos.append(self.draw(example, factor * self.config.resolution, plan.shape, rng))
         return stack_photos(photos)
 
@@ -254,3 +255,18 @@ def score_extraction(model: InktexInkExtraction, photos: Sequence[Photo]) -> dic
         "scale_error": round(float(np.median(scales)), 4),
         "angle_error": round(float(np.median(angles)), 3),
     }
+
+
+def _load(model: InktexInkExtraction, path: Path) -> None:
+    """Give a network the weights of a file.
+
+    Raises:
+        ValueError: if they are of a network of another size, or the file is damaged.
+        OSError: if there is no such file.
+    """
+    weights = InkExtraction.load(path).weights
+    state = {name: torch.from_numpy(value) for name, value in weights.items()}
+    try:
+        model.load_state_dict(model.state_dict() | state)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit ink_extraction.channels: {error}") from error
