@@ -30,6 +30,7 @@ class Repository:
     tags: dict[str, str] = field(default_factory=dict)
     large: set[str] = field(default_factory=set)
     variables: dict[str, str] = field(default_factory=dict)
+    is_private: bool = False
 
 
 @dataclass
@@ -128,7 +129,11 @@ class _Handler(BaseHTTPRequestHandler):
         if (kind, name) in self.hub.repositories:
             self._send(409, {"error": "You already created this repo", "url": url})
             return
-        self.hub.repositories[kind, name] = Repository()
+        repository = Repository()
+        # Clients say it in one of two ways.
+        said = wanted.get("private"), wanted.get("visibility")
+        repository.is_private = said[0] is True or said[1] == "private"
+        self.hub.repositories[kind, name] = repository
         self._send(200, {"url": url, "name": name, "id": name})
 
     def _api(

@@ -177,6 +177,13 @@ def test_what_is_too_large_is_not_published(folder: Path) -> None:
 # --- publishing ---------------------------------------------------------------------------
 
 
+def test_new_repositories_can_be_private(built: Path, hub: Hub, api: HfApi) -> None:
+    publish(built, NAME, api, is_private=True)
+    assert hub.repositories["models", NAME].is_private
+    publish(built, "me/open", api)
+    assert not hub.repositories["models", "me/open"].is_private
+
+
 def test_what_is_published_loads_where_inktex_is_absent(
     built: Path, hub: Hub, api: HfApi, recognizer: Recognizer, repository: Path, tmp_path: Path
 ) -> None:

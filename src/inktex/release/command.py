@@ -95,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
             tag=options.tag,
             pull_request=options.pull_request,
             message=f"inktex {__version__}",
+            is_private=options.private,
         )
         sent = ", ".join(done.changed) if done.changed else "nothing, all of it is there already"
         print(f"{done.url}: sent {sent}")
@@ -134,4 +135,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, default=Path("build/release"), help="where to build")
     add("--tag", help="to set on the release, such as v0.2.0")
     add("--pull-request", action="store_true", help="propose the changes instead")
+    add("--private", action="store_true", help="make new repositories private")
     add("--dry-run", action="store_true", help="build and verify, send nothing")

@@ -49,6 +49,7 @@ def publish(
     tag: str | None = None,
     pull_request: bool = False,
     message: str = "A release of inktex",
+    is_private: bool = False,
 ) -> Published:
     """Bring a repository on the Hub to the state of a folder, in one commit.
 
@@ -58,13 +59,17 @@ def publish(
         api: knows the address and the token.
         tag: to set on the new state, such as `v0.1.0`.
         pull_request: propose the changes instead of making them.
+        message: of the commit.
+        is_private: whether a new repository is seen by its owner alone.
 
     Raises:
         ReleaseError: if the Hub refuses or cannot be reached.
     """
     try:
         sdk = "gradio" if kind == "space" else None
-        url = api.create_repo(repository, repo_type=kind, space_sdk=sdk, exist_ok=True)
+        url = api.create_repo(
+            repository, repo_type=kind, space_sdk=sdk, exist_ok=True, private=is_private or None
+        )
         there = _files(api, repository, kind)
         manifest: dict[str, str] = {}
         if MANIFEST in there:
