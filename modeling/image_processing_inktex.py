@@ -108,15 +108,17 @@ class InktexImageProcessor(BaseImageProcessor):
         found = super().from_pretrained(name, *args, **kwargs)
         processor = found[0] if isinstance(found, tuple) else found
         folder = os.path.dirname(name) if os.path.isfile(name) else name
-        for file in (*STROKE_RESTORATION_FILES, INK_EXTRACTION_FILE):
-            kind: Any = InkExtraction if file == INK_EXTRACTION_FILE else StrokeRestoration
-            name = "ink_extraction" if kind is InkExtraction else "stroke_restoration"
-            if getattr(processor, name) is None:
+        files: list[tuple[str, str, Any]] = [
+            *(("stroke_restoration", file, StrokeRestoration) for file in STROKE_RESTORATION_FILES),
+            ("ink_extraction", INK_EXTRACTION_FILE, InkExtraction),
+        ]
+        for network, file, kind in files:
+            if getattr(processor, network) is None:
                 path = cached_file(
                     folder, file, _raise_exceptions_for_missing_entries=False, **source
                 )
                 if path is not None:
-                    setattr(processor, name, kind.load(path))
+                    setattr(processor, network, kind.load(path))
         return found
 
     def save_pretrained(

@@ -16,6 +16,8 @@ from safetensors.numpy import load_file, save_file
 Network = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], ...]]
 """From a picture `(3, height, width)`, 0 to 1, to logits of its ink `(height, width)`, and at
 stride 8 the logarithm of its scale and cosine and sine of its angle; see `InktexInkExtraction`."""
+NetworkMaker = Callable[[Mapping[str, NDArray[np.float32]]], Network | None]
+"""From folded weights to a network; None if it cannot run one of this size."""
 
 OVERVIEW = 512
 """Pixels of the longer side of the picture that tells the formula's scale, angle and place."""
@@ -40,18 +42,30 @@ class InkExtraction:
 
     Args:
         weights: of `trained_weights`, by name.
-        network: runs them; None for torch, which is then imported at the first picture.
+        network: runs them; None to make it at the first picture.
+        make_network: of `folded` weights; without it, or where it gives None, torch runs them.
     """
 
     def __init__(
-        self, weights: Mapping[str, NDArray[np.float32]], network: Network | None = None
+        self,
+        weights: Mapping[str, NDArray[np.float32]],
+        network: Network | None = None,
+        make_network: NetworkMaker | None = None,
     ) -> None:
         self.weights = dict(weights)
-        self.network = network
+        self.network, self.make_network = network, make_network
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "InkExtraction":
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        make_network: NetworkMaker | None = None,
+    ) -> "InkExtraction":
         """Loads the weights of a file.
+
+        Args:
+            path: of the file.
+            make_network: see the class.
 
         Raises:
             ValueError: if it is damaged.
@@ -60,7 +74,8 @@ class InkExtraction:
             weights = load_file(path)
         except Exception as error:  # safetensors raises a class of its own
             raise ValueError(f"{os.fspath(path)} is damaged: {error}") from error
-        return cls({name: value.astype(np.float32) for name, value in weights.items()})
+        weights = {name: value.astype(np.float32) for name, value in weights.items()}
+        return cls(weights, make_network=make_network)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the weights, in half precision."""
@@ -95,10 +110,12 @@ class InkExtraction:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: the weights alone, since sessions cannot be."""
-        return {"weights": self.weights, "network": None}
+        return {**self.__dict__, "network": None}
 
     def __call__(self, picture: Image.Image) -> "FoundInk | None":
         """Finds the formula's ink in an RGB picture; None if there is none."""
+        if self.network is None and self.make_network is not None:
+            self.network = self.make_network(self.folded())
         if self.network is None:
             from .ink_network_inktex import torch_network
 

@@ -51,12 +51,13 @@ class InktexInkExtraction(nn.Module):
         self.stride = _FOLD * 2 ** (len(channels) - 1)
         before = [3 * _FOLD**2, *channels[:-1]]
         self.down = nn.ModuleList(
-            _block(inside, width, is_folded) for inside, width in zip(before, channels, strict=True)
+            unet_block(inside, width, is_folded)
+            for inside, width in zip(before, channels, strict=True)
         )
         self.reduce = nn.ModuleList(
             nn.Conv2d(coarse, fine, 1) for fine, coarse in itertools.pairwise(channels)
         )
-        self.up = nn.ModuleList(_block(width, width, is_folded) for width in channels[:-1])
+        self.up = nn.ModuleList(unet_block(width, width, is_folded) for width in channels[:-1])
         self.ink = nn.Conv2d(channels[0], _FOLD**2, 1)
         self.geometry = nn.Conv2d(channels[HEAD_LEVEL], 3, 1)
 
@@ -86,7 +87,8 @@ class InktexInkExtraction(nn.Module):
         return Extraction(ink, geometry[:, 0], geometry[:, 1:])
 
 
-def _block(inside: int, outside: int, is_folded: bool) -> nn.Sequential:
+def unet_block(inside: int, outside: int, is_folded: bool = False) -> nn.Sequential:
+    """Two 3x3 convolutions, each normalized unless that is folded into it, and ReLU."""
     layers: list[nn.Module] = []
     for channels in (inside, outside):
         layers.append(nn.Conv2d(channels, outside, 3, padding=1, bias=is_folded))
@@ -128,4 +130,5 @@ def torch_network(weights: Mapping[str, NDArray[np.float32]]) -> Any:
 
 __all__ = [
     "CHANNELS", "Extraction", "InktexInkExtraction", "torch_network", "trained_weights",
+    "unet_block",
 ]  # fmt: skip

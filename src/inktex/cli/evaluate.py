@@ -151,12 +151,10 @@ def run(options: argparse.Namespace) -> int:
             samples = spread(samples, options.limit)
         recognizer = load(options.model, options.device, options.engine, alphabet=options.alphabet)
         recognizer.check(options.preset)
-        if options.resolution is not None:
-            processor = recognizer.image_processor
-            processor.settings = replace(processor.settings, resolution=options.resolution)
-        if options.photo_ink is not None:
-            processor = recognizer.image_processor
-            processor.settings = replace(processor.settings, photo_ink=options.photo_ink)
+        processor = recognizer.image_processor
+        for name in ("resolution", "photo_ink"):
+            if (value := getattr(options, name)) is not None:
+                processor.settings = replace(processor.settings, **{name: value})
         if options.camera is not None:
             return _compare_conditions(recognizer, samples, options)
         result = evaluate_samples(recognizer, samples, options.preset, options.batch_size)

@@ -24,6 +24,7 @@ from inktex.shipped import pretrained_path
 
 from .files import Export, find_export, read_weights, read_words
 from .ink_network import load_ink_extraction
+from .sessions import load_runtime, make_session
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -78,10 +79,10 @@ class OnnxEngine(Engine):
             export.ink_extraction,
         )
         self.words = read_words(export.tokenizer)
-        runtime = _runtime()
+        runtime = load_runtime()
         weights = {} if export.weights is None else read_weights(export.weights)
         self.encoder, self.decoder = (
-            _session(runtime, path, count, _fitting(weights, shapes, export.weights))
+            make_session(runtime, path, count, _fitting(weights, shapes, export.weights))
             for path, count, shapes in zip(
                 (export.encoder, export.decoder), (threads, 1), export.shapes, strict=True
             )
@@ -251,27 +252,3 @@ def _fitting(
             other = "is not in it" if found is None else f"is {list(found.shape)} there"
             raise ValueError(f"{path} does not fit its configuration: {name} {other}, not {shape}.")
     return {name: weights[name] for name in shapes}
-
-
-def _runtime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ImportError("The ONNX engine needs onnxruntime: pip install onnxruntime.") from error
-    return onnxruntime
-
-
-def _session(runtime: Any, path: Path, threads: int | None, weights: dict[str, Floats]) -> Any:
-    """A session of a graph; what its weights determine is computed here."""
-    options = runtime.SessionOptions()
-    options.log_severity_level = 3
-    # Memory is planned for each combination of shapes, and these differ at every run.
-    options.enable_mem_pattern = False
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    # Waiting threads would keep cores busy that other processes need.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if weights:
-        values = [runtime.OrtValue.ortvalue_from_numpy(one) for one in weights.values()]
-        options.add_external_initializers(list(weights), values)
-    return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

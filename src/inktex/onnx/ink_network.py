@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from inktex.modeling.ink_extraction_inktex import InkExtraction, Network
 
 from .files import SHIPPED
+from .sessions import load_runtime, make_session
 
 __all__ = ["INK_NETWORK", "INPUT", "OUTPUTS", "load_ink_extraction", "onnx_network"]
 
@@ -26,9 +27,7 @@ def load_ink_extraction(path: Path) -> InkExtraction:
     Raises:
         ValueError: if the file is damaged.
     """
-    extraction = InkExtraction.load(path)
-    extraction.network = onnx_network(extraction.folded())
-    return extraction
+    return InkExtraction.load(path, onnx_network)
 
 
 def onnx_network(weights: Mapping[str, NDArray[np.float32]]) -> Network | None:
@@ -41,19 +40,11 @@ def onnx_network(weights: Mapping[str, NDArray[np.float32]]) -> Network | None:
         None if ONNX Runtime is not installed, or has no graph for a network of this size.
     """
     try:
-        import onnxruntime
+        runtime = load_runtime()
     except ImportError:
         return None
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    options.enable_mem_pattern = False  # planned for one size, and each picture has another
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(one) for one in weights.values()]
-    options.add_external_initializers(list(weights), values)
     try:
-        session = onnxruntime.InferenceSession(
-            SHIPPED / INK_NETWORK, options, providers=["CPUExecutionProvider"]
-        )
+        session = make_session(runtime, SHIPPED / INK_NETWORK, 1, weights)
     except Exception:  # ONNX Runtime's errors have no common class but this one
         return None
 

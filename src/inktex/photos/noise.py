@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 __all__ = ["Colour", "Field", "Picture", "blend", "blurred", "chance", "grain", "smooth_noise"]
 
@@ -54,8 +55,6 @@ def blurred(field: Field, sigma: float) -> Field:
     """A field smoothed by a Gaussian of `sigma` pixels."""
     if sigma < 0.2:
         return field
-    from scipy import ndimage
-
     return np.asarray(ndimage.gaussian_filter(field, sigma, truncate=2.5), dtype=np.float32)
 
 

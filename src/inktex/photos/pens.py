@@ -106,9 +106,8 @@ def cover(
         size = pen.width * scale * _OVERSAMPLING * float(np.exp(rng.normal(0, spread)))
         _draw_line(pencil, (trace + 0.5) * _OVERSAMPLING, max(size, 1.0))
     drawn = np.asarray(canvas.reduce(_OVERSAMPLING), dtype=np.float32) / np.float32(255)
-    thin = min(pen.width * scale, 1.0)  # lines narrower than a pixel of the canvas
-    if pen.width * scale * _OVERSAMPLING < 1:
-        drawn = drawn * np.float32(thin * _OVERSAMPLING)
+    # Lines narrower than a pixel of the canvas were drawn as wide as one.
+    drawn = drawn * np.float32(min(pen.width * scale * _OVERSAMPLING, 1.0))
     drawn = blurred(drawn, pen.softness * min(scale, 2.0))
     if pen.unevenness > 0 and pen.width * scale > 1:
         # Where a threshold in the soft edge wanders, the stroke is wider and narrower.

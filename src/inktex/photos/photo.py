@@ -83,20 +83,15 @@ def draw_photo(
     points = np.concatenate(list(traces))
     low = points.min(axis=0)
     extent = (points.max(axis=0) - low) * scale
-    turn = np.deg2rad(angle)
-    cosine, sine = abs(float(np.cos(turn))), abs(float(np.sin(turn)))
     room = np.array([width, height]) - _spread(extent, angle) - 2 * (_BORDER + _BORDER * scale)
     if (room < 0).any():
         return None
     # The sheet is drawn upright, large enough that the turned view lies inside of it.
-    side = (
-        int(np.ceil(height * cosine + width * sine)) + 4,
-        int(np.ceil(width * cosine + height * sine)) + 4,
-    )
+    across, down = np.ceil(_spread(np.array([width, height]), angle)).astype(int).tolist()
+    side = (down + 4, across + 4)
     middle = np.array([side[1], side[0]], dtype=np.float64) / 2
     off = (rng.random(2) - 0.5) * room  # from the view's middle to the formula's, in the picture
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    corner = middle + rotation @ off - extent / 2
+    corner = middle + _rotation(angle) @ off - extent / 2
     placed = [((trace - low) * scale + corner).astype(np.float32) for trace in traces]
 
     ground = _pick(_GROUNDS, rng)
@@ -116,7 +111,7 @@ def draw_photo(
         box = (place.left, place.top, place.right, place.bottom)
         outline = sheet_outline(side, box, rng)
         blend(sheet.picture, 1 - outline, surroundings(side, rng))
-    shown, ink = _seen(sheet.picture, target, shape, angle, extent, is_photo, rng)
+    shown, ink = _seen(sheet.picture, target, shape, angle, is_photo, rng)
     if is_photo:
         rows, columns = np.nonzero(ink >= 0.3 * float(ink.max()))
         box = (float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max()))
@@ -179,12 +174,17 @@ def _spread(extent: NDArray[Any], angle: float) -> NDArray[np.float64]:
     return np.array([width * cosine + height * sine, width * sine + height * cosine])
 
 
+def _rotation(angle: float) -> NDArray[np.float64]:
+    """From places in a turned picture to places on its upright sheet, about the same point."""
+    turn = np.deg2rad(angle)
+    return np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+
+
 def _seen(
     sheet: Picture,
     target: Field,
     shape: tuple[int, int],
     angle: float,
-    extent: NDArray[np.float64],
     is_photo: bool,
     rng: np.random.Generator,
 ) -> tuple[Picture, Field]:
@@ -192,10 +192,8 @@ def _seen(
     height, width = shape
     full_height, full_width = target.shape
     view = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
-    turn = np.deg2rad(angle)
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     centre = np.array([full_width, full_height]) / 2
-    source = (view - np.array([width, height]) / 2) @ rotation.T + centre
+    source = (view - np.array([width, height]) / 2) @ _rotation(angle).T + centre
     if is_photo and chance(rng, 0.6):
         source += rng.normal(0, 0.015, (4, 2)) * (width, height)
     elif angle == 0:
@@ -208,9 +206,8 @@ def _seen(
     for channel in (*(sheet[..., c] for c in range(3)), target):
         image = Image.fromarray(np.ascontiguousarray(channel))
         moved = image.transform(
-            size, Image.Transform.PERSPECTIVE, mapping, Image.Resampling.BILINEAR, fill=1,
-            fillcolor=None,
-        )  # fmt: skip
+            size, Image.Transform.PERSPECTIVE, mapping, Image.Resampling.BILINEAR
+        )
         channels.append(np.asarray(moved, dtype=np.float32))
     return np.stack(channels[:3], axis=-1), channels[3]
 

@@ -3,7 +3,7 @@
 `plans.py` decides which examples a batch has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,6 +83,28 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         if noise:
             add_token_noise(batch["decoder_input_ids"], noise, rng)
         return batch
+
+    def varied_ink(self, plan: Plan) -> Iterator[tuple[Example, float, np.random.Generator]]:
+        """The augmented ink of a plan, its size factor, and what draws the rest of its picture."""
+        for number, factor, kind in plan.members:
+            rng = member_rng(self.seed, plan.epoch, number)
+            example = member_example(self.examples, self.synthetic, number, kind, rng)
+            assert isinstance(example, Example)
+            if self.augmentation is not None:
+                example = vary(example, self.augmentation, rng)
+            yield example, factor, rng
+
+
+def ink_alone(examples: Iterable[AnyExample]) -> list[Example]:
+    """The examples that have ink, which can be drawn in other ways.
+
+    Raises:
+        ValueError: if none has.
+    """
+    ink = [example for example in examples if isinstance(example, Example)]
+    if not ink:
+        raise ValueError("There is no ink to train on: pictures cannot be drawn anew.")
+    return ink
 
 
 def draw_member(

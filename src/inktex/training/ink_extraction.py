@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,15 @@ import torch
 from accelerate import Accelerator
 from torch.nn import functional
 
-from inktex.data.augmentation import vary
 from inktex.data.examples import AnyExample, Example
-from inktex.files import new_file, write_text
+from inktex.files import new_file, write_json
 from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction
 from inktex.modeling.ink_network_inktex import Extraction, InktexInkExtraction, trained_weights
 from inktex.photos import Photo, draw_empty, draw_photo, largest_scale
 from inktex.shipped import pretrained_path
 
-from .batches import PlannedBatches
-from .plans import Plan, Shape, member_example, member_rng
+from .batches import PlannedBatches, ink_alone
+from .plans import Plan, Shape
 from .recipe_config import SHIPPED, InkExtractionConfig, Recipe
 from .synthetic import SyntheticInk, synthetic_ink
 from .task import Progress, Task
@@ -56,9 +54,7 @@ class InkExtractionTask(Task):
         self, recipe: Recipe, examples: Sequence[AnyExample], development: Sequence[AnyExample]
     ) -> None:
         self.recipe = recipe
-        ink = [example for example in examples if isinstance(example, Example)]
-        if not ink:
-            raise ValueError("There is no ink to train on: pictures cannot be drawn anew.")
+        ink = ink_alone(examples)
         config = recipe.ink_extraction or InkExtractionConfig()
         self.batches = PhotoBatches(ink, recipe, synthetic_ink(ink, recipe.synthesis))
         self.model: InktexInkExtraction = InktexInkExtraction(config.channels)
@@ -93,7 +89,7 @@ class InkExtractionTask(Task):
         scores = score_extraction(self.model, self.development)
         length = {"steps": progress.step, "minutes": progress.seconds / 60}
         record = {"sha256": extraction.checksum, **length, **scores}
-        write_text(output / RECORD, json.dumps(record, indent=1) + "\n")
+        write_json(output / RECORD, record)
         return scores
 
     def result(self, output: Path) -> Path:
@@ -110,7 +106,8 @@ def extraction_losses(found: Extraction, batch: dict[str, torch.Tensor]) -> dict
 
     Returns:
         `ink`, mean cross-entropy in nats of the pixels plus one minus the overlap (Dice) of each
-        picture; `scale`, in octaves; `direction`, one minus the cosine of the error.
+        picture; `scale`, in octaves; `direction`, the squared distance of
+        cosine and sine from the true ones.
     """
     ink = batch["ink"].float() / 255
     entropy = functional.binary_cross_entropy_with_logits(found.ink, ink)
@@ -155,17 +152,12 @@ class PhotoBatches(PlannedBatches):
 
     def __getitem__(self, plan: Plan) -> dict[str, torch.Tensor]:
         photos = []
-        for number, factor, kind in plan.members:
-            rng = member_rng(self.seed, plan.epoch, number)
-            example = member_example(self.examples, self.synthetic, number, kind, rng)
-            assert isinstance(example, Example)
-            if self.augmentation is not None:
-                example = vary(example, self.augmentation, rng)
+        for example, factor, rng in self.varied_ink(plan):
+            scale = factor * self.config.resolution
             if rng.random() < self.photos.empty:
-                scale = factor * self.config.resolution
                 photos.append(draw_empty(self._neighbour, plan.shape, scale, rng))
-                continue
-            photos.append(self.draw(example, factor * self.config.resolution, plan.shape, rng))
+            else:
+                photos.append(self.draw(example, scale, plan.shape, rng))
         return stack_photos(photos)
 
     def draw(self, example: Example, scale: float, shape: Shape, rng: np.random.Generator) -> Photo:

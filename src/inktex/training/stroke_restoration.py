@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from scipy import ndimage
 
-from inktex.data.augmentation import vary
 from inktex.data.examples import AnyExample, Example
 from inktex.files import new_file, new_folder, write_json
 from inktex.ink.render import STROKE_WIDTH, dilate, draw
 from inktex.modeling.stroke_restoration_inktex import centre_lines
 from inktex.modeling.stroke_width_inktex import squares_within
 
-from .batches import PlannedBatches
-from .plans import Plan, Shape, member_example, member_rng
+from .batches import PlannedBatches, ink_alone
+from .plans import Plan, Shape
 from .recipe_config import Recipe, StrokeRestorationConfig
 from .run_folder import AVERAGED
 from .stroke_restoration_net import (
@@ -67,9 +66,7 @@ class StrokeRestorationTask(Task):
         self, recipe: Recipe, examples: Sequence[AnyExample], development: Sequence[AnyExample]
     ) -> None:
         self.recipe, self.development = recipe, development
-        ink = [example for example in examples if isinstance(example, Example)]
-        if not ink:
-            raise ValueError("There is no ink to train on: pictures cannot be drawn anew.")
+        ink = ink_alone(examples)
         config = recipe.stroke_restoration or StrokeRestorationConfig()
         self.batches = PairBatches(ink, recipe, synthetic_ink(ink, recipe.synthesis))
         self.model: StrokeRestorationNet = StrokeRestorationNet(config.channels)
@@ -130,12 +127,7 @@ class PairBatches(PlannedBatches):
 
     def __getitem__(self, plan: Plan) -> dict[str, torch.Tensor]:
         pairs = []
-        for number, factor, kind in plan.members:
-            rng = member_rng(self.seed, plan.epoch, number)
-            example = member_example(self.examples, self.synthetic, number, kind, rng)
-            assert isinstance(example, Example)
-            if self.augmentation is not None:
-                example = vary(example, self.augmentation, rng)
+        for example, factor, rng in self.varied_ink(plan):
             pairs.append(self._draw(example, factor, plan.shape, rng))
         return {
             name: torch.from_numpy(np.stack(pictures)[:, None] / np.float32(255))

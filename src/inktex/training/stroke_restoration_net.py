@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from inktex.modeling.ink_network_inktex import unet_block
 from inktex.modeling.stroke_restoration_inktex import (
     STROKE_RESTORATION_FILE,
     TRUST,
@@ -38,12 +39,12 @@ class StrokeRestorationNet(nn.Module):
         self.step = 2 ** len(channels)
         before = [8, *channels[:-1]]
         self.down = nn.ModuleList(
-            _block(inside, width) for inside, width in zip(before, channels, strict=True)
+            unet_block(inside, width) for inside, width in zip(before, channels, strict=True)
         )
         self.reduce = nn.ModuleList(
             nn.Conv2d(coarse, fine, 1) for fine, coarse in itertools.pairwise(channels)
         )
-        self.up = nn.ModuleList(_block(width, width) for width in channels[:-1])
+        self.up = nn.ModuleList(unet_block(width, width) for width in channels[:-1])
         self.head = nn.Conv2d(channels[0], 4, 1)
 
     def forward(self, wide: torch.Tensor, lines: torch.Tensor) -> torch.Tensor:
@@ -104,17 +105,6 @@ def fold(net: StrokeRestorationNet) -> StrokeRestoration:
         weights[f"{name}.scale"] = scale.cpu().numpy()
         weights[f"{name}.bias"] = bias.cpu().clone().numpy()  # else it would follow the network
     return StrokeRestoration(weights)
-
-
-def _block(inside: int, outside: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for channels in (inside, outside):
-        layers += [
-            nn.Conv2d(channels, outside, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outside),
-            nn.ReLU(inplace=True),
-        ]
-    return nn.Sequential(*layers)
 
 
 def _layers(
