@@ -198,7 +198,7 @@ def test_without_print_nothing_changes(ink: list[Example], rings: Path) -> None:
 
 
 def test_wrong_shares_of_print_are_refused(ink: list[Example], rings: Path) -> None:
-    with pytest.raises(ValueError, match="print_share must not be above"):
+    with pytest.raises(ValueError, match="together must not be above"):
         SyntheticInk(ink, SynthesisConfig(share=0.2, print=str(rings), print_share=0.3))
     content = {
         "steps": 1,

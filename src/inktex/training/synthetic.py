@@ -9,6 +9,7 @@ from inktex.data.examples import Example, from_expression
 from inktex.data.printed import PrintExample
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.layout import PRINTED, lay_out
+from inktex.synthesis.nothing import draw_nothing
 from inktex.synthesis.shape_interpolation import ShapeInterpolation
 from inktex.synthesis.writers import collect
 
@@ -36,6 +37,7 @@ class SynthesisConfig(RecombinationConfig):
         print: file of `scripts/prepare_print.py` with typeset formulas; None for none.
         print_share: share of all examples of an epoch that are typeset. They replace synthetic ink,
             so it must not be above `share`.
+        nothing_share: share of all examples of an epoch that show no formula, likewise.
     """
 
     share: float = 0.0
@@ -46,6 +48,7 @@ class SynthesisConfig(RecombinationConfig):
     derived: float = 0.5
     print: str | None = None
     print_share: float = 0.0
+    nothing_share: float = 0.0
 
 
 class SyntheticInk:
@@ -57,7 +60,7 @@ class SyntheticInk:
 
     Raises:
         FileNotFoundError: if captions, fonts or print are not where the configuration says.
-        ValueError: if there is to be more print than synthetic examples.
+        ValueError: if there is to be more print and nothing than synthetic examples.
     """
 
     def __init__(self, examples: Sequence[Example], config: SynthesisConfig) -> None:
@@ -81,22 +84,28 @@ class SyntheticInk:
         share = config.shape_interpolation
         self.interpolation = ShapeInterpolation(examples, share) if share else None
 
+        if config.print_share + config.nothing_share > config.share:
+            raise ValueError(
+                "synthesis.print_share and synthesis.nothing_share together must not be above "
+                "synthesis.share."
+            )
+        self.nothing_share = config.nothing_share / config.share if config.share else 0.0
         self.printed: Sequence[PrintExample] | None = None
         self.print_share = 0.0
-        if config.print is not None and config.print_share and config.share:
+        if config.print is not None and config.print_share:
             from inktex.data.print import PrintedFormulas
 
-            if config.print_share > config.share:
-                raise ValueError("synthesis.print_share must not be above synthesis.share.")
             self.printed = PrintedFormulas(config.print)
             self.print_share = config.print_share / config.share
 
     def draw(self, rng: np.random.Generator, name: str = "synthetic") -> Example | PrintExample:
         """A new example; the same random numbers give the same one."""
-        # Nothing is drawn from `rng` without print: recipes without it stay repeatable.
+        # No number is drawn for what a recipe does not have: such recipes stay repeatable.
         if self.printed is not None and rng.random() < self.print_share:
             example = self.printed[int(rng.integers(len(self.printed)))]
             return replace(example, id=name, given=draw_print_size(rng))
+        if self.nothing_share and rng.random() < self.nothing_share / (1 - self.print_share):
+            return self.draw_without_formula(rng, name)
         return self.write(rng, name)
 
     def write(self, rng: np.random.Generator, name: str = "synthetic") -> Example:
@@ -110,6 +119,14 @@ class SyntheticInk:
             except KeyError:  # there is no glyph of a token: draw another caption
                 continue
             return from_expression(ink)
+
+    def draw_without_formula(self, rng: np.random.Generator, name: str = "nothing") -> Example:
+        """A new example that shows no formula; the same random numbers give the same one."""
+        while True:
+            try:
+                return draw_nothing(self.writers.draw_writer(rng).draw, rng, name)
+            except KeyError:  # there is no glyph of a letter: draw something else
+                continue
 
     def interpolate(self, example: Example, rng: np.random.Generator) -> Example:
         """The example with the shapes of some symbols interpolated with those of other writers."""
