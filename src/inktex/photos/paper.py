@@ -97,8 +97,21 @@ def _add_paper_texture(
     if chance(rng, 0.06):  # recycled paper: dark and coloured fibres
         specks = np.clip(grain(shape, 0.7, rng) - 2.2, 0, 1)
         blend(picture, specks * np.float32(rng.uniform(0.2, 0.6)), hue(rng, (0.2, 0.6), (0, 0.5)))
-    if chance(rng, 0.08):
+    if chance(rng, 0.1):
         _add_fold(picture, rng)
+    if chance(rng, 0.12 if ground == "paper" else 0.04):
+        _add_stains(picture, scale, rng)
+
+
+def _add_stains(picture: Picture, scale: float, rng: np.random.Generator) -> None:
+    """Spilt drinks and damp: patches of any form, often darker at their rim."""
+    shape = (picture.shape[0], picture.shape[1])
+    period = float(np.exp(rng.uniform(np.log(12), np.log(120)))) * scale
+    depth = smooth_noise(shape, period, rng, octaves=4) - float(rng.uniform(0.2, 1.6))
+    patch = np.clip(depth * float(rng.uniform(1.5, 12)) + 0.5, 0, 1) * float(rng.uniform(0, 0.3))
+    rim = np.exp(-((depth / float(rng.uniform(0.04, 0.2))) ** 2)) * float(rng.uniform(0, 0.4))
+    cover = np.clip(patch + rim, 0, 0.6).astype(np.float32)
+    blend(picture, cover, hue(rng, (0.25, 0.75), (0.0, 0.6)))
 
 
 def _add_fold(picture: Picture, rng: np.random.Generator) -> None:

@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator
 from torch.nn import functional
 
-from inktex.data.examples import AnyExample, Example
+from inktex.data.examples import AnyExample, Example, cut
 from inktex.files import new_file, write_json
 from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction
 from inktex.modeling.ink_network_inktex import Extraction, InktexInkExtraction, trained_weights
@@ -32,6 +32,8 @@ _STRIDE = 8
 """Of the geometry that the network tells."""
 _LEAST_ROOM = 0.4
 """Share of an upright formula's scale below which it is not turned."""
+_LARGEST = 10.0
+"""Scale of a symbol that fills the overview of a picture."""
 _DEVELOPMENT = 96
 """Pictures that are drawn of the development ink, always the same ones."""
 
@@ -156,6 +158,10 @@ class PhotoBatches(PlannedBatches):
             scale = factor * self.config.resolution
             if rng.random() < self.photos.empty:
                 photos.append(draw_empty(self._neighbour, plan.shape, scale, rng))
+            elif rng.random() < self.photos.enlarged:
+                part = cut(cut(example, rng), rng)
+                scale = min(largest_scale(part.traces(), plan.shape, 0.0), _LARGEST)
+                photos.append(self.draw(part, scale, plan.shape, rng))
             else:
                 photos.append(self.draw(example, scale, plan.shape, rng))
         return stack_photos(photos)
