@@ -31,7 +31,15 @@ _HEIF = "HEIF"
 
 
 class NoFormulaError(ValueError):
-    """A picture in which there is no handwritten formula; the message says what it looks like."""
+    """A picture in which there is no formula.
+
+    Attributes:
+        score: probability that the model gives to that; None where there is no ink to look at.
+    """
+
+    def __init__(self, message: str, score: float | None = None) -> None:
+        super().__init__(message)
+        self.score = score
 
 
 def picture_list(pictures: Any) -> list[Any]:

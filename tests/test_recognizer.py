@@ -28,13 +28,14 @@ from inktex.ink import Ink
 from inktex.ink.render import render
 from inktex.modeling import generation_inktex
 from inktex.modeling.generation_inktex import decode
+from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.modeling.search_inktex import Decoded
 from inktex.orientation import find_rotation
 from inktex.recognizer import Reading, Recognizer
 from inktex.synthesis.grammar import written_expressions
-from inktex.tokenizer.vocabulary_inktex import IDS
+from inktex.tokenizer.vocabulary_inktex import IDS, NOTHING_TOKEN
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 
@@ -259,6 +260,30 @@ def test_alternatives_differ(recognizer: Recognizer, monkeypatch: pytest.MonkeyP
     (other,) = reading.alternatives
     assert (reading.tokens, other.tokens) == ("x", "1")
     assert (reading.score, other.score) == pytest.approx((0.5, 0.3))
+
+
+def test_a_picture_that_the_model_takes_for_no_formula(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search(given: Sequence[Any], *_: Any) -> Decoded:
+        words = (NOTHING_TOKEN, "x", "x", NOTHING_TOKEN)[: 2 * len(given)]  # two for each picture
+        rows = np.array([[3, IDS[token], IDS["</s>"]] for token in words])
+        scores = np.log([0.8, 0.1, 0.6, 0.3], dtype=np.float32)[: len(words)]
+        both = np.stack([scores, scores * 0], axis=1)
+        return Decoded(rows, np.zeros(len(words), np.int64), scores, both)
+
+    monkeypatch.setattr(recognizer.engine, "search", search)
+    ink = Image.fromarray(render([np.array([[0, 0], [9, 40]])]))
+    with pytest.raises(NoFormulaError, match="No formula found: with a probability of 80%") as no:
+        recognizer(ink)
+    assert no.value.score == pytest.approx(0.8)
+    first, second = recognizer.read_each([ink, ink], alternatives=1)
+    assert isinstance(first, NoFormulaError)
+    assert isinstance(second, Reading)
+    assert (second.tokens, second.alternatives) == ("x", ())
+    with pytest.raises(NoFormulaError, match="Picture 1 of 2: No formula found") as no:
+        recognizer.read([ink, ink])
+    assert no.value.score == pytest.approx(0.8)
 
 
 def test_whatever_one_picture_raises_is_its_own_error(

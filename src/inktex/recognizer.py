@@ -12,8 +12,10 @@ from .batches import plan_batches
 from .engine import Engine, Preset, SearchOptions
 from .engine_choice import AUTO, load_engine
 from .inputs import check_several, prepare
+from .modeling.image_loading_inktex import NoFormulaError
 from .results import Alternative, Reading, ReadSymbol, make_readings
 from .shipped import pretrained_path
+from .tokenizer.vocabulary_inktex import NOTHING_TOKEN
 from .torch_engine import TorchEngine
 
 if TYPE_CHECKING:
@@ -142,8 +144,9 @@ class Recognizer:
                 of 0, and the rest share theirs.
 
         Raises:
-            ValueError: if it cannot be read as a picture or has no ink in it, or if there is no
-                such preset.
+            NoFormulaError: a ValueError, if there is no ink in it, or the model takes it for no
+                formula.
+            ValueError: if it cannot be read as a picture, or if there is no such preset.
             OSError: if the file cannot be opened.
         """
         (reading,) = self.read(
@@ -172,8 +175,6 @@ class Recognizer:
             TypeError: if it is a single picture instead of a list.
             ValueError, OSError: as `__call__`, for the first picture that cannot be read.
         """
-        from inktex.modeling.image_loading_inktex import NoFormulaError
-
         check_several(pictures)
         options = self._options(preset, alternatives, num_beams, alphabet)
         prepared = []
@@ -183,9 +184,13 @@ class Recognizer:
             except ValueError as error:
                 if len(pictures) == 1:
                     raise
-                kind = NoFormulaError if isinstance(error, NoFormulaError) else ValueError
-                raise kind(f"Picture {number} of {len(pictures)}: {error}") from error
-        return self._read_prepared(prepared, options, symbols)
+                raise _numbered(error, number, len(pictures)) from error
+        readings = []
+        for number, found in enumerate(self._read_prepared(prepared, options, symbols), start=1):
+            if isinstance(found, NoFormulaError):
+                raise found if len(pictures) == 1 else _numbered(found, number, len(pictures))
+            readings.append(found)
+        return readings
 
     def read_each(
         self,
@@ -238,15 +243,15 @@ class Recognizer:
 
     def _read_prepared(
         self, prepared: Sequence[NormalizedPicture], options: SearchOptions, symbols: bool
-    ) -> list[Reading]:
-        readings: dict[int, Reading] = {}
+    ) -> list[Reading | NoFormulaError]:
+        readings: dict[int, Reading | NoFormulaError] = {}
         for batch in plan_batches([one.picture.shape for one in prepared], self.limits):
             together = [prepared[i] for i in batch]
             decoded = self.engine.search([one.picture for one in together], options)
             texts = self.engine.texts(decoded)
             stride = self.engine.stride if symbols else None
             made = make_readings(together, decoded, texts, stride)
-            readings.update(zip(batch, made, strict=True))
+            readings.update(zip(batch, map(_checked, made), strict=True))
         return [readings[i] for i in range(len(prepared))]
 
     def _read_or_errors(
@@ -263,6 +268,25 @@ class Recognizer:
         return [
             found for one in prepared for found in self._read_or_errors([one], options, symbols)
         ]
+
+
+def _checked(reading: Reading) -> Reading | NoFormulaError:
+    """The error that a reading stands for if it says that there is no formula."""
+    if reading.tokens != NOTHING_TOKEN:
+        return reading
+    return NoFormulaError(
+        "No formula found: with a probability of "
+        f"{reading.score:.0%} the ink in the picture is something else.",
+        reading.score,
+    )
+
+
+def _numbered(error: ValueError, number: int, count: int) -> ValueError:
+    """The error of one of several pictures, with the picture's number in its message."""
+    message = f"Picture {number} of {count}: {error}"
+    if isinstance(error, NoFormulaError):
+        return NoFormulaError(message, error.score)
+    return ValueError(message)
 
 
 def load(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .tokenizer.compact_inktex import compact
-from .tokenizer.vocabulary_inktex import UNKNOWN_MARK
+from .tokenizer.vocabulary_inktex import NOTHING_TOKEN, UNKNOWN_MARK
 
 if TYPE_CHECKING:
     from inktex.modeling.normalization_inktex import NormalizedPicture
@@ -111,6 +111,7 @@ def make_readings(
         # A search that ends early repeats sequences to fill up: the first of equal ones stays.
         first = {texts[i]: i for i in reversed(range(number * count, (number + 1) * count))}
         best, *others = (alternative(picture, i) for i in sorted(first.values()))
+        others = [one for one in others if one.tokens != NOTHING_TOKEN]  # no reading to choose
         yield Reading(
             best.latex, best.tokens, best.score, best.token_scores, best.symbols, tuple(others),
             picture.picture,
