@@ -57,6 +57,10 @@ class PrintExample:
         """The tokens in writing."""
         return [VOCABULARY[number] for number in self.tokens.tolist()]
 
+    def outlines(self) -> list[NDArray[np.float32]]:
+        """The polygons as separate arrays `(points, 2)`."""
+        return np.split(self.points, self.offsets[1:-1])
+
     @property
     def size(self) -> tuple[float, float]:
         """Width and height that it comes to, in pixels of the published protocol."""

@@ -8,16 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from inktex.ink.filling import fill
 from inktex.ink.render import STROKE_WIDTH, dilate
 
 from .noise import Colour, Field, blurred, grain, smooth_noise
 
-__all__ = ["PENS", "Pen", "PenKind", "cover", "draw_pen", "protocol_ink"]
+__all__ = [
+    "PENS", "Pen", "PenKind", "cover", "draw_pen", "printed_cover", "printed_ink", "protocol_ink",
+]  # fmt: skip
 
 Traces = Sequence[NDArray[np.float32]]
 PenKind = Literal["ballpoint", "gel", "pencil", "felt", "marker", "chalk", "crayon", "stylus"]
 _OVERSAMPLING = 2
 """Pixels of the canvas for each pixel of the sheet, across and down."""
+_THIN = 0.25
+"""Of a pixel: lines of print that are thinner than one must not break."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +159,32 @@ def protocol_ink(traces: Traces, scale: float, shape: tuple[int, int]) -> Field:
     if times > 1:
         drawn = np.asarray(Image.fromarray(drawn).reduce(times))
     return np.asarray(drawn, dtype=np.float32) / np.float32(255)
+
+
+def printed_cover(
+    outlines: Traces, pen: Pen, scale: float, shape: tuple[int, int], rng: np.random.Generator
+) -> Field:
+    """How much of each pixel print covers: what the outlines of letters enclose.
+
+    Args:
+        outlines: closed, those of holes the other way round; arrays as the traces of `cover`.
+        pen: its opacity, grain and softness are those of the print.
+        scale, shape, rng: as for `cover`.
+    """
+    drawn = blurred(_filled(outlines, shape), pen.softness * min(scale, 2.0))
+    if pen.grain > 0:
+        texture = grain(shape, float(rng.uniform(0.3, 0.9)), rng)
+        drawn = drawn * np.clip(1 - 0.3 * pen.grain * np.maximum(texture, -0.3), 0.3, 1)
+    return np.asarray(drawn * np.float32(pen.opacity), dtype=np.float32)
+
+
+def printed_ink(outlines: Traces, shape: tuple[int, int]) -> Field:
+    """Print as the model's picture has it: black and white, its thin lines a pixel wide."""
+    return np.asarray(_filled(outlines, shape) > _THIN, dtype=np.float32)
+
+
+def _filled(outlines: Traces, shape: tuple[int, int]) -> Field:
+    height, width = shape
+    offsets = np.cumsum([0, *map(len, outlines)]).astype(np.int64)
+    filled = fill(np.concatenate(list(outlines)), offsets, width, height)[0]
+    return np.asarray(filled, dtype=np.float32)

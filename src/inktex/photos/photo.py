@@ -12,7 +12,15 @@ from .camera import add_light, add_objects, develop, sheet_outline, surroundings
 from .marks import Neighbour, Place, add_marks, ink_colour
 from .noise import Field, Picture, blend, chance
 from .paper import Ground, Sheet, draw_sheet
-from .pens import Pen, PenKind, cover, draw_pen, protocol_ink
+from .pens import (
+    Pen,
+    PenKind,
+    cover,
+    draw_pen,
+    printed_cover,
+    printed_ink,
+    protocol_ink,
+)
 
 __all__ = ["Photo", "draw_empty", "draw_photo", "largest_scale"]
 
@@ -23,6 +31,9 @@ _GROUNDS: dict[Ground, float] = {
     "dark screen": 0.07,
 }  # fmt: skip
 """Shares of the kinds of sheets."""
+_PRINT_GROUNDS: dict[Ground, float] = {
+    "paper": 0.3, "scan": 0.3, "screen": 0.3, "dark screen": 0.1,
+}  # fmt: skip
 _WRITERS: dict[Ground, dict[PenKind, float]] = {
     "paper": {"ballpoint": 0.34, "gel": 0.2, "pencil": 0.24, "felt": 0.16, "crayon": 0.06},
     "scan": {"ballpoint": 0.4, "gel": 0.25, "pencil": 0.15, "felt": 0.2},
@@ -65,6 +76,7 @@ def draw_photo(
     scale: float,
     angle: float,
     rng: np.random.Generator,
+    is_print: bool = False,
 ) -> Photo | None:
     """A picture of ink on some sheet.
 
@@ -75,6 +87,8 @@ def draw_photo(
         scale: pixels for each pixel at the published scale.
         angle: degrees by which the formula is turned counterclockwise.
         rng: chooses everything else.
+        is_print: whether the traces are the outlines of a typeset formula. Nothing is written
+            beside it.
 
     Returns:
         None if the formula, turned, does not fit into the picture.
@@ -94,26 +108,30 @@ def draw_photo(
     corner = middle + _rotation(angle) @ off - extent / 2
     placed = [((trace - low) * scale + corner).astype(np.float32) for trace in traces]
 
-    ground = _pick(_GROUNDS, rng)
+    ground = _pick(_PRINT_GROUNDS if is_print else _GROUNDS, rng)
     is_photo = ground not in ("screen", "dark screen", "scan") or chance(rng, 0.15)
     sheet = draw_sheet(ground, side, scale, rng)
-    kind = _pick(_WRITERS[ground], rng)
+    kind = "gel" if is_print else _pick(_WRITERS[ground], rng)
     pen = _visible_pen(kind, sheet, rng)
     inside = (float(middle[0] - width / 2), float(middle[1] - height / 2),
               float(middle[0] + width / 2), float(middle[1] + height / 2))  # fmt: skip
     (left, top), (right, bottom) = corner.tolist(), (corner + extent).tolist()
     view = inside if abs(angle) < 20 else (0.0, 0.0, float(side[1]), float(side[0]))
     place = Place(left, top, right, bottom, scale, view)
-    add_marks(sheet, place, pen, neighbour, rng)
-    blend(sheet.picture, cover(placed, pen, scale, side, rng), pen.colour)
-    target = protocol_ink(placed, scale, side)
+    if is_print:
+        blend(sheet.picture, printed_cover(placed, pen, scale, side, rng), pen.colour)
+        target = printed_ink(placed, side)
+    else:
+        add_marks(sheet, place, pen, neighbour, rng)
+        blend(sheet.picture, cover(placed, pen, scale, side, rng), pen.colour)
+        target = protocol_ink(placed, scale, side)
     if is_photo and ground in ("paper", "whiteboard") and chance(rng, _EDGE_SHARE):
         box = (place.left, place.top, place.right, place.bottom)
         outline = sheet_outline(side, box, rng)
         blend(sheet.picture, 1 - outline, surroundings(side, rng))
     shown, ink = _seen(sheet.picture, target, shape, angle, is_photo, rng)
     if is_photo:
-        rows, columns = np.nonzero(ink >= 0.3 * float(ink.max()))
+        rows, columns = np.nonzero(ink >= 0.3 * max(float(ink.max()), 1e-6))
         box = (float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max()))
         if chance(rng, 0.07):
             add_objects(shown, box, rng)

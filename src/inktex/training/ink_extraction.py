@@ -12,6 +12,8 @@ from accelerate import Accelerator
 from torch.nn import functional
 
 from inktex.data.examples import AnyExample, Example, cut
+from inktex.data.print import PrintedFormulas
+from inktex.data.printed import PrintExample
 from inktex.files import new_file, write_json
 from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction
 from inktex.modeling.ink_network_inktex import Extraction, InktexInkExtraction, trained_weights
@@ -144,6 +146,9 @@ class PhotoBatches(PlannedBatches):
         examples: recorded ink.
         recipe: of the run.
         synthetic: of `synthetic_ink`.
+
+    Raises:
+        ValueError: if print is asked for, and there is no file of it.
     """
 
     def __init__(
@@ -151,6 +156,11 @@ class PhotoBatches(PlannedBatches):
     ) -> None:
         super().__init__(examples, recipe.batch, recipe.augmentation, recipe.seed, synthetic)
         self.photos = recipe.ink_extraction or InkExtractionConfig()
+        self.print: Sequence[PrintExample] = ()
+        if self.photos.printed:
+            if recipe.synthesis.print is None:
+                raise ValueError("ink_extraction.printed needs a file: set synthesis.print.")
+            self.print = PrintedFormulas(recipe.synthesis.print)
 
     def __getitem__(self, plan: Plan) -> dict[str, torch.Tensor]:
         photos = []
@@ -158,6 +168,8 @@ class PhotoBatches(PlannedBatches):
             scale = factor * self.config.resolution
             if rng.random() < self.photos.empty:
                 photos.append(draw_empty(self._neighbour, plan.shape, scale, rng))
+            elif self.print and rng.random() < self.photos.printed:
+                photos.append(self._draw_print(plan.shape, rng))
             elif rng.random() < self.photos.enlarged:
                 part = cut(cut(example, rng), rng)
                 scale = min(largest_scale(part.traces(), plan.shape, 0.0), _LARGEST)
@@ -166,15 +178,32 @@ class PhotoBatches(PlannedBatches):
                 photos.append(self.draw(example, scale, plan.shape, rng))
         return stack_photos(photos)
 
-    def draw(self, example: Example, scale: float, shape: Shape, rng: np.random.Generator) -> Photo:
+    def _draw_print(self, shape: Shape, rng: np.random.Generator) -> Photo:
+        """A picture of a typeset formula that is not made much smaller to fit into it."""
+        while True:
+            example = self.print[int(rng.integers(len(self.print)))]
+            scale = largest_scale(example.outlines(), shape, 0.0)
+            if scale > _LEAST_ROOM or rng.random() < 0.02:  # or there is none for this shape
+                return self.draw(example, min(scale, 1.5), shape, rng)
+
+    def draw(
+        self,
+        example: Example | PrintExample,
+        scale: float,
+        shape: Shape,
+        rng: np.random.Generator,
+    ) -> Photo:
         """A picture of an example at a scale of at most `scale`, with room around it."""
-        traces, angle = example.traces(), self._angle(rng)
+        is_print = isinstance(example, PrintExample)
+        traces = example.outlines() if isinstance(example, PrintExample) else example.traces()
+        angle = self._angle(rng)
         scale *= float(rng.uniform(*self.photos.filling))
         upright = largest_scale(traces, shape, 0.0)
         room = largest_scale(traces, shape, angle)
         if room < _LEAST_ROOM * min(scale, upright):  # a long formula across a flat picture
             angle, room = 0.0, upright
-        photo = draw_photo(traces, self._neighbour, shape, min(scale, room), angle, rng)
+        scale = min(scale, room)
+        photo = draw_photo(traces, self._neighbour, shape, scale, angle, rng, is_print)
         assert photo is not None
         return photo
 

@@ -124,6 +124,7 @@ class InkExtractionConfig:
         filling: least and greatest share of the picture's side that the formula fills, where it is
             not enlarged beyond the scale that the batches ask for.
         empty: share of the pictures without a formula.
+        printed: share of the pictures that show a typeset formula of `synthesis.print`.
         enlarged: share of the pictures that a few symbols fill, however large the picture is.
         slanted: share of the pictures that are turned by up to 45 degrees.
         turned: share of the pictures that are turned by a quarter or half.
@@ -132,12 +133,14 @@ class InkExtractionConfig:
     channels: tuple[int, ...] = (24, 40, 56, 72, 88)
     filling: tuple[float, float] = (0.3, 1.0)
     empty: float = 0.08
+    printed: float = 0.0
     enlarged: float = 0.15
     slanted: float = 0.15
     turned: float = 0.1
 
     def __post_init__(self) -> None:
         _check_share("ink_extraction.empty", self.empty)
+        _check_share("ink_extraction.printed", self.printed)
         _check_share("ink_extraction.enlarged", self.enlarged)
         _check_share("ink_extraction.slanted", self.slanted)
         _check_share("ink_extraction.turned", self.turned)
