@@ -82,7 +82,7 @@ class InkExtractionTask(Task):
         with accelerator.autocast():
             found = model(pictures.contiguous(memory_format=torch.channels_last))
         parts = extraction_losses(Extraction(*(one.float() for one in found)), batch)
-        total = parts["ink"] + 0.1 * parts["scale"] + 0.1 * parts["direction"]
+        total = parts["ink"] + 0.25 * parts["scale"] + 0.1 * parts["direction"]
         return {"loss": total, **parts}
 
     def evaluate(self, output: Path, progress: Progress) -> dict[str, Any]:
