@@ -157,7 +157,7 @@ def test_normalizations_are_folded_into_the_weights() -> None:
 
 def test_onnx_runtime_gives_the_numbers_of_torch() -> None:
     pytest.importorskip("onnxruntime")
-    from inktex.onnx.ink_network import onnx_network
+    from inktex.ink_network import onnx_network
 
     weights = folded(random_network())
     network = onnx_network(weights)
@@ -170,7 +170,7 @@ def test_onnx_runtime_gives_the_numbers_of_torch() -> None:
 
 def test_networks_of_another_size_have_no_graph() -> None:
     pytest.importorskip("onnxruntime")
-    from inktex.onnx.ink_network import onnx_network
+    from inktex.ink_network import onnx_network
 
     assert onnx_network(folded(random_network((8, 8, 8, 8)))) is None
 

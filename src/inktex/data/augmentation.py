@@ -11,15 +11,6 @@ from inktex.data.examples import NONE, Example, PictureExample
 from inktex.ink.filling import pieces
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH
 
-_WIDE_STROKES = (5, 6, 7)
-"""Pixels at the published scale."""
-_DEGRADED_SIZES = (0.4, 1.3)
-_DEGRADED_RESAMPLING = (
-    Image.Resampling.BOX,
-    Image.Resampling.BILINEAR,
-    Image.Resampling.BICUBIC,
-    Image.Resampling.LANCZOS,
-)
 _LETTER = 60.0
 """Pixels; no letter is larger."""
 
@@ -58,11 +49,8 @@ class AugmentationConfig:
         leftovers: share of the pictures with pieces of a shadow or of a sheet's edge at the side.
         token_noise: share of the decoder's input tokens that are replaced by others of the batch.
         stroke_widths: to choose from, in pixels at the published scale.
-        wide_strokes: share of the expressions drawn 5 to 7 pixels wide instead, and restroked as
-            the image processor does it.
-        degraded: share of the expressions that are drawn at another size or stroke width and then
-            normalized by the image processor.
-        degraded_stroke_widths: of these, to choose from, in pixels before the size changes.
+        photos: share of the expressions that are drawn as `inktex.photos` does, as what the image
+            processor finds in such a picture.
     """
 
     scale: tuple[float, float] = (0.7, 1.4)
@@ -91,9 +79,7 @@ class AugmentationConfig:
     leftovers: float = 0.0
     token_noise: float = 0.0
     stroke_widths: tuple[int, ...] = (2, 3, 3, 3, 4)
-    wide_strokes: float = 0.0
-    degraded: float = 0.0
-    degraded_stroke_widths: tuple[int, ...] = (1, 2, 3, 3, 4, 5, 6, 6, 7, 8)
+    photos: float = 0.0
 
 
 _ROUGHNESS = (10.0, 80.0)
@@ -103,50 +89,14 @@ _EDGE = 100
 
 
 def draw_scale(config: AugmentationConfig, rng: np.random.Generator) -> float:
-    """A size factor."""
-    return _draw_factor(config.scale, rng)
-
-
-def _draw_factor(bounds: tuple[float, float], rng: np.random.Generator) -> float:
-    """A factor, uniform in its logarithm."""
-    low, high = np.log(bounds)
+    """A size factor, uniform in its logarithm."""
+    low, high = np.log(config.scale)
     return float(np.exp(rng.uniform(low, high)))
 
 
 def draw_stroke_width(config: AugmentationConfig, rng: np.random.Generator) -> int:
     """A stroke width, in pixels at the published scale."""
-    if config.wide_strokes and rng.random() < config.wide_strokes:
-        return int(rng.choice(_WIDE_STROKES))
     return int(rng.choice(config.stroke_widths))
-
-
-@dataclass(frozen=True, slots=True)
-class Degradation:
-    """How a picture differs from one drawn by the published protocol.
-
-    Attributes:
-        stroke_width: in pixels of the protocol.
-        size: pixels for each of the protocol.
-        resampling: filter by which it was resized.
-    """
-
-    stroke_width: int
-    size: float
-    resampling: Image.Resampling
-
-
-def draw_degradation(config: AugmentationConfig, rng: np.random.Generator) -> Degradation | None:
-    """Another size, stroke width or both for `config.degraded` of the expressions, else None."""
-    if not config.degraded or rng.random() >= config.degraded:
-        return None
-    stroke_width = int(rng.choice(config.degraded_stroke_widths))
-    size = _draw_factor(_DEGRADED_SIZES, rng)
-    which = rng.integers(3)
-    return Degradation(
-        STROKE_WIDTH if which == 0 else stroke_width,
-        1.0 if which == 1 else size,
-        _DEGRADED_RESAMPLING[int(rng.integers(len(_DEGRADED_RESAMPLING)))],
-    )
 
 
 def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator) -> Example:

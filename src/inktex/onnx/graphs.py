@@ -17,6 +17,7 @@ from torch import nn
 from torch.export import Dim
 
 from inktex.files import new_folder, write_text
+from inktex.ink_network import INK_NETWORK, INPUT, OUTPUTS
 from inktex.modeling.decoder_inktex import InktexDecoder
 from inktex.modeling.encoder_inktex import STRIDE, cells_with_picture
 from inktex.modeling.ink_network_inktex import InktexInkExtraction
@@ -25,7 +26,6 @@ from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.step_inktex import StepWeights, decode_step, memory_keys, padding_bias
 
 from .files import DECODER, ENCODER, FORMAT, GRAPHS, WEIGHTS, architecture
-from .ink_network import INK_NETWORK, INPUT, OUTPUTS
 
 Tensors = list[torch.Tensor]
 _EVERYTHING = 2**31

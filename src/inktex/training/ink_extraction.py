@@ -167,7 +167,7 @@ class PhotoBatches(PlannedBatches):
         for example, factor, rng in self.varied_ink(plan):
             scale = factor * self.config.resolution
             if rng.random() < self.photos.empty:
-                photos.append(draw_empty(self._neighbour, plan.shape, scale, rng))
+                photos.append(draw_empty(self.neighbour, plan.shape, scale, rng))
             elif self.print and rng.random() < self.photos.printed:
                 photos.append(self._draw_print(plan.shape, rng))
             elif rng.random() < self.photos.enlarged:
@@ -203,7 +203,7 @@ class PhotoBatches(PlannedBatches):
         if room < _LEAST_ROOM * min(scale, upright):  # a long formula across a flat picture
             angle, room = 0.0, upright
         scale = min(scale, room)
-        photo = draw_photo(traces, self._neighbour, shape, scale, angle, rng, is_print)
+        photo = draw_photo(traces, self.neighbour, shape, scale, angle, rng, is_print)
         assert photo is not None
         return photo
 
@@ -214,12 +214,6 @@ class PhotoBatches(PlannedBatches):
         if kind < self.photos.turned + self.photos.slanted:
             return float(rng.uniform(-45, 45))
         return float(rng.normal(0, 3))
-
-    def _neighbour(self, rng: np.random.Generator) -> list[np.ndarray[Any, Any]]:
-        example = self.examples[int(rng.integers(len(self.examples)))]
-        assert isinstance(example, Example)
-        low = example.points.min(axis=0)
-        return [trace - low for trace in example.traces()]
 
 
 def stack_photos(photos: Sequence[Photo]) -> dict[str, torch.Tensor]:

@@ -22,7 +22,6 @@ from .recipe import Recipe
 from .recognition import Recognition
 from .run_folder import CURVE, append_to_curve, record_recipe
 from .stream import recipe_batches
-from .stroke_restoration import StrokeRestorationTask
 from .task import Progress, Task
 
 logger = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ def train(
 
     Returns:
         The folder with the averaged weights that scored best on the development examples; of a run
-        of stroke restoration, the file with the network.
+        of ink extraction, the file with the network.
 
     Raises:
         ValueError: if there is nothing to train on, a shape does not suit the model, `output`
@@ -62,11 +61,9 @@ def train(
         project_dir=str(output),
     )
     set_seed(recipe.seed + accelerator.process_index)
-    kind: type[InkExtractionTask | StrokeRestorationTask | Recognition] = Recognition
+    kind: type[InkExtractionTask | Recognition] = Recognition
     if recipe.ink_extraction is not None:
         kind = InkExtractionTask
-    elif recipe.stroke_restoration is not None:
-        kind = StrokeRestorationTask
     task: Task = kind(recipe, examples, development)
     return Trainer(recipe, task, accelerator, output, resume).run()
 

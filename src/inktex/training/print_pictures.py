@@ -19,7 +19,6 @@ from inktex.ink.filling import fill
 from inktex.ink.render import MARGIN_BEFORE, STROKE_WIDTH, dilate
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.normalization_inktex import normalize
 
 _STRAIGHT: Final = 0.3
 """Print is turned, sheared and stretched by this share of what ink is."""
@@ -88,7 +87,7 @@ def _processed(
     width, height = np.ceil(placed.max(axis=0) + MARGIN_BEFORE).astype(int).tolist()
     picture = as_given(fill(placed, example.offsets, width, height)[0], rng)
     try:
-        found = normalize(picture, processor.settings)
+        found = processor.normalize_picture(picture)
     except ValueError:  # nothing that looks like a formula
         return None
     return found.picture, _cells(example, found.from_source(placed), found.picture.shape)

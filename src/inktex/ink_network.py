@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +12,17 @@ from numpy.typing import NDArray
 
 from inktex.modeling.ink_extraction_inktex import InkExtraction, Network
 
-from .files import SHIPPED
 from .sessions import load_runtime, make_session
+from .shipped import GRAPHS_FOLDER, ink_extraction_file
 
-__all__ = ["INK_NETWORK", "INPUT", "OUTPUTS", "load_ink_extraction", "onnx_network"]
+__all__ = [
+    "INK_NETWORK",
+    "INPUT",
+    "OUTPUTS",
+    "load_ink_extraction",
+    "onnx_network",
+    "shipped_ink_extraction",
+]
 
 INK_NETWORK: Final = "ink_extraction.onnx"
 INPUT: Final = "pictures"
@@ -28,6 +36,13 @@ def load_ink_extraction(path: Path) -> InkExtraction:
         ValueError: if the file is damaged.
     """
     return InkExtraction.load(path, onnx_network)
+
+
+@cache
+def shipped_ink_extraction() -> InkExtraction | None:
+    """The ink extraction that the package ships; None for a checkout without it."""
+    path = ink_extraction_file()
+    return None if path is None else load_ink_extraction(path)
 
 
 def onnx_network(weights: Mapping[str, NDArray[np.float32]]) -> Network | None:
@@ -44,7 +59,7 @@ def onnx_network(weights: Mapping[str, NDArray[np.float32]]) -> Network | None:
     except ImportError:
         return None
     try:
-        session = make_session(runtime, SHIPPED / INK_NETWORK, 1, weights)
+        session = make_session(runtime, GRAPHS_FOLDER / INK_NETWORK, 1, weights)
     except Exception:  # ONNX Runtime's errors have no common class but this one
         return None
 
