@@ -52,6 +52,10 @@ _REMOVED = {
     "loss.distillation": 0.0,
     "augmentation.wide_pens": 0.0,
     "augmentation.wide_strokes": 0.0,
+    **{
+        f"augmentation.{name}": _ANY
+        for name in ("breaks", "swelling", "wearing", "speckle", "ruling", "leftovers")
+    },
     "augmentation.given_pens": _ANY,
     "augmentation.degraded_stroke_widths": _ANY,
     "thinner": None,
