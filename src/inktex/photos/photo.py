@@ -135,9 +135,10 @@ def draw_photo(
         outline = sheet_outline(side, box, rng)
         blend(sheet.picture, 1 - outline, surroundings(side, rng))
     shown, ink, mapping = _seen(sheet.picture, target, shape, angle, is_photo, rng)
+    points = _mapped(np.concatenate(placed), mapping)
     if is_photo:
-        rows, columns = np.nonzero(ink >= 0.3 * max(float(ink.max()), 1e-6))
-        box = (float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max()))
+        (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        box = (left, top, right, bottom)
         if chance(rng, 0.07):
             add_objects(shown, box, rng)
         add_light(shown, rng)
@@ -147,7 +148,7 @@ def draw_photo(
         np.rint(ink * 255).astype(np.uint8),
         scale,
         angle,
-        _mapped(np.concatenate(placed), mapping),
+        points,
     )
 
 
