@@ -8,6 +8,8 @@ from typing import Any
 class ImageSettings:
     """How a picture is brought to the one that the model was trained on.
 
+    The values of a model are in its `processor_config.json`.
+
     "At the published scale" means: in pixels of the picture that the published CROHME protocol
     draws of the ink, before the reduction by `resolution`.
 

@@ -31,7 +31,7 @@ from inktex.release.card import model_card, score_table
 from inktex.release.export import export
 from inktex.training.average import AVERAGE
 from inktex.training.ink_extraction import RECORD as NETWORK_RECORD
-from inktex.training.recipe_config import SHIPPED
+from inktex.training.recipe_fields import SHIPPED
 from inktex.training.run_folder import BEST, CURVE, MACHINE, RECIPE
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"

@@ -8,7 +8,7 @@ from example_cases import STILL, example
 
 from inktex.data.augmentation import AugmentationConfig, degrade, draw_stroke_width, vary
 from inktex.data.examples import NONE, Example, cut, from_expression, from_expressions, items
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 
 

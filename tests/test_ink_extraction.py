@@ -25,7 +25,7 @@ from inktex.photos.pens import protocol_ink
 from inktex.training.ink_extraction import extraction_losses, score_extraction, stack_photos
 from inktex.training.loop import train
 from inktex.training.recipe import load_recipe, recipe_path
-from inktex.training.recipe_config import InkExtractionConfig
+from inktex.training.recipe_fields import InkExtractionConfig
 from inktex.training.sources import recipe_examples
 
 Traces = list[NDArray[np.float32]]
@@ -157,7 +157,7 @@ def test_normalizations_are_folded_into_the_weights() -> None:
 
 def test_onnx_runtime_gives_the_numbers_of_torch() -> None:
     pytest.importorskip("onnxruntime")
-    from inktex.ink_network import onnx_network
+    from inktex.ink_network_onnx import onnx_network
 
     weights = folded(random_network())
     network = onnx_network(weights)
@@ -170,7 +170,7 @@ def test_onnx_runtime_gives_the_numbers_of_torch() -> None:
 
 def test_networks_of_another_size_have_no_graph() -> None:
     pytest.importorskip("onnxruntime")
-    from inktex.ink_network import onnx_network
+    from inktex.ink_network_onnx import onnx_network
 
     assert onnx_network(folded(random_network((8, 8, 8, 8)))) is None
 

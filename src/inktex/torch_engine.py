@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from .batches import ACCELERATOR, CPU
 from .engine import MAX_TOKENS, Engine, SearchOptions
-from .ink_network import onnx_network, shipped_ink_extraction
+from .hub_connection import hub_address, hub_answers
+from .ink_network_onnx import onnx_network, shipped_ink_extraction
 from .modeling.search_inktex import Decoded
-from .network import hub_address, hub_answers
 from .registration import register
 from .shipped import pretrained_path
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.engine import MAX_TOKENS, Engine, SearchOptions
-from inktex.ink_network import load_ink_extraction
+from inktex.ink_network_onnx import load_ink_extraction
 from inktex.modeling.alphabets_inktex import allowed_tokens
 from inktex.modeling.feedback_inktex import FeedbackState
 from inktex.modeling.grammar_inktex import Grammar

@@ -17,7 +17,7 @@ from torch import nn
 from torch.export import Dim
 
 from inktex.files import new_folder, write_text
-from inktex.ink_network import INK_NETWORK, INPUT, OUTPUTS
+from inktex.ink_network_onnx import INK_NETWORK, INPUT, OUTPUTS
 from inktex.modeling.decoder_inktex import InktexDecoder
 from inktex.modeling.encoder_inktex import STRIDE, cells_with_picture
 from inktex.modeling.ink_network_inktex import InktexInkExtraction

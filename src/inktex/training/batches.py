@@ -24,7 +24,7 @@ from inktex.data.examples import NONE, AnyExample, Example, PictureExample
 from inktex.data.printed import PrintExample
 from inktex.ink.filling import pieces
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, draw
-from inktex.ink_network import shipped_ink_extraction
+from inktex.ink_network_onnx import shipped_ink_extraction
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.image_processing_inktex import InktexImageProcessor

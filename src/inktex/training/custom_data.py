@@ -26,7 +26,7 @@ from inktex.data.custom import (
 from inktex.data.examples import AnyExample, PictureExample, SplitExamples, from_expression
 from inktex.ink.alignment import expression
 from inktex.ink.inkml import read_inkml
-from inktex.ink_network import shipped_ink_extraction
+from inktex.ink_network_onnx import shipped_ink_extraction
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 from inktex.tokenizer.vocabulary_inktex import IDS
