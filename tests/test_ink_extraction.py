@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import pickle
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from example_cases import example as example_of
+from ink_cases import GREEN, MAGENTA, GreenInk
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from inktex.data.examples import PictureExample
 from inktex.ink.render import draw
-from inktex.modeling.image_loading_inktex import NoFormulaError
-from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.ink_extraction_inktex import InkExtraction, find_ink
 from inktex.modeling.ink_network_inktex import InktexInkExtraction, torch_network, trained_weights
 from inktex.photos import draw_empty, draw_photo, largest_scale
 from inktex.photos.pens import protocol_ink
+from inktex.training.batches import PlannedBatches
 from inktex.training.ink_extraction import extraction_losses, score_extraction, stack_photos
 from inktex.training.loop import train
+from inktex.training.plans import BatchConfig
 from inktex.training.recipe import load_recipe, recipe_path
 from inktex.training.recipe_fields import InkExtractionConfig
 from inktex.training.sources import recipe_examples
@@ -59,25 +62,16 @@ def folded(network: InktexInkExtraction) -> dict[str, NDArray[np.float32]]:
     return InkExtraction(trained_weights(network)).folded()
 
 
-class GreenInk:
-    """In place of a network: ink is green, its scale and angle are known.
+def ring() -> Traces:
+    """Outlines of a typeset 0 of 30 by 40 pixels, whose strokes are 8 pixels wide."""
+    lines = [[[0, 0], [0, 40], [30, 40], [30, 0]], [[8, 8], [22, 8], [22, 32], [8, 32]]]
+    return [np.array(one, dtype=np.float32) for one in lines]
 
-    Args:
-        scales: at the first call, the second, ...
-        angle: degrees.
-    """
 
-    def __init__(self, scales: list[float], angle: float = 0.0) -> None:
-        self.scales: Iterator[float] = iter(scales)
-        self.angle = angle
-
-    def __call__(self, pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        _, height, width = pixels.shape
-        cells = np.ones((height // 8, width // 8), dtype=np.float32)
-        turn = math.radians(self.angle)
-        logits = (pixels[1] - pixels[0] - 0.5) * 20
-        scale = cells * np.float32(math.log2(next(self.scales)))
-        return logits, scale, np.stack([cells * math.cos(turn), cells * math.sin(turn)])
+def levels_at(picture: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:
+    """Levels of the pixels that points are in."""
+    x, y = np.floor(points).astype(int).T
+    return picture[y, x]
 
 
 # ------------------------------------------------------------------------------------------ photos
@@ -106,6 +100,39 @@ def test_a_photo_shows_the_ink_that_it_says(angle: float) -> None:
     grey = photo.picture.mean(axis=2)
     around = (np.abs(grey - np.median(grey)) > 20) & ink
     assert around.sum() > 0.3 * ink.sum()  # the ink is where it is said to be
+
+
+@pytest.mark.parametrize("angle", [0.0, 20.0, 90.0, 180.0, -135.0])
+def test_points_are_on_the_ink(angle: float) -> None:
+    """In turned pictures, and in those that a camera held aslant took as well."""
+    is_aslant = set()
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        photo = draw_photo(corner(), nothing, (160, 192), 1.0, angle, rng)
+        assert photo is not None
+        # Points are where pixels have their middle: those at whole numbers.
+        corner_points, dot = photo.points[:3], photo.points[3:]
+        along = np.linspace(0, 1, 40)[:, None]
+        lines = [a + (b - a) * along for a, b in itertools.pairwise(corner_points)]
+        assert (levels_at(photo.ink, np.concatenate([*lines, dot]) + 0.5) > 127).all()
+        is_aslant.add(not np.isin(photo.ink, (0, 255)).all())
+    assert angle or is_aslant == {False, True}
+
+
+@pytest.mark.parametrize("angle", [0.0, 20.0, 180.0])
+def test_print_is_filled_and_its_holes_are_not(angle: float) -> None:
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        photo = draw_photo(ring(), nothing, (96, 128), 1.5, angle, rng, is_print=True)
+        assert photo is not None
+        outer, inner = photo.points[:4], photo.points[4:]
+        assert (levels_at(photo.ink, (outer[[0, 3, 2, 1]] + inner) / 2) > 127).all()
+        assert levels_at(photo.ink, inner.mean(axis=0, keepdims=True)) == 0
+        area = 1.5**2 * (30 * 40 - 14 * 24)
+        assert photo.ink.sum() / 255 == pytest.approx(area, rel=0.15)
+        grey = photo.picture.mean(axis=2)
+        stroke = levels_at(grey, (outer[[0, 3, 2, 1]] + inner) / 2).mean()
+        assert abs(stroke - levels_at(grey, inner.mean(axis=0, keepdims=True)).item()) > 15
 
 
 def test_a_photo_is_the_same_again() -> None:
@@ -196,13 +223,13 @@ def test_weights_survive_a_file_and_a_pickle(tmp_path: Path) -> None:
 
 def test_ink_is_found_where_it_is() -> None:
     """A formula turned by 20 degrees in a picture three times as large as the overview."""
-    upright = Image.new("RGB", (1600, 1200), (255, 0, 255))
+    upright = Image.new("RGB", (1600, 1200), MAGENTA)
     pencil = ImageDraw.Draw(upright)
-    pencil.rectangle((300, 400, 900, 430), fill=(0, 255, 0))
-    pencil.rectangle((300, 430, 330, 560), fill=(0, 255, 0))
-    turned = upright.rotate(20, Image.Resampling.BICUBIC, fillcolor=(255, 0, 255))
+    pencil.rectangle((300, 400, 900, 430), fill=GREEN)
+    pencil.rectangle((300, 430, 330, 560), fill=GREEN)
+    turned = upright.rotate(20, Image.Resampling.BICUBIC, fillcolor=MAGENTA)
     # Two pixels are one at the published scale; the overview has 0.32 of the picture's pixels.
-    found = find_ink(turned, GreenInk([0.64, 1.0], angle=20.0))
+    found = find_ink(turned, GreenInk(0.64, angle=20.0))
     assert found is not None
     assert found.angle == pytest.approx(-20)
     assert found.zoom == pytest.approx(0.5)
@@ -215,64 +242,17 @@ def test_ink_is_found_where_it_is() -> None:
     assert box == pytest.approx((300, 400, 900, 560), abs=4)
 
 
-def test_a_picture_without_ink_has_no_formula() -> None:
-    processor = InktexImageProcessor(
-        ink_extraction=InkExtraction({}, GreenInk([1.0])), photo_ink="network"
-    )
-    rng = np.random.default_rng(0)
-    photo = (rng.random((80, 120, 3)) * 60 + 120).astype(np.uint8)
-    photo[..., 1] = photo[..., 0]
-    with pytest.raises(NoFormulaError, match="no ink in the picture"):
-        processor.normalize_picture(photo)
-
-
-def test_places_in_the_models_picture_are_places_in_the_given_one() -> None:
-    rng = np.random.default_rng(0)
-    noise = rng.integers(0, 60, (240, 400))
-    photo = np.stack([noise + 120, noise + 60, noise + 120], axis=-1).astype(np.uint8)
-    photo[60:66, 100:260] = photo[60:180, 100:106] = (0, 255, 0)  # L-shaped, 6 pixels wide
-    extraction = InkExtraction({}, GreenInk([2.0, 1.0]))
-    processor = InktexImageProcessor(ink_extraction=extraction, photo_ink="network")
-    found = processor.normalize_picture(photo)
-    assert any("network" in reason for reason in found.reasons)
-    rows, columns = np.nonzero(found.picture > 127)
-    box = found.to_source(
-        (float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max()))
-    )
-    assert box == pytest.approx((100, 60, 260, 180), abs=8)
-
-
-def test_drawings_on_plain_paper_do_not_ask_the_network() -> None:
-    processor = InktexImageProcessor(
-        ink_extraction=InkExtraction({}, GreenInk([])), photo_ink="network"
-    )
-    drawing = Image.fromarray(255 - draw([t + np.float32(12) for t in corner()], 110, 70))
-    plain = InktexImageProcessor().draw(drawing)
-    np.testing.assert_array_equal(processor.draw(drawing), plain)
-
-
-def test_thresholds_find_the_ink_unless_the_network_is_asked_for() -> None:
-    rng = np.random.default_rng(0)
-    photo = np.repeat(rng.integers(150, 220, (120, 200, 1)), 3, axis=2).astype(np.uint8)
-    photo[40:80, 60:66] = photo[76:82, 60:140] = 20
-    processor = InktexImageProcessor(ink_extraction=InkExtraction({}, GreenInk([])))
-    plain = InktexImageProcessor().draw(photo)
-    np.testing.assert_array_equal(processor.draw(photo), plain)
-    with pytest.raises(ValueError, match="photo_ink is one of thresholds, network, not magic"):
-        InktexImageProcessor(photo_ink="magic")
-
-
-def test_the_network_goes_where_the_processor_goes(tmp_path: Path) -> None:
-    extraction = InkExtraction(trained_weights(random_network((8, 8, 16, 16))))
-    InktexImageProcessor(ink_extraction=extraction).save_pretrained(tmp_path)
-    again = InktexImageProcessor.from_pretrained(tmp_path)
-    assert again.ink_extraction.checksum == extraction.checksum
-    assert "ink_extraction" not in again.to_dict()
-    InktexImageProcessor().save_pretrained(tmp_path)
-    assert InktexImageProcessor.from_pretrained(tmp_path).ink_extraction is None
-
-
 # ----------------------------------------------------------------------------------------- training
+
+
+def test_neighbours_are_ink_from_0_on() -> None:
+    example = example_of("x + 1")
+    picture = PictureExample("p", np.zeros((9, 9), dtype=np.uint8), example.tokens)
+    batches = PlannedBatches([picture, example], BatchConfig(), None)
+    for seed in range(4):
+        traces = batches.neighbour(np.random.default_rng(seed))
+        assert [len(trace) for trace in traces] == [len(trace) for trace in example.traces()]
+        np.testing.assert_array_equal(np.concatenate(traces).min(axis=0), 0)
 
 
 def test_losses_are_least_for_the_truth() -> None:

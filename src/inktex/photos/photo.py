@@ -64,7 +64,8 @@ class Photo:
         scale: pixels for each pixel at the published scale.
         angle: degrees by which the formula is turned counterclockwise.
         points: `(points, 2)` float32, x and y in the picture of the formula's points, one trace
-            after another.
+            after another; whole numbers are the middle of pixels, for print their left upper
+            corner.
     """
 
     picture: NDArray[np.uint8]
@@ -143,6 +144,8 @@ def draw_photo(
             add_objects(shown, box, rng)
         add_light(shown, rng)
     picture = develop(shown, is_photo, scale, rng)
+    middle_of_pixel = np.float32(0.0 if is_print else 0.5)  # pens are drawn along these
+    points = _mapped(np.concatenate(placed) + middle_of_pixel, mapping) - middle_of_pixel
     return Photo(
         np.rint(picture * 255).astype(np.uint8),
         np.rint(ink * 255).astype(np.uint8),
