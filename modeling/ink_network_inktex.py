@@ -59,7 +59,10 @@ class InktexInkExtraction(nn.Module):
         )
         self.up = nn.ModuleList(unet_block(width, width, is_folded) for width in channels[:-1])
         self.ink = nn.Conv2d(channels[0], _FOLD**2, 1)
-        self.geometry = nn.Conv2d(channels[HEAD_LEVEL], 3, 1)
+        width = channels[HEAD_LEVEL]
+        self.geometry = nn.Sequential(
+            nn.Conv2d(width, width, 1), nn.ReLU(inplace=True), nn.Conv2d(width, 3, 1)
+        )
 
     def forward(self, pictures: torch.Tensor) -> Extraction:
         """Find the ink.

@@ -158,8 +158,9 @@ def draw_member(
         example = vary(example, augmentation, rng)
         stroke_width = draw_stroke_width(augmentation, rng)
         seen = None
-        takes = augmentation.photos and neighbour and len(example.symbol_labels)
-        if takes and rng.random() < augmentation.photos:
+        # Of a picture without a formula there is nothing to be found.
+        share = augmentation.photos if len(example.symbol_labels) else 0.0
+        if neighbour is not None and share and rng.random() < share:
             seen = rasterize_photo(example, neighbour, shape, config, rng)
         raster = seen or rasterize(example, factor, stroke_width, shape, config)
     return example, replace(raster, picture=degrade(raster.picture, augmentation, rng))
