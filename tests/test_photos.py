@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from inktex.cli.preprocessing import preprocessing_sheet
 from inktex.ink.render import draw, place
-from inktex.ink_network import shipped_ink_extraction
+from inktex.ink_network_onnx import shipped_ink_extraction
 from inktex.modeling import normalization_inktex
 from inktex.modeling.grey_levels_inktex import colours, on_paper, reduced_levels
 from inktex.modeling.image_loading_inktex import NoFormulaError
