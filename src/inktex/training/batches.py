@@ -26,7 +26,6 @@ from inktex.ink.filling import pieces
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, draw
 from inktex.ink_network_onnx import shipped_ink_extraction
 from inktex.modeling.encoder_inktex import STRIDE
-from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.photos import Neighbour, draw_photo, largest_scale
 from inktex.tokenizer.vocabulary_inktex import (
@@ -270,7 +269,7 @@ def rasterize_photo(
     assert photo is not None
     try:
         found = image_processor(config, limit).normalize_picture(photo.picture)
-    except NoFormulaError:
+    except ValueError:  # there is no ink to be seen, or this checkout has no network to see it
         return None
     rows, columns = found.picture.shape
     places = found.from_source(photo.points)
