@@ -14,9 +14,9 @@ Grey = NDArray[np.float32]
 
 MIN_SIDE = 4
 """Pixels; in less, one symbol cannot be told from another."""
-ENOUGH = 16_000_000
+ENOUGH = 6_000_000
 """Pixels; larger pictures are reduced by a whole number as they are read, strip by strip, so that
-the largest take no more than some hundred megabytes."""
+the largest take no more than some hundred megabytes. The network looks at fewer."""
 _ORIENTATION = 0x0112
 """EXIF tag of how the camera was held."""
 _UPRIGHT: dict[int, Callable[[Any], Any]] = {

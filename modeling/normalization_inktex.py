@@ -7,7 +7,7 @@ as it is. In every other one, a network finds the formula's ink and draws it as 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -94,14 +94,10 @@ def normalize(
     """
     levels, step = reduced_levels(picture, settings.max_pixels)
     grey = on_paper(levels)
-    ink = published_ink(grey, settings.symbol_height, settings.stroke_width)
-    if ink is not None:
-        found = from_published(ink * np.uint8(255), settings)
-        return found if step == 1 else replace(
-            found,
-            scale=(found.scale[0] / step, found.scale[1] / step),
-            origin=(found.origin[0] * step, found.origin[1] * step),
-        )  # fmt: skip
+    if step == 1:
+        ink = published_ink(grey, settings.symbol_height, settings.stroke_width)
+        if ink is not None:
+            return from_published(ink * np.uint8(255), settings)
     if extraction is None:
         raise ValueError(
             "The published protocol did not draw this picture, and the network that finds the ink "
