@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.ink_extraction_inktex import InkExtraction
+from inktex.modeling.ink_extraction_inktex import InkExtraction, InkNetworks
 
 GREEN, MAGENTA = (0, 255, 0), (255, 0, 255)
 """Ink that `GreenInk` finds, and paper for it."""
@@ -32,7 +32,7 @@ def formula() -> list[NDArray[np.float32]]:
 
 
 class GreenInk:
-    """In place of a network: ink is green, its scale and angle are known.
+    """In place of the networks: ink is green, its scale and angle are known.
 
     Args:
         scale: of the overview, in its pixels for each pixel at the published scale.
@@ -41,16 +41,24 @@ class GreenInk:
 
     def __init__(self, scale: float = 1.0, angle: float = 0.0) -> None:
         self.scale, self.angle = scale, angle
+        self.found = 0.0
 
-    def __call__(self, pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        _, height, width = pixels.shape
-        cells = np.ones((height // 8, width // 8), dtype=np.float32)
-        turn = math.radians(self.angle)
+    def find(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         logits = (pixels[1] - pixels[0] - 0.5) * 20
-        direction = np.stack([cells * math.cos(turn), cells * math.sin(turn)]).astype(np.float32)
-        return logits, cells * np.float32(math.log2(self.scale)), direction
+        self.found = float((1 / (1 + np.exp(-logits))).sum())
+        return logits
+
+    def tell(self, ink: NDArray[np.float32]) -> NDArray[np.float32]:
+        factor = math.sqrt(float(ink.sum()) / self.found)  # by which the found ink was resized
+        turn = math.radians(self.angle)
+        told = [math.log2(self.scale * factor), math.cos(turn), math.sin(turn)]
+        return np.array(told, dtype=np.float32)
+
+    @property
+    def networks(self) -> InkNetworks:
+        return InkNetworks(self.find, self.tell)
 
 
 def green_processor(scale: float = 1.0, angle: float = 0.0) -> InktexImageProcessor:
     """An image processor that finds green ink."""
-    return InktexImageProcessor(ink_extraction=InkExtraction({}, GreenInk(scale, angle)))
+    return InktexImageProcessor(ink_extraction=InkExtraction({}, GreenInk(scale, angle).networks))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .batches import ACCELERATOR, CPU
 from .engine import MAX_TOKENS, Engine, SearchOptions
 from .hub_connection import hub_address, hub_answers
-from .ink_network_onnx import onnx_network, shipped_ink_extraction
+from .ink_network_onnx import onnx_networks, shipped_ink_extraction
 from .modeling.search_inktex import Decoded
 from .registration import register
 from .shipped import pretrained_path
@@ -83,7 +83,7 @@ class TorchEngine(Engine):
         if pictures.ink_extraction is None:  # a model of 0.1
             pictures.ink_extraction = shipped_ink_extraction()
         elif pictures.ink_extraction.make_network is None:
-            pictures.ink_extraction.make_network = onnx_network
+            pictures.ink_extraction.make_network = onnx_networks
         return cls(model.to(device).eval(), processor)
 
     @property

@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         f"Curve: {folder / CURVE}; checkpoint: {folder / CHECKPOINT}."
     )
     best = train(recipe, found.train, found.dev, folder, resume=not options.fresh)
-    if found.test and recipe.ink_extraction is None and PartialState().is_main_process:
+    if found.test and not recipe.trains_pictures and PartialState().is_main_process:
         _print(score_held_out(recipe, best, found, folder))
     _print(f"Done. The best weights are in {best}.")
     PartialState().destroy_process_group()  # torch warns of processes that go without

@@ -125,6 +125,23 @@ class InkExtractionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class InkPoseConfig:
+    """A run that trains the network that tells scale and angle of ink instead of a model.
+
+    Attributes:
+        slanted: share of the batches that are turned by up to 45 degrees.
+        turned: share of the batches that are turned by a quarter or half.
+    """
+
+    slanted: float = 0.25
+    turned: float = 0.3
+
+    def __post_init__(self) -> None:
+        _check_share("ink_pose.slanted", self.slanted)
+        _check_share("ink_pose.turned", self.turned)
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A whole run.
 
@@ -151,7 +168,7 @@ class Recipe:
         workers: processes that draw batches; 0 draws them in the training process.
         planners: processes that plan the epochs to come; 0 plans them in the training process,
             which takes some seconds an epoch, for which a GPU would wait.
-        ink_extraction: of a run that trains that network; None for a model.
+        ink_extraction, ink_pose: of a run that trains that network; None for a model.
     """
 
     name: str = "base"
@@ -176,6 +193,7 @@ class Recipe:
     workers: int = 1
     planners: int = 0
     ink_extraction: InkExtractionConfig | None = None
+    ink_pose: InkPoseConfig | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "minutes"):
@@ -193,6 +211,11 @@ class Recipe:
             raise ValueError(
                 "Print has its share in ink_extraction.printed: set synthesis.print_share to 0."
             )
+
+    @property
+    def trains_pictures(self) -> bool:
+        """Whether a network of the image processor is trained instead of a model."""
+        return self.ink_extraction is not None or self.ink_pose is not None
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain dictionaries and lists, as JSON has them."""
