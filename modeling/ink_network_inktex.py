@@ -146,8 +146,9 @@ def torch_networks(weights: Mapping[str, NDArray[np.float32]]) -> InkNetworks:
     levels = sum(key.startswith("down.") and key.endswith(".0.bias") for key in own)
     channels = [len(own[f"down.{level}.0.bias"]) for level in range(levels)]
     extraction = _loaded(InktexInkExtraction(channels, is_folded=True), own)
-    sizes = [len(value) for key, value in others.items() if key.startswith("features.")
-             and key.endswith(".bias")]  # fmt: skip
+    biases = [key for key in others if key.startswith("features.") and key.endswith(".bias")]
+    biases.sort(key=lambda key: int(key.split(".")[1]))  # files have them by the alphabet
+    sizes = [len(others[key]) for key in biases]
     pose = _loaded(InktexInkPose(sizes[:-1], is_folded=True), others)
 
     def find(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from inktex.data.print import PrintedFormulas
 from inktex.data.printed import PrintExample
 from inktex.files import new_file, write_json
 from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, POSE_PREFIX, InkExtraction
-from inktex.modeling.ink_network_inktex import InktexInkExtraction, trained_weights
+from inktex.modeling.ink_network_inktex import InktexInkExtraction, InktexInkPose, trained_weights
 from inktex.photos import Photo, draw_empty, draw_photo, largest_scale
 from inktex.shipped import pretrained_path
 
@@ -103,14 +103,19 @@ class InkExtractionTask(Task):
 
 
 def initial_weights(recipe: Recipe) -> dict[str, NDArray[np.float32]]:
-    """Weights of both networks that a run starts from; empty if it starts from none.
+    """Weights of both networks that a run starts from: those of `init`, else random ones.
 
     Raises:
         ValueError: if the file is damaged.
         OSError: if there is no such file.
     """
     if recipe.init is None:
-        return {}
+        config = recipe.ink_extraction or InkExtractionConfig()
+        pose = trained_weights(InktexInkPose())
+        return {
+            **trained_weights(InktexInkExtraction(config.channels)),
+            **{POSE_PREFIX + name: one for name, one in pose.items()},
+        }
     folder = pretrained_path() if recipe.init == SHIPPED else Path(recipe.init)
     return InkExtraction.load(folder / INK_EXTRACTION_FILE).weights
 
@@ -263,7 +268,7 @@ def score_extraction(model: InktexInkExtraction, photos: Sequence[Photo]) -> dic
 
 
 def _load(model: InktexInkExtraction, weights: Mapping[str, NDArray[np.float32]]) -> None:
-    """Give a network the weights of a file, if it has any.
+    """Give a network its weights of a file.
 
     Raises:
         ValueError: if they are of a network of another size.
