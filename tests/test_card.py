@@ -143,6 +143,6 @@ def test_an_ink_extraction_is_put_beside_a_checkpoint(script: ModuleType, tmp_pa
         script.known_network(output, other)
     card = (output / "README.md").read_text()
     assert "122 minutes on 2 CPU cores" in card
-    assert "75.0 % (F1)" in card
+    assert "75.0 % is found (F1)" in card
     (run / "ink_extraction.json").write_text(json.dumps({**found, "sha256": "other"}))
     assert script.main(["--ink-extraction", str(run), "--output", str(output)]) == 2

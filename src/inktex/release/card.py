@@ -103,12 +103,18 @@ def _ink_extraction(record: Mapping[str, Any] | None) -> str:
     """What the network for pictures of all kinds is, and what it is worth."""
     if not record:
         return ""
-    recipe, overlap = record["recipe"]["name"], f"{100 * record['ink_f1']:.1f} %"
+    overlap, recipes = 0.0, []
+    run: Mapping[str, Any] | None = record
+    while run:
+        overlap = overlap or run.get("ink_f1", 0.0)
+        recipes += [] if run["recipe"]["name"] in recipes else [run["recipe"]["name"]]
+        run = run.get("started_from")
+    names = " and ".join(f"`{name}`" for name in reversed(recipes))
     return f"""
-A small network of the image processor finds the formula's ink in pictures that the published
-protocol did not draw (`ink_extraction.safetensors`; recipe `{recipe}`, {_spent(record)}). It was
-trained on drawn pictures alone; of the ink in such pictures of the development ink it finds
-{overlap} (F1).
+Two small networks of the image processor find the formula's ink in pictures that the published
+protocol did not draw, and how large and how turned it is (`ink_extraction.safetensors`; recipes
+{names}, {_spent(record)}). They were trained on drawn pictures alone; of the ink in such pictures
+of the development ink {100 * overlap:.1f} % is found (F1).
 """
 
 
