@@ -226,16 +226,21 @@ def ink_pose(ink: NDArray[np.float32], network: InkNetworks) -> tuple[float, flo
     Returns:
         The scale, and the degrees by which the formula is turned counterclockwise.
     """
-    crop, factor = pose_input(ink)
+    crop, factor, turned = pose_input(ink)
     octaves, across, down = network.tell(crop).tolist()
-    return 2.0**octaves / factor, math.degrees(math.atan2(down, across))
+    angle = math.degrees(math.atan2(down, across)) - turned
+    return 2.0**octaves / factor, (angle + 180) % 360 - 180
 
 
-def pose_input(ink: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """Returns ink as the network is given it to tell its scale and angle, and the factor of size.
+def pose_input(ink: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, float]:
+    """Returns ink as the network is given it to tell its scale and angle.
 
     Args:
         ink: `(h, w)`, its probability, one half and more somewhere.
+
+    Returns:
+        The ink, not taller than wide; by which factor it was resized; and by how many degrees it
+        was turned counterclockwise.
     """
     rows, columns = np.nonzero(ink > 0.5)
     crop = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
@@ -243,8 +248,11 @@ def pose_input(ink: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
     factor = min(math.sqrt(_POSE_AREA / crop.size), _POSE_SIDE / max(crop.shape))
     size = (max(round(width * factor), 1), max(round(height * factor), 1))
     resized = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BILINEAR))
-    below, right = -size[1] % _MULTIPLE, -size[0] % _MULTIPLE
-    return np.pad(resized, ((0, below), (0, right))), factor
+    turned = 90.0 if height > width else 0.0
+    resized = np.rot90(resized) if turned else resized
+    height, width = resized.shape
+    padded = np.pad(resized, ((0, -height % _MULTIPLE), (0, -width % _MULTIPLE)))
+    return np.ascontiguousarray(padded), factor, turned
 
 
 def _upright(

@@ -125,7 +125,7 @@ class PoseBatches(PlannedBatches):
     """Batches of turned ink, and how it is turned.
 
     `ink` `(n, h, w)`, uint8; `scale` `(n,)`, its binary logarithm, and `angle` `(n,)` in degrees,
-    float32. The examples of a batch are turned alike, or it would be mostly padding.
+    float32.
 
     Args:
         examples: recorded ink.
@@ -140,19 +140,19 @@ class PoseBatches(PlannedBatches):
         self.pose = recipe.ink_pose or InkPoseConfig()
 
     def __getitem__(self, plan: Plan) -> dict[str, torch.Tensor]:
-        about: float | None = None
-        drawn = []
-        for example, _, rng in self.varied_ink(plan):
-            about = self.draw_angle(rng) if about is None else about
-            drawn.append(draw_turned(example, about + float(rng.normal(0, 4)), rng))
-        return _stack(drawn)
+        return _stack(
+            [
+                draw_turned(example, self.draw_angle(rng), rng)
+                for example, _, rng in self.varied_ink(plan)
+            ]
+        )
 
     def draw_angle(self, rng: np.random.Generator) -> float:
-        """Degrees by which a batch is turned counterclockwise, but for a few of each example."""
-        kind = rng.random()
+        """Degrees by which an example is turned counterclockwise."""
+        kind, angle = rng.random(), float(rng.normal(0, 4))
         if kind < self.pose.turned:
-            return float(rng.choice([90.0, 180.0, 270.0]))
-        return float(rng.uniform(-45, 45)) if kind < self.pose.turned + self.pose.slanted else 0.0
+            return angle + float(rng.choice([90.0, 180.0, 270.0]))
+        return float(rng.uniform(-45, 45)) if kind < self.pose.turned + self.pose.slanted else angle
 
 
 Turned = tuple[NDArray[np.float32], float, float]
@@ -177,8 +177,8 @@ def draw_turned(example: Example, angle: float, rng: np.random.Generator) -> Tur
     ink = protocol_ink(np.split(points, example.offsets[1:-1]), scale, (height, width))
     ink = _worn(ink, rng)
     ink = ink if float(ink.max()) > 0.5 else ink / max(float(ink.max()), 1e-6)
-    crop, factor = pose_input(ink)
-    return crop, scale * factor, angle
+    crop, factor, more = pose_input(ink)
+    return crop, scale * factor, angle + more
 
 
 def _worn(ink: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -214,7 +214,7 @@ def draw_development(examples: Sequence[Example], batches: PoseBatches) -> list[
     drawn = []
     for number, example in enumerate(examples):
         rng = np.random.default_rng((8, number))
-        drawn.append(draw_turned(example, batches.draw_angle(rng) + float(rng.normal(0, 4)), rng))
+        drawn.append(draw_turned(example, batches.draw_angle(rng), rng))
     return drawn
 
 

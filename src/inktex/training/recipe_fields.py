@@ -129,12 +129,12 @@ class InkPoseConfig:
     """A run that trains the network that tells scale and angle of ink instead of a model.
 
     Attributes:
-        slanted: share of the batches that are turned by up to 45 degrees.
-        turned: share of the batches that are turned by a quarter or half.
+        slanted: share of the examples that are turned by up to 45 degrees.
+        turned: share of the examples that are turned by a quarter or half.
     """
 
-    slanted: float = 0.25
-    turned: float = 0.3
+    slanted: float = 0.3
+    turned: float = 0.4
 
     def __post_init__(self) -> None:
         _check_share("ink_pose.slanted", self.slanted)
