@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.ink_extraction_inktex import InkExtraction, InkNetworks
+from inktex.modeling.ink_extraction_inktex import InkExtraction, InkNetworks, pose_input
 
 GREEN, MAGENTA = (0, 255, 0), (255, 0, 255)
 """Ink that `GreenInk` finds, and paper for it."""
@@ -41,17 +41,18 @@ class GreenInk:
 
     def __init__(self, scale: float = 1.0, angle: float = 0.0) -> None:
         self.scale, self.angle = scale, angle
-        self.found = 0.0
+        self.factor, self.turned = 1.0, 0.0
 
     def find(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         logits = (pixels[1] - pixels[0] - 0.5) * 20
-        self.found = float((1 / (1 + np.exp(-logits))).sum())
+        ink = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        if (ink > 0.5).any():
+            _, self.factor, self.turned = pose_input(ink)
         return logits
 
     def tell(self, ink: NDArray[np.float32]) -> NDArray[np.float32]:
-        factor = math.sqrt(float(ink.sum()) / self.found)  # by which the found ink was resized
-        turn = math.radians(self.angle)
-        told = [math.log2(self.scale * factor), math.cos(turn), math.sin(turn)]
+        turn = math.radians(self.angle + self.turned)
+        told = [math.log2(self.scale * self.factor), math.cos(turn), math.sin(turn)]
         return np.array(told, dtype=np.float32)
 
     @property
