@@ -20,8 +20,7 @@ class InkNetworks(NamedTuple):
     Attributes:
         find: from a picture `(3, height, width)`, 0 to 1, both sides multiples of 32, to logits of
             its ink `(height, width)`.
-        tell: from ink `(height, width)` likewise to three numbers: the binary logarithm of its
-            scale, and cosine and sine of its angle.
+        tell: from ink `(height, width)` likewise to six numbers; see `InktexInkPose`.
     """
 
     find: Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -227,8 +226,8 @@ def ink_pose(ink: NDArray[np.float32], network: InkNetworks) -> tuple[float, flo
         The scale, and the degrees by which the formula is turned counterclockwise.
     """
     crop, factor, turned = pose_input(ink)
-    octaves, across, down = network.tell(crop).tolist()
-    angle = math.degrees(math.atan2(down, across)) - turned
+    octaves, *quarters, more = network.tell(crop).tolist()
+    angle = 90 * (quarters.index(max(quarters)) + more) - turned
     return 2.0**octaves / factor, (angle + 180) % 360 - 180
 
 

@@ -94,7 +94,7 @@ class InktexInkPose(nn.Module):
             ]
         self.features = nn.Sequential(*layers)
         self.head = nn.Sequential(
-            nn.Linear(2 * channels[-1], 64), nn.ReLU(inplace=True), nn.Linear(64, 3)
+            nn.Linear(2 * channels[-1], 64), nn.ReLU(inplace=True), nn.Linear(64, 6)
         )
 
     def forward(self, ink: torch.Tensor) -> torch.Tensor:
@@ -105,8 +105,9 @@ class InktexInkPose(nn.Module):
                 multiples of `stride`.
 
         Returns:
-            `(batch, 3)`: binary logarithm of the pixels for each pixel at the published scale;
-            cosine and sine of the angle by which the formula is turned counterclockwise.
+            `(batch, 6)`: binary logarithm of the pixels for each pixel at the published scale; by
+            how many right angles the formula is turned counterclockwise, as logits of 0, 1, 2 and
+            3; and by how much more, in right angles, from -0.5 to 0.5. In this order.
         """
         features = self.features(ink[:, None])
         weight = nn.functional.avg_pool2d(ink[:, None], self.stride) + _NO_INK

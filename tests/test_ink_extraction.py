@@ -329,14 +329,15 @@ def test_turned_ink_is_turned_as_it_says(angle: float) -> None:
 
 
 def test_losses_and_scores_of_the_true_pose() -> None:
-    batch = {"scale": torch.tensor([-0.5, 1.0]), "angle": torch.tensor([30.0, 180.0])}
-    turn = torch.deg2rad(batch["angle"])
-    truth = torch.stack([batch["scale"], turn.cos(), turn.sin()], dim=1)
+    batch = {"scale": torch.tensor([-0.5, 1.0]), "angle": torch.tensor([30.0, 186.0])}
+    truth = torch.tensor([[-0.5, 20, 0, 0, 0, 30 / 90], [1.0, 0, 0, 20, 0, 6 / 90]])
     for loss in pose_losses(truth, batch).values():
         assert float(loss) == pytest.approx(0, abs=1e-6)
-    for loss in pose_losses(truth + 0.2, batch).values():
-        assert float(loss) > 0.05
+    wrong = torch.tensor([[-0.8, 0, 20, 0, 0, 0.0], [1.5, 20, 0, 0, 0, 0.4]])
+    for loss in pose_losses(wrong, batch).values():
+        assert float(loss) > 0.1
     drawn = draw_turned(example_of("x + 1"), 30.0, np.random.default_rng(0))
+    quarters = round(drawn[2] / 90)
 
     class Oracle(torch.nn.Module):
         def __init__(self) -> None:
@@ -344,12 +345,13 @@ def test_losses_and_scores_of_the_true_pose() -> None:
             self.weight = torch.nn.Parameter(torch.zeros(1))
 
         def forward(self, ink: torch.Tensor) -> Any:
-            return torch.tensor([[math.log2(drawn[1]), math.sqrt(0.75), 0.5]])
+            logits = [float(number == quarters % 4) for number in range(4)]
+            return torch.tensor([[math.log2(drawn[1]), *logits, drawn[2] / 90 - quarters]])
 
     scores = score_pose(Oracle(), [drawn])  # type: ignore[arg-type]
-    assert scores["angle_right"] == 1
+    assert scores["quarters_right"] == 1
     assert scores["scale_error"] == pytest.approx(0, abs=1e-3)
-    assert scores["angle_error"] == pytest.approx(0, abs=1e-2)
+    assert scores["slant_error"] == pytest.approx(0, abs=1e-2)
 
 
 SHORT = (

@@ -53,7 +53,7 @@ class InkPoseTask(Task):
         ValueError: if there is no ink to train on.
     """
 
-    measures = ("loss", "scale", "direction")
+    measures = ("loss", "scale", "quarter", "slant")
 
     def __init__(
         self, recipe: Recipe, examples: Sequence[AnyExample], development: Sequence[AnyExample]
@@ -67,7 +67,10 @@ class InkPoseTask(Task):
             for name, value in self.initial.items()
             if name.startswith(POSE_PREFIX)
         }
-        self.model.load_state_dict(self.model.state_dict() | own)
+        fresh = self.model.state_dict()
+        # The last layer was smaller once: then it starts anew.
+        own = {name: one for name, one in own.items() if one.shape == fresh[name].shape}
+        self.model.load_state_dict(fresh | own)
         known = [example for example in development if isinstance(example, Example)]
         self.development = draw_development(
             known[:: max(len(known) // _DEVELOPMENT, 1)], self.batches
@@ -84,7 +87,7 @@ class InkPoseTask(Task):
         with accelerator.autocast():
             found = model(batch["ink"].float() / 255)
         parts = pose_losses(found.float(), batch)
-        return {"loss": parts["scale"] + parts["direction"], **parts}
+        return {"loss": parts["scale"] + parts["quarter"] + 4 * parts["slant"], **parts}
 
     def evaluate(self, output: Path, progress: Progress) -> dict[str, Any]:
         """Save the network with the other one, and score it; see `Task.evaluate`."""
@@ -106,18 +109,18 @@ def pose_losses(found: torch.Tensor, batch: dict[str, torch.Tensor]) -> dict[str
     """The losses of what the network tells.
 
     Args:
-        found: `(n, 3)`, in float32; see `InktexInkPose`.
+        found: `(n, 6)`, in float32; see `InktexInkPose`.
         batch: of `PoseBatches`.
 
     Returns:
-        `scale`, in octaves; `direction`, the squared distance of cosine and sine from the true
-        ones.
+        `scale`, in octaves; `quarter`, the cross-entropy of the right angles in nats; `slant`, of
+        what is beyond them, in right angles.
     """
-    angle = torch.deg2rad(batch["angle"])
-    truth = torch.stack([angle.cos(), angle.sin()], dim=1)
+    quarters = torch.round(batch["angle"] / 90)
     return {
         "scale": functional.smooth_l1_loss(found[:, 0], batch["scale"], beta=0.2),
-        "direction": ((found[:, 1:] - truth) ** 2).sum(dim=1).mean(),
+        "quarter": functional.cross_entropy(found[:, 1:5], quarters.long() % 4),
+        "slant": functional.smooth_l1_loss(found[:, 5], batch["angle"] / 90 - quarters, beta=0.02),
     }
 
 
@@ -226,22 +229,23 @@ def score_pose(model: InktexInkPose, drawn: Sequence[Turned]) -> dict[str, float
         model: to score; it is left in training mode if it was.
 
     Returns:
-        `scale_error`, median in octaves; `angle_error`, median in degrees; `angle_right`, the share
-        whose angle is off by less than 10 degrees.
+        `scale_error`, median in octaves; `slant_error`, median in degrees, right angles left out;
+        `quarters_right`, the share whose right angles are right.
     """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
-    scales, angles = [], []
+    scales, slants, quarters = [], [], []
     for one in drawn:
         batch = {key: value.to(device) for key, value in _stack([one]).items()}
-        octaves, across, down = model(batch["ink"].float() / 255)[0].tolist()
+        octaves, *logits, more = model(batch["ink"].float() / 255)[0].tolist()
         scales.append(abs(octaves - float(batch["scale"][0])))
-        error = np.rad2deg(np.arctan2(down, across)) - one[2]
-        angles.append(abs((error + 180) % 360 - 180))
+        truth = round(one[2] / 90)
+        quarters.append(int(np.argmax(logits)) == truth % 4)
+        slants.append(abs(90 * more - (one[2] - 90 * truth)))
     model.train(was_training)
     return {
         "scale_error": round(float(np.median(scales)), 4),
-        "angle_error": round(float(np.median(angles)), 3),
-        "angle_right": round(float(np.mean(np.array(angles) < 10)), 4),
+        "slant_error": round(float(np.median(slants)), 3),
+        "quarters_right": round(float(np.mean(quarters)), 4),
     }
