@@ -53,7 +53,7 @@ class GreenInk:
     def tell(self, ink: NDArray[np.float32]) -> NDArray[np.float32]:
         quarters = round((self.angle + self.turned) / 90)
         told = [math.log2(self.scale * self.factor), 0.0, 0.0, 0.0, 0.0]
-        told[1 + quarters % 4] = 1.0
+        told[1 + quarters % 4] = 9.0
         return np.array([*told, (self.angle + self.turned) / 90 - quarters], dtype=np.float32)
 
     @property
