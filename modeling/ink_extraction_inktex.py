@@ -150,12 +150,14 @@ class FoundInk:
         angle: degrees by which the picture was rotated counterclockwise about its middle.
         zoom: pixels of `ink` for each pixel of the picture.
         offset: x and y of the left upper corner of `ink`, in pixels of the rotated picture.
+        scale: pixels of `ink` for each pixel at the published scale, as far as the network knows.
     """
 
     ink: NDArray[np.float32]
     angle: float
     zoom: float
     offset: tuple[float, float]
+    scale: float = 1.0
 
 
 def find_ink_extraction(folder: str | os.PathLike[str]) -> Path | None:
@@ -202,11 +204,11 @@ def find_ink(picture: Image.Image, network: InkNetworks) -> FoundInk | None:
     margin = MARGIN / zoom + 1 / factor
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
     extent = high - low
-    zoom = min(zoom, math.sqrt(MAX_PIXELS / float(np.prod(extent))))
-    found = _ink(network, _upright(picture, rotation, middle, low, extent, zoom))
+    reduced = min(zoom, math.sqrt(MAX_PIXELS / float(np.prod(extent))))
+    found = _ink(network, _upright(picture, rotation, middle, low, extent, reduced))
     if not (found > 0.5).any():
         return None
-    return FoundInk(found, -angle, zoom, (float(low[0]), float(low[1])))
+    return FoundInk(found, -angle, reduced, (float(low[0]), float(low[1])), reduced / zoom)
 
 
 def _ink(network: InkNetworks, picture: Image.Image) -> NDArray[np.float32]:
