@@ -34,6 +34,8 @@ POSE_PREFIX = "pose."
 
 OVERVIEW = 512
 """Pixels of the longer side of the picture that tells the formula's scale, angle and place."""
+LEAST_OVERVIEW = 256
+"""Smaller pictures are enlarged to this: training has none that are smaller."""
 MAX_PIXELS = 1_500_000
 """Of the part that is read at the published scale; a larger one is reduced to this."""
 MARGIN = 20
@@ -150,14 +152,12 @@ class FoundInk:
         angle: degrees by which the picture was rotated counterclockwise about its middle.
         zoom: pixels of `ink` for each pixel of the picture.
         offset: x and y of the left upper corner of `ink`, in pixels of the rotated picture.
-        scale: pixels of `ink` for each pixel at the published scale, as far as the network knows.
     """
 
     ink: NDArray[np.float32]
     angle: float
     zoom: float
     offset: tuple[float, float]
-    scale: float = 1.0
 
 
 def find_ink_extraction(folder: str | os.PathLike[str]) -> Path | None:
@@ -184,11 +184,13 @@ def find_ink(picture: Image.Image, network: InkNetworks) -> FoundInk | None:
     Returns:
         None if there is no ink.
     """
-    factor = min(OVERVIEW / max(picture.size), 1.0)
+    longer = max(picture.size)
+    factor = min(max(longer, LEAST_OVERVIEW), OVERVIEW) / longer
     small = picture
-    if factor < 1:
+    if factor != 1:
         width, height = (max(round(side * factor), 1) for side in picture.size)
-        small = picture.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
+        way = Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC
+        small = picture.resize((width, height), way, reducing_gap=2.0)
     overview = _ink(network, small)
     if not (overview > 0.5).any():
         return None
@@ -204,11 +206,11 @@ def find_ink(picture: Image.Image, network: InkNetworks) -> FoundInk | None:
     margin = MARGIN / zoom + 1 / factor
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
     extent = high - low
-    reduced = min(zoom, math.sqrt(MAX_PIXELS / float(np.prod(extent))))
-    found = _ink(network, _upright(picture, rotation, middle, low, extent, reduced))
+    zoom = min(zoom, math.sqrt(MAX_PIXELS / float(np.prod(extent))))
+    found = _ink(network, _upright(picture, rotation, middle, low, extent, zoom))
     if not (found > 0.5).any():
         return None
-    return FoundInk(found, -angle, reduced, (float(low[0]), float(low[1])), reduced / zoom)
+    return FoundInk(found, -angle, zoom, (float(low[0]), float(low[1])))
 
 
 def _ink(network: InkNetworks, picture: Image.Image) -> NDArray[np.float32]:

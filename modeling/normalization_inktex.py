@@ -18,12 +18,7 @@ from .grey_levels_inktex import colours, on_paper, reduced_levels
 from .image_loading_inktex import NoFormulaError
 from .image_settings_inktex import ImageSettings
 from .ink_extraction_inktex import InkExtraction
-from .published_ink_inktex import (
-    PUBLISHED_HEIGHT,
-    ink_box,
-    mean_symbol_height,
-    published_ink,
-)
+from .published_ink_inktex import ink_box, mean_symbol_height, published_ink
 
 Box = tuple[float, float, float, float]
 Ink = NDArray[np.float32]
@@ -122,9 +117,7 @@ def _extracted(
     strokes = found.ink > 0.5
     box = ink_box(strokes)
     height = mean_symbol_height(strokes[box], settings.stroke_width)
-    # The network tells the scale, and so do the symbols, as the protocol measures them. The mean of
-    # both is nearer than either.
-    factor = settings.symbol_height / math.sqrt(height * PUBLISHED_HEIGHT * found.scale)
+    factor = settings.symbol_height / height
     margins = (round(settings.margin_before / factor), round(settings.margin_after / factor))
     ink = np.pad(found.ink[box], margins)
     drawn = _reduced(ink, factor, settings)

@@ -9,8 +9,6 @@ Mask = NDArray[np.bool_]
 
 EIGHT = np.ones((3, 3), dtype=bool)
 """Structure for `scipy.ndimage`: pixels that touch at a corner are connected."""
-PUBLISHED_HEIGHT = 28.0
-"""Mean height of the traces of an expression, in pixels, as the published protocol scales them."""
 _LEVEL = 1 / 512
 """Levels that differ by less are the same."""
 _EXACTLY = 0.999
@@ -100,6 +98,4 @@ def ink_box(strokes: Mask) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-__all__ = [
-    "PUBLISHED_HEIGHT", "ink_box", "mean_symbol_height", "published_ink", "square_coverage",
-]  # fmt: skip
+__all__ = ["ink_box", "mean_symbol_height", "published_ink", "square_coverage"]
