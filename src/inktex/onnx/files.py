@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.modeling.feedback_inktex import inkless_tokens
-from inktex.modeling.image_settings_inktex import LATER, SETTING_NAMES
-from inktex.modeling.ink_extraction_inktex import find_ink_extraction
-from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
+from inktex.modeling.image_settings_inktex import SETTING_NAMES
+from inktex.shipped import GRAPHS_FOLDER, ink_extraction_file
 
 PRECISIONS: Final = ("fp32", "int8")
 ENCODER, DECODER, TOKENIZER = "encoder.onnx", "decoder.onnx", "tokenizer.json"
@@ -25,7 +24,7 @@ SETTINGS: Final = "inktex_onnx.json"
 """File that marks a folder as an export."""
 GRAPHS: Final = "graphs.json"
 """File that says for which models the graphs beside it are."""
-SHIPPED: Final = Path(__file__).parent / "shipped"
+SHIPPED: Final = GRAPHS_FOLDER
 """Folder of the graphs, without weights, for all models of the shipped one's architecture."""
 FORMAT: Final = 3
 """Of graphs and exports; another one is not read."""
@@ -143,11 +142,7 @@ def make_settings(
             vocabulary=decoder["vocab_size"],
             stride=stride,
             multiple=math.lcm(pictures["pad_multiple"], multiple),
-            image_processor={
-                name: pictures[name]
-                for name in SETTING_NAMES
-                if name in pictures or name not in LATER
-            },
+            image_processor={name: pictures[name] for name in SETTING_NAMES},
         )
     except KeyError as error:
         raise ValueError(
@@ -236,9 +231,9 @@ def checksum(model: Path) -> str:
                 f"the Hub is exported first: {COMMAND} --model OWNER/NAME --output FOLDER"
             )
         digest.update(name.encode() + path.read_bytes())
-    for network in (find_stroke_restoration(model), find_ink_extraction(model)):
-        if network is not None:
-            digest.update(network.name.encode() + network.read_bytes())
+    network = ink_extraction_file(model)
+    if network is not None:
+        digest.update(network.name.encode() + network.read_bytes())
     return digest.hexdigest()
 
 
@@ -257,8 +252,7 @@ class Export:
         tokenizer: file.
         weights: file of the weights that are not in the graphs; None if all are.
         shapes: of these weights by name, for each graph.
-        stroke_restoration, ink_extraction: files of the image processor's weights; None if it has
-            none.
+        ink_extraction: file of the image processor's weights; None if it has none.
     """
 
     settings: Settings
@@ -267,15 +261,13 @@ class Export:
     tokenizer: Path
     weights: Path | None = None
     shapes: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
-    stroke_restoration: Path | None = None
     ink_extraction: Path | None = None
 
     @property
     def files(self) -> list[Path]:
         """All but the settings."""
         graphs = (self.encoder, self.decoder, self.tokenizer, self.weights)
-        files = (*graphs, self.stroke_restoration, self.ink_extraction)
-        return [path for path in files if path is not None]
+        return [path for path in (*graphs, self.ink_extraction) if path is not None]
 
 
 def find_export(name: Path, precision: str) -> Export:
@@ -315,8 +307,7 @@ def _exported(folder: Path) -> Export:
         folder / ENCODER,
         folder / DECODER,
         folder / TOKENIZER,
-        stroke_restoration=find_stroke_restoration(folder),
-        ink_extraction=find_ink_extraction(folder),
+        ink_extraction=ink_extraction_file(folder),
     )
 
 
@@ -335,6 +326,5 @@ def _shipped(model: Path) -> Export | None:
         model / TOKENIZER,
         model / WEIGHTS,
         (known["shapes"][ENCODER], known["shapes"][DECODER]),
-        find_stroke_restoration(model),
-        find_ink_extraction(model),
+        ink_extraction_file(model),
     )
