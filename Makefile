@@ -39,7 +39,7 @@ OLDEST := transformers==5.19.0 numpy==2.0.2 scipy==1.13.0 pillow==11.0.0 pyyaml=
   safetensors==0.8.0 tokenizers==0.23.3 defusedxml==0.7.1
 LOADING := tests/test_hub_export.py tests/test_pretrained.py tests/test_pipeline.py \
   tests/test_processing.py tests/test_tokenizer.py tests/test_modeling.py tests/test_generation.py \
-  tests/test_ink_extraction.py
+  tests/test_stroke_restoration.py
 
 # Beside the environment of the tests, so that torch is installed once.
 oldest: $(VENV)/installed-dev

@@ -14,9 +14,11 @@ Grey = NDArray[np.float32]
 
 MIN_SIDE = 4
 """Pixels; in less, one symbol cannot be told from another."""
-ENOUGH = 6_000_000
+ENOUGH = 16_000_000
 """Pixels; larger pictures are reduced by a whole number as they are read, strip by strip, so that
-the largest take no more than some hundred megabytes. The network looks at fewer."""
+the largest take no more than some hundred megabytes."""
+_MIN_COLOUR = 0.1
+"""Distance between the channels from which on a picture counts as coloured."""
 _ORIENTATION = 0x0112
 """EXIF tag of how the camera was held."""
 _UPRIGHT: dict[int, Callable[[Any], Any]] = {
@@ -161,11 +163,27 @@ def _unit_range(array: NDArray[Any], step: int = 1) -> NDArray[np.float32]:
 
 
 def _grey(levels: NDArray[np.float32]) -> Grey:
-    """Brightness of `(h, w, c)`."""
+    """`(h, w, c)` to `(h, w)`: brightness, or the channel extreme that shows coloured ink."""
     if levels.shape[-1] == 1:
         return levels[..., 0]
     weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow
-    return levels @ weights
+    bright = levels @ weights
+    # A sample shows what colours there are.
+    some = levels[:: max(levels.shape[0] // 500, 1), :: max(levels.shape[1] // 500, 1)]
+    darkest, lightest = some.min(axis=-1), some.max(axis=-1)
+    if float((lightest - darkest).max()) < _MIN_COLOUR:
+        return bright
+    below, above = _reach(some @ weights)
+    if below >= above:
+        # Yellow ink on white paper is dark in blue alone; black ink is as dark in all three.
+        return levels.min(axis=-1) if _reach(darkest)[0] > 1.3 * below else bright
+    return levels.max(axis=-1) if _reach(lightest)[1] > 1.3 * above else bright
+
+
+def _reach(levels: NDArray[np.float32]) -> tuple[float, float]:
+    """How far the darkest and the lightest few are from the paper."""
+    dark, paper, light = np.percentile(levels, (0.3, 50, 99.7)).tolist()
+    return paper - dark, light - paper
 
 
 def colours(levels: NDArray[np.float32], grey: Grey) -> NDArray[np.uint8]:
@@ -184,7 +202,8 @@ def colours(levels: NDArray[np.float32], grey: Grey) -> NDArray[np.uint8]:
 def on_paper(levels: NDArray[np.float32]) -> Grey:
     """Returns the grey levels of a picture, 0 black to 1 white, transparent parts as paper.
 
-    Paper is such that the ink on it can be seen.
+    Where ink differs from paper in colour but hardly in brightness, the channel that shows it
+    counts. Paper is such that the ink on it can be seen.
 
     Args:
         levels: of `reduced_levels`.

@@ -12,34 +12,39 @@ from transformers.image_processing_utils import BaseImageProcessor
 from transformers.utils import cached_file
 
 from .image_loading_inktex import NoFormulaError, picture_list
-from .image_settings_inktex import RETIRED, SETTING_NAMES, ImageSettings
+from .image_settings_inktex import SETTING_NAMES, ImageSettings
 from .ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction, save_ink_extraction
 from .normalization_inktex import NormalizedPicture, normalize, stack_pictures
+from .stroke_restoration_inktex import (
+    STROKE_RESTORATION_FILES,
+    StrokeRestoration,
+    save_stroke_restoration,
+)
 
 _SOURCE_OPTIONS = (
     *("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder"),
     "token",
 )
 """Arguments of `from_pretrained` that `cached_file` takes as well."""
-_NETWORK = "ink_extraction"
-"""Attribute whose weights are no setting."""
-_RENAMED = {"thinner": _NETWORK, "stroke_restoration": _NETWORK, "place": "normalize_picture"}
-"""Names of before, and what does the same now."""
+_NETWORKS = ("stroke_restoration", "ink_extraction")
+"""Attributes whose weights are no settings."""
+_RENAMED = {"thinner": "stroke_restoration", "place": "normalize_picture"}
+"""Names of 0.1, and what they are called now."""
 
 
 class InktexImageProcessor(BaseImageProcessor):
     """Brings pictures to ink 1 on paper 0, normalized, and pads them to a batch.
 
-    A picture drawn by the published CROHME protocol is merely reduced by `resolution`. In others a
-    network finds the ink and draws it as the protocol does: photos with shadows, light ink on dark
-    paper, transparency, strokes of another width, ink of another size.
+    A picture drawn by the published CROHME protocol is merely reduced by `resolution`. Others are
+    brought there first: photos with shadows, light ink on dark paper, transparency, strokes of
+    another width, ink of another size.
 
     Args:
-        ink_extraction: the network; without one, other pictures are an error. `from_pretrained` and
-            `save_pretrained` keep its weights in a file of their own.
+        stroke_restoration: restores what wide pens filled; without one it stays filled.
+        ink_extraction: finds the ink in photos with `photo_ink="network"`. `from_pretrained` and
+            `save_pretrained` keep the weights of both in files of their own.
         kwargs: fields of `ImageSettings`, which are attributes here as well; others are those of
-            every image processor of transformers. `RETIRED` ones, which files of 0.1 have, do
-            nothing.
+            every image processor of transformers.
 
     Raises:
         ValueError: if a setting is out of its range.
@@ -52,14 +57,20 @@ class InktexImageProcessor(BaseImageProcessor):
 
     model_input_names = ["pixel_values", "pixel_mask"]
     settings: ImageSettings
+    stroke_restoration: StrokeRestoration | None
     ink_extraction: InkExtraction | None
 
-    def __init__(self, *, ink_extraction: InkExtraction | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        stroke_restoration: StrokeRestoration | None = None,
+        ink_extraction: InkExtraction | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.settings = ImageSettings(
             **{name: kwargs.pop(name) for name in SETTING_NAMES if name in kwargs}
         )
-        for name in RETIRED:
-            kwargs.pop(name, None)
+        self.stroke_restoration = stroke_restoration
         self.ink_extraction = ink_extraction
         super().__init__(**kwargs)
 
@@ -82,7 +93,7 @@ class InktexImageProcessor(BaseImageProcessor):
     def from_pretrained(
         cls, pretrained_model_name_or_path: str | os.PathLike[str], *args: Any, **kwargs: Any
     ) -> Any:
-        """Loads the settings, and the network if there is one.
+        """Loads the settings, and the networks where there are any.
 
         Args:
             pretrained_model_name_or_path: a folder, or the name of a repository on the Hub.
@@ -90,33 +101,40 @@ class InktexImageProcessor(BaseImageProcessor):
 
         Raises:
             OSError: if there is no such image processor.
-            ValueError: if the network's file is damaged.
+            ValueError: if the file of a network is damaged.
         """
         name = str(pretrained_model_name_or_path)
         source = {key: kwargs[key] for key in _SOURCE_OPTIONS if kwargs.get(key) is not None}
         found = super().from_pretrained(name, *args, **kwargs)
         processor = found[0] if isinstance(found, tuple) else found
         folder = os.path.dirname(name) if os.path.isfile(name) else name
-        if processor.ink_extraction is None:
-            path = cached_file(
-                folder, INK_EXTRACTION_FILE, _raise_exceptions_for_missing_entries=False, **source
-            )
-            if path is not None:
-                processor.ink_extraction = InkExtraction.load(path)
+        files: list[tuple[str, str, Any]] = [
+            *(("stroke_restoration", file, StrokeRestoration) for file in STROKE_RESTORATION_FILES),
+            ("ink_extraction", INK_EXTRACTION_FILE, InkExtraction),
+        ]
+        for network, file, kind in files:
+            if getattr(processor, network) is None:
+                path = cached_file(
+                    folder, file, _raise_exceptions_for_missing_entries=False, **source
+                )
+                if path is not None:
+                    setattr(processor, network, kind.load(path))
         return found
 
     def save_pretrained(
         self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
     ) -> Any:
-        """Writes the settings, and the network to a file of its own."""
+        """Writes the settings, and the networks to files of their own."""
         os.makedirs(save_directory, exist_ok=True)
         save_ink_extraction(self.ink_extraction, save_directory)
+        save_stroke_restoration(self.stroke_restoration, save_directory)
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what `save_pretrained` writes as JSON: the settings, without weights."""
         content: dict[str, Any] = super().to_dict()
-        content.pop(_NETWORK, None)
+        for name in _NETWORKS:
+            content.pop(name, None)
         return content | content.pop("settings").to_dict()
 
     def preprocess(
@@ -156,7 +174,7 @@ class InktexImageProcessor(BaseImageProcessor):
 
     def _with(self, settings: dict[str, Any]) -> "InktexImageProcessor":
         """This image processor with some other settings."""
-        known = (*SETTING_NAMES, _NETWORK)
+        known = (*SETTING_NAMES, *_NETWORKS)
         unknown = sorted(settings.keys() - {*known})
         if unknown:
             raise ValueError(
@@ -184,9 +202,9 @@ class InktexImageProcessor(BaseImageProcessor):
 
         Raises:
             ValueError: if it cannot be read.
-            NoFormulaError: if there is no ink in it.
+            NoFormulaError: if there is no ink in it, or none that could be a formula.
         """
-        return normalize(picture, self.settings, self.ink_extraction)
+        return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
 
 
 __all__ = ["InktexImageProcessor", "NormalizedPicture"]

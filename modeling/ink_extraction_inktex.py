@@ -1,4 +1,4 @@
-"""Ink extraction: small networks find a formula's ink in any picture, in two passes."""
+"""Ink extraction: a small network finds a formula's ink in any picture, in two passes."""
 
 import hashlib
 import math
@@ -6,48 +6,28 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-
-class InkNetworks(NamedTuple):
-    """What runs the networks; see `ink_network_inktex`.
-
-    Attributes:
-        find: from a picture `(3, height, width)`, 0 to 1, both sides multiples of 32, to logits of
-            its ink `(height, width)`.
-        tell: from ink `(height, width)` likewise to six numbers; see `InktexInkPose`.
-    """
-
-    find: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    tell: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-
-
-NetworkMaker = Callable[[Mapping[str, NDArray[np.float32]]], InkNetworks | None]
-"""From folded weights to networks; None if it cannot run them."""
-POSE_PREFIX = "pose."
-"""Of the names of the second network's weights."""
+Network = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], ...]]
+"""From a picture `(3, height, width)`, 0 to 1, to logits of its ink `(height, width)`, and at
+stride 8 the logarithm of its scale and cosine and sine of its angle; see `InktexInkExtraction`."""
+NetworkMaker = Callable[[Mapping[str, NDArray[np.float32]]], Network | None]
+"""From folded weights to a network; None if it cannot run one of this size."""
 
 OVERVIEW = 512
 """Pixels of the longer side of the picture that tells the formula's scale, angle and place."""
-LEAST_OVERVIEW = 256
-"""Smaller pictures are enlarged to this: training has none that are smaller."""
 MAX_PIXELS = 1_500_000
 """Of the part that is read at the published scale; a larger one is reduced to this."""
 MARGIN = 20
 """Pixels at the published scale around the formula, since the overview is coarse."""
 _DOUBTFUL = 0.2
 """Probability in the overview from which on a pixel belongs to what is looked at closely."""
-_POSE_AREA = 20_000
-_POSE_SIDE = 768
-"""Pixels of the ink that scale and angle are told by, and of its longer side at most."""
-_UPRIGHT = 3.0
-"""Nats by which upright is more likely than the network takes it for: it learnt from pictures of
-which three in five are, but people hold about 97 of 100 upright."""
+_GEOMETRY_STRIDE = 8
 _MULTIPLE = 32
 
 
@@ -58,10 +38,10 @@ _EPSILON = np.float32(1e-5)
 
 
 class InkExtraction:
-    """The networks' weights, and what runs them.
+    """The network's weights, and what runs them.
 
     Args:
-        weights: of `trained_weights`, by name; those of the second network with `POSE_PREFIX`.
+        weights: of `trained_weights`, by name.
         network: runs them; None to make it at the first picture.
         make_network: of `folded` weights; without it, or where it gives None, torch runs them.
     """
@@ -69,7 +49,7 @@ class InkExtraction:
     def __init__(
         self,
         weights: Mapping[str, NDArray[np.float32]],
-        network: InkNetworks | None = None,
+        network: Network | None = None,
         make_network: NetworkMaker | None = None,
     ) -> None:
         self.weights = dict(weights)
@@ -112,7 +92,7 @@ class InkExtraction:
         return found.hexdigest()
 
     def folded(self) -> dict[str, NDArray[np.float32]]:
-        """Returns the weights of the networks without normalizations, which give the same."""
+        """Returns the weights of the network without normalizations, which gives the same."""
         weights = dict(self.weights)
         for name in self.weights:
             norm, _, part = name.rpartition(".")
@@ -137,9 +117,9 @@ class InkExtraction:
         if self.network is None and self.make_network is not None:
             self.network = self.make_network(self.folded())
         if self.network is None:
-            from .ink_network_inktex import torch_networks
+            from .ink_network_inktex import torch_network
 
-            self.network = torch_networks(self.folded())
+            self.network = torch_network(self.folded())
         return find_ink(picture, self.network)
 
 
@@ -174,30 +154,28 @@ def save_ink_extraction(extraction: InkExtraction | None, folder: str | os.PathL
         extraction.save(path)
 
 
-def find_ink(picture: Image.Image, network: InkNetworks) -> FoundInk | None:
+def find_ink(picture: Image.Image, network: Network) -> FoundInk | None:
     """Finds the formula's ink in a picture: roughly in an overview, then at the published scale.
 
     Args:
         picture: RGB.
-        network: what runs the networks.
+        network: see `Network`.
 
     Returns:
         None if there is no ink.
     """
-    longer = max(picture.size)
-    factor = min(max(longer, LEAST_OVERVIEW), OVERVIEW) / longer
+    factor = min(OVERVIEW / max(picture.size), 1.0)
     small = picture
-    if factor != 1:
+    if factor < 1:
         width, height = (max(round(side * factor), 1) for side in picture.size)
-        way = Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC
-        small = picture.resize((width, height), way, reducing_gap=2.0)
-    overview = _ink(network, small)
-    if not (overview > 0.5).any():
+        small = picture.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
+    overview = _run(network, small)
+    if overview is None:
         return None
-    scale, angle = ink_pose(overview, network)
+    ink, scale, angle = overview
     factor = small.size[0] / picture.size[0]
     zoom = factor / scale
-    rows, columns = np.nonzero(overview > _DOUBTFUL)
+    rows, columns = np.nonzero(ink > _DOUBTFUL)
     middle = np.array([picture.size[0], picture.size[1]]) / 2
     turn = math.radians(-angle)  # upright is where the formula's own angle is taken back
     rotation = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
@@ -207,59 +185,30 @@ def find_ink(picture: Image.Image, network: InkNetworks) -> FoundInk | None:
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
     extent = high - low
     zoom = min(zoom, math.sqrt(MAX_PIXELS / float(np.prod(extent))))
-    found = _ink(network, _upright(picture, rotation, middle, low, extent, zoom))
-    if not (found > 0.5).any():
+    upright = _upright(picture, rotation, middle, low, extent, zoom)
+    found = _run(network, upright)
+    if found is None:
         return None
-    return FoundInk(found, -angle, zoom, (float(low[0]), float(low[1])))
+    return FoundInk(found[0], -angle, zoom, (float(low[0]), float(low[1])))
 
 
-def _ink(network: InkNetworks, picture: Image.Image) -> NDArray[np.float32]:
-    """Probability of ink `(h, w)` in an RGB picture."""
+def _run(network: Network, picture: Image.Image) -> tuple[NDArray[np.float32], float, float] | None:
+    """Ink `(h, w)` of an RGB picture, its scale and its angle in degrees; None without ink."""
     pixels = np.asarray(picture, dtype=np.float32).transpose(2, 0, 1) / np.float32(255)
     height, width = pixels.shape[1:]
     below, right = -height % _MULTIPLE, -width % _MULTIPLE
-    logits = network.find(np.pad(pixels, ((0, 0), (0, below), (0, right)), "edge"))
-    return (1 / (1 + np.exp(-logits[:height, :width]))).astype(np.float32)
-
-
-def ink_pose(ink: NDArray[np.float32], network: InkNetworks) -> tuple[float, float]:
-    """Returns the scale of ink, in pixels for each one at the published scale, and its angle.
-
-    Args:
-        ink: `(h, w)`, its probability, one half and more somewhere.
-        network: what runs the networks.
-
-    Returns:
-        The scale, and the degrees by which the formula is turned counterclockwise.
-    """
-    crop, factor, turned = pose_input(ink)
-    octaves, *quarters, more = network.tell(crop).tolist()
-    quarters[round(turned / 90)] += _UPRIGHT
-    angle = 90 * (quarters.index(max(quarters)) + more) - turned
-    return 2.0**octaves / factor, (angle + 180) % 360 - 180
-
-
-def pose_input(ink: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, float]:
-    """Returns ink as the network is given it to tell its scale and angle.
-
-    Args:
-        ink: `(h, w)`, its probability, one half and more somewhere.
-
-    Returns:
-        The ink, not taller than wide; by which factor it was resized; and by how many degrees it
-        was turned counterclockwise.
-    """
-    rows, columns = np.nonzero(ink > 0.5)
-    crop = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    height, width = crop.shape
-    factor = min(math.sqrt(_POSE_AREA / crop.size), _POSE_SIDE / max(crop.shape))
-    size = (max(round(width * factor), 1), max(round(height * factor), 1))
-    resized = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BILINEAR))
-    turned = 90.0 if height > width else 0.0
-    resized = np.rot90(resized) if turned else resized
-    height, width = resized.shape
-    padded = np.pad(resized, ((0, -height % _MULTIPLE), (0, -width % _MULTIPLE)))
-    return np.ascontiguousarray(padded), factor, turned
+    logits, scale, direction = network(np.pad(pixels, ((0, 0), (0, below), (0, right)), "edge"))
+    ink = (1 / (1 + np.exp(-logits[:height, :width]))).astype(np.float32)
+    if not (ink > 0.5).any():
+        return None
+    rows, columns = scale.shape
+    weight = np.zeros((rows * _GEOMETRY_STRIDE, columns * _GEOMETRY_STRIDE), dtype=np.float32)
+    weight[:height, :width] = ink > 0.5
+    weight = weight.reshape(rows, _GEOMETRY_STRIDE, columns, _GEOMETRY_STRIDE).mean(axis=(1, 3))
+    total = float(weight.sum())
+    octaves = float((scale * weight).sum()) / total
+    across, down = ((direction * weight).sum(axis=(1, 2)) / total).tolist()
+    return ink, 2.0**octaves, math.degrees(math.atan2(down, across))
 
 
 def _upright(
@@ -285,6 +234,6 @@ def _upright(
 
 
 __all__ = [
-    "INK_EXTRACTION_FILE", "POSE_PREFIX", "FoundInk", "InkExtraction", "InkNetworks", "find_ink",
-    "find_ink_extraction", "ink_pose", "pose_input", "save_ink_extraction",
+    "INK_EXTRACTION_FILE", "FoundInk", "InkExtraction", "Network", "find_ink",
+    "find_ink_extraction", "save_ink_extraction",
 ]  # fmt: skip

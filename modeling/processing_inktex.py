@@ -11,6 +11,7 @@ from transformers.processing_utils import ImagesKwargs, ProcessingKwargs, Proces
 from .alphabets_inktex import allowed_tokens
 from .ink_extraction_inktex import save_ink_extraction
 from .remote_code_inktex import save_with_code
+from .stroke_restoration_inktex import save_stroke_restoration
 
 IGNORE = -100
 """Label of a position without loss."""
@@ -99,6 +100,7 @@ class InktexProcessor(ProcessorMixin):
     ) -> Any:
         """Save both parts with the code, so that they load where inktex is not installed."""
         os.makedirs(save_directory, exist_ok=True)
+        save_stroke_restoration(self.image_processor.stroke_restoration, save_directory)
         save_ink_extraction(self.image_processor.ink_extraction, save_directory)
         save = super().save_pretrained
         return save_with_code(save, self.push_to_hub, save_directory, push_to_hub, **kwargs)

@@ -77,7 +77,7 @@ class SearchTask:
         start, end, pad: ids of these tokens.
         longest: tokens of a sequence at most, start and end included.
         grammar: that sequences keep to; None for any sequence.
-        token_temperature: of the token probabilities; it does not change what is found.
+        temperature: of the token probabilities; it does not change what is found.
     """
 
     start: int
@@ -85,7 +85,7 @@ class SearchTask:
     pad: int
     longest: int
     grammar: Grammar | None = None
-    token_temperature: float = 1.0
+    temperature: float = 1.0
 
 
 def search(
@@ -177,7 +177,7 @@ class _Single:
     def result(self) -> Decoded:
         """What was written."""
         sequences = np.stack(self._written, axis=1)
-        scores = np.stack(self._scores, axis=1) / np.float32(self.task.token_temperature)
+        scores = np.stack(self._scores, axis=1) / np.float32(self.task.temperature)
         chosen = chosen_log_probabilities(scores, sequences, self.task.end)
         return Decoded(
             sequences,
@@ -278,7 +278,7 @@ def chosen_log_probabilities(logits: Floats, sequences: Ids, end: int) -> Floats
     """Logarithms of the probabilities of the tokens behind the start, 0 behind the end.
 
     Args:
-        logits: `(sequences, tokens - 1, vocabulary)`, divided by the token_temperature.
+        logits: `(sequences, tokens - 1, vocabulary)`, divided by the temperature.
         sequences: `(sequences, tokens)`.
         end: id of the end token.
     """

@@ -4,6 +4,7 @@
     inktex evaluate --model runs/base/best --data data/crohme --split dev \
         --output runs/base/dev.json
     python scripts/package_checkpoint.py runs/base --evaluations runs/base/dev.json ...
+    python scripts/package_checkpoint.py --stroke-restoration runs/stroke_restoration
     python scripts/package_checkpoint.py --ink-extraction runs/ink_extraction
 
 Writes weights, configuration, processor, tokenizer and code to src/inktex/pretrained, and beside
@@ -26,18 +27,25 @@ from inktex import Recognizer
 from inktex.alphabet import ALPHABET
 from inktex.files import read_json, write_json
 from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction
+from inktex.modeling.stroke_restoration_inktex import STROKE_RESTORATION_FILE, StrokeRestoration
 from inktex.onnx.export import update_shipped
 from inktex.release.card import model_card, score_table
 from inktex.release.export import export
 from inktex.training.average import AVERAGE
-from inktex.training.ink_extraction import RECORD as NETWORK_RECORD
-from inktex.training.recipe_fields import SHIPPED
+from inktex.training.ink_extraction import RECORD as EXTRACTION_RECORD
+from inktex.training.recipe_config import SHIPPED
 from inktex.training.run_folder import BEST, CURVE, MACHINE, RECIPE
+from inktex.training.stroke_restoration import RECORD as RESTORATION_RECORD
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "src" / "inktex" / "pretrained"
 RECORD = "training.json"
-NETWORK = "ink_extraction"
-"""Entry of the image processor's network in `training.json`."""
+NETWORKS: dict[str, tuple[str, type[StrokeRestoration] | type[InkExtraction], str, str]] = {
+    "stroke_restoration": (
+        "thinner", StrokeRestoration, STROKE_RESTORATION_FILE, RESTORATION_RECORD,
+    ),
+    "ink_extraction": ("ink_extraction", InkExtraction, INK_EXTRACTION_FILE, EXTRACTION_RECORD),
+}  # fmt: skip
+"""Of the image processor: entry in `training.json`, class, file, and file of a run's record."""
 LIMIT = 15_000_000
 """Bytes of weights that may be committed."""
 
@@ -51,6 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, help=f"the model (default: RUN/{BEST})")
     parser.add_argument("--evaluations", type=Path, nargs="+", default=[], metavar="JSON")
     parser.add_argument(
+        "--stroke-restoration",
+        type=Path,
+        metavar="RUN",
+        help="only exchange the image processor's restoration for that of a run",
+    )
+    parser.add_argument(
         "--ink-extraction",
         type=Path,
         metavar="RUN",
@@ -58,15 +72,18 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, default=PRETRAINED)
     options = parser.parse_args(arguments)
-    if options.ink_extraction is not None:
-        return exchange_network(options.ink_extraction, options.output)
+    for name in NETWORKS:
+        if getattr(options, name) is not None:
+            return exchange_network(name, getattr(options, name), options.output)
     if options.run is None or not options.evaluations:
         parser.error("RUN and --evaluations are needed, unless a network is exchanged")
     folder = options.model or options.run / BEST
     try:
         record = training_record(options.run, folder, options.evaluations)
         recognizer = Recognizer.from_pretrained(folder)
-        record[NETWORK] = known_network(options.output, recognizer.image_processor.ink_extraction)
+        for name, (entry, *_) in NETWORKS.items():
+            network = getattr(recognizer.image_processor, name)
+            record[entry] = known_network(name, options.output, network)
         record["parameters"] = recognizer.model.num_parameters()
         export(recognizer.model, options.output, recognizer.processor)
         if (folder / ALPHABET).is_file():
@@ -85,16 +102,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if size < LIMIT else 1
 
 
-def exchange_network(run: Path, output: Path) -> int:
-    """Put the ink extraction of a run beside a checkpoint; gives the exit status."""
-    file = INK_EXTRACTION_FILE
+def exchange_network(name: str, run: Path, output: Path) -> int:
+    """Put one of the `NETWORKS` of a run beside a checkpoint; gives the exit status."""
+    entry, kind, file, record_file = NETWORKS[name]
     try:
-        network = InkExtraction.load(run / file)
-        found = network_record(run)
+        network = kind.load(run / file)
+        found = network_record(name, run)
         if found["sha256"] != network.checksum:
-            raise ValueError(f"{run / NETWORK_RECORD} is about another file than {file}.")
+            raise ValueError(f"{run / record_file} is about another file than {file}.")
         record = read_json(output / RECORD)
-        record[NETWORK] = {**found, "commit": _commit()}
+        record[entry] = {**found, "commit": _commit()}
         network.save(output / file)
         write_record(output, record)
     except (OSError, ValueError, KeyError) as error:
@@ -113,18 +130,21 @@ def _about(run: Path) -> tuple[dict[str, Any], Path | None]:
     return {"recipe": {**recipe, "init": init.name if init else None}, "machine": machine}, init
 
 
-def network_record(run: Path) -> dict[str, Any]:
+def network_record(name: str, run: Path) -> dict[str, Any]:
     """How a network came about, and the one that its run started from."""
+    entry, _, _, record_file = NETWORKS[name]
     about, init = _about(run)
     before = None
     if init is not None and (init / RECORD).is_file():
-        before = read_json(init / RECORD).get(NETWORK)
+        before = read_json(init / RECORD).get(entry)
     elif init is not None:
-        before = network_record(init)
-    return {**read_json(run / NETWORK_RECORD), **about, "started_from": before}
+        before = network_record(name, init.parent)
+    return {**read_json(run / record_file), **about, "started_from": before}
 
 
-def known_network(output: Path, network: InkExtraction | None) -> dict[str, Any] | None:
+def known_network(
+    name: str, output: Path, network: StrokeRestoration | InkExtraction | None
+) -> dict[str, Any] | None:
     """What the record in a folder says of a network; None if there is none.
 
     Raises:
@@ -133,11 +153,12 @@ def known_network(output: Path, network: InkExtraction | None) -> dict[str, Any]
     if network is None:
         return None
     record = read_json(output / RECORD) if (output / RECORD).is_file() else {}
-    found: dict[str, Any] = record.get(NETWORK) or {}
+    found: dict[str, Any] = record.get(NETWORKS[name][0]) or {}
     if found.get("sha256") != network.checksum:
+        option = name.replace("_", "-")
         raise ValueError(
-            f"The record in {output} is not about the model's ink extraction. Put that of its run "
-            "there first, with --ink-extraction."
+            f"The record in {output} is not about the model's {name.replace('_', ' ')}. Put that "
+            f"of its run there first, with --{option}."
         )
     return found
 

@@ -1,15 +1,20 @@
 """Examples and their augmentation."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from example_cases import STILL, example
+from scipy import ndimage
 
 from inktex.data.augmentation import AugmentationConfig, degrade, draw_stroke_width, vary
 from inktex.data.examples import NONE, Example, cut, from_expression, from_expressions, items
-from inktex.synthesis.random_captions import written_expressions
+from inktex.ink.render import STROKE_WIDTH
+from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
+from inktex.training.batches import rasterize
+from inktex.training.plans import BatchConfig
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +156,18 @@ def test_smoothing_rounds_corners_and_keeps_the_ends(examples: list[Example]) ->
     np.testing.assert_allclose(smooth[2], [17.5, 2.5], atol=1e-3)
 
 
-def test_stroke_widths_are_those_to_choose_from() -> None:
+def test_wide_strokes_are_restroked(examples: list[Example]) -> None:
+    one, config = examples[0], BatchConfig(resolution=1.0)
+    limit = (1000, 3000)
+    thin, wide = (rasterize(one, 1.0, pen, limit, config).picture for pen in (STROKE_WIDTH, 7))
+    assert thin.shape == wide.shape
+    assert not np.array_equal(thin, wide)
+    ink = thin > 127
+    assert (wide > 127)[~ndimage.binary_dilation(ink, iterations=4)].sum() == 0
+    drawn = AugmentationConfig(wide_strokes=1.0)
     rng = np.random.default_rng(0)
-    assert {draw_stroke_width(AugmentationConfig(), rng) for _ in range(50)} == {2, 3, 4}
+    assert {draw_stroke_width(drawn, rng) for _ in range(50)} == {5, 6, 7}
+    assert max(draw_stroke_width(AugmentationConfig(), rng) for _ in range(50)) <= 4
 
 
 def test_pictures_are_degraded_a_little() -> None:
@@ -175,6 +189,33 @@ def test_pictures_are_degraded_a_little() -> None:
     levels = degrade(picture, replace(STILL, contrast=0.3), rng)
     assert len(np.unique(levels)) == 2
     assert levels.dtype == np.uint8
+
+
+PHOTO_FIELDS = ("breaks", "swelling", "wearing", "speckle", "ruling", "leftovers")
+
+
+@pytest.mark.parametrize("field", PHOTO_FIELDS)
+def test_what_is_left_of_a_photo(field: str) -> None:
+    picture = np.zeros((60, 120), dtype=np.uint8)
+    picture[20:22, 10:110] = picture[10:50, 60:62] = 255
+    changes: dict[str, Any] = {field: 1.0}
+    config = replace(STILL, **changes)
+    for seed in range(20):
+        before = picture.copy()
+        changed = degrade(picture, config, np.random.default_rng(seed))
+        assert np.array_equal(picture, before), "the given picture was written to"
+        assert changed.shape == picture.shape
+        assert changed.dtype == np.uint8
+        more, less = (changed > picture).sum(), (changed < picture).sum()
+        if field in ("breaks", "wearing"):
+            assert not more
+            assert (changed > 0).sum() > 0.7 * (picture > 0).sum()
+        else:
+            assert not less
+        again = degrade(picture, config, np.random.default_rng(seed))
+        np.testing.assert_array_equal(again, changed)
+    tiny = np.full((2, 3), 255, dtype=np.uint8)
+    assert np.array_equal(degrade(tiny, config, np.random.default_rng(0)), tiny)
 
 
 def test_what_is_not_asked_for_draws_nothing() -> None:

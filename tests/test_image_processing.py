@@ -1,4 +1,4 @@
-"""Pictures of all kinds are read; those that the published protocol drew are kept as they are."""
+"""Pictures of all kinds come out in the normal form."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import json
 import math
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
-from ink_cases import formula, green_processor
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 from scipy import ndimage
 
 from inktex.ink import Ink
@@ -33,15 +32,42 @@ from inktex.inputs import prepare
 from inktex.modeling.grey_levels_inktex import grey_levels
 from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.modeling.image_settings_inktex import RETIRED, SETTING_NAMES, ImageSettings
-from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction
-from inktex.modeling.published_ink_inktex import mean_symbol_height, square_coverage
+from inktex.modeling.image_settings_inktex import SETTING_NAMES, ImageSettings
+from inktex.modeling.measurement_inktex import MeasuredInk, measure, symbol_height
+from inktex.modeling.normalization_inktex import Plan, apply, make_plan
+from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
+from inktex.modeling.stroke_width_inktex import (
+    EIGHT,
+    run_lengths,
+    runs,
+    square_coverage,
+    squares_within,
+    stroke_width,
+    width_quantile,
+)
 
 SETTINGS = ImageSettings()
 PROCESSOR = InktexImageProcessor()
-"""Without a network: it reads published pictures alone."""
+"""Aims at exactly the protocol's size, so that results can be compared with its pictures."""
 
-INK = render(formula())
+
+def _traces() -> list[NDArray[np.float32]]:
+    """`2 + x = o`, more or less, about as the protocol scales it."""
+    angle = np.linspace(0, 2 * np.pi, 24)
+    strokes: list[Any] = [
+        [(0, 8), (4, 1), (12, 0), (18, 6), (14, 18), (0, 36), (20, 35)],
+        [(40, 8), (41, 32)],
+        [(28, 20), (54, 19)],
+        [(66, 6), (84, 36)],
+        [(84, 5), (67, 37)],
+        [(98, 14), (120, 13)],
+        [(98, 24), (121, 25)],
+        np.stack([145 + 12 * np.cos(angle), 20 + 17 * np.sin(angle)], axis=1),
+    ]
+    return [np.array(stroke, dtype=np.float32) for stroke in strokes]
+
+
+INK = render(_traces())
 """White on black, by the protocol."""
 REFERENCE = np.asarray(
     Image.fromarray(INK).resize(
@@ -50,63 +76,289 @@ REFERENCE = np.asarray(
 )
 
 
-# --- published pictures are kept ----------------------------------------------------------
+def _overlap(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Intersection over union of two pictures' ink, brought to one size; off by a pixel is on."""
+    size = REFERENCE.shape[1], REFERENCE.shape[0]
+    masks = [np.asarray(Image.fromarray(p).resize(size)) > 100 for p in (first, second)]
+    wide = [
+        np.asarray(Image.fromarray(mask).convert("L").filter(ImageFilter.MaxFilter(3))) > 0
+        for mask in masks
+    ]
+    found = (masks[0] & wide[1]).sum() + (masks[1] & wide[0]).sum()
+    return float(found / (masks[0].sum() + masks[1].sum()))
+
+
+def _photo(ink: NDArray[Any], is_dark: bool = True) -> Image.Image:
+    """A photo: four times as large, with a gradient, a soft shadow, noise and blur."""
+    sheet = ImageOps.expand(Image.fromarray(ink), border=20, fill=0)
+    large = sheet.resize((sheet.width * 4, sheet.height * 4), Image.Resampling.BICUBIC)
+    mask = np.asarray(large) / 255
+    rows, columns = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    light = 0.5 + 0.4 * columns / mask.shape[1]
+    light *= 1 - 0.4 / (1 + np.exp((columns + rows - 500) / 20))
+    noise = np.random.default_rng(0).normal(0, 0.015, mask.shape)
+    levels = np.clip(light * (1 - 0.7 * mask) + noise, 0, 1)
+    picture = Image.fromarray((255 * (levels if is_dark else 1 - levels)).astype(np.uint8))
+    return picture.filter(ImageFilter.GaussianBlur(1))
+
+
+def _planned(picture: NDArray[Any]) -> tuple[MeasuredInk, Plan]:
+    ink = measure(grey_levels(picture, 10**6), SETTINGS)
+    return ink, make_plan(ink, SETTINGS)
+
+
+# --- what is clean stays as it is ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("is_dark", [False, True])
 def test_published_pictures_are_merely_reduced(is_dark: bool) -> None:
-    placed = PROCESSOR.normalize_picture(255 - INK if is_dark else INK)
-    np.testing.assert_array_equal(placed.picture, REFERENCE)
-    assert placed.reasons == ("drawn by the published protocol, kept as it is",)
-    assert placed.ink is None
+    picture = 255 - INK if is_dark else INK
+    np.testing.assert_array_equal(PROCESSOR.draw(picture), REFERENCE)
 
 
-@pytest.mark.parametrize("factor", [0.6, 1.8])
-def test_size_within_the_protocols_range_stays(factor: float) -> None:
-    picture = render(formula(), scale=published_scale(formula()) * factor)
-    np.testing.assert_array_equal(InktexImageProcessor(resolution=1.0).draw(picture), picture)
+def test_size_and_strokes_within_the_tolerance_stay() -> None:
+    for scale in (0.75, 1.3):
+        traces = [trace * scale for trace in _traces()]
+        picture = render(traces, scale=1.0)
+        ink, plan = _planned(picture)
+        assert (plan.resize, plan.restroke, plan.is_rescaled) == (None, "keep", False)
+        np.testing.assert_array_equal(apply(ink, plan, SETTINGS).ink * 255, picture)
+
+
+@pytest.mark.parametrize("scale", [1.7, 2.3])
+@pytest.mark.parametrize("pen", [3, 4])
+def test_tall_ink_stays_if_the_pen_tells_its_size(pen: int, scale: float) -> None:
+    traces = [trace * scale + 20 for trace in _traces()]
+    picture = draw(traces, 600, 200, stroke_width=pen)
+    _, plan = _planned(picture)
+    assert plan.is_rescaled == (scale > 2)
+    assert (plan.restroke != "keep") == (pen == 4 or scale > 2)
 
 
 def test_margins_are_the_protocols() -> None:
     wide = np.pad(INK, ((30, 5), (0, 70)))
-    placed = PROCESSOR.normalize_picture(wide)
-    np.testing.assert_array_equal(placed.picture, REFERENCE)
-    height, width = REFERENCE.shape
-    assert placed.to_source((0, 0, width, height)) == (0, 30, INK.shape[1], 30 + INK.shape[0])
-    corner = placed.from_source(np.array([[INK.shape[1], 30 + INK.shape[0]]]))
-    np.testing.assert_allclose(corner, [[width, height]])
+    np.testing.assert_array_equal(PROCESSOR.draw(wide), REFERENCE)
     rows, columns = np.nonzero(INK)
     tight = INK[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     np.testing.assert_array_equal(PROCESSOR.draw(tight), REFERENCE)
 
 
-def test_the_network_is_not_asked_for_published_pictures() -> None:
-    def asked(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        raise AssertionError
+# --- the plan, by numbers alone
 
-    processor = InktexImageProcessor(ink_extraction=InkExtraction({}, asked))
-    np.testing.assert_array_equal(processor.draw(INK), REFERENCE)
-    with pytest.raises(AssertionError):
-        processor.draw(INK // 4)
+
+def _measured(**measures: Any) -> MeasuredInk:
+    """Measures of ink on plain paper as published, but for some; there are no pixels."""
+
+    class Numbers:
+        square_coverage = staticmethod(lambda size: measures.get("coverage", {}).get(size, 0.0))
+        resized_coverage = staticmethod(lambda scale: measures["resized"])
+
+    usual = {
+        "settings": SETTINGS, "is_plain": True, "zoom": 1.0, "size": 10_000, "fringed_size": 10_800,
+        "symbol_height": 28.0, "stroke_width": 3.0, "thinnest_width": 3.0, "subpixel_width": 3.0,
+        "wide_pen": None, "has_published_pen": False, "has_two_levels": False,
+    }  # fmt: skip
+    numbers = Numbers()
+    vars(numbers).update({**usual, **measures})
+    return cast(MeasuredInk, numbers)
 
 
 @pytest.mark.parametrize(
-    "picture",
+    ("measures", "resize", "restroke", "width", "reduction", "words"),
     [
-        draw([trace + 20 for trace in formula()], 220, 90, stroke_width=2),
-        draw([trace + 20 for trace in formula()], 220, 90, stroke_width=4),
-        draw([trace * 2.5 + 20 for trace in formula()], 500, 160),
-        np.kron(INK, np.ones((2, 2), dtype=np.uint8)),
-        INK // 4,
-        Image.fromarray(INK).filter(ImageFilter.BoxBlur(1)),
-        Image.new("L", (60, 40), 255),
+        ({}, None, "keep", 3, 1, ("tall, kept", "wide, kept")),
+        ({"is_plain": False}, None, "keep", 3, 1, ("1.00 times, by the height", "kept")),
+        # Enlarged before its strokes are redrawn; reduced afterwards where they only are wide.
+        ({"symbol_height": 14.0, "stroke_width": 1.0, "subpixel_width": 3.0}, 2, "keep", 2, 1,
+         ("resized 2.00 times, by the height of the symbols", "kept")),
+        ({"symbol_height": 7.0, "stroke_width": 3.0}, 4, "narrow", 12, 1,
+         ("resized 4.00 times", "wide, redrawn narrower")),
+        ({"symbol_height": 84.0, "stroke_width": 3.0}, None, "widen", 3, 1 / 3,
+         ("resized 0.33 times", "redrawn wider, 3 pixels at the published size")),
+        ({"symbol_height": 56.0, "has_published_pen": True}, None, "keep", 3, 1, ("kept", "kept")),
+        # The published pen, resized: its width gives the factor.
+        ({"symbol_height": 60.0, "stroke_width": 6.0, "subpixel_width": 6.0, "resized": 0.95},
+         None, "keep", 6, 0.5, ("resized 0.50 times, by the width of the strokes", "kept")),
+        ({"stroke_width": 6.0, "subpixel_width": 6.0, "resized": 0.5}, 1, "narrow", 6, 1,
+         ("kept", "narrower")),
+        # Other square pens: a thinner one, a wider one.
+        ({"thinnest_width": 2.0, "stroke_width": 2.5, "resized": 0.0}, None, "widen", 2, 1,
+         ("kept", "wider")),
+        ({"coverage": {4: 1.0}}, 1, "narrow", 3, 1, ("kept", "narrower")),
+        # A wide square pen whose strokes are redrawn; one whose drawing was enlarged.
+        ({"stroke_width": 6.0, "wide_pen": 6, "restroked_height": 30.0}, None, "narrow", 6, 1,
+         ("kept", "strokes 6.0 pixels wide, redrawn narrower")),
+        ({"stroke_width": 6.0, "symbol_height": 70.0, "wide_pen": 6, "restroked_height": 70.0,
+          "subpixel_width": 6.0, "resized": 1.0}, None, "keep", 6, 0.5, ("0.50 times", "kept")),
     ],
-    ids=["thin", "thick", "tall", "enlarged", "faint", "blurred", "blank"],
-)
-def test_other_pictures_need_a_network(picture: Any) -> None:
-    with pytest.raises(ValueError, match=f"from_pretrained.*{INK_EXTRACTION_FILE}") as error:
-        PROCESSOR.draw(picture)
-    assert not isinstance(error.value, NoFormulaError)
+)  # fmt: skip
+def test_measures_decide(
+    measures: dict[str, Any],
+    resize: float | None,
+    restroke: str,
+    width: float,
+    reduction: float,
+    words: tuple[str, str],
+) -> None:
+    plan = make_plan(_measured(**measures), SETTINGS)
+    assert (plan.resize, plan.restroke) == (resize, restroke)
+    assert plan.stroke_width == pytest.approx(width)
+    assert plan.reduction == pytest.approx(reduction)
+    for reason, part in zip(plan.reasons, words, strict=True):
+        assert part in reason
+
+
+def test_no_ink_is_enlarged_beyond_measure() -> None:
+    plan = make_plan(_measured(symbol_height=1.4, size=8_000_000), SETTINGS)
+    assert plan.resize == 1.0
+
+
+# --- settings
+
+
+def test_an_image_processor_of_0_1_loads(tmp_path: Path) -> None:
+    """As 0.1 wrote it, with the old name of the file of weights."""
+    content = {
+        "auto_map": {"AutoImageProcessor": "image_processing_inktex.InktexImageProcessor"},
+        "height_tolerance": 1.6, "image_processor_type": "InktexImageProcessor", "margin_after": 5,
+        "margin_before": 6, "max_height": 256, "max_pixels": 100000000, "max_width": 1056,
+        "pad_multiple": 16, "resolution": 0.8888888888888888, "stroke_range": [2.0, 4.5],
+        "stroke_width": 3, "symbol_height": 28.0,
+    }  # fmt: skip
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(content))
+    weights = {
+        f"{name}.{kind}": np.ones((3, 3, 8, 8) if kind == "weight" and "." in name else (8, 4))
+        for name in ("down.0.0", "down.0.1", "head")
+        for kind in ("weight", "scale", "bias")
+    }
+    for name in ("scale", "bias"):
+        weights |= {f"{part}.{name}": np.ones(8) for part in ("down.0.0", "down.0.1")}
+        weights[f"head.{name}"] = np.ones(4)
+    restoration = StrokeRestoration(weights)
+    restoration.save(tmp_path / "thinner.safetensors")
+    loaded = InktexImageProcessor.from_pretrained(tmp_path)
+    assert loaded.settings == ImageSettings(
+        resolution=8 / 9, margin_before=6, margin_after=5, stroke_range=(2.0, 4.5)
+    )
+    assert loaded.stroke_restoration.checksum == restoration.checksum
+    loaded.save_pretrained(tmp_path)
+    assert not (tmp_path / "thinner.safetensors").exists()
+    again = InktexImageProcessor.from_pretrained(tmp_path)
+    assert again.stroke_restoration.checksum == restoration.checksum
+    written = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    since = {"photo_ink": "thresholds"}
+    assert {name: written[name] for name in SETTING_NAMES} == {
+        name: (content | since)[name] for name in SETTING_NAMES
+    }
+
+
+def test_settings_are_checked_where_they_are_declared() -> None:
+    processor = InktexImageProcessor(resolution=0.5, stroke_range=[1, 4])
+    assert processor.resolution == processor.settings.resolution == 0.5
+    processor.resolution = 0.6
+    assert processor.settings == ImageSettings(resolution=0.6, stroke_range=(1, 4))
+    with pytest.raises(ValueError, match="resolution must be at least"):
+        processor.resolution = 0
+    with pytest.raises(ValueError, match="margin_after must be at least 0, not -1"):
+        InktexImageProcessor(margin_after=-1)
+    with pytest.raises(ValueError, match="stroke_range"):
+        InktexImageProcessor(stroke_range=(4, 2))
+    with pytest.raises(ValueError, match="no setting thinness"):
+        processor(INK, thinness=1)
+    for name, new in (("thinner", "stroke_restoration"), ("place", "normalize_picture")):
+        with pytest.raises(AttributeError, match=f"{name} is called {new}"):
+            getattr(processor, name)
+    with pytest.raises(AttributeError, match="thinner is called stroke_restoration"):
+        InktexImageProcessor(thinner=None)
+    assert copy.deepcopy(processor).settings == pickle.loads(pickle.dumps(processor)).settings
+
+
+def test_defaults_are_those_of_the_published_protocol() -> None:
+    assert (SETTINGS.symbol_height, SETTINGS.stroke_width) == (MEAN_TRACE_HEIGHT, STROKE_WIDTH)
+    assert (SETTINGS.margin_before, SETTINGS.margin_after) == (MARGIN_BEFORE, MARGIN_AFTER)
+
+
+# --- ink
+
+
+def test_ink_is_drawn_as_published_and_not_measured() -> None:
+    whole = InktexImageProcessor(resolution=1.0)
+    placed = prepare([trace.tolist() for trace in _traces()], whole)
+    np.testing.assert_array_equal(placed.picture, INK)
+    assert placed.to_source((0, 0, 1, 1)) == (0, 0, 1, 1)
+    np.testing.assert_array_equal(prepare(Ink(_traces()), PROCESSOR).picture, REFERENCE)
+    bars = [np.array([(10.0 * i, 0), (10.0 * i, 28)], dtype=np.float32) for i in range(200)]
+    with pytest.raises(NoFormulaError, match="200 separate marks"):
+        PROCESSOR.draw(render(bars))
+    assert prepare(Ink(bars), PROCESSOR).picture.any()
+    small = InktexImageProcessor(
+        resolution=1.0, symbol_height=14, margin_before=3, margin_after=2, max_width=40
+    )
+    placed = prepare(Ink(_traces()), small)
+    assert placed.picture.shape[1] == 40
+    left, top, right, bottom = placed.to_source((0, 0, 40, placed.picture.shape[0]))
+    half = render(_traces(), scale=published_scale(_traces()) / 2)
+    assert (left, top) == (9, 9)
+    assert (right, bottom) == pytest.approx((half.shape[1] - 9, half.shape[0] - 9))
+
+
+# --- what differs is brought there --------------------------------------------------------
+
+
+@pytest.mark.parametrize("pen", [1, 7])
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+def test_strokes_and_size_are_normalised(pen: int, scale: float) -> None:
+    traces = [trace * scale + 20 for trace in _traces()]
+    picture = draw(
+        traces, int(180 * scale) + 40, int(45 * scale) + 40, stroke_width=round(pen * scale)
+    )
+    drawn = PROCESSOR.draw(255 - picture)
+    assert drawn.shape[0] == pytest.approx(REFERENCE.shape[0], rel=0.15)
+    assert _overlap(drawn, REFERENCE) > 0.9
+
+
+@pytest.mark.parametrize("factor", [0.4, 4.0])
+def test_other_resolutions_come_out_alike(factor: float) -> None:
+    size = round(INK.shape[1] * factor), round(INK.shape[0] * factor)
+    drawn = PROCESSOR.draw(Image.fromarray(INK).resize(size, Image.Resampling.BICUBIC))
+    assert drawn.shape[0] == pytest.approx(REFERENCE.shape[0], rel=0.15)
+    assert _overlap(drawn, REFERENCE) > 0.9
+
+
+@pytest.mark.parametrize("is_dark", [True, False])
+def test_photos_lose_light_and_noise(is_dark: bool) -> None:
+    drawn = PROCESSOR.draw(_photo(INK, is_dark))
+    assert drawn.shape[0] == pytest.approx(REFERENCE.shape[0], rel=0.15)
+    assert _overlap(drawn, REFERENCE) > 0.9
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0, 2.4, 3.0])
+def test_a_drawing_comes_out_as_large_as_it_was(factor: float) -> None:
+    size = round(INK.shape[1] * factor), round(INK.shape[0] * factor)
+    picture = Image.fromarray(INK).resize(size, Image.Resampling.BICUBIC)
+    drawn = InktexImageProcessor().draw(picture)  # nothing is enlarged that is known exactly
+    assert drawn.shape == pytest.approx(REFERENCE.shape, abs=2)
+    assert _overlap(drawn, REFERENCE) > 0.97
+
+
+def test_a_compressed_drawing_comes_out_as_it_was() -> None:
+    file = io.BytesIO()
+    Image.fromarray(255 - INK).save(file, "JPEG", quality=30)
+    np.testing.assert_array_equal(PROCESSOR.draw(file.getvalue()), REFERENCE)
+
+
+@pytest.mark.parametrize("pen", [2, 4, 5, 6])
+def test_a_square_pen_is_exchanged_for_the_protocols(pen: int) -> None:
+    line = np.pad(ndimage.minimum_filter(INK, size=3), pen)
+    drawn = PROCESSOR.draw(ndimage.maximum_filter(line, size=pen))
+    assert drawn.shape == pytest.approx(REFERENCE.shape, abs=1)
+    assert _overlap(drawn, REFERENCE) > 0.97
+
+
+def test_ink_that_only_its_symbols_tell_the_size_of_comes_out_as_large() -> None:
+    traces = [trace * 3 + 20 for trace in _traces()]
+    drawn = PROCESSOR.draw(draw(traces, 600, 200, stroke_width=4))
+    assert drawn.shape == pytest.approx(REFERENCE.shape, rel=0.1)
 
 
 def test_large_pictures_are_capped() -> None:
@@ -117,114 +369,45 @@ def test_large_pictures_are_capped() -> None:
 
 
 @pytest.mark.parametrize("size", range(1, 8))
-def test_squares_cover_what_morphology_says(size: int) -> None:
+def test_squares_in_the_ink_are_those_of_morphology(size: int) -> None:
     rng = np.random.default_rng(size)
     blots = ndimage.binary_dilation(rng.random((31, 45)) < 0.03, np.ones((5, 6)))
-    for strokes in (blots, blots[5:9], np.ones((3, 40), dtype=bool)):
-        share = ndimage.binary_opening(strokes, np.ones((size, size)))[strokes].mean()
+    for strokes in (blots, np.pad(blots[5:9], 0), np.ones((3, 40), dtype=bool)):
+        square = np.ones((size, size))
+        eroded = ndimage.binary_erosion(strokes, square, origin=-(size // 2))
+        found = squares_within(strokes, size)
+        assert found.shape == tuple(max(side - size + 1, 0) for side in strokes.shape)
+        assert found.sum() == eroded.sum()
+        np.testing.assert_array_equal(found, eroded[: found.shape[0], : found.shape[1]])
+        share = ndimage.binary_opening(strokes, square)[strokes].mean()
         assert square_coverage(strokes, size) == pytest.approx(share)
 
 
-def test_height_is_that_of_symbols_and_not_of_dots() -> None:
-    strokes = np.zeros((33, 40), dtype=bool)
-    strokes[:, :3] = strokes[5:28, 10:13] = strokes[10:14, 20:40] = True
-    assert mean_symbol_height(strokes, 3) == (30 + 20) / 2
-    assert mean_symbol_height(strokes[10:14, 20:40], 3) == 20 - 3
+def test_quantiles_of_widths_are_those_of_numpy() -> None:
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 3, 10, 101, 5000):
+        widths = rng.integers(1, 9, count)
+        for share in (0.0, 0.1, 0.25, 0.5, 0.9, 1.0):
+            expected = np.quantile(widths, share)
+            assert width_quantile(widths, share) == pytest.approx(expected, abs=1e-12)
 
 
-# --- settings
+def test_runs_end_with_their_row() -> None:
+    strokes = np.array([[1, 1, 0, 1], [1, 0, 1, 1], [1, 1, 1, 1]], dtype=bool)
+    assert run_lengths(strokes).tolist() == [2, 1, 1, 2, 4]
+    assert runs(strokes).tolist() == [[2, 2, 0, 1], [1, 0, 2, 2], [4, 4, 4, 4]]
+    assert run_lengths(~strokes).tolist() == [1, 1]
+    assert run_lengths(np.zeros((2, 3), dtype=bool)).tolist() == []
 
 
-def test_an_image_processor_of_0_1_loads(tmp_path: Path) -> None:
-    """As 0.1 wrote it, with settings that nothing depends on now."""
-    content = {
-        "auto_map": {"AutoImageProcessor": "image_processing_inktex.InktexImageProcessor"},
-        "height_tolerance": 1.6, "image_processor_type": "InktexImageProcessor", "margin_after": 5,
-        "margin_before": 6, "max_height": 256, "max_pixels": 100000000, "max_width": 1056,
-        "pad_multiple": 16, "photo_ink": "thresholds", "resolution": 0.8888888888888888,
-        "stroke_range": [2.0, 4.5], "stroke_width": 3, "symbol_height": 28.0,
-    }  # fmt: skip
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(content))
-    (tmp_path / "thinner.safetensors").write_bytes(b"weights that nothing reads")
-    loaded = InktexImageProcessor.from_pretrained(tmp_path)
-    assert loaded.settings == ImageSettings(resolution=8 / 9, margin_before=6, margin_after=5)
-    assert loaded.ink_extraction is None
-    loaded.save_pretrained(tmp_path)
-    written = json.loads((tmp_path / "preprocessor_config.json").read_text())
-    assert {name: written[name] for name in SETTING_NAMES} == {
-        name: content[name] for name in SETTING_NAMES
-    }
-    assert not written.keys() & {*RETIRED, "ink_extraction", "settings"}
-
-
-def test_settings_are_checked_where_they_are_declared() -> None:
-    processor = InktexImageProcessor(resolution=0.5, margin_after=4)
-    assert processor.resolution == processor.settings.resolution == 0.5
-    processor.resolution = 0.6
-    assert processor.settings == ImageSettings(resolution=0.6, margin_after=4)
-    with pytest.raises(ValueError, match="resolution must be at least"):
-        processor.resolution = 0
-    with pytest.raises(ValueError, match="margin_after must be at least 0, not -1"):
-        InktexImageProcessor(margin_after=-1)
-    for unknown in ("thinness", *RETIRED):
-        with pytest.raises(ValueError, match=f"no setting {unknown}"):
-            processor(INK, **{unknown: 1})
-    assert copy.deepcopy(processor).settings == pickle.loads(pickle.dumps(processor)).settings
-
-
-@pytest.mark.parametrize(
-    ("name", "new"),
-    [
-        ("thinner", "ink_extraction"),
-        ("stroke_restoration", "ink_extraction"),
-        ("place", "normalize_picture"),
-    ],
-)
-def test_old_names_say_the_new_ones(name: str, new: str) -> None:
-    with pytest.raises(AttributeError, match=f"{name} is called {new}"):
-        getattr(PROCESSOR, name)
-    with pytest.raises(AttributeError, match=f"{name} is called {new}"):
-        InktexImageProcessor(**{name: None})
-
-
-def test_defaults_are_those_of_the_published_protocol() -> None:
-    assert (SETTINGS.symbol_height, SETTINGS.stroke_width) == (MEAN_TRACE_HEIGHT, STROKE_WIDTH)
-    assert (SETTINGS.margin_before, SETTINGS.margin_after) == (MARGIN_BEFORE, MARGIN_AFTER)
-
-
-def test_settings_and_the_network_are_saved(tmp_path: Path) -> None:
-    extraction = InkExtraction({"ink.bias": np.arange(4, dtype=np.float32)})
-    processor = InktexImageProcessor(resolution=0.4, max_width=640, ink_extraction=extraction)
-    assert "ink_extraction" not in processor.to_dict()
-    processor.save_pretrained(tmp_path)
-    loaded = InktexImageProcessor.from_pretrained(tmp_path)
-    assert (loaded.resolution, loaded.max_width, loaded.symbol_height) == (0.4, 640, 28.0)
-    assert loaded.ink_extraction.checksum == extraction.checksum
-    (tmp_path / INK_EXTRACTION_FILE).write_bytes(b"no weights")
-    with pytest.raises(ValueError, match="is damaged"):
-        InktexImageProcessor.from_pretrained(tmp_path)
-    PROCESSOR.save_pretrained(tmp_path)
-    assert InktexImageProcessor.from_pretrained(tmp_path).ink_extraction is None
-
-
-# --- ink
-
-
-def test_ink_is_drawn_as_published_and_not_measured() -> None:
-    whole = InktexImageProcessor(resolution=1.0)
-    placed = prepare([trace.tolist() for trace in formula()], whole)
-    np.testing.assert_array_equal(placed.picture, INK)
-    assert placed.to_source((0, 0, 1, 1)) == (0, 0, 1, 1)
-    np.testing.assert_array_equal(prepare(Ink(formula()), PROCESSOR).picture, REFERENCE)
-    small = InktexImageProcessor(
-        resolution=1.0, symbol_height=14, margin_before=3, margin_after=2, max_width=40
-    )
-    placed = prepare(Ink(formula()), small)
-    assert placed.picture.shape[1] == 40
-    left, top, right, bottom = placed.to_source((0, 0, 40, placed.picture.shape[0]))
-    half = render(formula(), scale=published_scale(formula()) / 2)
-    assert (left, top) == (9, 9)
-    assert (right, bottom) == pytest.approx((half.shape[1] - 9, half.shape[0] - 9))
+def test_measures_are_exact_for_the_protocols_pen() -> None:
+    strokes = INK > 127
+    assert 3 <= stroke_width(strokes) <= 4
+    heights = [np.ptp(trace[:, 1]) for trace in _traces()]
+    bars = [height for height in heights if height >= 0.1 * max(heights)]
+    # The plus and the x are one component each, the two strokes of = are too level to count.
+    labels, _ = ndimage.label(strokes, EIGHT)
+    assert symbol_height(labels, 3.0) == pytest.approx(float(np.mean(bars)), rel=0.3)
 
 
 # --- every kind of input ------------------------------------------------------------------
@@ -261,6 +444,15 @@ def _two_coloured() -> Image.Image:
     return Image.fromarray(np.dstack([colours, INK]).astype(np.uint8), "RGBA")
 
 
+def _rotated() -> Image.Image:
+    file = io.BytesIO()
+    turned = Image.fromarray(255 - INK).rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn me clockwise"
+    turned.save(file, "PNG", exif=exif)
+    return Image.open(io.BytesIO(file.getvalue()))
+
+
 KINDS = {
     "L": lambda: Image.fromarray(INK),
     "1": lambda: Image.fromarray(INK).convert("1", dither=Image.Dither.NONE),
@@ -277,6 +469,7 @@ KINDS = {
     "black card on nothing": lambda: _card(255),
     "black with a white edge on nothing": lambda: _haloed(0),
     "white with a black edge on nothing": lambda: _haloed(255),
+    "turned by EXIF": _rotated,
     "array": lambda: INK,
     "array of bool": lambda: INK > 0,
     "array of floats": lambda: INK.astype(np.float64) / 255,
@@ -295,28 +488,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_of_pictures(kind: str) -> None:
-    np.testing.assert_array_equal(PROCESSOR.draw(KINDS[kind]()), REFERENCE)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_of_exif_comes_out_upright(orientation: int) -> None:
-    upright = Image.fromarray(255 - INK)
-    turns = {
-        2: [Image.Transpose.FLIP_LEFT_RIGHT],
-        3: [Image.Transpose.ROTATE_180],
-        4: [Image.Transpose.FLIP_TOP_BOTTOM],
-        5: [Image.Transpose.TRANSPOSE],
-        6: [Image.Transpose.ROTATE_90],
-        7: [Image.Transpose.TRANSVERSE],
-        8: [Image.Transpose.ROTATE_270],
-    }
-    for turn in turns.get(orientation, []):
-        upright = upright.transpose(turn)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    file = io.BytesIO()
-    upright.save(file, "PNG", exif=exif)
-    np.testing.assert_array_equal(PROCESSOR.draw(file.getvalue()), REFERENCE)
+    np.testing.assert_allclose(PROCESSOR.draw(KINDS[kind]()).astype(int), REFERENCE, atol=2)
 
 
 def test_strokes_of_two_colours_are_not_taken_for_paper_with_ink() -> None:
@@ -342,7 +514,8 @@ def test_formats_of_photos_and_scanners(kind: str, tmp_path: Path) -> None:
     lossless = {"HEIF": {"quality": -1}, "AVIF": {"quality": 100}}.get(kind, {})
     path = tmp_path / "picture"
     Image.fromarray(255 - INK).convert("RGB").save(path, kind, **lossless)
-    np.testing.assert_allclose(grey_levels(path, 10**6), 1 - INK / 255, atol=0.1)
+    drawn = PROCESSOR.draw(path)
+    assert (np.abs(drawn.astype(int) - REFERENCE) > 60).mean() < 0.01
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "GIF"])
@@ -363,7 +536,7 @@ def test_a_heic_photo_names_the_package_that_it_needs(
     pillow_heif.register_heif_opener()
     path = tmp_path / "photo.heic"
     Image.fromarray(255 - INK).convert("RGB").save(path, "HEIF")
-    grey_levels(path, 10**6)
+    PROCESSOR.draw(path)
     monkeypatch.delitem(Image.OPEN, "HEIF")
     for source in (path, path.read_bytes()):
         with pytest.raises(ValueError, match=r"pip install 'inktex\[heic\]'"):
@@ -371,7 +544,7 @@ def test_a_heic_photo_names_the_package_that_it_needs(
 
 
 def test_batches_are_padded_right_and_below() -> None:
-    narrow = render(formula()[:3])
+    narrow = render(_traces()[:3])
     batch = PROCESSOR([INK, narrow], return_tensors="pt")
     pixels, mask = batch["pixel_values"], batch["pixel_mask"]
     assert pixels.dtype == mask.dtype == torch.float32
@@ -389,26 +562,22 @@ def test_batches_are_padded_right_and_below() -> None:
     assert isinstance(stacked["pixel_values"], np.ndarray)
 
 
+def test_settings_are_saved(tmp_path: Path) -> None:
+    InktexImageProcessor(resolution=0.4, max_width=640).save_pretrained(tmp_path)
+    loaded = InktexImageProcessor.from_pretrained(tmp_path)
+    assert (loaded.resolution, loaded.max_width, loaded.symbol_height) == (0.4, 640, 28.0)
+
+
 # --- what cannot be read ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (np.zeros((50, 80), np.uint8), "no ink in the picture"),
-        (np.full((50, 80, 3), 255, np.uint8), "no ink in the picture"),
+        (np.zeros((50, 80), np.uint8), "blank"),
+        (np.full((50, 80, 3), 255, np.uint8), "blank"),
+        (np.random.default_rng(0).normal(0.6, 0.02, (90, 80)).clip(0, 1), "blank"),
         (Image.new("RGBA", (40, 40)), "transparent"),
-    ],
-)
-def test_blank_pictures_have_no_formula(picture: Any, message: str) -> None:
-    with pytest.raises(NoFormulaError, match=message) as error:
-        green_processor()(picture)
-    assert error.value.score is None
-
-
-@pytest.mark.parametrize(
-    ("picture", "message"),
-    [
         (np.zeros((1, 1), np.uint8), "1x1"),
         (np.zeros((0, 5), np.uint8), "5x0"),
         (np.full((40, 40), np.nan), "NaN"),
@@ -439,10 +608,6 @@ def test_bombs_and_damaged_files_are_refused() -> None:
         PROCESSOR(file.getvalue()[:20_000])
 
 
-@pytest.mark.parametrize(
-    ("bad", "kind"), [(np.zeros((30, 30)), NoFormulaError), (np.zeros((1, 1)), ValueError)]
-)
-def test_the_bad_picture_of_a_batch_is_named(bad: NDArray[Any], kind: type[Exception]) -> None:
-    with pytest.raises(ValueError, match="Picture 1 of 2: ") as error:
-        green_processor()([INK, bad])
-    assert type(error.value) is kind
+def test_the_bad_picture_of_a_batch_is_named() -> None:
+    with pytest.raises(ValueError, match=r"Picture 1 of 2: .*blank"):
+        PROCESSOR([INK, np.zeros((30, 30))])

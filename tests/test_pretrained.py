@@ -11,7 +11,6 @@ import pytest
 
 import inktex
 from inktex.evaluation.spelling import normalize_spelling
-from inktex.modeling.ink_extraction_inktex import InkExtraction
 from inktex.modeling.remote_code_inktex import code_files
 from inktex.release.card import model_card, score_table
 
@@ -38,8 +37,8 @@ def test_the_weights_are_those_that_were_recorded(folder: Path) -> None:
     record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     assert record["weights_sha256"] == digest
-    network = InkExtraction.load(folder / "ink_extraction.safetensors")
-    assert record["ink_extraction"]["sha256"] == network.checksum
+    digest = hashlib.sha256((folder / "stroke_restoration.safetensors").read_bytes()).hexdigest()
+    assert record["thinner"]["sha256"] == digest
     pickles = [p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl")]
     assert not pickles
 

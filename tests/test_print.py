@@ -18,11 +18,10 @@ from inktex.data.printed import PrintExample, as_given
 from inktex.evaluation.wide import print_split
 from inktex.ink.filling import fill
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.synthesis.random_captions import written_expressions
+from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS
 from inktex.training.batches import PlannedBatches, Raster, collate, image_processor
-from inktex.training.custom_data import published_processor
 from inktex.training.plans import BatchConfig, Planner
 from inktex.training.print_pictures import rasterize_print, vary_print
 from inktex.training.recipe import recipe_from_dict
@@ -125,7 +124,7 @@ def test_cells_hold_the_pixels_of_each_symbol(rings: Path, given: float | None) 
     rng = np.random.default_rng(0)
     raster = Raster(*rasterize_print(example, 1.0, image_processor(CONFIG), rng))
     ink = (raster.picture > 127).sum()
-    if given is None:  # what the network finds is thinner or wider
+    if given != 0.5:  # wide strokes that are enlarged are thinned afterwards
         assert raster.cells.sum() == pytest.approx(ink, rel=0.35)
     assert (raster.cells.sum(axis=(1, 2)) > 1).all()
     middles = [np.average(np.arange(one.shape[1]), weights=one.sum(axis=0)) for one in raster.cells]
@@ -178,7 +177,7 @@ def test_print_is_batched_with_ink(ink: list[Example], rings: Path) -> None:
     writer = SyntheticInk(ink, synthesis)
     drawn = [writer.draw(np.random.default_rng(i)) for i in range(60)]
     assert 18 < sum(isinstance(one, PrintExample) for one in drawn) < 42
-    augmentation = AugmentationConfig(photos=0.2)
+    augmentation = AugmentationConfig(degraded=0.2)
     planner = Planner(ink, CONFIG, augmentation, synthetic=writer, share=synthesis.share)
     for varied in (augmentation, None):
         batches = PlannedBatches(ink, CONFIG, varied, synthetic=writer)
@@ -203,7 +202,7 @@ def test_wrong_shares_of_print_are_refused(ink: list[Example], rings: Path) -> N
         SyntheticInk(ink, SynthesisConfig(share=0.2, print=str(rings), print_share=0.3))
     content = {
         "steps": 1,
-        "ink_extraction": {},
+        "stroke_restoration": {},
         "synthesis": {"print": "x", "print_share": 0.1},
     }
     with pytest.raises(ValueError, match="print_share to 0"):
@@ -214,9 +213,7 @@ def test_wrong_shares_of_print_are_refused(ink: list[Example], rings: Path) -> N
 
 
 def test_the_split_has_pictures_as_the_image_processor_leaves_them(rings: Path) -> None:
-    processor = published_processor()
-    if processor.ink_extraction is None:
-        pytest.skip("this checkout has no ink extraction network")
+    processor = InktexImageProcessor(resolution=1.0)
     one, other = print_split(str(rings), processor), print_split(str(rings), processor)
     assert [example.id for example in one] == ["print:0 rings", "print:1 rings"]
     assert [example.caption for example in one] == [["x"], ["y"]]

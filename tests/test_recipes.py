@@ -71,7 +71,7 @@ def test_a_recipe_extends_another(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="extends itself"):
         load_recipe(second)
     first.write_text("extends: thinner\n")
-    with pytest.raises(ValueError, match="Did you mean ink_extraction"):
+    with pytest.raises(ValueError, match="Did you mean stroke_restoration"):
         load_recipe(second)
 
 
@@ -90,8 +90,8 @@ def test_old_names_are_errors_that_name_the_new_ones() -> None:
     tiny = recipe_path("tiny")
     for override, words in (
         ("loss.guide=0.5", r"loss\.guide is now called loss\.attention_supervision\."),
-        ("augmentation.given=0.5", r"now called augmentation\.photos\."),
-        ("thinner.share=0.5", "thinner was removed"),
+        ("augmentation.given=0.5", r"now called augmentation\.degraded\."),
+        ("thinner.share=0.5", "thinner is now called stroke_restoration"),
         ("loss.consistency=1.0", r"loss\.consistency was removed"),
         ("optimizer.learningrate=1", r"Did you mean optimizer\.learning_rate\?"),
     ):
@@ -100,10 +100,8 @@ def test_old_names_are_errors_that_name_the_new_ones() -> None:
 
 
 def test_a_stored_recipe_of_0_1_is_read(repository: Path, tmp_path: Path) -> None:
-    stored = repository / "tests" / "stored" / "recipe-0.1.json"
-    # Photos took the place of other sizes and stroke widths, of which there were more.
-    now = load_recipe(recipe_path("crohme"), ["augmentation.photos=0.15"])
-    assert stored_recipe(stored) == now
+    stored = repository / "tests" / "data" / "recipe-0.1.json"
+    assert stored_recipe(stored) == load_recipe(recipe_path("crohme"))
     path = tmp_path / "recipe.json"
     for group, field, value in (("loss", "distillation", 1.0), ("batch", "variants", 2)):
         content = json.loads(stored.read_text(encoding="utf-8"))
@@ -113,8 +111,9 @@ def test_a_stored_recipe_of_0_1_is_read(repository: Path, tmp_path: Path) -> Non
             stored_recipe(path)
 
 
-def test_a_recipe_that_starts_from_weights_has_their_pictures() -> None:
-    recipe = load_recipe(recipe_path("finetune"))
+@pytest.mark.parametrize("name", ["finetune", "photos"])
+def test_a_recipe_that_starts_from_weights_has_their_pictures(name: str) -> None:
+    recipe = load_recipe(recipe_path(name))
     shipped = InktexImageProcessor.from_pretrained(pretrained_path()).to_dict()
     del shipped["auto_map"]
     assert make_processor(recipe).image_processor.to_dict() == shipped
@@ -124,14 +123,14 @@ def test_a_recipe_that_starts_from_weights_has_their_pictures() -> None:
 
 def test_what_a_recipe_says_of_pictures_stands(tmp_path: Path) -> None:
     images = InktexImageProcessor(
-        resolution=0.7, margin_before=3, margin_after=2, stroke_width=4, symbol_height=30
+        resolution=0.7, margin_before=3, margin_after=2, stroke_range=(1.5, 7.0), symbol_height=30
     )
     InktexProcessor(images, build_tokenizer()).save_pretrained(tmp_path)
     changes = [f"init={tmp_path}", "batch.margin_after=9"]
     batch = load_recipe(recipe_path("finetune"), changes).batch
     assert (batch.resolution, batch.margin_before, batch.margin_after) == (0.7, 3, 9)
     made = make_processor(load_recipe(recipe_path("finetune"), changes)).image_processor
-    assert (made.stroke_width, made.symbol_height, made.margin_after) == (4, 30, 9)
+    assert (made.stroke_range, made.symbol_height, made.margin_after) == ((1.5, 7.0), 30, 9)
     fresh = load_recipe(recipe_path("tiny")).batch
     assert (fresh.margin_before, fresh.margin_after) == (MARGIN_BEFORE, MARGIN_AFTER)
 
@@ -178,7 +177,7 @@ def test_shares_that_are_none_are_refused(change: str, message: str) -> None:
 
 
 def test_old_names_of_fields_are_old_and_new_ones_are_fields() -> None:
-    fields = set(_paths(asdict(load_recipe(recipe_path("ink_extraction")))))
+    fields = set(_paths(asdict(load_recipe(recipe_path("stroke_restoration")))))
     assert not fields & set(_RENAMED)
     assert set(_RENAMED.values()) <= fields
 

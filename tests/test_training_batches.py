@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import torch
 from example_cases import STILL, example
+from PIL import Image
 from scipy import ndimage
 
-from inktex.data.augmentation import AugmentationConfig
+from inktex.data.augmentation import AugmentationConfig, Degradation, draw_degradation
 from inktex.data.examples import Example, PictureExample, from_expression, from_expressions
 from inktex.ink.render import STROKE_WIDTH, render
-from inktex.ink_network_onnx import shipped_ink_extraction
-from inktex.synthesis.random_captions import written_expressions
+from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training.batches import (
     IGNORE,
     PlannedBatches,
     rasterize,
-    rasterize_photo,
+    rasterize_degraded,
     reduce_picture,
 )
 from inktex.training.plans import BatchConfig, Planner
@@ -62,15 +62,16 @@ def test_token_noise_changes_inputs_and_no_labels(examples: list[Example]) -> No
     assert 0.15 < changed / total < 0.3  # some are replaced by the same token
 
 
-def test_symbols_in_photos_are_where_their_ink_is(examples: list[Example]) -> None:
-    if shipped_ink_extraction() is None:
-        pytest.skip("this checkout has no ink extraction network")
-    limit, rng = (CONFIG.heights[-1], CONFIG.widths[-1]), np.random.default_rng(0)
-    batches = PlannedBatches(examples, CONFIG, None)
-    found = [rasterize_photo(one, batches.neighbour, limit, CONFIG, rng) for one in examples]
+@pytest.mark.parametrize(("stroke_width", "size"), [(6, 1.0), (3, 0.5), (1, 0.7)])
+def test_symbols_of_degraded_pictures_are_where_their_ink_is(
+    stroke_width: int, size: float, examples: list[Example]
+) -> None:
+    degradation = Degradation(stroke_width, size, Image.Resampling.BICUBIC)
+    limit = CONFIG.heights[-1], CONFIG.widths[-1]
     on_ink = []
-    for raster in found:
-        if raster is None:  # not found, or something else
+    for one in examples:
+        raster = rasterize_degraded(one, 1.0, degradation, limit, CONFIG)
+        if raster is None:  # taken for something else than a formula
             continue
         height, width = raster.picture.shape
         assert height <= limit[0]
@@ -83,18 +84,34 @@ def test_symbols_in_photos_are_where_their_ink_is(examples: list[Example]) -> No
         )
         cells = raster.cells.sum(axis=0)
         on_ink.append(float(cells[around].sum() / cells.sum()))
-    assert len(on_ink) > 0.5 * len(examples)
-    assert min(on_ink) > 0.85
-    assert np.mean(on_ink) > 0.97
+        ink = inked.reshape(rows, 8, columns, 8).sum(axis=(1, 3))
+        near = ndimage.binary_dilation(cells > 0, np.ones((3, 3)))
+        assert ink[near].sum() / ink.sum() > 0.95
+    assert len(on_ink) > 0.8 * len(examples)
+    assert min(on_ink) > 0.95
 
 
-def test_what_is_not_found_in_a_photo_is_drawn_without_one(
+def test_what_is_rejected_is_drawn_without_degradation(
     examples: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inktex.training.batches.rasterize_photo", lambda *_: None)
-    asked = PlannedBatches(examples, CONFIG, replace(STILL, photos=0.99))
-    for plan in Planner(examples, CONFIG, STILL).epoch(0):
-        assert (asked[plan]["pixel_values"].flatten(1).sum(dim=1) > 0).all()
+    dot = replace(examples[0], points=np.zeros_like(examples[0].points))
+    degradation = Degradation(1, 0.1, Image.Resampling.BOX)
+    assert rasterize_degraded(dot, 1.0, degradation, (48, 48), CONFIG) is None
+    monkeypatch.setattr("inktex.training.batches.draw_degradation", lambda *_: degradation)
+    batches = PlannedBatches([dot], CONFIG, STILL)
+    (plan,) = Planner([dot], CONFIG, STILL).epoch(0)
+    assert batches[plan]["pixel_values"].sum() > 0
+
+
+def test_stroke_width_or_size_or_both_are_degraded() -> None:
+    rng = np.random.default_rng(0)
+    config = replace(STILL, degraded=0.5)
+    drawn = [draw_degradation(config, rng) for _ in range(400)]
+    degraded = [one for one in drawn if one is not None]
+    assert 150 < len(degraded) < 250
+    assert {one.size == 1.0 for one in degraded} == {True, False}
+    assert {one.stroke_width for one in degraded} == {1, 2, 3, 4, 5, 6, 7, 8}
+    assert draw_degradation(STILL, rng) is None
 
 
 def test_a_stream_goes_from_epoch_to_epoch(examples: list[Example]) -> None:

@@ -325,7 +325,7 @@ _RENAMED: Final = {
     "MAX_TOKENS": "inktex.engine.MAX_TOKENS",
     "as_picture": "inktex.inputs.as_picture",
     "fastest_engine": "inktex.engine_choice.fastest_engine",
-    "shipped_thinner": "inktex.ink_network_onnx.shipped_ink_extraction",
+    "shipped_thinner": "inktex.shipped.shipped_stroke_restoration",
 }
 """Names of 0.1 that are now elsewhere."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inktex.modeling.ink_extraction_inktex import InkExtraction
+    from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 
 _FOLDER = Path(__file__).parent / "pretrained"
-GRAPHS_FOLDER: Final = Path(__file__).parent / "onnx" / "shipped"
-"""Folder of the ONNX graphs that the package ships, which have no weights in them."""
 
 
 def pretrained_path() -> Path:
@@ -24,12 +26,17 @@ def pretrained_path() -> Path:
     return _FOLDER
 
 
-def ink_extraction_file(folder: Path = _FOLDER) -> Path | None:
-    """File of the ink extraction of a model's folder, else of the shipped one; None without both.
+def shipped_stroke_restoration() -> StrokeRestoration | None:
+    """The stroke restoration of the shipped image processor; None for a checkout without it."""
+    from inktex.modeling.stroke_restoration_inktex import StrokeRestoration, find_stroke_restoration
 
-    Args:
-        folder: of a model. Models of 0.1 have no ink extraction of their own.
-    """
-    from inktex.modeling.ink_extraction_inktex import find_ink_extraction
+    path = find_stroke_restoration(_FOLDER)
+    return None if path is None else StrokeRestoration.load(path)
 
-    return find_ink_extraction(folder) or find_ink_extraction(_FOLDER)
+
+def shipped_ink_extraction() -> InkExtraction | None:
+    """The ink extraction of the shipped image processor; None for a checkout without it."""
+    from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction
+
+    path = _FOLDER / INK_EXTRACTION_FILE
+    return InkExtraction.load(path) if path.is_file() else None

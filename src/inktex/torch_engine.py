@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from .batches import ACCELERATOR, CPU
 from .engine import MAX_TOKENS, Engine, SearchOptions
-from .hub_connection import hub_address, hub_answers
-from .ink_network_onnx import onnx_networks, shipped_ink_extraction
 from .modeling.search_inktex import Decoded
+from .network import hub_address, hub_answers
 from .registration import register
 from .shipped import pretrained_path
 
@@ -79,11 +78,6 @@ class TorchEngine(Engine):
                 f"{name} is no folder here and not in the cache, and the Hub ({hub_address()}) "
                 "cannot be reached to look for a model of that name."
             ) from error
-        pictures = processor.image_processor
-        if pictures.ink_extraction is None:  # a model of 0.1
-            pictures.ink_extraction = shipped_ink_extraction()
-        elif pictures.ink_extraction.make_network is None:
-            pictures.ink_extraction.make_network = onnx_networks
         return cls(model.to(device).eval(), processor)
 
     @property
@@ -141,8 +135,10 @@ class TorchEngine(Engine):
             for name in ("_name_or_path", "transformers_version"):
                 content.pop(name, None)
             digest.update(json.dumps(content, sort_keys=True, default=str).encode())
-        if self.image_processor.ink_extraction is not None:
-            digest.update(self.image_processor.ink_extraction.checksum.encode())
+        networks = self.image_processor.stroke_restoration, self.image_processor.ink_extraction
+        for network in networks:
+            if network is not None:
+                digest.update(network.checksum.encode())
         for name, weights in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(weights.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from inktex._version import __version__
 from inktex.engine_choice import AUTO, ENGINES
 from inktex.extras import require
+from inktex.modeling.image_settings_inktex import PHOTO_INK
 
 from .arguments import ALPHABET_HELP, MODEL_HELP, PRESET_HELP, natural, positive
 from .console import Output, fail, say
@@ -116,6 +117,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading.add_argument(
         "--resolution", type=float, help="to read at instead of the model's (1: as published)"
     )
+    reading.add_argument(
+        "--photo-ink",
+        choices=PHOTO_INK,
+        help="what finds the ink in photos instead of what the model's image processor says",
+    )
     reading.add_argument("--device", default="cpu", help="where torch computes (default: cpu)")
     reading.add_argument(
         "--batch-size",
@@ -146,8 +152,9 @@ def run(options: argparse.Namespace) -> int:
         recognizer = load(options.model, options.device, options.engine, alphabet=options.alphabet)
         recognizer.check(options.preset)
         processor = recognizer.image_processor
-        if options.resolution is not None:
-            processor.settings = replace(processor.settings, resolution=options.resolution)
+        for name in ("resolution", "photo_ink"):
+            if (value := getattr(options, name)) is not None:
+                processor.settings = replace(processor.settings, **{name: value})
         if options.camera is not None:
             return _compare_conditions(recognizer, samples, options)
         result = evaluate_samples(recognizer, samples, options.preset, options.batch_size)
@@ -266,6 +273,7 @@ def _settings(recognizer: Recognizer, options: argparse.Namespace) -> dict[str, 
         "engine": options.engine,
         "alphabet": options.alphabet or "all",
         "resolution": recognizer.image_processor.settings.resolution,
+        "photo_ink": recognizer.image_processor.settings.photo_ink,
         "machine": platform.processor() or platform.machine(),
     }
     if options.engine in (AUTO, "torch"):

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from inktex.ink import Ink
 from inktex.inputs import as_ink, as_picture, prepare
 
@@ -21,19 +19,18 @@ if TYPE_CHECKING:
 _WIDTH = 900
 """Pixels."""
 _HEIGHT = 420
-"""Pixels that each of the pictures may be tall."""
+"""Pixels that each of the two pictures may be tall."""
 
 
 def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> Image.Image:
-    """A picture with a frame around the formula, the ink that was found, and what the model sees.
+    """The given picture, with a frame around what was taken for the formula; what the model sees.
 
     Args:
         picture: whatever `Recognizer` reads.
 
     Returns:
-        RGB; the found ink is as dark as it is probable, and upright. Below the pictures stands what
-        was found and done, one reason a line. Where no formula was found, the given picture and
-        why.
+        RGB; below the pictures stands what was found and done, one reason a line. Where no formula
+        was found, the given picture and why.
 
     Raises:
         ValueError: if it cannot be read as a picture.
@@ -58,13 +55,9 @@ def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> 
     given.alpha_composite(upright)
     if placed is not None:
         height, width = placed.picture.shape
-        corners = [(0, 0), (width, 0), (width, height), (0, height)]
-        frame = [placed.to_source((x, y, x, y))[:2] for x, y in corners]
-        ImageDraw.Draw(given).polygon(frame, outline="#D55E00", width=2)
+        frame = ImageDraw.Draw(given)
+        frame.rectangle(placed.to_source((0, 0, width, height)), outline="#D55E00", width=2)
     parts = [given.convert("RGB")]
-    if placed is not None and placed.ink is not None:
-        levels = np.rint(255 - 255 * placed.ink).astype(np.uint8)
-        parts.append(Image.fromarray(levels).convert("RGB"))
     if placed is not None:
         parts.append(ImageOps.invert(Image.fromarray(placed.picture)).convert("RGB"))
     parts = [ImageOps.contain(part, (_WIDTH - 20, _HEIGHT)) for part in parts]

@@ -11,6 +11,15 @@ from inktex.data.examples import NONE, Example, PictureExample
 from inktex.ink.filling import pieces
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH
 
+_WIDE_STROKES = (5, 6, 7)
+"""Pixels at the published scale."""
+_DEGRADED_SIZES = (0.4, 1.3)
+_DEGRADED_RESAMPLING = (
+    Image.Resampling.BOX,
+    Image.Resampling.BILINEAR,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.LANCZOS,
+)
 _LETTER = 60.0
 """Pixels; no letter is larger."""
 
@@ -41,10 +50,19 @@ class AugmentationConfig:
         threshold: share of the pictures that are cut to black and white at some level.
         occlusion: share of the pictures in which a patch about as wide as a stroke is lost.
         edges: share of the pictures whose strokes have rough edges.
+        breaks: share of the pictures whose strokes have gaps, as faint ink has in a photo.
+        swelling: share of the pictures whose strokes are thicker in a part of the picture.
+        wearing: share of the pictures whose strokes are thinner in a part of the picture.
+        speckle: share of the pictures with specks of the size of a dot.
+        ruling: share of the pictures with remains of ruled lines.
+        leftovers: share of the pictures with pieces of a shadow or of a sheet's edge at the side.
         token_noise: share of the decoder's input tokens that are replaced by others of the batch.
         stroke_widths: to choose from, in pixels at the published scale.
-        photos: share of the expressions that are drawn as `inktex.photos` does, as what the image
-            processor finds in such a picture.
+        wide_strokes: share of the expressions drawn 5 to 7 pixels wide instead, and restroked as
+            the image processor does it.
+        degraded: share of the expressions that are drawn at another size or stroke width and then
+            normalized by the image processor.
+        degraded_stroke_widths: of these, to choose from, in pixels before the size changes.
     """
 
     scale: tuple[float, float] = (0.7, 1.4)
@@ -65,9 +83,17 @@ class AugmentationConfig:
     threshold: float = 0.0
     occlusion: float = 0.0
     edges: float = 0.0
+    breaks: float = 0.0
+    swelling: float = 0.0
+    wearing: float = 0.0
+    speckle: float = 0.0
+    ruling: float = 0.0
+    leftovers: float = 0.0
     token_noise: float = 0.0
     stroke_widths: tuple[int, ...] = (2, 3, 3, 3, 4)
-    photos: float = 0.0
+    wide_strokes: float = 0.0
+    degraded: float = 0.0
+    degraded_stroke_widths: tuple[int, ...] = (1, 2, 3, 3, 4, 5, 6, 6, 7, 8)
 
 
 _ROUGHNESS = (10.0, 80.0)
@@ -77,14 +103,50 @@ _EDGE = 100
 
 
 def draw_scale(config: AugmentationConfig, rng: np.random.Generator) -> float:
-    """A size factor, uniform in its logarithm."""
-    low, high = np.log(config.scale)
+    """A size factor."""
+    return _draw_factor(config.scale, rng)
+
+
+def _draw_factor(bounds: tuple[float, float], rng: np.random.Generator) -> float:
+    """A factor, uniform in its logarithm."""
+    low, high = np.log(bounds)
     return float(np.exp(rng.uniform(low, high)))
 
 
 def draw_stroke_width(config: AugmentationConfig, rng: np.random.Generator) -> int:
     """A stroke width, in pixels at the published scale."""
+    if config.wide_strokes and rng.random() < config.wide_strokes:
+        return int(rng.choice(_WIDE_STROKES))
     return int(rng.choice(config.stroke_widths))
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """How a picture differs from one drawn by the published protocol.
+
+    Attributes:
+        stroke_width: in pixels of the protocol.
+        size: pixels for each of the protocol.
+        resampling: filter by which it was resized.
+    """
+
+    stroke_width: int
+    size: float
+    resampling: Image.Resampling
+
+
+def draw_degradation(config: AugmentationConfig, rng: np.random.Generator) -> Degradation | None:
+    """Another size, stroke width or both for `config.degraded` of the expressions, else None."""
+    if not config.degraded or rng.random() >= config.degraded:
+        return None
+    stroke_width = int(rng.choice(config.degraded_stroke_widths))
+    size = _draw_factor(_DEGRADED_SIZES, rng)
+    which = rng.integers(3)
+    return Degradation(
+        STROKE_WIDTH if which == 0 else stroke_width,
+        1.0 if which == 1 else size,
+        _DEGRADED_RESAMPLING[int(rng.integers(len(_DEGRADED_RESAMPLING)))],
+    )
 
 
 def vary(example: Example, config: AugmentationConfig, rng: np.random.Generator) -> Example:
@@ -162,7 +224,7 @@ def _trimmed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def degrade(
     picture: NDArray[np.uint8], config: AugmentationConfig, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """The picture `(height, width)` uint8 with image noise: blur, gaps and so on."""
+    """The picture `(height, width)` uint8 with image noise: blur, gaps, specks and so on."""
     if config.occlusion and rng.random() < config.occlusion:
         rows, columns = np.nonzero(picture > 127)
         if len(rows):
@@ -170,6 +232,7 @@ def degrade(
             row, column = int(rows[place]), int(columns[place])
             picture = picture.copy()
             picture[max(row - reach, 0) : row + reach, max(column - reach, 0) : column + reach] = 0
+    picture = _photographed(picture, config, rng)
     if config.edges and rng.random() < config.edges:
         picture = _roughened(picture, rng.uniform(*_ROUGHNESS), rng)
     if config.blur and rng.random() < config.blur:
@@ -195,6 +258,71 @@ def _roughened(
     rough = picture.copy()
     rough[rows, columns] = np.rint(picture[rows, columns] + noise).clip(0, 255)
     return rough
+
+
+def _photographed(
+    picture: NDArray[np.uint8], config: AugmentationConfig, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """The picture with the faults that binarization of a photo leaves.
+
+    Nothing is drawn from `rng` for a field that is 0, so that adding a field does not change
+    recipes that lack it.
+    """
+    height, width = picture.shape
+    if min(height, width) < 8:
+        return picture
+    if config.swelling and rng.random() < config.swelling:
+        part = _part(picture.shape, rng)
+        picture = picture.copy()
+        picture[part] = ndimage.maximum_filter(picture[part], size=2)
+    if config.wearing and rng.random() < config.wearing:
+        part = _part(picture.shape, rng)
+        picture = picture.copy()
+        # Half the level stays: a line of one pixel must not vanish.
+        worn = ndimage.minimum_filter(picture[part], size=2)
+        picture[part] = np.maximum(worn, picture[part] // 2)
+    if config.breaks and rng.random() < config.breaks:
+        rows, columns = np.nonzero(picture > 127)
+        picture = picture.copy()
+        for place in rng.integers(max(len(rows), 1), size=int(rng.integers(1, 6))).tolist():
+            if len(rows):
+                row, column = int(rows[place]), int(columns[place])
+                picture[max(row - 1, 0) : row + 1, max(column - 1, 0) : column + 1] = 0
+    if config.speckle and rng.random() < config.speckle:
+        count = int(rng.integers(1, 7))
+        picture = picture.copy()
+        for row, column in zip(
+            rng.integers(height, size=count), rng.integers(width, size=count), strict=True
+        ):
+            side = int(rng.integers(1, 3))
+            speck = picture[row : row + side, column : column + side]
+            np.maximum(speck, np.uint8(rng.integers(120, 256)), out=speck)
+    if config.ruling and rng.random() < config.ruling:
+        picture = picture.copy()
+        level, distance = int(rng.integers(110, 256)), int(rng.integers(10, 30))
+        slope = rng.normal(0, 0.01)
+        for row in range(int(rng.integers(distance)), height, distance):
+            start = int(rng.integers(width))
+            columns = np.arange(start, min(start + int(rng.integers(3, width // 2)), width))
+            at = (row + slope * columns).astype(np.int64).clip(0, height - 1)
+            picture[at, columns] = np.maximum(picture[at, columns], np.uint8(level))
+    if config.leftovers and rng.random() < config.leftovers:
+        picture = picture.copy()
+        turned = picture if rng.random() < 0.5 else picture.T  # a view: it writes to the picture
+        turned = turned if rng.random() < 0.5 else turned[::-1]
+        depth, long = int(rng.integers(1, 4)), int(rng.integers(4, turned.shape[1]))
+        start = int(rng.integers(turned.shape[1] - long + 1))
+        ragged = rng.integers(0, depth + 1, size=long)
+        for row in range(depth):
+            turned[row, start : start + long][ragged > row] = 255
+    return picture
+
+
+def _part(shape: tuple[int, ...], rng: np.random.Generator) -> tuple[slice, slice]:
+    """A random part of at least a third of the width and all of the height."""
+    width = int(rng.integers(shape[1] // 3, shape[1] + 1))
+    start = int(rng.integers(shape[1] - width + 1))
+    return slice(None), slice(start, start + width)
 
 
 def _subsample(example: Example, step: int) -> Example:

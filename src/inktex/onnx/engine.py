@@ -13,17 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.engine import MAX_TOKENS, Engine, SearchOptions
-from inktex.ink_network_onnx import load_ink_extraction
 from inktex.modeling.alphabets_inktex import allowed_tokens
 from inktex.modeling.feedback_inktex import FeedbackState
 from inktex.modeling.grammar_inktex import Grammar
 from inktex.modeling.image_settings_inktex import ImageSettings
 from inktex.modeling.normalization_inktex import NormalizedPicture, normalize, stack_pictures
 from inktex.modeling.search_inktex import Choose, Decoded, SearchTask, search
-from inktex.sessions import load_runtime, make_session
+from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 from inktex.shipped import pretrained_path
 
 from .files import Export, find_export, read_weights, read_words
+from .ink_network import load_ink_extraction
+from .sessions import load_runtime, make_session
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -34,18 +35,26 @@ class ImageProcessor:
 
     Args:
         settings: of the `InktexImageProcessor`.
-        ink_extraction: file of the network's weights; None if there is none.
+        stroke_restoration, ink_extraction: files of their weights; None if there are none.
     """
 
-    def __init__(self, settings: ImageSettings, ink_extraction: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: ImageSettings,
+        stroke_restoration: Path | None = None,
+        ink_extraction: Path | None = None,
+    ) -> None:
         self.settings = settings
         self.ink_extraction = (
             None if ink_extraction is None else load_ink_extraction(ink_extraction)
         )
+        self.stroke_restoration = (
+            None if stroke_restoration is None else StrokeRestoration.load(stroke_restoration)
+        )
 
     def normalize_picture(self, picture: Any) -> NormalizedPicture:
         """Returns the model's picture of a picture; see `normalize`."""
-        return normalize(picture, self.settings, self.ink_extraction)
+        return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
 
 
 class OnnxEngine(Engine):
@@ -65,7 +74,9 @@ class OnnxEngine(Engine):
         self.export, settings = export, export.settings
         self.settings, self.stride = settings, settings.stride
         self.image_processor = ImageProcessor(
-            ImageSettings(**settings.image_processor), export.ink_extraction
+            ImageSettings(**settings.image_processor),
+            export.stroke_restoration,
+            export.ink_extraction,
         )
         self.words = read_words(export.tokenizer)
         runtime = load_runtime()

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from inktex.extras import require
 from inktex.files import new_folder
-from inktex.shipped import ink_extraction_file
+from inktex.modeling.ink_extraction_inktex import find_ink_extraction
+from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
 from inktex.torch_engine import TorchEngine
 
 from .files import (
@@ -77,8 +78,8 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
         write_graphs(engine.model, encoder, decoder)
         for graph in (encoder, decoder):
             fill_graph(graph, weights, graph)
-        network = ink_extraction_file(model)
-        copied = [model / TOKENIZER, *([] if network is None else [network])]
+        networks = (find_stroke_restoration(model), find_ink_extraction(model))
+        copied = [model / TOKENIZER, *(path for path in networks if path is not None)]
         for precision, folder in folders.items():
             with new_folder(folder) as partial:
                 if precision == "int8":
@@ -94,7 +95,7 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
 def own_pictures(processor: InktexImageProcessor) -> Iterator[dict[str, NDArray[np.float32]]]:
     """Pixels and mask of pictures that inktex writes itself, to measure activations on."""
     from inktex.ink.render import render
-    from inktex.synthesis.random_captions import written_expressions
+    from inktex.synthesis.grammar import written_expressions
 
     for expression in written_expressions(_MEASURED, seed=3):
         yield dict(processor(render(expression.traces)))

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.modeling.feedback_inktex import inkless_tokens
-from inktex.modeling.image_settings_inktex import SETTING_NAMES
-from inktex.shipped import GRAPHS_FOLDER, ink_extraction_file
+from inktex.modeling.image_settings_inktex import LATER, SETTING_NAMES
+from inktex.modeling.ink_extraction_inktex import find_ink_extraction
+from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
 
 PRECISIONS: Final = ("fp32", "int8")
 ENCODER, DECODER, TOKENIZER = "encoder.onnx", "decoder.onnx", "tokenizer.json"
@@ -24,7 +25,7 @@ SETTINGS: Final = "inktex_onnx.json"
 """File that marks a folder as an export."""
 GRAPHS: Final = "graphs.json"
 """File that says for which models the graphs beside it are."""
-SHIPPED: Final = GRAPHS_FOLDER
+SHIPPED: Final = Path(__file__).parent / "shipped"
 """Folder of the graphs, without weights, for all models of the shipped one's architecture."""
 FORMAT: Final = 3
 """Of graphs and exports; another one is not read."""
@@ -142,7 +143,11 @@ def make_settings(
             vocabulary=decoder["vocab_size"],
             stride=stride,
             multiple=math.lcm(pictures["pad_multiple"], multiple),
-            image_processor={name: pictures[name] for name in SETTING_NAMES},
+            image_processor={
+                name: pictures[name]
+                for name in SETTING_NAMES
+                if name in pictures or name not in LATER
+            },
         )
     except KeyError as error:
         raise ValueError(
@@ -231,9 +236,9 @@ def checksum(model: Path) -> str:
                 f"the Hub is exported first: {COMMAND} --model OWNER/NAME --output FOLDER"
             )
         digest.update(name.encode() + path.read_bytes())
-    network = ink_extraction_file(model)
-    if network is not None:
-        digest.update(network.name.encode() + network.read_bytes())
+    for network in (find_stroke_restoration(model), find_ink_extraction(model)):
+        if network is not None:
+            digest.update(network.name.encode() + network.read_bytes())
     return digest.hexdigest()
 
 
@@ -252,7 +257,8 @@ class Export:
         tokenizer: file.
         weights: file of the weights that are not in the graphs; None if all are.
         shapes: of these weights by name, for each graph.
-        ink_extraction: file of the image processor's weights; None if it has none.
+        stroke_restoration, ink_extraction: files of the image processor's weights; None if it has
+            none.
     """
 
     settings: Settings
@@ -261,13 +267,15 @@ class Export:
     tokenizer: Path
     weights: Path | None = None
     shapes: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
+    stroke_restoration: Path | None = None
     ink_extraction: Path | None = None
 
     @property
     def files(self) -> list[Path]:
         """All but the settings."""
         graphs = (self.encoder, self.decoder, self.tokenizer, self.weights)
-        return [path for path in (*graphs, self.ink_extraction) if path is not None]
+        files = (*graphs, self.stroke_restoration, self.ink_extraction)
+        return [path for path in files if path is not None]
 
 
 def find_export(name: Path, precision: str) -> Export:
@@ -307,7 +315,8 @@ def _exported(folder: Path) -> Export:
         folder / ENCODER,
         folder / DECODER,
         folder / TOKENIZER,
-        ink_extraction=ink_extraction_file(folder),
+        stroke_restoration=find_stroke_restoration(folder),
+        ink_extraction=find_ink_extraction(folder),
     )
 
 
@@ -326,5 +335,6 @@ def _shipped(model: Path) -> Export | None:
         model / TOKENIZER,
         model / WEIGHTS,
         (known["shapes"][ENCODER], known["shapes"][DECODER]),
-        ink_extraction_file(model),
+        find_stroke_restoration(model),
+        find_ink_extraction(model),
     )

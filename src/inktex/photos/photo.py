@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .camera import add_light, add_objects, develop, sheet_outline, surroundings
-from .clutter import Neighbour, Place, add_marks, ink_colour
+from .marks import Neighbour, Place, add_marks, ink_colour
 from .noise import Field, Picture, blend, chance
 from .paper import Ground, Sheet, draw_sheet
 from .pens import (
@@ -25,8 +25,6 @@ from .pens import (
 __all__ = ["Photo", "draw_empty", "draw_photo", "largest_scale"]
 
 K = TypeVar("K")
-Homography = tuple[float, float, float, float, float, float, float, float]
-"""Pillow's coefficients of a perspective."""
 
 _GROUNDS: dict[Ground, float] = {
     "paper": 0.58, "scan": 0.09, "whiteboard": 0.08, "blackboard": 0.05, "screen": 0.13,
@@ -63,16 +61,12 @@ class Photo:
             draw it at this scale and this angle.
         scale: pixels for each pixel at the published scale.
         angle: degrees by which the formula is turned counterclockwise.
-        points: `(points, 2)` float32, x and y in the picture of the formula's points, one trace
-            after another; whole numbers are the middle of pixels, for print their left upper
-            corner.
     """
 
     picture: NDArray[np.uint8]
     ink: NDArray[np.uint8]
     scale: float
     angle: float
-    points: NDArray[np.float32]
 
 
 def draw_photo(
@@ -135,23 +129,16 @@ def draw_photo(
         box = (place.left, place.top, place.right, place.bottom)
         outline = sheet_outline(side, box, rng)
         blend(sheet.picture, 1 - outline, surroundings(side, rng))
-    shown, ink, mapping = _seen(sheet.picture, target, shape, angle, is_photo, rng)
-    points = _mapped(np.concatenate(placed), mapping)
+    shown, ink = _seen(sheet.picture, target, shape, angle, is_photo, rng)
     if is_photo:
-        (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-        box = (left, top, right, bottom)
+        rows, columns = np.nonzero(ink >= 0.3 * max(float(ink.max()), 1e-6))
+        box = (float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max()))
         if chance(rng, 0.07):
             add_objects(shown, box, rng)
         add_light(shown, rng)
     picture = develop(shown, is_photo, scale, rng)
-    middle_of_pixel = np.float32(0.0 if is_print else 0.5)  # pens are drawn along these
-    points = _mapped(np.concatenate(placed) + middle_of_pixel, mapping) - middle_of_pixel
     return Photo(
-        np.rint(picture * 255).astype(np.uint8),
-        np.rint(ink * 255).astype(np.uint8),
-        scale,
-        angle,
-        points,
+        np.rint(picture * 255).astype(np.uint8), np.rint(ink * 255).astype(np.uint8), scale, angle
     )
 
 
@@ -185,8 +172,7 @@ def draw_empty(
         add_light(picture, rng)
     picture = develop(picture, is_photo, scale, rng)
     ink = np.zeros(shape, dtype=np.uint8)
-    none = np.zeros((0, 2), dtype=np.float32)
-    return Photo(np.rint(picture * 255).astype(np.uint8), ink, scale, 0.0, none)
+    return Photo(np.rint(picture * 255).astype(np.uint8), ink, scale, 0.0)
 
 
 def largest_scale(
@@ -219,12 +205,8 @@ def _seen(
     angle: float,
     is_photo: bool,
     rng: np.random.Generator,
-) -> tuple[Picture, Field, Homography]:
-    """A sheet and the ink on it as a camera sees them: turned, and a little aslant.
-
-    Returns:
-        Also how places on the sheet are brought to places in the picture.
-    """
+) -> tuple[Picture, Field]:
+    """A sheet and the ink on it as a camera sees them: turned, and a little aslant."""
     height, width = shape
     full_height, full_width = target.shape
     view = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
@@ -235,7 +217,7 @@ def _seen(
     elif angle == 0:
         left, top = np.floor(source[0]).astype(int)
         part = (slice(top, top + height), slice(left, left + width))
-        return sheet[part].copy(), target[part].copy(), (1, 0, -left, 0, 1, -top, 0, 0)
+        return sheet[part].copy(), target[part].copy()
     mapping = _homography(view, source)
     size = (width, height)
     channels = []
@@ -245,19 +227,12 @@ def _seen(
             size, Image.Transform.PERSPECTIVE, mapping, Image.Resampling.BILINEAR
         )
         channels.append(np.asarray(moved, dtype=np.float32))
-    return np.stack(channels[:3], axis=-1), channels[3], _homography(source, view)
+    return np.stack(channels[:3], axis=-1), channels[3]
 
 
-def _mapped(points: NDArray[np.float32], mapping: Homography) -> NDArray[np.float32]:
-    a, b, c, d, e, f, g, h = mapping
-    x, y = points.T
-    depth = g * x + h * y + 1
-    return np.stack([(a * x + b * y + c) / depth, (d * x + e * y + f) / depth], axis=1).astype(
-        np.float32
-    )
-
-
-def _homography(target: NDArray[np.float64], source: NDArray[np.float64]) -> Homography:
+def _homography(
+    target: NDArray[np.float64], source: NDArray[np.float64]
+) -> tuple[float, float, float, float, float, float, float, float]:
     """Pillow's eight coefficients of the perspective that takes four points to four others."""
     rows, values = [], []
     for (x, y), (u, v) in zip(target, source, strict=True):

@@ -51,6 +51,7 @@ def model_card(
         name=record["recipe"]["name"],
         commit=record["commit"],
         compute=_compute(record),
+        stroke_restoration=_stroke_restoration(record.get("thinner")),
         ink_extraction=_ink_extraction(record.get("ink_extraction")),
         limits=LIMITS,
         licence=record["weights_licence"],
@@ -99,22 +100,29 @@ def _where(machine: Mapping[str, Any]) -> str:
     return f"{machine['cores']} CPU cores" if machine.get("cores") else ""
 
 
-def _ink_extraction(record: Mapping[str, Any] | None) -> str:
-    """What the network for pictures of all kinds is, and what it is worth."""
+def _stroke_restoration(record: Mapping[str, Any] | None) -> str:
+    """What the network for wide strokes is, and what it is worth."""
     if not record:
         return ""
-    overlap, recipes = 0.0, []
-    run: Mapping[str, Any] | None = record
-    while run:
-        overlap = overlap or run.get("ink_f1", 0.0)
-        recipes += [] if run["recipe"]["name"] in recipes else [run["recipe"]["name"]]
-        run = run.get("started_from")
-    names = " and ".join(f"`{name}`" for name in reversed(recipes))
+    before, after = (f"{100 * record[key]:.2f} %" for key in ("wrong_before", "wrong"))
+    recipe, width = record["recipe"]["name"], record["pen"]
+    spent = _spent(record)
     return f"""
-Two small networks of the image processor find the formula's ink in pictures that the published
-protocol did not draw, and how large and how turned it is (`ink_extraction.safetensors`; recipes
-{names}, {_spent(record)}). They were trained on drawn pictures alone; of the ink in such pictures
-of the development ink {100 * overlap:.1f} % is found (F1).
+A small network of the image processor restores what wide strokes filled, before the model reads
+(`stroke_restoration.safetensors`; recipe `{recipe}`, {spent}). Of the ink of strokes of {width}
+pixels it leaves {after} unlike the published picture; without it, {before} are.
+"""
+
+
+def _ink_extraction(record: Mapping[str, Any] | None) -> str:
+    """What the network for photos is, and what it is worth."""
+    if not record:
+        return ""
+    recipe, overlap = record["recipe"]["name"], f"{100 * record['ink_f1']:.1f} %"
+    return f"""
+Another one can find the formula's ink in photos, where the setting `photo_ink` asks for it
+(`ink_extraction.safetensors`; recipe `{recipe}`, {_spent(record)}). It was trained on drawn
+pictures alone; of the ink in such pictures of the development ink it finds {overlap} (F1).
 """
 
 

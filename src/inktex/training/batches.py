@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 from torch.utils.data import Dataset
 
 from inktex.data.augmentation import (
     AugmentationConfig,
+    Degradation,
     degrade,
+    draw_degradation,
     draw_stroke_width,
     vary,
     vary_picture,
@@ -23,11 +24,11 @@ from inktex.data.augmentation import (
 from inktex.data.examples import NONE, AnyExample, Example, PictureExample
 from inktex.data.printed import PrintExample
 from inktex.ink.filling import pieces
-from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, draw
-from inktex.ink_network_onnx import shipped_ink_extraction
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, dilate, draw
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.photos import Neighbour, draw_photo, largest_scale
+from inktex.modeling.image_settings_inktex import STROKE_RANGE
+from inktex.modeling.stroke_restoration_inktex import centre_lines
 from inktex.tokenizer.vocabulary_inktex import (
     EOS_TOKEN,
     IDS,
@@ -44,12 +45,6 @@ from .synthetic import SyntheticInk
 PAD, EOS = IDS[PAD_TOKEN], IDS[EOS_TOKEN]
 STARTS = (IDS[L2R_TOKEN], IDS[R2L_TOKEN])
 IGNORE = -100
-_PHOTO_SCALES = (0.5, 2.0)
-"""Pixels of a photo for each pixel at the published scale."""
-_PHOTO_SIDE = 900
-"""Pixels; no photo is larger, or it would take too long to draw."""
-_LOST = 0.15
-"""Share of the points of the ink that may be lost in a photo; with more the caption is wrong."""
 
 _LAST_SPECIAL = max(IDS[token] for token in SPECIAL_TOKENS)
 
@@ -83,21 +78,11 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         for number, factor, kind in plan.members:
             rng = member_rng(self.seed, plan.epoch, number)
             example = member_example(self.examples, self.synthetic, number, kind, rng)
-            drawn = draw_member(
-                example, factor, plan.shape, config, self.augmentation, rng, self.neighbour
-            )
-            members.append(drawn)
+            members.append(draw_member(example, factor, plan.shape, config, self.augmentation, rng))
         batch = collate(members, plan.shape, config)
         if noise:
             add_token_noise(batch["decoder_input_ids"], noise, rng)
         return batch
-
-    def neighbour(self, rng: np.random.Generator) -> list[NDArray[np.float32]]:
-        """Traces of some example, from 0 on, to stand beside another one."""
-        while True:
-            example = self.examples[int(rng.integers(len(self.examples)))]
-            if isinstance(example, Example):
-                return [trace - example.points.min(axis=0) for trace in example.traces()]
 
     def varied_ink(self, plan: Plan) -> Iterator[tuple[Example, float, np.random.Generator]]:
         """The augmented ink of a plan, its size factor, and what draws the rest of its picture."""
@@ -129,7 +114,6 @@ def draw_member(
     config: BatchConfig,
     augmentation: AugmentationConfig | None,
     rng: np.random.Generator,
-    neighbour: Neighbour | None = None,
 ) -> tuple[AnyExample, "Raster"]:
     """Augment an example and draw it; returns it with its picture.
 
@@ -137,7 +121,6 @@ def draw_member(
         example: as `member_example` gives it.
         shape: largest height and width of the picture.
         augmentation: how far it is varied; None to draw it by the published protocol.
-        neighbour: gives ink that stands beside the example in a photo; None to take no photos.
     """
     if augmentation is None:
         if isinstance(example, PictureExample):
@@ -156,12 +139,11 @@ def draw_member(
     else:
         example = vary(example, augmentation, rng)
         stroke_width = draw_stroke_width(augmentation, rng)
-        seen = None
-        # Of a picture without a formula there is nothing to be found.
-        share = augmentation.photos if len(example.symbol_labels) else 0.0
-        if neighbour is not None and share and rng.random() < share:
-            seen = rasterize_photo(example, neighbour, shape, config, rng)
-        raster = seen or rasterize(example, factor, stroke_width, shape, config)
+        degradation = draw_degradation(augmentation, rng)
+        degraded = None
+        if degradation is not None:
+            degraded = rasterize_degraded(example, factor, degradation, shape, config)
+        raster = degraded or rasterize(example, factor, stroke_width, shape, config)
     return example, replace(raster, picture=degrade(raster.picture, augmentation, rng))
 
 
@@ -219,6 +201,10 @@ def rasterize(
     placed = example.points * np.float32(factor) + np.float32(before)
     full = (int(np.rint(size[1] / resolution)), int(np.rint(size[0] / resolution)))
     picture = draw(np.split(placed, example.offsets[1:-1]), *full, stroke_width=stroke_width)
+    if stroke_width > STROKE_RANGE[1]:
+        # The image processor restrokes wide strokes, too.
+        lines = centre_lines(picture > 0, stroke_width)
+        picture = dilate(lines * np.uint8(255), STROKE_WIDTH)
     shrunk = Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BILINEAR)
     rows, columns = -(-size[0] // STRIDE), -(-size[1] // STRIDE)
     cells = symbol_cells(
@@ -240,53 +226,32 @@ def image_processor(config: BatchConfig, limit: Shape | None = None) -> InktexIm
         margin_after=config.margin_after,
         max_height=height,
         max_width=width,
-        ink_extraction=shipped_ink_extraction(),
     )
 
 
-def rasterize_photo(
-    example: Example,
-    neighbour: Neighbour,
-    limit: Shape,
-    config: BatchConfig,
-    rng: np.random.Generator,
+def rasterize_degraded(
+    example: Example, factor: float, degradation: Degradation, limit: Shape, config: BatchConfig
 ) -> Raster | None:
-    """What the image processor finds in a photo of an example; None if that is not the example.
+    """What the image processor makes of an example at another size and stroke width, if anything.
 
     Args:
-        neighbour: gives ink that stands beside it.
-        limit: height and width of the model's picture, at most.
-        rng: chooses the photo.
+        limit: height and width of the picture, at most.
     """
-    traces = example.traces()
-    size = np.ptp(example.points, axis=0) + 2 * STROKE_WIDTH
-    scale = float(np.exp(rng.uniform(*np.log(_PHOTO_SCALES))))
-    scale = min(scale, _PHOTO_SIDE / float(size.max()))
-    width, height = np.ceil(size * scale * rng.uniform(1.05, 1.8, 2) + 8).astype(int).tolist()
-    angle = float(rng.normal(0, 3))
-    scale = min(scale, largest_scale(traces, (height, width), angle))
-    photo = draw_photo(traces, neighbour, (height, width), scale, angle, rng)
-    assert photo is not None
+    margin = MARGIN_BEFORE + degradation.stroke_width
+    placed = example.points * np.float32(factor) + np.float32(margin)
+    width, height = (int(np.ceil(side * factor)) + 2 * margin for side in example.size)
+    traces = np.split(placed, example.offsets[1:-1])
+    drawn = Image.fromarray(draw(traces, width, height, stroke_width=degradation.stroke_width))
+    size = max(round(width * degradation.size), 1), max(round(height * degradation.size), 1)
+    if size != drawn.size:
+        drawn = drawn.resize(size, degradation.resampling)
     try:
-        found = image_processor(config, limit).normalize_picture(photo.picture)
-    except ValueError:  # there is no ink to be seen, or this checkout has no network to see it
+        found = image_processor(config, limit).normalize_picture(drawn)
+    except ValueError:  # rejected: it does not look like a formula
         return None
-    rows, columns = found.picture.shape
-    places = found.from_source(photo.points)
-    x, y = np.rint(places).astype(np.int64).T
-    inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
-    if not inside.all():
-        return None
-    near = ndimage.maximum_filter(found.picture, 5)
-    if (near[y, x] < 128).mean() > _LOST:
-        return None
-    cells = symbol_cells(
-        example,
-        (places / STRIDE).astype(np.float32),
-        -(-rows // STRIDE),
-        -(-columns // STRIDE),
-        step=0.25,
-    )
+    rows, columns = (-(-side // STRIDE) for side in found.picture.shape)
+    places = (found.from_source(placed * degradation.size) / STRIDE).astype(np.float32)
+    cells = symbol_cells(example, places, rows, columns, step=0.25)
     return Raster(found.picture, cells)
 
 

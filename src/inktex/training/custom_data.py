@@ -26,8 +26,8 @@ from inktex.data.custom import (
 from inktex.data.examples import AnyExample, PictureExample, SplitExamples, from_expression
 from inktex.ink.alignment import expression
 from inktex.ink.inkml import read_inkml
-from inktex.ink_network_onnx import shipped_ink_extraction
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.shipped import shipped_ink_extraction, shipped_stroke_restoration
 from inktex.tokenizer.latex_inktex import LatexError, normalize
 from inktex.tokenizer.vocabulary_inktex import IDS
 
@@ -156,6 +156,7 @@ def published_processor() -> InktexImageProcessor:
         resolution=1.0,
         max_height=412,
         max_width=1702,
+        stroke_restoration=shipped_stroke_restoration(),
         ink_extraction=shipped_ink_extraction(),
     )
 

@@ -1,39 +1,37 @@
-"""The task of training the network that finds ink, on pictures drawn by `inktex.photos`."""
+"""The task of training the ink extraction network on pictures drawn by `inktex.photos`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from numpy.typing import NDArray
 from torch.nn import functional
 
 from inktex.data.examples import AnyExample, Example, cut
 from inktex.data.print import PrintedFormulas
 from inktex.data.printed import PrintExample
 from inktex.files import new_file, write_json
-from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, POSE_PREFIX, InkExtraction
-from inktex.modeling.ink_network_inktex import InktexInkExtraction, InktexInkPose, trained_weights
+from inktex.modeling.ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction
+from inktex.modeling.ink_network_inktex import Extraction, InktexInkExtraction, trained_weights
 from inktex.photos import Photo, draw_empty, draw_photo, largest_scale
 from inktex.shipped import pretrained_path
 
 from .batches import PlannedBatches, ink_alone
 from .plans import Plan, Shape
-from .recipe_fields import SHIPPED, InkExtractionConfig, Recipe
+from .recipe_config import SHIPPED, InkExtractionConfig, Recipe
 from .synthetic import SyntheticInk, synthetic_ink
 from .task import Progress, Task
 
-__all__ = [
-    "RECORD", "InkExtractionTask", "PhotoBatches", "extraction_losses", "initial_weights",
-    "score_extraction",
-]  # fmt: skip
+__all__ = ["InkExtractionTask", "PhotoBatches", "extraction_losses", "score_extraction"]
 
 RECORD = "ink_extraction.json"
 """Scores on development pictures, and the length of the run."""
+_STRIDE = 8
+"""Of the geometry that the network tells."""
 _LEAST_ROOM = 0.4
 """Share of an upright formula's scale below which it is not turned."""
 _LARGEST = 10.0
@@ -54,7 +52,7 @@ class InkExtractionTask(Task):
         ValueError: if there is no ink to train on.
     """
 
-    measures = ("loss", "entropy", "overlap")
+    measures = ("loss", "ink", "scale", "direction")
 
     def __init__(
         self, recipe: Recipe, examples: Sequence[AnyExample], development: Sequence[AnyExample]
@@ -64,8 +62,9 @@ class InkExtractionTask(Task):
         config = recipe.ink_extraction or InkExtractionConfig()
         self.batches = PhotoBatches(ink, recipe, synthetic_ink(ink, recipe.synthesis))
         self.model: InktexInkExtraction = InktexInkExtraction(config.channels)
-        self.initial = initial_weights(recipe)
-        _load(self.model, self.initial)
+        if recipe.init is not None:
+            folder = pretrained_path() if recipe.init == SHIPPED else Path(recipe.init)
+            _load(self.model, folder / INK_EXTRACTION_FILE)
         known = [example for example in development if isinstance(example, Example)]
         self.development = draw_development(
             known[:: max(len(known) // _DEVELOPMENT, 1)], self.batches
@@ -82,13 +81,13 @@ class InkExtractionTask(Task):
         pictures = batch["picture"].float() / 255
         with accelerator.autocast():
             found = model(pictures.contiguous(memory_format=torch.channels_last))
-        parts = extraction_losses(found.float(), batch)
-        return {"loss": parts["entropy"] + parts["overlap"], **parts}
+        parts = extraction_losses(Extraction(*(one.float() for one in found)), batch)
+        total = parts["ink"] + 0.25 * parts["scale"] + 0.1 * parts["direction"]
+        return {"loss": total, **parts}
 
     def evaluate(self, output: Path, progress: Progress) -> dict[str, Any]:
         """Save the network and score it; see `Task.evaluate`."""
-        pose = {key: one for key, one in self.initial.items() if key.startswith(POSE_PREFIX)}
-        extraction = InkExtraction(trained_weights(self.model) | pose)
+        extraction = InkExtraction(trained_weights(self.model))
         with new_file(output / INK_EXTRACTION_FILE) as partial:
             extraction.save(partial)
         scores = score_extraction(self.model, self.development)
@@ -102,49 +101,46 @@ class InkExtractionTask(Task):
         return output / INK_EXTRACTION_FILE
 
 
-def initial_weights(recipe: Recipe) -> dict[str, NDArray[np.float32]]:
-    """Weights of both networks that a run starts from: those of `init`, else random ones.
-
-    Raises:
-        ValueError: if the file is damaged.
-        OSError: if there is no such file.
-    """
-    if recipe.init is None:
-        config = recipe.ink_extraction or InkExtractionConfig()
-        pose = trained_weights(InktexInkPose())
-        return {
-            **trained_weights(InktexInkExtraction(config.channels)),
-            **{POSE_PREFIX + name: one for name, one in pose.items()},
-        }
-    folder = pretrained_path() if recipe.init == SHIPPED else Path(recipe.init)
-    return InkExtraction.load(folder / INK_EXTRACTION_FILE).weights
-
-
-def extraction_losses(
-    found: torch.Tensor, batch: dict[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
+def extraction_losses(found: Extraction, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The losses of what the network found.
 
     Args:
-        found: logits `(n, h, w)`, in float32.
+        found: in float32.
         batch: of `PhotoBatches`.
 
     Returns:
-        `entropy`, four times the mean cross-entropy of the pixels in nats; `overlap`, one minus the
-        overlap (Dice) of each picture.
+        `ink`, mean cross-entropy in nats of the pixels plus one minus the overlap (Dice) of each
+        picture; `scale`, in octaves; `direction`, the squared distance of
+        cosine and sine from the true ones.
     """
     ink = batch["ink"].float() / 255
-    entropy = functional.binary_cross_entropy_with_logits(found, ink)
-    chance = found.sigmoid()
+    entropy = functional.binary_cross_entropy_with_logits(found.ink, ink)
+    chance = found.ink.sigmoid()
     both = (chance * ink).sum(dim=(1, 2))
     overlap = (2 * both + 1) / (chance.sum(dim=(1, 2)) + ink.sum(dim=(1, 2)) + 1)
-    return {"entropy": 4 * entropy, "overlap": (1 - overlap).mean()}
+    weight = functional.max_pool2d(ink[:, None], _STRIDE)[:, 0]
+    total = weight.sum().clamp(min=1)
+    off = functional.smooth_l1_loss(
+        found.scale,
+        batch["scale"][:, None, None].expand_as(found.scale),
+        reduction="none",
+        beta=0.2,
+    )
+    angle = torch.deg2rad(batch["angle"])
+    truth = torch.stack([angle.cos(), angle.sin()], dim=1)[..., None, None]
+    turned = ((found.direction - truth) ** 2).sum(dim=1)
+    return {
+        "ink": 4 * entropy + (1 - overlap).mean(),
+        "scale": (off * weight).sum() / total,
+        "direction": (turned * weight).sum() / total,
+    }
 
 
 class PhotoBatches(PlannedBatches):
     """Batches of pictures and what is to be found in them.
 
-    `picture` `(n, 3, h, w)` and `ink` `(n, h, w)`, uint8.
+    `picture` `(n, 3, h, w)` and `ink` `(n, h, w)`, uint8; `scale` `(n,)`, its binary logarithm, and
+    `angle` `(n,)` in degrees, float32.
 
     Args:
         examples: recorded ink.
@@ -171,7 +167,7 @@ class PhotoBatches(PlannedBatches):
         for example, factor, rng in self.varied_ink(plan):
             scale = factor * self.config.resolution
             if rng.random() < self.photos.empty:
-                photos.append(draw_empty(self.neighbour, plan.shape, scale, rng))
+                photos.append(draw_empty(self._neighbour, plan.shape, scale, rng))
             elif self.print and rng.random() < self.photos.printed:
                 photos.append(self._draw_print(plan.shape, rng))
             elif rng.random() < self.photos.enlarged:
@@ -207,7 +203,7 @@ class PhotoBatches(PlannedBatches):
         if room < _LEAST_ROOM * min(scale, upright):  # a long formula across a flat picture
             angle, room = 0.0, upright
         scale = min(scale, room)
-        photo = draw_photo(traces, self.neighbour, shape, scale, angle, rng, is_print)
+        photo = draw_photo(traces, self._neighbour, shape, scale, angle, rng, is_print)
         assert photo is not None
         return photo
 
@@ -219,6 +215,12 @@ class PhotoBatches(PlannedBatches):
             return float(rng.uniform(-45, 45))
         return float(rng.normal(0, 3))
 
+    def _neighbour(self, rng: np.random.Generator) -> list[np.ndarray[Any, Any]]:
+        example = self.examples[int(rng.integers(len(self.examples)))]
+        assert isinstance(example, Example)
+        low = example.points.min(axis=0)
+        return [trace - low for trace in example.traces()]
+
 
 def stack_photos(photos: Sequence[Photo]) -> dict[str, torch.Tensor]:
     """Pictures of one shape as a batch of `PhotoBatches`."""
@@ -226,6 +228,8 @@ def stack_photos(photos: Sequence[Photo]) -> dict[str, torch.Tensor]:
     return {
         "picture": torch.from_numpy(np.ascontiguousarray(pictures)),
         "ink": torch.from_numpy(np.stack([photo.ink for photo in photos])),
+        "scale": torch.tensor([float(np.log2(photo.scale)) for photo in photos]),
+        "angle": torch.tensor([photo.angle for photo in photos]),
     }
 
 
@@ -252,30 +256,44 @@ def score_extraction(model: InktexInkExtraction, photos: Sequence[Photo]) -> dic
         photos: each with sides that are multiples of the model's stride.
 
     Returns:
-        `ink_f1`, of all pixels at a probability of one half.
+        `ink_f1`, of all pixels at a probability of one half; `scale_error`, median in octaves;
+        `angle_error`, median in degrees.
     """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
     right = wrong = 0.0
+    scales, angles = [], []
     for photo in photos:
         batch = {key: value.to(device) for key, value in stack_photos([photo]).items()}
-        ink, truth = model(batch["picture"].float() / 255)[0] > 0, batch["ink"][0] > 127
+        found = model(batch["picture"].float() / 255)
+        ink, truth = found.ink[0] > 0, batch["ink"][0] > 127
         right += float((ink & truth).sum())
         wrong += float((ink ^ truth).sum())
+        weight = functional.max_pool2d(found.ink.sigmoid()[:, None], _STRIDE)[0, 0]
+        total = weight.sum().clamp(min=1e-6)
+        scales.append(abs(float((found.scale[0] * weight).sum() / total - batch["scale"][0])))
+        across, down = ((found.direction[0] * weight).sum(dim=(1, 2)) / total).tolist()
+        error = np.rad2deg(np.arctan2(down, across)) - photo.angle
+        angles.append(abs((error + 180) % 360 - 180))
     model.train(was_training)
-    return {"ink_f1": round(2 * right / max(2 * right + wrong, 1), 4)}
+    return {
+        "ink_f1": round(2 * right / max(2 * right + wrong, 1), 4),
+        "scale_error": round(float(np.median(scales)), 4),
+        "angle_error": round(float(np.median(angles)), 3),
+    }
 
 
-def _load(model: InktexInkExtraction, weights: Mapping[str, NDArray[np.float32]]) -> None:
-    """Give a network its weights of a file.
+def _load(model: InktexInkExtraction, path: Path) -> None:
+    """Give a network the weights of a file.
 
     Raises:
-        ValueError: if they are of a network of another size.
+        ValueError: if they are of a network of another size, or the file is damaged.
+        OSError: if there is no such file.
     """
-    fresh = model.state_dict()
-    state = {name: torch.from_numpy(value) for name, value in weights.items() if name in fresh}
+    weights = InkExtraction.load(path).weights
+    state = {name: torch.from_numpy(value) for name, value in weights.items()}
     try:
-        model.load_state_dict(fresh | state)
+        model.load_state_dict(model.state_dict() | state)
     except RuntimeError as error:
-        raise ValueError(f"init does not fit ink_extraction.channels: {error}") from error
+        raise ValueError(f"{path} does not fit ink_extraction.channels: {error}") from error

@@ -17,12 +17,12 @@ from inktex.data.examples import AnyExample
 from .checkpoints import forget_checkpoints, load_checkpoint, save_checkpoint
 from .guard import FiniteGuard
 from .ink_extraction import InkExtractionTask
-from .ink_pose import InkPoseTask
 from .optimization import WeightAverage, learning_rate, make_optimizer
 from .recipe import Recipe
 from .recognition import Recognition
 from .run_folder import CURVE, append_to_curve, record_recipe
 from .stream import recipe_batches
+from .stroke_restoration import StrokeRestorationTask
 from .task import Progress, Task
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def train(
 
     Returns:
         The folder with the averaged weights that scored best on the development examples; of a run
-        of a network of the image processor, its file.
+        of stroke restoration, the file with the network.
 
     Raises:
         ValueError: if there is nothing to train on, a shape does not suit the model, `output`
@@ -62,11 +62,11 @@ def train(
         project_dir=str(output),
     )
     set_seed(recipe.seed + accelerator.process_index)
-    kind: type[InkExtractionTask | InkPoseTask | Recognition] = Recognition
+    kind: type[InkExtractionTask | StrokeRestorationTask | Recognition] = Recognition
     if recipe.ink_extraction is not None:
         kind = InkExtractionTask
-    elif recipe.ink_pose is not None:
-        kind = InkPoseTask
+    elif recipe.stroke_restoration is not None:
+        kind = StrokeRestorationTask
     task: Task = kind(recipe, examples, development)
     return Trainer(recipe, task, accelerator, output, resume).run()
 

@@ -14,14 +14,18 @@ from inktex.modeling.configuration_inktex import InktexConfig
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.shipped import pretrained_path
+from inktex.shipped import (
+    pretrained_path,
+    shipped_ink_extraction,
+    shipped_stroke_restoration,
+)
 from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, VOCABULARY
 
 from .batches import image_processor
-from .recipe_fields import SHIPPED, Recipe
+from .recipe_config import SHIPPED, Recipe
 
-_KEPT_SETTINGS = ("symbol_height", "stroke_width")
+_KEPT_SETTINGS = ("symbol_height", "stroke_width", "height_tolerance", "stroke_range")
 """Settings of the initial weights' image processor that recipes have no field for."""
 
 
@@ -114,7 +118,8 @@ def make_processor(recipe: Recipe) -> InktexProcessor:
     What the recipe does not set is as in the weights that it starts from.
     """
     images = image_processor(recipe.batch)
-
+    images.stroke_restoration = shipped_stroke_restoration()
+    images.ink_extraction = shipped_ink_extraction()
     init = _init(recipe)
     try:
         start = None if init is None else InktexImageProcessor.from_pretrained(init)
@@ -123,6 +128,7 @@ def make_processor(recipe: Recipe) -> InktexProcessor:
     if start is not None:
         for name in _KEPT_SETTINGS:
             setattr(images, name, getattr(start, name))
+        images.stroke_restoration = start.stroke_restoration or images.stroke_restoration
         images.ink_extraction = start.ink_extraction or images.ink_extraction
     return InktexProcessor(images, build_tokenizer())
 

@@ -1,7 +1,7 @@
 """The model's picture of typeset formulas: filled outlines, by the image processor or without it.
 
-The image processor keeps the letters of print filled, of thick and thin strokes, and brings them to
-the published scale. So is what is drawn here without it.
+What the image processor makes of print is black and white at the published scale, its letters
+filled and of thick and thin strokes, the thin ones widened. So is what is drawn here without it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from inktex.ink.filling import fill
 from inktex.ink.render import MARGIN_BEFORE, STROKE_WIDTH, dilate
 from inktex.modeling.encoder_inktex import STRIDE
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
+from inktex.modeling.normalization_inktex import normalize
 
 _STRAIGHT: Final = 0.3
 """Print is turned, sheared and stretched by this share of what ink is."""
 _WIDENED: Final = ((0, 1, 2), (0.25, 0.5, 0.25))
 """Pixels of the published scale by which outlines are widened, and how often."""
 _THIN: Final = 0.25
-"""Of a pixel: lines thinner than one must not break."""
+"""Of a pixel: lines thinner than one must not break, so the image processor asks for no more."""
 _VISIBLE: Final = 0.5
 """Pixels of the model's picture: less ink than that in a cell does not show there."""
 
@@ -59,6 +60,7 @@ def rasterize_print(
         found = _processed(example, example.given * factor, processor, rng)
         if found is not None:
             return found
+        factor *= example.enlargement
     widened = 0 if rng is None else int(rng.choice(_WIDENED[0], p=_WIDENED[1]))
     before, after = processor.margin_before + STROKE_WIDTH // 2, processor.margin_after
     extent = np.ptp(example.points, axis=0) * factor + before + after + STROKE_WIDTH // 2 + 1
@@ -86,7 +88,7 @@ def _processed(
     width, height = np.ceil(placed.max(axis=0) + MARGIN_BEFORE).astype(int).tolist()
     picture = as_given(fill(placed, example.offsets, width, height)[0], rng)
     try:
-        found = processor.normalize_picture(picture)
+        found = normalize(picture, processor.settings)
     except ValueError:  # nothing that looks like a formula
         return None
     return found.picture, _cells(example, found.from_source(placed), found.picture.shape)

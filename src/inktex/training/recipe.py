@@ -13,7 +13,7 @@ import yaml
 
 from inktex.shipped import pretrained_path
 
-from .recipe_fields import SHIPPED, Recipe
+from .recipe_config import SHIPPED, Recipe
 
 __all__ = [
     "RECIPES",
@@ -29,10 +29,15 @@ RECIPES = Path(__file__).parent / "recipes"
 _PROCESSOR_FIELDS = ("resolution", "margin_before", "margin_after")
 """Fields of `batch` that default to those of the initial weights' image processor."""
 _RENAMED = {
+    "thinner": "stroke_restoration",
+    "stroke_restoration.widths": "stroke_restoration.channels",
+    "stroke_restoration.pens": "stroke_restoration.stroke_widths",
+    "stroke_restoration.nibs": "stroke_restoration.target_widths",
     "augmentation.tokens": "augmentation.token_noise",
     "augmentation.pens": "augmentation.stroke_widths",
-    "augmentation.given": "augmentation.photos",
-    "augmentation.degraded": "augmentation.photos",
+    "augmentation.wide_pens": "augmentation.wide_strokes",
+    "augmentation.given": "augmentation.degraded",
+    "augmentation.given_pens": "augmentation.degraded_stroke_widths",
     "synthesis.morphing": "synthesis.shape_interpolation",
     "optimizer.fixed_norms": "optimizer.freeze_batch_norm",
     "loss.symbol": "loss.symbol_map",
@@ -42,27 +47,18 @@ _RENAMED = {
     "loss.chances": "loss.mrt_samples",
 }
 """Names of fields in version 0.1, and what they are called now."""
-_ANY = object()
-"""Neutral value of fields that say how something is done that another field asks for."""
 _REMOVED = {
     "batch.variants": 1,
     "batch.multiple": 1,
     "loss.tokens": 1.0,
     "loss.consistency": 0.0,
     "loss.distillation": 0.0,
-    "augmentation.wide_pens": 0.0,
-    "augmentation.wide_strokes": 0.0,
-    **{
-        f"augmentation.{name}": _ANY
-        for name in ("breaks", "swelling", "wearing", "speckle", "ruling", "leftovers")
-    },
-    "augmentation.given_pens": _ANY,
-    "augmentation.degraded_stroke_widths": _ANY,
-    "thinner": None,
-    "stroke_restoration": None,
+    "stroke_restoration.pixels": 1.0,
+    "stroke_restoration.share": 0.0,
+    "stroke_restoration.reader": 0.0,
 }
-"""Fields of before, and the values at which they change nothing."""
-_RECIPES_RENAMED = {"thinner": "ink_extraction", "stroke_restoration": "ink_extraction"}
+"""Fields that only version 0.1 has, and the values at which they change nothing."""
+_RECIPES_RENAMED = {"thinner": "stroke_restoration"}
 
 
 def recipe_path(name: str) -> Path:
@@ -134,7 +130,7 @@ def stored_recipe(path: Path) -> Recipe:
     for old, neutral in _REMOVED.items():
         group, name = _group(content, old)
         value = group.pop(name, neutral)
-        if value != neutral and neutral is not _ANY:
+        if value != neutral:
             raise ValueError(
                 f"{path} has {old} = {value}, which this version does not know: go on with the "
                 "version that began the run."

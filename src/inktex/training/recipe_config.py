@@ -92,6 +92,30 @@ class RehearsalConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StrokeRestorationConfig:
+    """A run that trains the image processor's stroke restoration network instead of a model.
+
+    Attributes:
+        channels: of the network at strides 2, 4, 8, ... pixels.
+        stroke_widths: of the wide strokes to choose from, in pixels.
+        target_widths: of the narrow strokes to choose from, in pixels: 3 is the protocol's, 4
+            draws ink that is enlarged.
+        round: share of the expressions that are drawn with round instead of square brushes.
+    """
+
+    channels: tuple[int, ...] = (24, 48, 112, 160)
+    stroke_widths: tuple[int, ...] = (4, 5, 6, 7, 8)
+    target_widths: tuple[int, ...] = (3,)
+    round: float = 0.0
+
+    def __post_init__(self) -> None:
+        if max(self.target_widths) > min(self.stroke_widths):
+            raise ValueError(
+                "stroke_restoration.stroke_widths must not be narrower than target_widths."
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class InkExtractionConfig:
     """A run that trains the image processor's ink extraction network instead of a model.
 
@@ -125,23 +149,6 @@ class InkExtractionConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class InkPoseConfig:
-    """A run that trains the network that tells scale and angle of ink instead of a model.
-
-    Attributes:
-        slanted: share of the examples that are turned by up to 45 degrees.
-        turned: share of the examples that are turned by a quarter or half.
-    """
-
-    slanted: float = 0.3
-    turned: float = 0.4
-
-    def __post_init__(self) -> None:
-        _check_share("ink_pose.slanted", self.slanted)
-        _check_share("ink_pose.turned", self.turned)
-
-
-@dataclass(frozen=True, slots=True)
 class Recipe:
     """A whole run.
 
@@ -168,7 +175,7 @@ class Recipe:
         workers: processes that draw batches; 0 draws them in the training process.
         planners: processes that plan the epochs to come; 0 plans them in the training process,
             which takes some seconds an epoch, for which a GPU would wait.
-        ink_extraction, ink_pose: of a run that trains that network; None for a model.
+        stroke_restoration, ink_extraction: of a run that trains that network; None for a model.
     """
 
     name: str = "base"
@@ -192,8 +199,8 @@ class Recipe:
     precision: str = "no"
     workers: int = 1
     planners: int = 0
+    stroke_restoration: StrokeRestorationConfig | None = None
     ink_extraction: InkExtractionConfig | None = None
-    ink_pose: InkPoseConfig | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "minutes"):
@@ -207,15 +214,15 @@ class Recipe:
             )
         if self.optimizer.start_share and self.init is None:
             raise ValueError("optimizer.start_share needs a start: set init to a checkpoint.")
-        if self.ink_extraction is not None and self.synthesis.print_share:
+        if self.trains_pictures and self.synthesis.print_share:
             raise ValueError(
-                "Print has its share in ink_extraction.printed: set synthesis.print_share to 0."
+                "Networks of the image processor learn from ink: set synthesis.print_share to 0."
             )
 
     @property
     def trains_pictures(self) -> bool:
         """Whether a network of the image processor is trained instead of a model."""
-        return self.ink_extraction is not None or self.ink_pose is not None
+        return self.stroke_restoration is not None or self.ink_extraction is not None
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain dictionaries and lists, as JSON has them."""
