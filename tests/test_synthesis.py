@@ -91,6 +91,20 @@ def test_rare_symbols_get_common() -> None:
     assert 0.35 < shares[1] < 0.65
 
 
+def test_known_captions_of_rare_symbols_come_as_often_as_others() -> None:
+    captions = [["a", "+", "c"]] * 98 + [["b", "-", "c"]] * 2
+    rng = np.random.default_rng(0)
+    shares = []
+    for by_symbol in (0.0, 0.99):
+        config = RecombinationConfig(verbatim=0.99, by_symbol=by_symbol)
+        recombiner = Recombiner(captions, config)
+        drawn = [recombiner.draw(rng) for _ in range(300)]
+        assert sum(caption in captions for caption in drawn) > 290
+        shares.append(np.mean([caption == captions[-1] for caption in drawn]))
+    assert shares[0] < 0.06
+    assert 0.3 < shares[1] < 0.55  # of five symbols two are in it alone, and one is in both
+
+
 def test_only_logarithms_have_a_base() -> None:
     captions = [r"\log _ { b } x".split(), r"\log x".split(), r"\sin x".split()]
     config = RecombinationConfig(symbol=1.0, item=0.0, row=0.0, join=0.0)

@@ -65,6 +65,8 @@ class RecombinationConfig:
         flatten: symbols are drawn with their training frequency to this power (0: all alike).
         longest: tokens; longer captions are drawn anew.
         verbatim: share of captions that stay as they are known.
+        by_symbol: share of these that are drawn by a symbol that they hold, each symbol as often as
+            any other: what tells look-alikes apart is where people write them.
         rare: share of captions that are made to hold a token of the alphabet
             (`inktex.synthesis.rare`), and this share of these another one, at most three. Rare
             tokens are chosen so that all of them come to be in about as many captions.
@@ -79,6 +81,7 @@ class RecombinationConfig:
     flatten: float = 0.4
     longest: int = 60
     verbatim: float = 0.0
+    by_symbol: float = 0.0
     rare: float = 0.0
     lines: float = 0.0
     matrices: float = 0.0
@@ -110,7 +113,7 @@ class Recombiner:
         self.rows: dict[str, list[Row]] = {}
         self.items: list[Row] = []
         counts: dict[str, int] = {}
-        holding: dict[str, int] = {}
+        holding: dict[str, list[int]] = {}
         for caption in captions:
             if allowed is not None and not allowed.issuperset(caption):
                 continue
@@ -124,7 +127,7 @@ class Recombiner:
             for token in caption:
                 counts[token] = counts.get(token, 0) + 1
             for token in {*caption}:
-                holding[token] = holding.get(token, 0) + 1
+                holding.setdefault(token, []).append(len(self.rows["whole"]) - 1)
         if not self.rows:
             raise ValueError("There is no caption to draw new ones from.")
         self.kinds: dict[str, tuple[list[str], NDArray[np.float64]]] = {}
@@ -140,7 +143,8 @@ class Recombiner:
                 self.kinds[token] = members, weights / weights.sum()
 
         rare = [t for t in (*INKED, *WITHOUT_INK) if allowed is None or t in allowed]
-        shares = np.array([holding.get(t, 0) for t in rare]) / len(self.rows["whole"])
+        self.holding = [holding[token] for token in rare if token in holding]
+        shares = np.array([len(holding.get(t, ())) for t in rare]) / len(self.rows["whole"])
         needs = np.where(np.array(rare) == UNKNOWN_MARK, _MARKS, 1.0)
         insertions = sum(self.config.rare**number for number in range(1, _RARE + 1))
         self.rare = rare, _level(shares, needs, insertions or 1.0)
@@ -228,7 +232,7 @@ class Recombiner:
     def _line(self, rng: np.random.Generator, longest: int) -> list[str]:
         if rng.random() < self.config.verbatim:
             for _ in range(20):
-                known = _pick(self.rows["whole"], rng)
+                known = self._known(rng)
                 if len(known) <= longest:
                     return [*known]
         while True:
@@ -239,6 +243,14 @@ class Recombiner:
             changed = self._change(tuple(row), rng, 0)
             if 0 < len(changed) <= longest:
                 return changed
+
+    def _known(self, rng: np.random.Generator) -> Row:
+        """A caption as it is known."""
+        # No number is drawn where it is not asked for: such captions stay the same ones.
+        if self.config.by_symbol and rng.random() < self.config.by_symbol:
+            holding = self.holding[int(rng.integers(len(self.holding)))]
+            return self.rows["whole"][holding[int(rng.integers(len(holding)))]]
+        return _pick(self.rows["whole"], rng)
 
     def _piece(self, rng: np.random.Generator, whole: bool) -> Row:
         """Some neighbouring items of a caption, brackets in pairs if that can be had."""
