@@ -189,7 +189,32 @@ def test_conditions_are_what_they_are_called() -> None:
     for picture in (turned, aslant):
         ratio = np.asarray(picture).sum() / np.asarray(ink).sum()
         assert 0.75 < ratio < 1.1
-    assert len(CONDITIONS) == 19
+    assert len(CONDITIONS) == 35
+
+
+def test_marks_and_sheets_of_conditions_leave_the_ink_alone() -> None:
+    from inktex.evaluation.conditions import degraded
+    from inktex.evaluation.samples import Sample
+    from inktex.ink.render import render
+
+    (expression,) = written_expressions(1, seed=2)
+    ink = Image.fromarray(render(expression.traces))
+    sample = Sample("a", ink, "")
+    strokes = int((np.asarray(ink) > 127).sum())
+    blue = {"boxed": 1.2, "underlined": 1.2, "another line at the edge": 1.2, "circled": 1.0,
+            "frame at the edge": 1.0, "squared paper": 1.0, "red pen": 1.0}  # fmt: skip
+    for name, least in blue.items():
+        picture = np.asarray(degraded(sample, name).picture).astype(int)
+        own = (abs(picture - (25, 30, 90)).sum(axis=2) < 30).sum()
+        assert least * strokes <= own + 1 < 4 * strokes, name
+    assert np.asarray(degraded(sample, "dark screenshot").picture).mean() < 80
+    sheet = np.asarray(degraded(sample, "white drawing").picture)
+    assert sheet.shape[2] == 4
+    assert set(np.unique(sheet[..., 3])) == {0, 255}
+    assert degraded(sample, "turned by 90 degrees").picture.size == ink.size[::-1]
+    upside = np.asarray(degraded(sample, "turned by 180 degrees").picture)
+    assert np.array_equal(upside[::-1, ::-1], np.asarray(ink))
+    assert degraded(sample, "16 pixels tall").picture.height == round(ink.height * 16 / 28)
 
 
 def test_photos_are_the_same_whenever_they_are_made() -> None:

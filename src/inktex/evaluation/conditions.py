@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 from scipy import ndimage
 
 from inktex.evaluation.run import Evaluation, evaluate_samples
@@ -217,6 +217,135 @@ def _perspective(picture: Image.Image, seed: int) -> Image.Image:
     )
 
 
+def _on_paper(picture: Image.Image, room: float = 0.6) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """Dark blue ink on white RGB paper, with room around it, and what draws on that paper.
+
+    Args:
+        picture: ink white on black, as published.
+        room: on each side, as a share of the picture's height.
+    """
+    border = round(room * picture.height)
+    ink = ImageOps.expand(picture.convert("L"), border=border, fill=0)
+    sheet = Image.composite(
+        Image.new("RGB", ink.size, (25, 30, 90)), Image.new("RGB", ink.size, "white"), ink
+    )
+    return sheet, ImageDraw.Draw(sheet)
+
+
+def _box(picture: Image.Image, share: float = 0.25) -> tuple[int, int, int, int]:
+    """Place of a formula on its sheet, wider on each side by a share of the formula's height."""
+    border, pad = round(0.6 * picture.height), round(share * picture.height)
+    return (
+        border - pad, border - pad, border + picture.width + pad, border + picture.height + pad
+    )  # fmt: skip
+
+
+def _boxed(picture: Image.Image, _: int) -> Image.Image:
+    sheet, pencil = _on_paper(picture)
+    pencil.rectangle(_box(picture), outline=(25, 30, 90), width=3)
+    return sheet
+
+
+def _circled(picture: Image.Image, _: int) -> Image.Image:
+    sheet, _pencil = _on_paper(picture)
+    left, top, right, bottom = _box(picture, 0.1)
+    wide, tall = round(0.22 * (right - left)), round(0.22 * (bottom - top))
+    sheet = ImageOps.expand(sheet, border=(wide, tall), fill="white")
+    place = (left, top, right + 2 * wide, bottom + 2 * tall)
+    ImageDraw.Draw(sheet).ellipse(place, outline=(190, 30, 30), width=3)
+    return sheet
+
+
+def _underlined(picture: Image.Image, _: int) -> Image.Image:
+    sheet, pencil = _on_paper(picture)
+    left, _, right, bottom = _box(picture, 0.15)
+    for below in (0, 6):
+        pencil.line((left, bottom + below, right, bottom + below + 2), fill=(25, 30, 90), width=3)
+    return sheet
+
+
+def _framed(picture: Image.Image, _: int) -> Image.Image:
+    """A black frame along the edge of the picture, as scanners leave it."""
+    sheet, _pencil = _on_paper(picture, 0.4)
+    return ImageOps.expand(sheet, border=9, fill=(15, 15, 15))
+
+
+def _beside_a_line(picture: Image.Image, seed: int) -> Image.Image:
+    """Half of another line of the same writing, above or below, cut by the edge of the picture."""
+    sheet, _pencil = _on_paper(picture)
+    half = picture.height // 2
+    line, _pencil = _on_paper(picture, 0.0)
+    if seed % 2:
+        sheet.paste(line.crop((0, half, line.width, line.height)), (round(0.6 * half), 0))
+    else:
+        place = (round(0.6 * half), sheet.height - half)
+        sheet.paste(line.crop((0, 0, line.width, half)), place)
+    return sheet
+
+
+def _tall(height: int) -> Condition:
+    """Letters of so many pixels: the published protocol's are 28 tall on average."""
+    return _sized(height / 28)
+
+
+def _blurred(picture: Image.Image, _: int) -> Image.Image:
+    """Blurred over three pixels, at twice the published size."""
+    double = _sized(2.0)(picture, 0)
+    sheet, _pencil = _on_paper(double, 0.3)
+    return sheet.filter(ImageFilter.GaussianBlur(3))
+
+
+def _felt_pen(picture: Image.Image, _: int) -> Image.Image:
+    """Strokes a tenth as wide as the formula is tall, at most 9 pixels."""
+    width = min(max(round(picture.height / 10), 3), 9)
+    return ImageOps.invert(_stroke_width(width)(picture, 0))
+
+
+def _screenshot(picture: Image.Image, seed: int) -> Image.Image:
+    """Light ink in a dark application, with its bars, buttons and words."""
+    height, width = picture.height + 160, max(picture.width + 120, 480)
+    screen = Image.new("RGB", (width, height), (24, 26, 31))
+    pencil, font = ImageDraw.Draw(screen), ImageFont.load_default(15)
+    pencil.rectangle((0, 0, width, 38), fill=(48, 52, 62))
+    pencil.text((14, 9), "File   Edit   View   Help", fill=(220, 220, 220), font=font)
+    pencil.rectangle((width - 78, 8, width - 12, 30), fill=(40, 110, 220))
+    pencil.text((width - 66, 10), "Save", fill="white", font=font)
+    pencil.line((0, height - 34, width, height - 34), fill=(70, 75, 85), width=1)
+    pencil.text((14, height - 26), f"Page {seed % 9 + 1} of 12", fill=(150, 150, 150), font=font)
+    place = ((width - picture.width) // 2, 80)
+    screen.paste((235, 235, 240), place, picture.convert("L"))
+    return screen
+
+
+def _squared(picture: Image.Image, seed: int) -> Image.Image:
+    sheet, pencil = _on_paper(picture)
+    ink = sheet.copy()
+    step = 16 + seed % 9
+    for x in range(seed % step, sheet.width, step):
+        pencil.line((x, 0, x, sheet.height), fill=(165, 190, 215), width=1)
+    for y in range(seed % step, sheet.height, step):
+        pencil.line((0, y, sheet.width, y), fill=(165, 190, 215), width=1)
+    return ImageChops.darker(ink, sheet)
+
+
+def _marked(picture: Image.Image, seed: int) -> Image.Image:
+    """A teacher's tick behind it and a wavy line below a part of it, in red."""
+    sheet, pencil = _on_paper(picture)
+    left, _, right, bottom = _box(picture, 0.0)
+    x, y = right + 14, (bottom + _box(picture, 0.0)[1]) // 2
+    pencil.line((x, y, x + 9, y + 14, x + 30, y - 22), fill=(205, 30, 35), width=3)
+    start = left + seed % max((right - left) // 2, 1)
+    wave = [(start + 5 * i, bottom + 10 + 4 * (i % 2)) for i in range(9)]
+    pencil.line(wave, fill=(205, 30, 35), width=2)
+    return sheet
+
+
+def _white_drawing(picture: Image.Image, _: int) -> Image.Image:
+    """Black ink on a white sheet with nothing around it."""
+    sheet = ImageOps.invert(picture.convert("L")).convert("RGBA")
+    return ImageOps.expand(sheet, border=40, fill=(0, 0, 0, 0))
+
+
 def _jpeg(picture: Image.Image, _: int) -> Image.Image:
     file = io.BytesIO()
     ImageOps.invert(picture.convert("L")).save(file, "JPEG", quality=30)
@@ -243,6 +372,22 @@ CONDITIONS: Mapping[str, Condition] = {
     "turned by 15 degrees": _rotated(15),
     "slight perspective": _perspective,
     "JPEG of quality 30": _jpeg,
+    "boxed": _boxed,
+    "circled": _circled,
+    "underlined": _underlined,
+    "frame at the edge": _framed,
+    "another line at the edge": _beside_a_line,
+    "turned by 10 degrees": _rotated(10),
+    "turned by 90 degrees": lambda picture, _: picture.transpose(Image.Transpose.ROTATE_90),
+    "turned by 180 degrees": lambda picture, _: picture.transpose(Image.Transpose.ROTATE_180),
+    "16 pixels tall": _tall(16),
+    "24 pixels tall": _tall(24),
+    "blur of 3 pixels": _blurred,
+    "felt pen": _felt_pen,
+    "dark screenshot": _screenshot,
+    "squared paper": _squared,
+    "red pen": _marked,
+    "white drawing": _white_drawing,
 }
 """Clean first: what the others lose is measured against it."""
 
