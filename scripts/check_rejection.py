@@ -4,10 +4,10 @@
     python scripts/check_rejection.py
     python scripts/check_rejection.py --count 60 --seed 1 --sheet build/negatives.png
 
-Draws pictures of ten kinds (empty and ruled sheets, noise, textures, walls, landscapes, animals,
-pages of print, charts, codes), reads them, and prints for each kind how many were rejected, how
-many were read with a probability of at least one half, and the largest one. The exit status is 1
-if the latter are more than --bar.
+Draws pictures of twenty kinds (empty and ruled sheets, noise, textures, landscapes, animals, pages
+of print, charts, codes, music, circuits, maps, ...), reads them, and prints for each kind how many
+were rejected, how many were read with a probability of at least one half, and the largest one. The
+exit status is 1 if more than --bar were.
 """
 
 import argparse
@@ -33,10 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", help="folder or Hub repository (default: the shipped model)")
-    parser.add_argument("--count", type=positive, default=200, help="pictures (default 200)")
+    parser.add_argument("--count", type=positive, default=400, help="pictures (default 400)")
     parser.add_argument("--seed", type=natural, default=0, help="of the pictures (default 0)")
     parser.add_argument(
-        "--bar", type=natural, default=2, help="how many may be believed (default 2)"
+        "--bar", type=natural, default=8, help="how many may be believed (default 8)"
     )
     parser.add_argument("--sheet", type=Path, help="PNG to write, with all pictures and answers")
     options = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
 """Pictures without a handwritten formula, for tests and scripts/check_rejection.py.
 
-Sheets, textures, scenes, animals, print, charts and codes, all drawn from random numbers, so that
-none has a licence.
+Sheets, textures, scenes, animals, print, charts, codes, music, circuits and so on, all drawn from
+random numbers, so that none has a licence.
 """
 
 from __future__ import annotations
@@ -188,6 +188,149 @@ def code(rng: np.random.Generator) -> Image.Image:
     return _picture(np.pad(levels, 30, constant_values=1.0))
 
 
+def _sheet_to_draw_on(rng: np.random.Generator) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
+    """A light sheet, its pencil, and a dark level."""
+    height, width = _size(rng)
+    picture = Image.new("L", (width, height), int(rng.integers(215, 256)))
+    return picture, ImageDraw.Draw(picture), int(rng.integers(0, 90))
+
+
+def music(rng: np.random.Generator) -> Image.Image:
+    """Staves with notes."""
+    picture, pencil, ink = _sheet_to_draw_on(rng)
+    gap = int(rng.integers(6, 12))
+    for top in range(20, picture.height - 5 * gap, 10 * gap):
+        for line in range(5):
+            y = top + line * gap
+            pencil.line((10, y, picture.width - 10, y), fill=ink)
+        for x in range(40, picture.width - 20, int(rng.integers(22, 48))):
+            y = top + int(rng.integers(0, 9)) * gap / 2
+            pencil.ellipse((x, y - gap / 2, x + 1.3 * gap, y + gap / 2), fill=ink)
+            pencil.line((x + 1.3 * gap, y, x + 1.3 * gap, y - 3.5 * gap), fill=ink, width=2)
+    return picture
+
+
+def circuit(rng: np.random.Generator) -> Image.Image:
+    """Wires with resistors, capacitors and junctions."""
+    picture, pencil, ink = _sheet_to_draw_on(rng)
+    step = int(rng.integers(30, 50))
+    for x in range(step, picture.width - step, step):
+        for y in range(step, picture.height - step, step):
+            kind = rng.random()
+            if kind < 0.5:
+                pencil.line((x, y, x + 10, y), fill=ink, width=2)
+                pencil.rectangle((x + 10, y - 5, x + step - 10, y + 5), outline=ink, width=2)
+                pencil.line((x + step - 10, y, x + step, y), fill=ink, width=2)
+            elif kind < 0.85:
+                pencil.line((x, y, x, y + step), fill=ink, width=2)
+            else:
+                pencil.ellipse((x - 4, y - 4, x + 4, y + 4), fill=ink)
+    return picture
+
+
+def relief(rng: np.random.Generator) -> Image.Image:
+    """Lines of equal height, as maps have them."""
+    size = _size(rng)
+    heights = _smooth(rng, size, rng.uniform(15, 50)) * rng.uniform(6, 14)
+    edges = np.floor(heights) != np.floor(np.roll(heights, 1, axis=0))
+    edges |= np.floor(heights) != np.floor(np.roll(heights, 1, axis=1))
+    return _picture(np.where(edges, 0.2, 0.95))
+
+
+def handwriting(rng: np.random.Generator) -> Image.Image:
+    """Lines of joined loops, as words in a script that nobody can read."""
+    picture, pencil, ink = _sheet_to_draw_on(rng)
+    size = int(rng.integers(8, 16))
+    for y in range(3 * size, picture.height - size, 4 * size):
+        x = 15.0
+        while x < picture.width - 8 * size:
+            length = rng.uniform(2, 7) * size
+            t = np.linspace(0, length / size * np.pi, int(length))
+            tall = size * (0.6 + 0.8 * _smooth(rng, (1, len(t)), 6.0)[0])
+            across = x + np.linspace(0, length, len(t)) + 0.5 * size * np.cos(2 * t)
+            points = np.stack([across, y - tall * np.abs(np.sin(t))], axis=1)
+            pencil.line(points.ravel().tolist(), fill=ink, width=2)
+            x += length + 1.5 * size
+    return picture
+
+
+def keyboard(rng: np.random.Generator) -> Image.Image:
+    """Rows of keys with a letter on each."""
+    picture, pencil, ink = _sheet_to_draw_on(rng)
+    side, font = int(rng.integers(26, 48)), ImageFont.load_default(14)
+    for row, y in enumerate(range(8, picture.height - side, side + 6)):
+        for x in range(8 + 9 * (row % 3), picture.width - side, side + 6):
+            pencil.rounded_rectangle((x, y, x + side, y + side), 5, fill=ink)
+            letter = chr(int(rng.integers(65, 91)))
+            pencil.text((x + 6, y + 4), letter, fill=235, font=font)
+    return picture
+
+
+def bubbles(rng: np.random.Generator) -> Image.Image:
+    """Rings of all sizes, over one another."""
+    picture, pencil, ink = _sheet_to_draw_on(rng)
+    for _ in range(int(rng.integers(12, 50))):
+        x, y, r = rng.uniform(0, picture.width), rng.uniform(0, picture.height), rng.uniform(5, 60)
+        pencil.ellipse((x - r, y - r, x + r, y + r), outline=ink, width=int(rng.integers(1, 4)))
+    return picture
+
+
+def flow_chart(rng: np.random.Generator) -> Image.Image:
+    """Boxes with words, joined by arrows."""
+    picture, pencil, ink = _sheet_to_draw_on(rng)
+    font, middle = ImageFont.load_default(13), picture.width / 2
+    for y in range(15, picture.height - 40, 70):
+        word = " ".join(str(rng.choice(_WORDS)) for _ in range(2))
+        half = pencil.textlength(word, font=font) / 2
+        pencil.rectangle((middle - half - 12, y, middle + half + 12, y + 36), outline=ink, width=2)
+        pencil.text((middle - half, y + 10), word, fill=ink, font=font)
+        pencil.line((middle, y + 36, middle, y + 70), fill=ink, width=2)
+    return picture
+
+
+def tree(rng: np.random.Generator) -> Image.Image:
+    """A bare tree: branches that fork."""
+    picture, pencil, ink = _sheet_to_draw_on(rng)
+    twigs = [(picture.width / 2, picture.height - 5.0, -np.pi / 2, picture.height * 0.25)]
+    while twigs and len(twigs) < 200:
+        x, y, angle, length = twigs.pop(0)
+        end = (x + length * np.cos(angle), y + length * np.sin(angle))
+        pencil.line((x, y, *end), fill=ink, width=max(round(length / 16), 1))
+        if length > 9:
+            for side in (-1, 1):
+                turn = angle + side * rng.uniform(0.2, 0.7)
+                twigs.append((*end, turn, length * rng.uniform(0.6, 0.8)))
+    return picture
+
+
+def window(rng: np.random.Generator) -> Image.Image:
+    """An application: bars, a list of names, buttons."""
+    height, width = int(rng.integers(240, 520)), int(rng.integers(360, 800))
+    is_dark = rng.random() < 0.5
+    paper, ink = ((30, 32, 38), (215, 215, 220)) if is_dark else ((250, 250, 252), (40, 40, 50))
+    picture = Image.new("RGB", (width, height), paper)
+    pencil, font = ImageDraw.Draw(picture), ImageFont.load_default(14)
+    pencil.rectangle((0, 0, width, 34), fill=(60, 100, 170))
+    for place, y in enumerate(range(48, height - 24, 28)):
+        words = " ".join(str(rng.choice(_WORDS)) for _ in range(3))
+        pencil.text((20, y), words, fill=ink, font=font)
+        pencil.line((12, y + 22, width - 12, y + 22), fill=(128, 128, 128))
+        if place % 3 == 0:
+            pencil.rounded_rectangle((width - 90, y - 3, width - 20, y + 18), 4, fill=(70, 150, 90))
+    return picture
+
+
+def fingerprint(rng: np.random.Generator) -> Image.Image:
+    """Ridges around a middle, bent."""
+    size = _size(rng)
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    x, y = columns - size[1] / 2, (rows - size[0] / 2) * rng.uniform(0.6, 1.4)
+    distance = np.hypot(x, y) + 30 * _smooth(rng, size, 25)
+    ridges = 0.5 + 0.5 * np.sin(distance / rng.uniform(1.5, 4))
+    inside = np.hypot(x, y) < 0.45 * min(size)
+    return _picture(np.where(inside & (ridges < 0.5), 0.25, 0.95))
+
+
 KINDS: dict[str, Draw] = {
     "sheet": sheet,
     "ruled sheet": ruled_sheet,
@@ -199,6 +342,16 @@ KINDS: dict[str, Draw] = {
     "page of print": page,
     "plot": plot,
     "code": code,
+    "music": music,
+    "circuit": circuit,
+    "relief": relief,
+    "handwriting": handwriting,
+    "keyboard": keyboard,
+    "bubbles": bubbles,
+    "flow chart": flow_chart,
+    "tree": tree,
+    "window": window,
+    "fingerprint": fingerprint,
 }
 
 
