@@ -1,9 +1,10 @@
 """Development splits of the whole alphabet, by writers and in type that training does not see.
 
-`wide-letters` are single lines in which every symbol of the alphabet occurs, `wide-structures` have
-matrices, lines under one another, accents and the like. Captions are those that
-`scripts/prepare_captions.py` held out; they are written by the held-out fonts of
-`scripts/prepare_fonts.py` and with the symbols of CROHME's development ink. `print` are the
+`wide-letters` are single lines in which every symbol of the alphabet occurs, as people write them:
+nobody can tell O from 0 without what stands around it. `wide-structures` have matrices, lines under
+one another, accents and the like. Captions are those that `scripts/prepare_captions.py` held out;
+they are written by the held-out fonts of `scripts/prepare_fonts.py` and with the symbols of
+CROHME's development ink. `print` are the
 pictures of typeset formulas that `scripts/prepare_print.py` drew of them, in held-out faces and by
 another typesetter. The same files give the same splits.
 """
@@ -28,7 +29,7 @@ from inktex.synthesis.layout import PRINTED, lay_out
 from inktex.synthesis.rare import INKED, with_token
 from inktex.synthesis.writers import Writers, collect
 from inktex.tokenizer.latex_inktex import normalize
-from inktex.tokenizer.vocabulary_inktex import IDS
+from inktex.tokenizer.vocabulary_inktex import IDS, MATRIX_BEGIN, STRUCTURAL_TOKENS
 
 from .samples import Sample
 
@@ -107,20 +108,12 @@ def wide_split(
     """
     writers = _writers(development, fonts)
     known = set(writers.tokens())
-    config = RecombinationConfig(
-        row=0.1, item=0.05, symbol=0.05, join=0.2, verbatim=0.6, longest=_LONGEST,
-        lines=0.35 if split == "wide-structures" else 0.0,
-        matrices=0.35 if split == "wide-structures" else 0.0,
-    )  # fmt: skip
-    recombiner = Recombiner(load_captions(captions, "dev"), config, known=known, whole=True)
-    wanted = [t for t in INKED if t in known] if split == "wide-letters" else [*_STRUCTURES]
+    held_out = load_captions(captions, "dev")
+    draw = (_Lines if split == "wide-letters" else _Structures)(held_out, known)
     rng = np.random.default_rng(_SEEDS[split])
     found: list[Example] = []
     while len(found) < count:
-        tokens = recombiner.draw(rng)
-        # In turn, so that all of them occur about as often.
-        if split == "wide-letters" or rng.random() < 0.5:
-            tokens = normalize(" ".join(with_token(tokens, wanted[len(found) % len(wanted)], rng)))
+        tokens = draw(len(found), rng)
         name = f"{split}:{len(found)}"
         writer = writers.draw_writer(rng)
         try:
@@ -130,6 +123,52 @@ def wide_split(
         if len(tokens) <= _LONGEST:
             found.append(from_expression(ink))
     return found
+
+
+class _Lines:
+    """Known captions of one line, each symbol of the alphabet in turn in one of them.
+
+    A symbol that none of them has is put into any one.
+    """
+
+    def __init__(self, captions: Iterable[Sequence[str]], known: set[str]) -> None:
+        allowed = known | STRUCTURAL_TOKENS
+        self.captions = [
+            caption
+            for caption in captions
+            if len(caption) <= _LONGEST and MATRIX_BEGIN not in caption and allowed >= {*caption}
+        ]
+        self.wanted = [token for token in INKED if token in known]
+        self.holding: dict[str, list[int]] = {token: [] for token in self.wanted}
+        for number, caption in enumerate(self.captions):
+            for token in {*caption} & self.holding.keys():
+                self.holding[token].append(number)
+
+    def __call__(self, number: int, rng: np.random.Generator) -> list[str]:
+        wanted = self.wanted[number % len(self.wanted)]
+        holding = self.holding[wanted]
+        if holding:
+            return [*self.captions[holding[int(rng.integers(len(holding)))]]]
+        caption = self.captions[int(rng.integers(len(self.captions)))]
+        return normalize(" ".join(with_token(caption, wanted, rng)))
+
+
+class _Structures:
+    """Recombined captions with lines and matrices, and each structure in turn in half of them."""
+
+    def __init__(self, captions: Iterable[Sequence[str]], known: set[str]) -> None:
+        config = RecombinationConfig(
+            row=0.1, item=0.05, symbol=0.05, join=0.2, verbatim=0.6, longest=_LONGEST,
+            lines=0.35, matrices=0.35,
+        )  # fmt: skip
+        self.captions = Recombiner(captions, config, known=known, whole=True)
+
+    def __call__(self, number: int, rng: np.random.Generator) -> list[str]:
+        tokens = self.captions.draw(rng)
+        if rng.random() < 0.5:
+            wanted = _STRUCTURES[number % len(_STRUCTURES)]
+            tokens = normalize(" ".join(with_token(tokens, wanted, rng)))
+        return tokens
 
 
 def print_split(
