@@ -117,7 +117,7 @@ def _files(place: Path, split: str) -> list[Path]:
     state = f"it has {there}" if there else "there is no parquet file in it"
     if not place.is_dir():
         raise FileNotFoundError(
-            f"There is no folder {place}: check its name. CROHME's is made with\n"
+            f"There is no folder {place}: give your own with --data FOLDER. CROHME's is made with\n"
             f"    python scripts/prepare_crohme.py --data /path/to/crohme --output {place}"
         )
     raise FileNotFoundError(
