@@ -204,9 +204,9 @@ def music(rng: np.random.Generator) -> Image.Image:
             y = top + line * gap
             pencil.line((10, y, picture.width - 10, y), fill=ink)
         for x in range(40, picture.width - 20, int(rng.integers(22, 48))):
-            y = top + int(rng.integers(0, 9)) * gap / 2
-            pencil.ellipse((x, y - gap / 2, x + 1.3 * gap, y + gap / 2), fill=ink)
-            pencil.line((x + 1.3 * gap, y, x + 1.3 * gap, y - 3.5 * gap), fill=ink, width=2)
+            note = top + int(rng.integers(0, 9)) * gap / 2
+            pencil.ellipse((x, note - gap / 2, x + 1.3 * gap, note + gap / 2), fill=ink)
+            pencil.line((x + 1.3 * gap, note, x + 1.3 * gap, note - 3.5 * gap), fill=ink, width=2)
     return picture
 
 

@@ -180,7 +180,8 @@ def printed_cover(
 
 def printed_ink(outlines: Traces, shape: tuple[int, int]) -> Field:
     """Print as the model's picture has it: black and white, its thin lines a pixel wide."""
-    return np.asarray(_filled(outlines, shape) > _THIN, dtype=np.float32)
+    filled = _filled(outlines, shape)
+    return np.asarray(filled > min(_THIN, 0.5 * float(filled.max())), dtype=np.float32)
 
 
 def _filled(outlines: Traces, shape: tuple[int, int]) -> Field:

@@ -131,7 +131,7 @@ def draw_photo(
         blend(sheet.picture, 1 - outline, surroundings(side, rng))
     shown, ink = _seen(sheet.picture, target, shape, angle, is_photo, rng)
     if is_photo:
-        rows, columns = np.nonzero(ink >= 0.3 * max(float(ink.max()), 1e-6))
+        rows, columns = np.nonzero(ink >= 0.3 * float(ink.max()))
         box = (float(columns.min()), float(rows.min()), float(columns.max()), float(rows.max()))
         if chance(rng, 0.07):
             add_objects(shown, box, rng)
