@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .formats import convert
 from .tokenizer.compact_inktex import compact
 from .tokenizer.vocabulary_inktex import NOTHING_TOKEN, UNKNOWN_MARK
 
@@ -61,6 +62,17 @@ class Alternative:
     def unknown(self) -> tuple[ReadSymbol, ...]:
         """Those of `symbols` that are marks outside of the alphabet."""
         return tuple(one for one in self.symbols if one.token == UNKNOWN_MARK)
+
+    def to(self, format: str) -> str:
+        """The reading in another format than LaTeX.
+
+        Args:
+            format: one of `inktex.formats.FORMATS`.
+
+        Raises:
+            ValueError: if there is no such format, or it cannot express this reading (`sympy`).
+        """
+        return convert(self.tokens, format)
 
 
 @dataclass(frozen=True, slots=True)

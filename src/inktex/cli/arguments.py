@@ -3,11 +3,17 @@
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Final
 
+from inktex.formats import DEFAULT_FORMAT, FORMATS
+
 MODEL_HELP: Final = "folder or Hub repository of a model (default: the one inktex ships)"
 PRESET_HELP: Final = "accurate searches longer, from both ends (default: fast)"
 ALPHABET_HELP: Final = (
     "which symbols may be read: all (the default), crohme, school, or a text file of LaTeX tokens; "
     "no other is written"
+)
+FORMAT_HELP: Final = (
+    "what is written: LaTeX alone, in one of its wrappings, or another language; sympy cannot "
+    f"express every formula (default: {DEFAULT_FORMAT})"
 )
 
 
@@ -26,6 +32,11 @@ def add_beams(parser: ArgumentParser) -> None:
         metavar="N",
         help="width of the beam search (default: that of the preset; 1 is greedy)",
     )
+
+
+def add_format(parser: ArgumentParser) -> None:
+    """Give a parser the option `--format`."""
+    parser.add_argument("--format", choices=FORMATS, default=DEFAULT_FORMAT, help=FORMAT_HELP)
 
 
 def natural(text: str) -> int:

@@ -10,16 +10,25 @@ from typing import Any, Final
 
 from inktex.engine import SearchOptions
 from inktex.engine_choice import AUTO, ENGINES, fastest_engine
+from inktex.formats import DEFAULT_FORMAT
 from inktex.recognizer import Alternative, Reading, Recognizer, load
 from inktex.transcription.base import SUFFIXES
 from inktex.transcription.files import walk
 
-from .arguments import ALPHABET_HELP, MODEL_HELP, add_beams, add_preset, natural, positive
+from .arguments import (
+    ALPHABET_HELP,
+    MODEL_HELP,
+    add_beams,
+    add_format,
+    add_preset,
+    natural,
+    positive,
+)
 from .console import Output, say
 
 DESCRIPTION = """\
 Read pictures of handwritten mathematics and print their LaTeX, a line each. The exit status is 1 if
-any of them could not be read."""
+any of them could not be read, or not be written in the format that was asked for."""
 STANDARD_INPUT: Final = "-"
 URLS: Final = ("http://", "https://")
 
@@ -39,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="print one JSON object a line: file, latex, tokens, score and what else was asked "
         "for; or file, error",
     )
+    add_format(parser)
     add_preset(parser)
     parser.add_argument(
         "--engine",
@@ -150,11 +160,17 @@ def _print_all(
             bar.clear()  # or the message would stand behind the bar
             say(f"{file}: {reading}")
             continue
+        written, faults = _in_format(reading, options.format)
+        failed += bool(faults)
         if options.json:
-            output.write_json({"file": file, **_record(reading, options)})
+            output.write_json({"file": file, **_record(reading, written, options)})
         else:
-            for one in (reading, *reading.alternatives):
-                output.write(f"{file}\t{one.latex}" if len(files) > 1 else one.latex)
+            for text in written:
+                if text is not None:
+                    output.write(f"{file}\t{text}" if len(files) > 1 else text)
+        for fault in faults:
+            bar.clear()
+            say(f"{file}: {fault}")
         rotation = None if file == STANDARD_INPUT else find_rotation(recognizer, file, reading)
         if rotation is not None:
             bar.clear()
@@ -167,9 +183,24 @@ def _print_all(
     return 1 if failed or output.fault is not None else 0
 
 
-def _record(reading: Reading, options: argparse.Namespace) -> dict[str, Any]:
-    """What `--json` prints of a reading."""
-    record = _candidate(reading)
+def _in_format(reading: Reading, format: str) -> tuple[list[str | None], list[str]]:
+    """A reading and its alternatives in a format, None where it cannot; and why it cannot."""
+    written: list[str | None] = []
+    faults = []
+    for one in (reading, *reading.alternatives):
+        try:
+            written.append(one.latex if format == DEFAULT_FORMAT else one.to(format))
+        except ValueError as error:
+            written.append(None)
+            faults.append(f"{one.latex} cannot be written as {format}. {error}")
+    return written, faults
+
+
+def _record(
+    reading: Reading, written: Sequence[str | None], options: argparse.Namespace
+) -> dict[str, Any]:
+    """What `--json` prints of a reading, and of what was written of it and its alternatives."""
+    record = _candidate(reading, written[0], options.format)
     if options.symbols:
         record["symbols"] = [
             {
@@ -180,12 +211,16 @@ def _record(reading: Reading, options: argparse.Namespace) -> dict[str, Any]:
             for one in reading.to_dict()["symbols"]
         ]
     if options.alternatives:
-        record["alternatives"] = [_candidate(one) for one in reading.alternatives]
+        record["alternatives"] = [
+            _candidate(one, text, options.format)
+            for one, text in zip(reading.alternatives, written[1:], strict=True)
+        ]
     return record
 
 
-def _candidate(one: Alternative) -> dict[str, Any]:
-    return {"latex": one.latex, "tokens": one.tokens, "score": round(one.score, 6)}
+def _candidate(one: Alternative, text: str | None, format: str) -> dict[str, Any]:
+    record = {"latex": one.latex, "tokens": one.tokens, "score": round(one.score, 6)}
+    return record if format == DEFAULT_FORMAT else {**record, format: text}
 
 
 def find_pictures(names: Sequence[str]) -> Iterator[str]:
