@@ -42,6 +42,14 @@ class NoFormulaError(ValueError):
         self.score = score
 
 
+def numbered_error(error: ValueError, number: int, count: int) -> ValueError:
+    """Returns the error of one of several pictures, with the picture's number in its message."""
+    message = f"Picture {number} of {count}: {error}"
+    if isinstance(error, NoFormulaError):
+        return NoFormulaError(message, error.score)
+    return ValueError(message)
+
+
 def picture_list(pictures: Any) -> list[Any]:
     """Returns a picture, a list of them, or an array `(batch, ...)` of four axes, as a list."""
     if isinstance(pictures, list | tuple):
@@ -205,4 +213,6 @@ def _is_heif(file: Any) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 
 
-__all__ = ["NoFormulaError", "download", "is_url", "load_picture", "picture_list"]
+__all__ = [
+    "NoFormulaError", "download", "is_url", "load_picture", "numbered_error", "picture_list",
+]  # fmt: skip

@@ -11,7 +11,7 @@ from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.utils import cached_file
 
-from .image_loading_inktex import NoFormulaError, picture_list
+from .image_loading_inktex import numbered_error, picture_list
 from .image_settings_inktex import SETTING_NAMES, ImageSettings
 from .ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction, save_ink_extraction
 from .normalization_inktex import NormalizedPicture, normalize, stack_pictures
@@ -168,8 +168,7 @@ class InktexImageProcessor(BaseImageProcessor):
             except ValueError as error:
                 if len(pictures) == 1:
                     raise
-                kind = NoFormulaError if isinstance(error, NoFormulaError) else ValueError
-                raise kind(f"Picture {number} of {len(pictures)}: {error}") from error
+                raise numbered_error(error, number, len(pictures)) from error
         return self.stack(drawn, return_tensors)
 
     def _with(self, settings: dict[str, Any]) -> "InktexImageProcessor":

@@ -19,17 +19,15 @@ from .vocabulary_inktex import (
     LINE_END,
     MATRIX_BEGIN,
     MATRIX_END,
-    NOTHING_TOKEN,
     OPTIONAL_ARGUMENT_TOKENS,
-    SPECIAL_TOKENS,
     UNKNOWN_MARK,
+    UNWRITTEN,
     WORDS,
 )
 
 __all__ = ["compact"]
 
 _SCRIPTS = frozenset({"^", "_"})
-_SPECIAL = frozenset({*SPECIAL_TOKENS, NOTHING_TOKEN})
 _ENVIRONMENTS = {
     ("(", ")"): "pmatrix",
     ("[", "]"): "bmatrix",
@@ -61,7 +59,7 @@ def compact(tokens: Sequence[str]) -> str:
         >>> compact(r"x \limits ^ { 2".split())
         'x^{2}'
     """
-    kept = [token for token in tokens if token not in _SPECIAL]
+    kept = [token for token in tokens if token not in UNWRITTEN]
     return _Writer(_with_environments(kept)).write()
 
 

@@ -19,8 +19,7 @@ from .vocabulary_inktex import (
     BIG_OPERATORS,
     DELIMITER_PAIRS,
     FUNCTIONS,
-    NOTHING_TOKEN,
-    SPECIAL_TOKENS,
+    UNWRITTEN,
     WORDS,
 )
 
@@ -57,7 +56,6 @@ BINARY: Final = frozenset(
 )
 """Operators between two terms."""
 _SEPARATORS: Final = frozenset({",", ";"})
-_SPECIAL: Final = frozenset({*SPECIAL_TOKENS, NOTHING_TOKEN})
 _OPENING: Final = {closing: opening for opening, closing in DELIMITER_PAIRS.items()}
 _INTERVALS: Final = {")": "[", "]": "("}
 """A bracket that closes, and the one that it closes of a half-open interval."""
@@ -156,7 +154,7 @@ def formula_parts(tokens: Sequence[str]) -> Parts:
         >>> formula_parts("1 2 ^ { x }".split())
         (Scripted(base=Number(text='12'), sub=None, sup=(Sign(token='x', negated=False),)),)
     """
-    tree = parse(" ".join(token for token in tokens if token not in _SPECIAL), lenient=True)
+    tree = parse(" ".join(token for token in tokens if token not in UNWRITTEN), lenient=True)
     return _row(tree if isinstance(tree, Row) else Row((tree,)))
 
 

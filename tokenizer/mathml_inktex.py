@@ -31,9 +31,8 @@ from .vocabulary_inktex import (
     DELIMITER_PAIRS,
     FUNCTIONS,
     LIMITS_OPERATORS,
-    NOTHING_TOKEN,
-    SPECIAL_TOKENS,
     SUBSCRIPT_LIMITS_OPERATORS,
+    UNWRITTEN,
     WORDS,
 )
 
@@ -43,7 +42,6 @@ Element = ElementTree.Element
 NAMESPACE: Final = "http://www.w3.org/1998/Math/MathML"
 _APPLY: Final = "\u2061"
 """The invisible sign between a function and what it is applied to."""
-_SPECIAL: Final = frozenset({*SPECIAL_TOKENS, NOTHING_TOKEN})
 _CLOSING: Final = frozenset(DELIMITER_PAIRS.values())
 _SIDE_SCRIPTS: Final = frozenset({r"\int", r"\oint"})
 """Big operators whose limits stand at their right, as TeX sets them."""
@@ -63,7 +61,7 @@ def mathml(tokens: Sequence[str], display: bool = True) -> str:
         >>> mathml(r"x ^ { 1 2 }".split()).partition(">")[2]
         '<msup><mi>x</mi><mn>12</mn></msup></math>'
     """
-    tree = mathml_tree([one for one in tokens if one not in _SPECIAL], display)
+    tree = mathml_tree([one for one in tokens if one not in UNWRITTEN], display)
     tree.attrib = {"xmlns": NAMESPACE, "display": tree.attrib["display"]}
     return ElementTree.tostring(tree, encoding="unicode")
 

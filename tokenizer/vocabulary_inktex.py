@@ -40,6 +40,7 @@ __all__ = [
     "SUBSCRIPT_LIMITS_OPERATORS",
     "UNKNOWN_MARK",
     "UNK_TOKEN",
+    "UNWRITTEN",
     "VOCABULARY",
     "WORDS",
 ]
@@ -58,6 +59,8 @@ UNKNOWN_MARK: Final = "<mark>"
 """Stands for a written mark that is no symbol of the vocabulary."""
 NOTHING_TOKEN: Final = "<nothing>"
 """The whole reading of a picture that holds no formula."""
+UNWRITTEN: Final = frozenset({*SPECIAL_TOKENS, NOTHING_TOKEN})
+"""Tokens that no writer of a formula writes."""
 
 MATRIX_BEGIN: Final = r"\begin{matrix}"
 MATRIX_END: Final = r"\end{matrix}"

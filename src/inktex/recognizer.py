@@ -12,7 +12,7 @@ from .batches import plan_batches
 from .engine import Engine, Preset, SearchOptions
 from .engine_choice import AUTO, load_engine
 from .inputs import check_several, prepare
-from .modeling.image_loading_inktex import NoFormulaError
+from .modeling.image_loading_inktex import NoFormulaError, numbered_error
 from .results import Alternative, Reading, ReadSymbol, make_readings
 from .shipped import pretrained_path
 from .tokenizer.vocabulary_inktex import NOTHING_TOKEN
@@ -184,11 +184,11 @@ class Recognizer:
             except ValueError as error:
                 if len(pictures) == 1:
                     raise
-                raise _numbered(error, number, len(pictures)) from error
+                raise numbered_error(error, number, len(pictures)) from error
         readings = []
         for number, found in enumerate(self._read_prepared(prepared, options, symbols), start=1):
             if isinstance(found, NoFormulaError):
-                raise found if len(pictures) == 1 else _numbered(found, number, len(pictures))
+                raise found if len(pictures) == 1 else numbered_error(found, number, len(pictures))
             readings.append(found)
         return readings
 
@@ -279,14 +279,6 @@ def _checked(reading: Reading) -> Reading | NoFormulaError:
         f"{reading.score:.0%} the ink in the picture is something else.",
         reading.score,
     )
-
-
-def _numbered(error: ValueError, number: int, count: int) -> ValueError:
-    """The error of one of several pictures, with the picture's number in its message."""
-    message = f"Picture {number} of {count}: {error}"
-    if isinstance(error, NoFormulaError):
-        return NoFormulaError(message, error.score)
-    return ValueError(message)
 
 
 def load(

@@ -217,8 +217,8 @@ def _perspective(picture: Image.Image, seed: int) -> Image.Image:
     )
 
 
-def _on_paper(picture: Image.Image, room: float = 0.6) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """Dark blue ink on white RGB paper, with room around it, and what draws on that paper.
+def _on_paper(picture: Image.Image, room: float = 0.6) -> Image.Image:
+    """Dark blue ink on white RGB paper, with room around it.
 
     Args:
         picture: ink white on black, as published.
@@ -226,10 +226,9 @@ def _on_paper(picture: Image.Image, room: float = 0.6) -> tuple[Image.Image, Ima
     """
     border = round(room * picture.height)
     ink = ImageOps.expand(picture.convert("L"), border=border, fill=0)
-    sheet = Image.composite(
+    return Image.composite(
         Image.new("RGB", ink.size, (25, 30, 90)), Image.new("RGB", ink.size, "white"), ink
     )
-    return sheet, ImageDraw.Draw(sheet)
 
 
 def _box(picture: Image.Image, share: float = 0.25) -> tuple[int, int, int, int]:
@@ -241,13 +240,14 @@ def _box(picture: Image.Image, share: float = 0.25) -> tuple[int, int, int, int]
 
 
 def _boxed(picture: Image.Image, _: int) -> Image.Image:
-    sheet, pencil = _on_paper(picture)
+    sheet = _on_paper(picture)
+    pencil = ImageDraw.Draw(sheet)
     pencil.rectangle(_box(picture), outline=(25, 30, 90), width=3)
     return sheet
 
 
 def _circled(picture: Image.Image, _: int) -> Image.Image:
-    sheet, _pencil = _on_paper(picture)
+    sheet = _on_paper(picture)
     left, top, right, bottom = _box(picture, 0.1)
     wide, tall = round(0.22 * (right - left)), round(0.22 * (bottom - top))
     sheet = ImageOps.expand(sheet, border=(wide, tall), fill="white")
@@ -257,7 +257,8 @@ def _circled(picture: Image.Image, _: int) -> Image.Image:
 
 
 def _underlined(picture: Image.Image, _: int) -> Image.Image:
-    sheet, pencil = _on_paper(picture)
+    sheet = _on_paper(picture)
+    pencil = ImageDraw.Draw(sheet)
     left, _, right, bottom = _box(picture, 0.15)
     for below in (0, 6):
         pencil.line((left, bottom + below, right, bottom + below + 2), fill=(25, 30, 90), width=3)
@@ -266,15 +267,15 @@ def _underlined(picture: Image.Image, _: int) -> Image.Image:
 
 def _framed(picture: Image.Image, _: int) -> Image.Image:
     """A black frame along the edge of the picture, as scanners leave it."""
-    sheet, _pencil = _on_paper(picture, 0.4)
+    sheet = _on_paper(picture, 0.4)
     return ImageOps.expand(sheet, border=9, fill=(15, 15, 15))
 
 
 def _beside_a_line(picture: Image.Image, seed: int) -> Image.Image:
     """Half of another line of the same writing, above or below, cut by the edge of the picture."""
-    sheet, _pencil = _on_paper(picture)
+    sheet = _on_paper(picture)
     half = picture.height // 2
-    line, _pencil = _on_paper(picture, 0.0)
+    line = _on_paper(picture, 0.0)
     if seed % 2:
         sheet.paste(line.crop((0, half, line.width, line.height)), (round(0.6 * half), 0))
     else:
@@ -291,7 +292,7 @@ def _tall(height: int) -> Condition:
 def _blurred(picture: Image.Image, _: int) -> Image.Image:
     """Blurred over three pixels, at twice the published size."""
     double = _sized(2.0)(picture, 0)
-    sheet, _pencil = _on_paper(double, 0.3)
+    sheet = _on_paper(double, 0.3)
     return sheet.filter(ImageFilter.GaussianBlur(3))
 
 
@@ -318,7 +319,8 @@ def _screenshot(picture: Image.Image, seed: int) -> Image.Image:
 
 
 def _squared(picture: Image.Image, seed: int) -> Image.Image:
-    sheet, pencil = _on_paper(picture)
+    sheet = _on_paper(picture)
+    pencil = ImageDraw.Draw(sheet)
     ink = sheet.copy()
     step = 16 + seed % 9
     for x in range(seed % step, sheet.width, step):
@@ -330,9 +332,10 @@ def _squared(picture: Image.Image, seed: int) -> Image.Image:
 
 def _marked(picture: Image.Image, seed: int) -> Image.Image:
     """A teacher's tick behind it and a wavy line below a part of it, in red."""
-    sheet, pencil = _on_paper(picture)
-    left, _, right, bottom = _box(picture, 0.0)
-    x, y = right + 14, (bottom + _box(picture, 0.0)[1]) // 2
+    sheet = _on_paper(picture)
+    pencil = ImageDraw.Draw(sheet)
+    left, top, right, bottom = _box(picture, 0.0)
+    x, y = right + 14, (bottom + top) // 2
     pencil.line((x, y, x + 9, y + 14, x + 30, y - 22), fill=(205, 30, 35), width=3)
     start = left + seed % max((right - left) // 2, 1)
     wave = [(start + 5 * i, bottom + 10 + 4 * (i % 2)) for i in range(9)]

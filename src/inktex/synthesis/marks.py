@@ -35,16 +35,16 @@ def mark(draw: Callable[[str], Strokes], rng: Random) -> Strokes:
     return fit(strokes, (0.0, bottom - height, width, bottom))
 
 
-def _curve(points: NDArray[np.float64]) -> NDArray[np.float32]:
-    """A smooth line through some points `(n, 2)`."""
+def curve(points: NDArray[np.float64], density: int = 12) -> NDArray[np.float32]:
+    """A smooth line through some points `(n, 2)`, with `density` times as many points."""
     if len(points) < 3:
         return np.linspace(points[0], points[-1], 8).astype(np.float32)
     place = np.arange(len(points), dtype=np.float64)
     spline = make_interp_spline(place, points, k=min(3, len(points) - 1))
-    curve: NDArray[np.float32] = spline(np.linspace(0, place[-1], 12 * len(points))).astype(
+    line: NDArray[np.float32] = spline(np.linspace(0, place[-1], density * len(points))).astype(
         np.float32
     )
-    return curve
+    return line
 
 
 def _polar(angle: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -70,11 +70,11 @@ def _crossed_out(draw: Callable[[str], Strokes], rng: Random) -> Strokes:
     if rng.random() < 0.5:
         x = np.linspace(x0 - 0.1, x1 + 0.1, turns)
         y = np.where(np.arange(turns) % 2, y0, y1) + rng.normal(0, 0.08, turns)
-        return (*strokes, _curve(np.stack([x, y], axis=1)))
+        return (*strokes, curve(np.stack([x, y], axis=1)))
     lines = []
     for _ in range(int(rng.integers(2, 5))):
         y = rng.uniform(y0 + 0.2 * (y1 - y0), y1 - 0.2 * (y1 - y0)) + rng.normal(0, 0.1, 3)
-        lines.append(_curve(np.stack([np.linspace(x0 - 0.1, x1 + 0.1, 3), y], axis=1)))
+        lines.append(curve(np.stack([np.linspace(x0 - 0.1, x1 + 0.1, 3), y], axis=1)))
     return (*strokes, *lines)
 
 
@@ -104,7 +104,7 @@ def _doodle(rng: Random) -> Strokes:
         eyes = [circle * 0.04 + [x, -0.15] for x in (-0.18, 0.18)]
         return tuple(one.astype(np.float32) for one in (0.5 * circle, mouth, *eyes))
     points = rng.uniform(-0.5, 0.5, (int(rng.integers(7, 14)), 2))
-    return (_curve(points),)
+    return (curve(points),)
 
 
 def _character(rng: Random) -> Strokes:
@@ -117,5 +117,5 @@ def _character(rng: Random) -> Strokes:
         elif kind < 0.6:
             b = np.array([a[0] + rng.normal(0, 0.04), b[1]])
         middle = (a + b) / 2 + (rng.normal(0, 0.15, 2) if kind > 0.6 else 0.0)
-        strokes.append(_curve(np.stack([a, middle, b])))
+        strokes.append(curve(np.stack([a, middle, b])))
     return tuple(strokes)

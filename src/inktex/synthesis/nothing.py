@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.interpolate import make_interp_spline
 
 from inktex.data.examples import NONE, Example
 from inktex.tokenizer.vocabulary_inktex import IDS, NOTHING_TOKEN
 
 from .box import Strokes, fit
-from .marks import mark
+from .marks import curve, mark
 
 __all__ = ["KINDS", "draw_nothing"]
 
@@ -69,11 +68,7 @@ def _line(*corners: Sequence[float]) -> Points:
 
 
 def _smooth(points: NDArray[Any]) -> Points:
-    """A smooth line through at least three points `(n, 2)`."""
-    place = np.arange(len(points), dtype=np.float64)
-    spline = make_interp_spline(place, points, k=min(3, len(points) - 1))
-    curve: Points = spline(np.linspace(0, place[-1], 8 * len(points))).astype(np.float32)
-    return curve
+    return curve(points, 8)
 
 
 def _ellipse(x: float, y: float, across: float, down: float, rng: Random) -> Points:
