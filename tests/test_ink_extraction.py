@@ -325,7 +325,8 @@ def test_a_short_training_writes_a_network(tmp_path: Path) -> None:
         recipe_path("ink_extraction"),
         ["data=strokefont", "steps=2", "validate_every=2", "save_every=2", "log_every=1",
          "batch.heights=[96]", "batch.widths=[96,192]", "batch.pixels=40000", "synthesis.share=0",
-         "synthesis.wide=0", "synthesis.fonts=null", "synthesis.shape_interpolation=0",
+         "synthesis.wide=0", "synthesis.fonts=null", "synthesis.print=null",
+         "synthesis.shape_interpolation=0", "ink_extraction.printed=0",
          "ink_extraction.channels=[8,8,16,16]", "workers=0", "planners=0"],
     )  # fmt: skip
     examples = recipe_examples(recipe)
