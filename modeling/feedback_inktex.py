@@ -33,7 +33,7 @@ class FeedbackState:
     Args:
         covered: `(batch, cells)` float32, the cells that have been read, from 0 to 1; zeros before
             the first token.
-        columns: of the grid of cells.
+        columns: of the grid of cells; a tensor `(1,)` in a graph, where it is not known beforehand.
         inkless: `(vocabulary, 1)` bool, true for tokens without a place in the picture.
 
     Attributes:
@@ -41,7 +41,7 @@ class FeedbackState:
         covered: `(batch, cells)`, the cells that have been read, these tokens included.
     """
 
-    def __init__(self, covered: Array, columns: int, inkless: Array) -> None:
+    def __init__(self, covered: Array, columns: int | Array, inkless: Array) -> None:
         self.covered, self._has_ink = covered, ~inkless
         self._xp = _library(covered)
         self._grid = _cell_grid(covered, columns)
@@ -129,7 +129,7 @@ def _largest(attention: Array) -> Array:
     return _library(attention).amax(attention, axis=-1, keepdims=True)
 
 
-def _cell_grid(like: Array, columns: int) -> Array:
+def _cell_grid(like: Array, columns: int | Array) -> Array:
     """`(cells, 3)` row, column and 1 of each cell: weights times these are moments."""
     xp = _library(like)
     rest = {} if xp.__name__ == "numpy" else {"device": like.device}

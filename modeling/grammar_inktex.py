@@ -18,11 +18,11 @@ _REPEATS = 5
 """A run of tokens is repeated at most so many times in a row..."""
 _SHORT = 20
 """...unless all of them together have fewer tokens than this, as `1 1 1 1 1 1` has."""
-_PERIODS = 16
+PERIODS = 16
 """Tokens of the longest run that is searched for."""
 _LARGEST = 7
 """Tokens that one token makes necessary at most: itself and two arguments."""
-_DEGREE = -1
+DEGREE = -1
 _MATRIX = -2
 """Stand for a frame's number of wanted groups: the frame of a root's `[ ]`, and of a matrix."""
 _LATER = ("matrix_begin", "matrix_end", "cell", "line", "nothing")
@@ -30,11 +30,11 @@ _LATER = ("matrix_begin", "matrix_end", "cell", "line", "nothing")
 
 
 @dataclass(frozen=True)
-class _State:
+class FormulaState:
     r"""State of a prefix of tokens.
 
     Attributes:
-        frames: for each open group how many more groups its owner wants afterwards, `_DEGREE` for
+        frames: for each open group how many more groups its owner wants afterwards, `DEGREE` for
             the `[` of a root, `_MATRIX` for a matrix; and what `scripts` will be behind the owner,
             of a matrix whether it has more than one cell.
         wanted: groups that the last owner still wants, the first of which must begin now.
@@ -64,9 +64,7 @@ class _State:
         if self.ended:
             return 0
         # A root's degree is followed by one group, a matrix by none.
-        groups = self.wanted + sum(
-            max(more, 0) if more != _DEGREE else 1 for more, _ in self.frames
-        )
+        groups = self.wanted + sum(max(more, 0) if more != DEGREE else 1 for more, _ in self.frames)
         row = self.empty and not self.wanted
         single = sum(frame == (_MATRIX, 0) for frame in self.frames)  # wants another cell
         return 3 * groups + len(self.frames) + 2 * single + 4 * self.limits + row
@@ -104,7 +102,7 @@ class Grammar:
         self.optional = frozenset(tokens["optional"])
         self.arguments = dict.fromkeys(tokens["one_argument"], 1)
         self.arguments |= dict.fromkeys(tokens["two_arguments"], 2)
-        self._masks: dict[_State, Allowed] = {}
+        self._masks: dict[FormulaState, Allowed] = {}
         self.begin, self.finish, self.cell, self.line, self.nothing = (
             int(tokens.get(name, -1)) for name in _LATER
         )
@@ -113,7 +111,7 @@ class Grammar:
         self._leaves = np.ones(vocab_size, dtype=np.bool_)
         self._leaves[[*structure, *tokens["special"], *self.arguments]] = False
 
-    def follow(self, state: _State, written: Sequence[int], remaining: int) -> Allowed:
+    def follow(self, state: FormulaState, written: Sequence[int], remaining: int) -> Allowed:
         """`allowed` without the token that would continue a loop.
 
         Args:
@@ -128,43 +126,43 @@ class Grammar:
             mask[loop] = False
         return mask
 
-    def start(self) -> _State:
+    def start(self) -> FormulaState:
         """The state before the first token."""
-        return _State()
+        return FormulaState()
 
-    def advance(self, state: _State, token: int) -> _State:
+    def advance(self, state: FormulaState, token: int) -> FormulaState:
         """The state after one more token; tokens that are not allowed are taken as symbols."""
         if state.ended or token == self.end:
             return replace(state, ended=True)
         if token == self.nothing:
             return replace(state, empty=False, scripts=-1)
         if token == self.begin:
-            return _State(frames=(*state.frames, (_MATRIX, 0)))
+            return FormulaState(frames=(*state.frames, (_MATRIX, 0)))
         if token in (self.cell, self.line) and state.frames:
-            return _State(frames=(*state.frames[:-1], (_MATRIX, 1)))
+            return FormulaState(frames=(*state.frames[:-1], (_MATRIX, 1)))
         if token == self.finish and state.frames and state.frames[-1][0] == _MATRIX:
-            return _State(frames=state.frames[:-1], empty=False, scripts=2)
+            return FormulaState(frames=state.frames[:-1], empty=False, scripts=2)
         if token == self.open and state.wanted:
             frame = (state.wanted - 1, state.after)
-            return _State(frames=(*state.frames, frame))
+            return FormulaState(frames=(*state.frames, frame))
         if token == self.close and state.frames and state.frames[-1][0] >= 0:
             more, after = state.frames[-1]
             rest = state.frames[:-1]
             if more:
-                return _State(frames=rest, wanted=more, after=after, empty=False)
-            return _State(frames=rest, empty=False, scripts=after)
+                return FormulaState(frames=rest, wanted=more, after=after, empty=False)
+            return FormulaState(frames=rest, empty=False, scripts=after)
         if token == self.left and state.wanted and state.optional:
-            return _State(frames=(*state.frames, (_DEGREE, state.after)))
-        if token == self.right and state.frames and state.frames[-1][0] == _DEGREE:
+            return FormulaState(frames=(*state.frames, (DEGREE, state.after)))
+        if token == self.right and state.frames and state.frames[-1][0] == DEGREE:
             after = state.frames[-1][1]
-            return _State(frames=state.frames[:-1], wanted=1, after=after, empty=False)
+            return FormulaState(frames=state.frames[:-1], wanted=1, after=after, empty=False)
         if token == self.limits:
             return replace(state, operator=False, limits=True)
         if token in (self.up, self.down):
             after = 0 if token == self.up else 1
-            return _State(frames=state.frames, wanted=1, after=after, empty=False)
+            return FormulaState(frames=state.frames, wanted=1, after=after, empty=False)
         wanted = self.arguments.get(token, 0)
-        return _State(
+        return FormulaState(
             frames=state.frames,
             wanted=wanted,
             after=2,
@@ -174,7 +172,7 @@ class Grammar:
             operator=token in self.operators,
         )
 
-    def allowed(self, state: _State, remaining: int) -> Allowed:
+    def allowed(self, state: FormulaState, remaining: int) -> Allowed:
         """`(vocabulary,)` bool, true for tokens that may follow; a cached array, not to be changed.
 
         Args:
@@ -194,9 +192,9 @@ class Grammar:
             mask[self.end] = True
         return mask
 
-    def _mask(self, state: _State) -> Allowed:
+    def _mask(self, state: FormulaState) -> Allowed:
         mask = np.zeros(self.vocab_size, dtype=np.bool_)
-        in_degree = any(more == _DEGREE for more, _ in state.frames)
+        in_degree = any(more == DEGREE for more, _ in state.frames)
         if state.ended or state.scripts < 0:  # behind `nothing`
             mask[self.end] = True
         elif state.wanted:
@@ -217,7 +215,7 @@ class Grammar:
                 mask[self.nothing] = state.empty and not state.frames
             if in_degree:  # TeX ends the degree at the first bracket that it meets
                 mask[[self.left, self.right]] = False
-            if state.frames and state.frames[-1][0] == _DEGREE:
+            if state.frames and state.frames[-1][0] == DEGREE:
                 mask[self.right] = not state.empty
             elif state.frames and state.frames[-1][0] == _MATRIX:
                 mask[self.cell] = True  # cells may be empty, but not the last one of a line
@@ -240,10 +238,15 @@ def is_formula(grammar: Grammar, tokens: Sequence[int]) -> bool:
     return state.ended or bool(grammar.allowed(state, 8)[grammar.end])
 
 
+def longest_run(period: int) -> int:
+    """Tokens of the longest run that repeats itself every `period` tokens."""
+    return max(period * _REPEATS, _SHORT) - 1
+
+
 def looping(tokens: Sequence[int]) -> int | None:
     """The token that would continue a run that was repeated often enough; None if none was."""
-    for period in range(1, min(_PERIODS, len(tokens) // 2) + 1):
-        length = max(period * _REPEATS, _SHORT) - 1
+    for period in range(1, min(PERIODS, len(tokens) // 2) + 1):
+        length = longest_run(period)
         if len(tokens) >= length and all(
             tokens[-i] == tokens[-i - period] for i in range(1, length - period + 1)
         ):
@@ -317,4 +320,7 @@ class GrammarLogitsProcessor:
         return scores.masked_fill(scores.new_tensor(allowed) == 0, -np.inf)
 
 
-__all__ = ["FormulaStates", "Grammar", "GrammarLogitsProcessor", "is_formula", "looping"]
+__all__ = [
+    "DEGREE", "FormulaState", "FormulaStates", "Grammar", "GrammarLogitsProcessor", "is_formula",
+    "PERIODS", "longest_run", "looping",
+]  # fmt: skip

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,14 @@ from PIL import Image
 
 import inktex
 from inktex.cli import main
-from inktex.engine import SearchOptions
+from inktex.engine import MAX_TOKENS, SearchOptions
 from inktex.engine_choice import AutoEngine, fastest_engine
 from inktex.evaluation.conditions import contact_sheet
 from inktex.evaluation.samples import Sample
 from inktex.ink.render import render
 from inktex.modeling.decoder_inktex import CoverageKey, LocationEmbedding
 from inktex.modeling.grammar_inktex import Grammar, is_formula
+from inktex.onnx.engine import OnnxEngine
 from inktex.onnx.files import (
     DECODER,
     ENCODER,
@@ -32,6 +34,7 @@ from inktex.onnx.files import (
     read_weights,
     read_words,
 )
+from inktex.onnx.grammar_tables import KEEP, POP, PUSH, grammar_tables
 from inktex.recognizer import Recognizer, pretrained_path
 from inktex.synthesis.grammar import written_expressions
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, VOCABULARY
@@ -408,3 +411,91 @@ def test_the_command_takes_the_fastest_engine(
     )
     assert result.returncode == 0, result.stderr[-3000:]
     assert json.loads(result.stdout)["tokens"] == inktex.load()(pictures[0]).tokens
+
+
+@pytest.fixture(scope="module")
+def single(exports: dict[str, Path]) -> Path:
+    """The one-file form of the small model."""
+    from inktex.onnx.export import export_single
+
+    return export_single(exports["fp32"], "fp32")
+
+
+def test_one_graph_reads_as_two_do(
+    single: Path, exports: dict[str, Path], pictures: list[Image.Image]
+) -> None:
+    from inktex.modeling.normalization_inktex import stack_pictures
+    from inktex.onnx.sessions import load_runtime, make_session
+
+    recognizer = inktex.load(exports["fp32"], engine="onnx")
+    engine = recognizer.engine
+    assert isinstance(engine, OnnxEngine)
+    normalized = [engine.image_processor.normalize_picture(one).picture for one in pictures]
+    pixels, mask = stack_pictures(normalized, engine.settings.multiple)
+    school = np.array([number % 3 > 0 for number in range(engine.settings.vocabulary)])
+    school[[engine.settings.end, *engine.settings.inkless]] = True
+    session = make_session(load_runtime(), single, 1, {})
+    for allowed in (None, school):
+        expected = engine.decode(pixels, mask, MAX_TOKENS + 1, allowed)
+        given = {} if allowed is None else {"allowed": allowed}
+        tokens, scores, boxes, attention = session.run(
+            None, {"pixel_values": pixels, "pixel_mask": mask, **given}
+        )
+        assert expected.attention is not None
+        assert expected.token_log_probabilities is not None
+        np.testing.assert_array_equal(tokens, expected.sequences[:, 1:])
+        np.testing.assert_allclose(scores, expected.token_log_probabilities, atol=1e-4)
+        np.testing.assert_allclose(attention, expected.attention, atol=1e-4)
+        assert allowed is None or allowed[tokens].all()
+        height, width = pixels.shape[2:]
+        left, top, right, bottom = np.moveaxis(boxes, 2, 0)
+        found = right > 0
+        assert found.any()
+        assert (left[found] < right[found]).all()
+        assert (top[found] < bottom[found]).all()
+        assert right.max() <= width
+        assert bottom.max() <= height
+        # Together they are around all ink.
+        for picture, around in zip(pixels[:, 0], boxes, strict=True):
+            rows, columns = np.nonzero(picture > 0.4 * pixels.max())
+            inside = around[around[:, 2] > 0]
+            assert inside[:, 1].min() == rows.min()
+            assert inside[:, 2].max() == columns.max() + 1
+
+
+def test_one_graph_says_what_it_needs(single: Path, exports: dict[str, Path]) -> None:
+    import onnx
+
+    from inktex.onnx.files import read_settings
+
+    model = onnx.load(single)
+    metadata = {one.key: json.loads(one.value) for one in model.metadata_props}
+    assert metadata["words"]["136"] == VOCABULARY[136]
+    assert metadata["settings"] == asdict(read_settings(exports["fp32"]))
+
+
+def test_the_tables_are_the_grammar() -> None:
+    rules = Grammar(len(VOCABULARY), GRAMMAR)
+    tables = grammar_tables(rules)
+    rng = np.random.default_rng(0)
+    for longest in (5, 10, 30, 200) * 20:
+        state, number, groups = rules.start(), 0, [0]
+        for written in range(longest):
+            place = number, groups[-1]
+            shortest = tables.cost[groups].sum() + tables.shortest[place]
+            may = tables.allowed[place] & (shortest <= longest - written - 2)
+            may[tables.end] = tables.allowed[place][tables.end] or not may.any()
+            allowed = rules.allowed(state, longest - written)
+            np.testing.assert_array_equal(may[tables.classes], allowed)
+            # By classes: else nearly all tokens are symbols.
+            of_class = tables.classes == rng.choice(np.unique(tables.classes[allowed]))
+            token = int(rng.choice(np.flatnonzero(allowed & of_class)))
+            entry = (*place, tables.classes[token])
+            if tables.move[entry] > PUSH:
+                groups.pop()
+            if tables.move[entry] not in (KEEP, POP):
+                groups.append(int(tables.group[entry]))
+            number, state = int(tables.state[entry]), rules.advance(state, token)
+            assert len(groups) == len(state.frames) + 1
+            if state.ended:
+                break

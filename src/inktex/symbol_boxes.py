@@ -13,7 +13,7 @@ Box = tuple[float, float, float, float]
 
 _OWNED = 0.75
 """A stroke of which one token has such a share is that token's altogether."""
-_INK = 0.4
+INK = 0.4
 """Darkness from which on a pixel is ink."""
 
 
@@ -33,7 +33,7 @@ def symbol_boxes(
     Returns:
         For each token its box in pixels of the picture, None if it has no ink.
     """
-    ink = picture > _INK * picture.max(initial=1)
+    ink = picture > INK * picture.max(initial=1)
     rows, columns = np.nonzero(ink)
     if not len(attention) or not len(rows):
         return [None] * len(attention)

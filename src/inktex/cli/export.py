@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
 
 from inktex.extras import require
 from inktex.shipped import pretrained_path
@@ -18,12 +20,17 @@ Export a model to ONNX, so that it reads where torch is not installed.
     inktex export                            # the shipped model, into the user's cache
     inktex export --model runs/base/best
     inktex export --output FOLDER            # to take along: inktex.load(FOLDER, ...)
+    inktex export --output FOLDER --single   # for programs that have ONNX Runtime alone
 
 It writes two exports, float32 and with eight bits a weight, each of an encoder for pictures of any
 size, a cached step of the decoder, the tokenizer, and settings. `inktex recognize --engine onnx`
 and `--engine onnx-int8` read with them. In float32 the shipped model, and others of its
 architecture, are read without an export: inktex comes with their graphs, without weights. It needs
-`pip install 'inktex[export]'`."""
+`pip install 'inktex[export]'`. With --single each export also holds the whole model as one graph,
+inktex.onnx, which takes pixels and gives tokens, probabilities and boxes."""
+
+_WRITTEN: Final = 100
+"""Pictures on which the one-file form is compared."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         help="folder to write fp32/ and int8/ to (default: the user's cache, or INKTEX_CACHE)",
+    )
+    parser.add_argument(
+        "--single", action="store_true", help="write the one-file form inktex.onnx as well"
+    )
+    parser.add_argument(
+        "--check",
+        type=Path,
+        metavar="DATA",
+        help="with --single: folder of scripts/prepare_crohme.py, on whose development split the "
+        "one-file form is compared (default: on pictures that inktex writes itself)",
     )
     parser.add_argument(
         "--graphs",
@@ -48,11 +65,19 @@ def run(options: argparse.Namespace) -> int:
     require("export", "An export to ONNX", "torch", "transformers")
     from transformers.utils import logging as reports
 
-    from inktex.onnx.export import export, largest_difference, update_shipped
+    from inktex.onnx.export import (
+        count_equal,
+        export,
+        export_single,
+        largest_difference,
+        update_shipped,
+    )
 
     reports.disable_progress_bar()
     logging.getLogger().setLevel(logging.ERROR)  # advice on quantisation that is not for here
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    if options.check is not None and not options.single:
+        raise ValueError("--check compares the one-file form: give --single, too.")
     model = _local(options.model)
     if options.graphs:
         update_shipped(model)
@@ -65,7 +90,32 @@ def run(options: argparse.Namespace) -> int:
             f"{folder}: {size / 1e6:.1f} MB; log-probabilities at most {difference:.1e} from "
             "torch's."
         )
+        if options.single:
+            path = export_single(folder, precision)
+            equal, total = count_equal(folder, precision, _pictures(options.check))
+            output.write(
+                f"{path}: {path.stat().st_size / 1e6:.1f} MB; reads {equal} of {total} pictures as "
+                "the two graphs do."
+            )
     return 0
+
+
+def _pictures(data: Path | None) -> Iterator[Any]:
+    """Pictures of the model's form to compare on."""
+    from inktex.inputs import prepare
+    from inktex.onnx.engine import OnnxEngine
+
+    processor = OnnxEngine.from_pretrained().image_processor
+    if data is None:
+        from inktex.synthesis.grammar import written_expressions
+
+        written = [expression.traces for expression in written_expressions(_WRITTEN, seed=5)]
+    else:
+        from inktex.training.data import load_examples
+
+        written = [example.traces() for example in load_examples(str(data), "dev")]
+    for traces in written:
+        yield prepare([*traces], processor).picture
 
 
 def _local(name: str | None) -> Path:

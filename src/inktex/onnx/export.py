@@ -9,16 +9,18 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inktex.engine import MAX_TOKENS
 from inktex.extras import require
 from inktex.files import new_folder
 from inktex.modeling.ink_extraction_inktex import find_ink_extraction
+from inktex.modeling.normalization_inktex import stack_pictures
 from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
 from inktex.torch_engine import TorchEngine
 
@@ -27,6 +29,7 @@ from .files import (
     ENCODER,
     PRECISIONS,
     SHIPPED,
+    SINGLE,
     TOKENIZER,
     WEIGHTS,
     checksum,
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
     from inktex.modeling.search_inktex import Choose
 
+Picture = NDArray[np.uint8]
+"""`(height, width)`, ink 255 on paper 0."""
 _CHECKED = ((48, 80), (64, 144), (96, 112))
 """Height and width of the pictures on which an export is compared with its model."""
 _MEASURED = 100
@@ -99,6 +104,46 @@ def own_pictures(processor: InktexImageProcessor) -> Iterator[dict[str, NDArray[
 
     for expression in written_expressions(_MEASURED, seed=3):
         yield dict(processor(render(expression.traces)))
+
+
+def export_single(folder: Path, precision: str) -> Path:
+    """Write the one-file form of an export beside its graphs; see `write_single`.
+
+    Args:
+        folder: of the export.
+        precision: one of `PRECISIONS`.
+
+    Raises:
+        ValueError: if the model decodes without a grammar, or has no guided heads.
+    """
+    from .single import write_single
+
+    path = folder / SINGLE
+    write_single(find_export(folder, precision), path)
+    return path
+
+
+def count_equal(folder: Path, precision: str, pictures: Iterable[Picture]) -> tuple[int, int]:
+    """How many pictures the one-file form reads as the engine does, token for token; of how many.
+
+    Args:
+        folder: of an export that has one.
+        precision: one of `PRECISIONS`.
+        pictures: of the model's form.
+    """
+    from .engine import OnnxEngine
+    from .sessions import load_runtime, make_session
+
+    engine = OnnxEngine(find_export(folder, precision), threads=1)
+    single = make_session(load_runtime(), folder / SINGLE, 1, {})
+    equal = total = 0
+    for picture in pictures:
+        pixels, mask = stack_pictures([picture], engine.settings.multiple)
+        expected = engine.decode(pixels, mask, MAX_TOKENS + 1).sequences[:, 1:]
+        (found,) = single.run(["tokens"], {"pixel_values": pixels, "pixel_mask": mask})
+        equal += np.array_equal(found, expected)
+        total += 1
+    return equal, total
 
 
 def update_shipped(model: Path, folder: Path = SHIPPED) -> None:

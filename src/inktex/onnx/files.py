@@ -21,6 +21,8 @@ from inktex.modeling.stroke_restoration_inktex import find_stroke_restoration
 
 PRECISIONS: Final = ("fp32", "int8")
 ENCODER, DECODER, TOKENIZER = "encoder.onnx", "decoder.onnx", "tokenizer.json"
+SINGLE: Final = "inktex.onnx"
+"""The whole model as one graph, for programs that have ONNX Runtime alone."""
 SETTINGS: Final = "inktex_onnx.json"
 """File that marks a folder as an export."""
 GRAPHS: Final = "graphs.json"
