@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,14 @@ from torch import nn
 from .decoder_inktex import mean_attention
 from .encoder_inktex import InktexEncoderOutput
 from .grammar_inktex import is_formula
-from .search_inktex import Choose, Decoded, SearchTask, search, stack_sequences
+from .search_inktex import (
+    Choose,
+    Decoded,
+    SearchTask,
+    likeliest_tokens,
+    search,
+    stack_sequences,
+)
 from .step_inktex import make_step
 
 LENGTHS = ("max_length", "max_new_tokens", "generation_config")
@@ -69,6 +77,8 @@ def generate_with_details(
     inputs: dict[str, torch.Tensor],
     preset: str | None = None,
     allowed_tokens: torch.Tensor | None = None,
+    locked: Mapping[int, int] = MappingProxyType({}),
+    candidates: int = 0,
     **generate_kwargs: Any,
 ) -> Decoded:
     """Recognise a batch of pictures, with probabilities and attention.
@@ -87,6 +97,9 @@ def generate_with_details(
         allowed_tokens: `(vocabulary,)` bool, true for the tokens that may be generated; None for
             all. The structure of formulas has to be among them. Probabilities are those among the
             allowed tokens.
+        locked: ids of tokens that the sequences have at given places, 0 for the first token. Then
+            there is no search from right to left.
+        candidates: how many tokens to give for each place of a sequence, the likeliest first.
         generate_kwargs: of `generate` (`num_beams`, `num_return_sequences`, `max_new_tokens`, ...),
             and `bidirectional` and `scales` (factors on the size); they override the preset.
 
@@ -97,6 +110,7 @@ def generate_with_details(
 
     Raises:
         ValueError: if there is no such preset, or arguments do not go together.
+        LockedTokenError: a `ValueError`, if a locked token cannot stand at its place.
     """
     preset = preset or getattr(model.generation_config, "preset", None) or "fast"
     check_preset(preset)
@@ -106,34 +120,39 @@ def generate_with_details(
     if not kwargs.get("do_sample"):
         beams = kwargs["num_beams"] = max(beams, wanted)
     is_own = kwargs.keys() <= _OWN and not kwargs.get("do_sample")
-    if (bidirectional or scales) and not is_own:
+    if (bidirectional or scales or locked) and not is_own:
         others = ", ".join(sorted(kwargs.keys() - _OWN)) or "do_sample"
         raise ValueError(
-            f"{others} cannot be had together with bidirectional or scales: leave it out, or use "
-            "the preset fast."
+            f"{others} cannot be had together with bidirectional, scales or locked: leave it out, "
+            "or use the preset fast."
         )
     views = _encode(model, inputs, scales, allowed_tokens)
     longest = kwargs.get("max_length") or model.generation_config.max_length
     if is_own and beams == 1 and not bidirectional and not scales:
-        return _laid_out(decode(model, views, longest), views[0])
+        found = decode(model, views, longest, locked=locked, candidates=candidates)
+        return _laid_out(found, views[0])
     log_probabilities = None
     if is_own:
         sequences, log_probabilities = _search_and_rescore(
-            model, views, beams, wanted, longest, bidirectional
+            model, views, beams, wanted, longest, bidirectional and not locked, locked
         )
     else:
         # A copy, since the beam search of transformers multiplies the one that it gets.
         copy = InktexEncoderOutput(**views[0])
-        found = model.generate(encoder_outputs=copy, **kwargs)
-        sequences = getattr(found, "sequences", found)
-    tokens, attention = sequence_details(model, views[0], sequences)
+        generated = model.generate(encoder_outputs=copy, **kwargs)
+        sequences = getattr(generated, "sequences", generated)
+    logits, attention = sequence_logits(model, views[0], sequences)
+    logits = logits / model.config.decoder.token_temperature
+    tokens = token_log_probabilities(logits, sequences, model.config.eos_token_id)
     if log_probabilities is None:
         log_probabilities = tokens.sum(dim=1)
     pictures = np.arange(len(sequences)) // (len(sequences) // len(inputs["pixel_values"]))
+    task = SearchTask(0, 0, 0, longest, model.grammar, candidates=candidates)
+    rows = sequences.cpu().numpy()
     arrays = [None if one is None else one.cpu().numpy() for one in (tokens, attention)]
+    likeliest = likeliest_tokens(logits.cpu().numpy(), rows, task)
     return _laid_out(
-        Decoded(sequences.cpu().numpy(), pictures, log_probabilities.cpu().numpy(), *arrays),
-        views[0],
+        Decoded(rows, pictures, log_probabilities.cpu().numpy(), *arrays, *likeliest), views[0]
     )
 
 
@@ -145,6 +164,8 @@ def decode(
     beams: int = 1,
     start: int | None = None,
     choose: Choose | None = None,
+    locked: Mapping[int, int] = MappingProxyType({}),
+    candidates: int = 0,
 ) -> Decoded:
     """`search` with a model of torch, at its temperature.
 
@@ -156,6 +177,7 @@ def decode(
         start: start token, which chooses the direction; None for left to right, in which sequences
             keep to the grammar.
         choose: chooses the tokens; see `search`.
+        locked, candidates: see `SearchTask`.
     """
     config = model.config
     start = config.decoder_start_token_id if start is None else start
@@ -167,6 +189,8 @@ def decode(
         longest,
         model.grammar if is_forward and choose is None else None,
         config.decoder.token_temperature if beams == 1 else 1.0,
+        locked,
+        candidates,
     )
     steps = [make_step(model, view, longest, beams) for view in views]
     return search(steps, task, len(views[0].last_hidden_state), beams, choose)
@@ -237,17 +261,16 @@ def sequence_logits(
 
 
 def token_log_probabilities(
-    logits: torch.Tensor, sequences: torch.Tensor, end: int, temperature: float
+    logits: torch.Tensor, sequences: torch.Tensor, end: int
 ) -> torch.Tensor:
     """`(batch, tokens - 1)` logarithms of the probabilities of the tokens behind the start.
 
     Args:
-        logits: of `sequence_logits`.
+        logits: of `sequence_logits`, divided by the temperature.
         sequences: `(batch, tokens)`.
         end: id of the end token; tokens behind it are padding and get 0.
-        temperature: that the logits are divided by.
     """
-    log_probabilities = (logits / temperature).log_softmax(dim=-1)
+    log_probabilities = logits.log_softmax(dim=-1)
     chosen = log_probabilities.gather(2, sequences[:, 1:, None])[..., 0]
     ended = (sequences[:, :-1] == end).cumsum(dim=1) > 0
     return chosen.masked_fill(ended, 0.0)
@@ -265,7 +288,7 @@ def sequence_details(
     """
     logits, attention = sequence_logits(model, memory, sequences, refinements)
     temperature, end = model.config.decoder.token_temperature, model.config.eos_token_id
-    return token_log_probabilities(logits, sequences, end, temperature), attention
+    return token_log_probabilities(logits / temperature, sequences, end), attention
 
 
 def _with_length(model: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -311,6 +334,7 @@ def _search_and_rescore(
     wanted: int,
     longest: int,
     bidirectional: bool,
+    locked: Mapping[int, int],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Beam search over the views and rescoring by them, in both directions if `bidirectional`.
 
@@ -319,7 +343,7 @@ def _search_and_rescore(
     """
     config, device = model.config, model.device
     count = max(_CANDIDATES, wanted)
-    found = _hypotheses(model, views, beams, longest)
+    found = _hypotheses(model, views, beams, longest, locked=locked)
     candidates = [list(one)[:count] for one in found]
     certain: list[int] = []
     uncertain: list[int] = []
@@ -360,9 +384,10 @@ def _hypotheses(
     beams: int,
     longest: int,
     start: int | None = None,
+    locked: Mapping[int, int] = MappingProxyType({}),
 ) -> list[dict[Tokens, float]]:
     """For each picture its sequences, the likeliest first, and their log-probabilities."""
-    found = decode(model, views, longest, beams, start)
+    found = decode(model, views, longest, beams, start, locked=locked)
     hypotheses: list[dict[Tokens, float]] = [{} for _ in views[0].last_hidden_state]
     tokens = found.tokens(model.config.eos_token_id)
     for picture, row, score in zip(found.pictures, tokens, found.log_probabilities, strict=True):

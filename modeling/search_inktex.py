@@ -3,8 +3,8 @@
 It works on arrays of numpy and on any engine's steps, so that torch and ONNX Runtime share it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,6 +55,9 @@ class Decoded:
             end; None if the search did not compute them.
         attention: `(sequences, tokens - 1, cells)` or, once laid out, `(..., rows, columns)`: mean
             attention of the guided heads when the token was predicted; None if there is none.
+        candidates, candidate_log_probabilities: `(sequences, tokens - 1, candidates)`, ids of the
+            likeliest tokens at each place behind those before it, and the logarithms of their
+            probabilities; None if they were not asked for.
     """
 
     sequences: Ids
@@ -62,6 +65,8 @@ class Decoded:
     log_probabilities: Floats
     token_log_probabilities: Floats | None = None
     attention: Floats | None = None
+    candidates: Ids | None = None
+    candidate_log_probabilities: Floats | None = None
 
     def tokens(self, end: int) -> list[tuple[int, ...]]:
         """For each sequence its tokens between start and end."""
@@ -78,6 +83,8 @@ class SearchTask:
         longest: tokens of a sequence at most, start and end included.
         grammar: that sequences keep to; None for any sequence.
         temperature: of the token probabilities; it does not change what is found.
+        locked: tokens that every sequence has at given places, 0 for the first behind the start.
+        candidates: how many tokens to give for each place; only with one beam.
     """
 
     start: int
@@ -86,6 +93,8 @@ class SearchTask:
     longest: int
     grammar: Grammar | None = None
     temperature: float = 1.0
+    locked: Mapping[int, int] = field(default_factory=dict)
+    candidates: int = 0
 
 
 def search(
@@ -110,6 +119,9 @@ def search(
     Returns:
         With one beam, or with `choose`, `beams` sequences a picture with their token probabilities
         and attention; otherwise up to `beams` and at least one a picture, the likeliest first.
+
+    Raises:
+        LockedTokenError: a `ValueError`, if a locked token cannot stand at its place.
     """
     count = pictures * beams
     formulas = None
@@ -127,6 +139,8 @@ def search(
         if len(steps) > 1 or isinstance(follow, _Beams):
             scores = np.mean([log_softmax(logits) for logits, _ in outputs], axis=0)
         allowed = scores if formulas is None else np.where(formulas.allowed(), scores, -np.inf)
+        if task.locked:
+            allowed = _keep_locked(allowed, position, task)
         sequences = follow.advance(position, scores, allowed, outputs[0][1])
         tokens = follow.tokens
         if follow.is_over:
@@ -139,6 +153,39 @@ def search(
         if formulas is not None:
             formulas.append(tokens.tolist())
     return follow.result()
+
+
+class LockedTokenError(ValueError):
+    """A locked token cannot stand at its place.
+
+    Attributes:
+        position, token: the place, 0 for the first one behind the start, and the token's id.
+    """
+
+    def __init__(self, position: int, token: int) -> None:
+        super().__init__(f"Token {token} cannot stand at place {position}.")
+        self.position, self.token = position, token
+
+
+def _keep_locked(allowed: Floats, position: int, task: SearchTask) -> Floats:
+    """Scores without what contradicts the locked tokens.
+
+    Raises:
+        LockedTokenError: if nothing is left.
+    """
+    kept = allowed.copy()
+    place = min((place for place in task.locked if place >= position), default=None)
+    if place is None:
+        return kept
+    token = task.locked[place]
+    if place == position:
+        kept[:] = -np.inf
+        kept[:, token] = allowed[:, token]
+    else:
+        kept[:, task.end] = -np.inf
+    if (kept.max(axis=1) == -np.inf).any():
+        raise LockedTokenError(place, token)
+    return kept
 
 
 class _Single:
@@ -185,6 +232,7 @@ class _Single:
             chosen.sum(axis=1),
             chosen,
             np.stack(self._attention, axis=1) if self._attention else None,
+            *likeliest_tokens(scores, sequences, self.task),
         )
 
 
@@ -289,6 +337,30 @@ def chosen_log_probabilities(logits: Floats, sequences: Ids, end: int) -> Floats
     return np.where(ended, np.float32(0), chosen)
 
 
+def likeliest_tokens(
+    logits: Floats, sequences: Ids, task: SearchTask
+) -> tuple[Ids | None, Floats | None]:
+    """`candidates` and `candidate_log_probabilities` of `Decoded` for given sequences.
+
+    Args:
+        logits: `(sequences, tokens - 1, vocabulary)`, divided by the temperature.
+        sequences: `(sequences, tokens)`.
+        task: says how many, and has the grammar that they keep to.
+    """
+    if not task.candidates:
+        return None, None
+    scores = log_softmax(logits)
+    if task.grammar is not None:
+        formulas = FormulaStates(task.grammar, len(sequences), task.longest - 1)
+        for place in range(scores.shape[1]):
+            scores[:, place][~formulas.allowed()] = -np.inf
+            formulas.append(sequences[:, place + 1].tolist())
+    flat = scores.reshape(-1, scores.shape[2])
+    values, indices = _largest(flat, min(task.candidates, scores.shape[2]))
+    shape = (*scores.shape[:2], values.shape[1])
+    return indices.reshape(shape), values.reshape(shape)
+
+
 def log_softmax(logits: Floats) -> Floats:
     """Log-probabilities over the last axis."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
@@ -305,6 +377,6 @@ def _largest(values: Floats, count: int) -> tuple[Floats, Ids]:
 
 
 __all__ = [
-    "Choose", "Decoded", "SearchTask", "Step", "chosen_log_probabilities", "log_softmax", "search",
-    "stack_sequences",
+    "Choose", "Decoded", "LockedTokenError", "SearchTask", "Step", "chosen_log_probabilities",
+    "likeliest_tokens", "log_softmax", "search", "stack_sequences",
 ]  # fmt: skip

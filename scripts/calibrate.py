@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def log_probabilities(temperature: float) -> NDArray[np.float64]:
         sums = [
-            token_log_probabilities(one, ids, end, temperature).sum(dim=1)
+            token_log_probabilities(one / temperature, ids, end).sum(dim=1)
             for one, ids in zip(logits, sequences, strict=True)
         ]
         return torch.cat(sums).double().numpy()

@@ -510,7 +510,7 @@ def test_a_beam_takes_the_mean_of_all_views_at_every_token(
         row = torch.tensor([[start, *tokens, END]])
         rows = torch.cat([row] * len(both))
         scored = [
-            token_log_probabilities(sequence_logits(model, memory, rows)[0], rows, END, 1.0)
+            token_log_probabilities(sequence_logits(model, memory, rows)[0], rows, END)
             for memory in memories
         ]
         expected = torch.stack(scored).mean(dim=0).sum(dim=1)[number].item()

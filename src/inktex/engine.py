@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -27,27 +27,41 @@ class SearchOptions:
         alternatives: other readings beside the best one.
         num_beams: width of the beam search; None for that of the preset.
         alphabet: the tokens that may be written beside the structure of formulas; None for all.
+        candidates: tokens to give for each place of a reading.
+        locked: tokens that a reading has, by their indices in it.
 
     Raises:
-        ValueError: if a count is not a whole number, or too small.
+        ValueError: if a count or an index is not a whole number, or too small.
     """
 
     preset: str = "fast"
     alternatives: int = 0
     num_beams: int | None = None
     alphabet: frozenset[str] | None = None
+    candidates: int = 0
+    locked: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, least in (("alternatives", 0), ("num_beams", 1)):
+        for name, least in (("alternatives", 0), ("num_beams", 1), ("candidates", 0)):
             value = getattr(self, name)
-            is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            if value is not None and not (is_whole and value >= least):
+            if value is not None and not _is_count(value, least):
                 raise ValueError(f"{name} is a whole number from {least} up, not {value!r}.")
+        for index in self.locked:
+            if not _is_count(index, 0) or index >= MAX_TOKENS:
+                raise ValueError(
+                    "The tokens of locked stand at whole numbers from 0 to "
+                    f"{MAX_TOKENS - 1}, not at {index!r}."
+                )
 
     @property
     def is_greedy(self) -> bool:
         """Whether a greedy search answers what is asked for."""
         return self.preset == "fast" and not self.alternatives and self.num_beams in (None, 1)
+
+
+def _is_count(value: Any, least: int) -> bool:
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return is_whole and value >= least
 
 
 class Engine(ABC):
@@ -76,11 +90,34 @@ class Engine(ABC):
 
         Returns:
             `alternatives + 1` sequences a picture, with the attention in rows and columns.
+
+        Raises:
+            ValueError: if a locked token cannot stand where it is to stand.
         """
 
     @abstractmethod
     def texts(self, decoded: Decoded) -> list[str]:
         """For each sequence its canonical tokens, separated by spaces."""
+
+    @abstractmethod
+    def tokens(self) -> Mapping[int, str]:
+        """All tokens but the special ones, by their ids."""
+
+    def locked(self, options: SearchOptions) -> dict[int, int]:
+        """Ids of the locked tokens, by their places.
+
+        Raises:
+            ValueError: if the model has no such token.
+        """
+        numbers = (
+            {token: number for number, token in self.tokens().items()} if options.locked else {}
+        )
+        unknown = [token for token in options.locked.values() if token not in numbers]
+        if unknown:
+            raise ValueError(
+                f"The model has no token {unknown[0]!r}; `inktex alphabet` lists those that it has."
+            )
+        return {int(place): numbers[token] for place, token in options.locked.items()}
 
     @abstractmethod
     def fingerprint(self) -> str:

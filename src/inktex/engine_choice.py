@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,10 @@ class AutoEngine(Engine):
     def texts(self, decoded: Decoded) -> list[str]:
         """See `Engine`."""
         return self._greedy().texts(decoded)
+
+    def tokens(self) -> Mapping[int, str]:
+        """See `Engine`."""
+        return self._greedy().tokens()
 
     def fingerprint(self) -> str:
         """See `Engine`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,8 @@ from .engine import Engine, Preset, SearchOptions
 from .engine_choice import AUTO, load_engine
 from .inputs import check_several, prepare
 from .modeling.image_loading_inktex import NoFormulaError, numbered_error
-from .results import Alternative, Reading, ReadSymbol, make_readings
+from .modeling.search_inktex import LockedTokenError
+from .results import Alternative, Candidate, Reading, ReadSymbol, make_readings
 from .shipped import pretrained_path
 from .tokenizer.vocabulary_inktex import NOTHING_TOKEN
 from .torch_engine import TorchEngine
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Alternative",
+    "Candidate",
     "Preset",
     "ReadSymbol",
     "Reading",
@@ -128,6 +130,8 @@ class Recognizer:
         num_beams: int | None = None,
         symbols: bool = True,
         alphabet: Alphabet | None = None,
+        candidates: int = 0,
+        locked: Mapping[int, str] | None = None,
     ) -> Reading:
         """Read one picture.
 
@@ -142,22 +146,31 @@ class Recognizer:
             alphabet: which symbols may be read: `all`, `crohme`, `school`, a text file of tokens,
                 or tokens; None for those the recognizer was loaded with. Others get a probability
                 of 0, and the rest share theirs.
+            candidates: how many tokens to give that may stand in the place of each symbol, beside
+                the one that was read.
+            locked: tokens that the reading has to have, by their indices in its `tokens`, such as
+                candidates that a user chose: `{one.index: one.token}`. What comes before the first
+                of them is read as it was, and the rest anew.
 
         Raises:
             NoFormulaError: a ValueError, if there is no ink in it, or the model takes it for no
                 formula.
-            ValueError: if it cannot be read as a picture, or if there is no such preset.
+            ValueError: if it cannot be read as a picture, if there is no such preset, or if a locked
+                token cannot stand where it is to stand.
             OSError: if the file cannot be opened.
         """
-        (reading,) = self.read(
-            [picture],
-            preset=preset,
-            alternatives=alternatives,
-            num_beams=num_beams,
-            symbols=symbols,
-            alphabet=alphabet,
-        )
-        return reading
+        options = self._options(preset, alternatives, num_beams, alphabet, candidates, locked)
+        prepared = prepare(picture, self.image_processor)
+        try:
+            (found,) = self._read_prepared([prepared], options, symbols)
+        except LockedTokenError as error:
+            raise ValueError(
+                f"locked: {options.locked[error.position]!r} cannot stand at place "
+                f"{error.position} of the reading, behind the tokens before it."
+            ) from error
+        if isinstance(found, NoFormulaError):
+            raise found
+        return found
 
     def read(
         self,
@@ -168,6 +181,7 @@ class Recognizer:
         num_beams: int | None = None,
         symbols: bool = True,
         alphabet: Alphabet | None = None,
+        candidates: int = 0,
     ) -> list[Reading]:
         """Read several pictures, in batches within `limits`; see `__call__`.
 
@@ -176,7 +190,7 @@ class Recognizer:
             ValueError, OSError: as `__call__`, for the first picture that cannot be read.
         """
         check_several(pictures)
-        options = self._options(preset, alternatives, num_beams, alphabet)
+        options = self._options(preset, alternatives, num_beams, alphabet, candidates)
         prepared = []
         for number, picture in enumerate(pictures, start=1):
             try:
@@ -201,6 +215,7 @@ class Recognizer:
         num_beams: int | None = None,
         symbols: bool = True,
         alphabet: Alphabet | None = None,
+        candidates: int = 0,
         batch_size: int = 16,
     ) -> Iterator[Reading | Exception]:
         """Read any number of pictures, in order, some at a time.
@@ -216,7 +231,7 @@ class Recognizer:
             ValueError: if there is no such preset, or this engine cannot do what is asked for.
         """
         check_several(pictures)
-        options = self._options(preset, alternatives, num_beams, alphabet)
+        options = self._options(preset, alternatives, num_beams, alphabet, candidates)
         source = iter(pictures)
         while taken := list(islice(source, batch_size)):
             prepared = [self._prepare_or_error(picture) for picture in taken]
@@ -226,10 +241,18 @@ class Recognizer:
                 yield one if isinstance(one, Exception) else next(readings)
 
     def _options(
-        self, preset: str, alternatives: int, num_beams: int | None, alphabet: Alphabet | None
+        self,
+        preset: str,
+        alternatives: int,
+        num_beams: int | None,
+        alphabet: Alphabet | None,
+        candidates: int,
+        locked: Mapping[int, str] | None = None,
     ) -> SearchOptions:
         allowed = self.alphabet if alphabet is None else find_alphabet(alphabet)
-        options = SearchOptions(preset, alternatives, num_beams, allowed)
+        # One more, since the token that was read is among them.
+        more = candidates + 1 if candidates else candidates
+        options = SearchOptions(preset, alternatives, num_beams, allowed, more, locked or {})
         self.engine.check(options)
         return options
 
@@ -245,12 +268,13 @@ class Recognizer:
         self, prepared: Sequence[NormalizedPicture], options: SearchOptions, symbols: bool
     ) -> list[Reading | NoFormulaError]:
         readings: dict[int, Reading | NoFormulaError] = {}
+        words = self.engine.tokens() if options.candidates else {}
         for batch in plan_batches([one.picture.shape for one in prepared], self.limits):
             together = [prepared[i] for i in batch]
             decoded = self.engine.search([one.picture for one in together], options)
             texts = self.engine.texts(decoded)
             stride = self.engine.stride if symbols else None
-            made = make_readings(together, decoded, texts, stride)
+            made = make_readings(together, decoded, texts, stride, words)
             readings.update(zip(batch, map(_checked, made), strict=True))
         return [readings[i] for i in range(len(prepared))]
 

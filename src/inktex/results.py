@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,21 @@ class ReadSymbol:
     token: str
     score: float
     box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token that may stand in the place of one that was read.
+
+    Attributes:
+        index: of the token in the reading whose place it takes.
+        token: the token.
+        score: its probability, given the tokens before it, 0 to 1.
+    """
+
+    index: int
+    token: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +97,14 @@ class Reading(Alternative):
 
     Attributes:
         alternatives: other readings, the most probable first; as many as were asked for.
+        candidates: for each token with ink what else may stand there, the most probable first: other
+            tokens in its own place, and such that begin or end a structure right before it, as `^`
+            does, in theirs; empty for other tokens, and where none were asked for.
         picture: the image processor's output: `(height, width)` uint8, ink 255 on paper 0.
     """
 
     alternatives: tuple[Alternative, ...] = ()
+    candidates: tuple[tuple[Candidate, ...], ...] = ()
     picture: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,7 +115,11 @@ class Reading(Alternative):
 
 
 def make_readings(
-    pictures: Sequence[NormalizedPicture], decoded: Decoded, texts: list[str], stride: int | None
+    pictures: Sequence[NormalizedPicture],
+    decoded: Decoded,
+    texts: list[str],
+    stride: int | None,
+    words: Mapping[int, str] = MappingProxyType({}),
 ) -> Iterator[Reading]:
     """The readings of the pictures of a batch, in their order.
 
@@ -104,6 +128,7 @@ def make_readings(
         texts: of each sequence its canonical tokens, separated by spaces.
         stride: pixels from one cell of the attention to the next, to locate symbols; None for
             readings without symbols.
+        words: tokens by their ids, to name candidates; special ones may be missing.
     """
     count = len(texts) // len(pictures)
     scores = np.exp(decoded.log_probabilities).tolist()
@@ -122,12 +147,40 @@ def make_readings(
     for number, picture in enumerate(pictures):
         # A search that ends early repeats sequences to fill up: the first of equal ones stays.
         first = {texts[i]: i for i in reversed(range(number * count, (number + 1) * count))}
-        best, *others = (alternative(picture, i) for i in sorted(first.values()))
+        numbers = sorted(first.values())
+        best, *others = (alternative(picture, i) for i in numbers)
         others = [one for one in others if one.tokens != NOTHING_TOKEN]  # no reading to choose
         yield Reading(
             best.latex, best.tokens, best.score, best.token_scores, best.symbols, tuple(others),
-            picture.picture,
+            _candidates(decoded, numbers[0], best.tokens.split(), words), picture.picture,
         )  # fmt: skip
+
+
+def _candidates(
+    decoded: Decoded, number: int, tokens: Sequence[str], words: Mapping[int, str]
+) -> tuple[tuple[Candidate, ...], ...]:
+    """Candidates of a sequence; see `Reading`."""
+    if decoded.candidates is None or decoded.candidate_log_probabilities is None:
+        return ()
+    from .symbol_boxes import inked
+
+    scores = np.exp(decoded.candidate_log_probabilities[number])
+    own = [
+        [
+            Candidate(index, words[one], float(score))
+            for one, score in zip(decoded.candidates[number, index].tolist(), row, strict=True)
+            if score > 0 and words.get(one, token) != token
+        ]
+        for index, (token, row) in enumerate(zip(tokens, scores, strict=False))
+    ]
+    most, found, before = decoded.candidates.shape[2], [], list[Candidate]()
+    for candidates, has_ink in zip(own, inked(tokens), strict=True):
+        before += candidates
+        ranked = sorted(before, key=lambda one: -one.score)[:most]
+        found.append(tuple(ranked) if has_ink else ())
+        if has_ink:
+            before = []
+    return tuple(found)
 
 
 def _symbols(

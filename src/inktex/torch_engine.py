@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,12 +118,24 @@ class TorchEngine(Engine):
             max_new_tokens=MAX_TOKENS,
             num_return_sequences=options.alternatives + 1,
             allowed_tokens=allowed,
+            locked=self.locked(options),
+            candidates=options.candidates,
             **({} if options.num_beams is None else {"num_beams": options.num_beams}),
         )
 
     def texts(self, decoded: Decoded) -> list[str]:
         """See `Engine`."""
         return self.processor.batch_decode(decoded.sequences, skip_special_tokens=True)
+
+    def tokens(self) -> Mapping[int, str]:
+        """See `Engine`."""
+        tokenizer = self.processor.tokenizer
+        special = {*tokenizer.all_special_ids}
+        return {
+            number: token
+            for token, number in tokenizer.get_vocab().items()
+            if number not in special
+        }
 
     def fingerprint(self) -> str:
         """See `Engine`."""

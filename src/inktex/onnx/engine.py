@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,8 @@ class OnnxEngine(Engine):
         longest: int,
         allowed: NDArray[np.bool_] | None = None,
         choose: Choose | None = None,
+        locked: Mapping[int, int] = MappingProxyType({}),
+        candidates: int = 0,
     ) -> Decoded:
         """Greedy search; the attention is laid out in rows and columns.
 
@@ -112,12 +115,14 @@ class OnnxEngine(Engine):
             longest: tokens of a sequence at most, start and end included.
             allowed: `(vocabulary,)`, tokens that may be generated; None for all.
             choose: chooses the tokens; see `search`.
+            locked, candidates: see `SearchTask`.
         """
         settings, grammar = self.settings, self.grammar if choose is None else None
         # The end takes the place of padding, of which the settings know nothing.
         task = SearchTask(
-            settings.start, settings.end, settings.end, longest, grammar, settings.temperature
-        )
+            settings.start, settings.end, settings.end, longest, grammar, settings.temperature,
+            locked, candidates,
+        )  # fmt: skip
         found = search([OnnxStep(self, pixels, mask, allowed)], task, len(pixels), choose=choose)
         if found.attention is None:
             return found
@@ -164,7 +169,10 @@ class OnnxEngine(Engine):
             words = [self.words.get(number, "") for number in range(self.settings.vocabulary)]
             allowed = np.array(allowed_tokens(options.alphabet, words))
             allowed[self.settings.end] = True
-        return self.decode(pixels, mask, MAX_TOKENS + 1, allowed)
+        return self.decode(
+            pixels, mask, MAX_TOKENS + 1, allowed,
+            locked=self.locked(options), candidates=options.candidates,
+        )  # fmt: skip
 
     def texts(self, decoded: Decoded) -> list[str]:
         """See `Engine`."""
@@ -172,6 +180,10 @@ class OnnxEngine(Engine):
             " ".join(self.words[number] for number in row if number in self.words)
             for row in decoded.tokens(self.settings.end)
         ]
+
+    def tokens(self) -> Mapping[int, str]:
+        """See `Engine`."""
+        return self.words
 
     def fingerprint(self) -> str:
         """See `Engine`."""
