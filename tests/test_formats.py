@@ -190,10 +190,10 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of three pictures, of which the second is read as what SymPy cannot express."""
     found = Recognizer(reading("x=1", r"\nabla"), reading(r"\nabla", "x"), reading(r"\frac12"))
 
-    def load(options: Namespace) -> Recognizer:
+    def load(options: Namespace, alternatives: int) -> Recognizer:
         return found
 
-    monkeypatch.setattr(inktex.cli.recognize, "_load", load)
+    monkeypatch.setattr(inktex.cli.recognize, "load_recognizer", load)
     monkeypatch.setattr(inktex.orientation, "find_rotation", lambda *arguments: None)
     paths = [tmp_path / f"{name}.png" for name in "abc"]
     for path in paths:

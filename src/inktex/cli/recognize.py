@@ -8,23 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from inktex.engine import SearchOptions
-from inktex.engine_choice import AUTO, ENGINES, fastest_engine
 from inktex.formats import DEFAULT_FORMAT
-from inktex.recognizer import Alternative, Reading, Recognizer, load
+from inktex.recognizer import Alternative, Reading, Recognizer
 from inktex.transcription.base import SUFFIXES
 from inktex.transcription.files import walk
 
-from .arguments import (
-    ALPHABET_HELP,
-    MODEL_HELP,
-    add_beams,
-    add_format,
-    add_preset,
-    natural,
-    positive,
-)
+from .arguments import natural, positive
 from .console import Output, say
+from .reading import add_reading_options, in_format, load_recognizer
 
 DESCRIPTION = """\
 Read pictures of handwritten mathematics and print their LaTeX, a line each. The exit status is 1 if
@@ -48,21 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="print one JSON object a line: file, latex, tokens, score and what else was asked "
         "for; or file, error",
     )
-    add_format(parser)
-    add_preset(parser)
-    parser.add_argument(
-        "--engine",
-        choices=(AUTO, *ENGINES),
-        default=AUTO,
-        help="onnx (float32) and onnx-int8 need no torch and know the preset fast alone; "
-        "onnx-int8, and models of another architecture than the shipped one, need an export "
-        "(inktex export). auto is onnx where that can read what is asked for, and torch elsewhere "
-        "(default: auto)",
-    )
-    parser.add_argument(
-        "--device", default="cpu", help="where torch computes, as it names devices (default: cpu)"
-    )
-    add_beams(parser)
+    add_reading_options(parser)
     parser.add_argument(
         "--alternatives",
         type=natural,
@@ -70,7 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="also give at most N other readings, each on a line of its own or in the JSON object",
     )
-    parser.add_argument("--alphabet", metavar="NAME", help=ALPHABET_HELP)
     parser.add_argument(
         "--symbols",
         action="store_true",
@@ -90,14 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="pictures that are taken at a time (default 16)",
     )
-    parser.add_argument("--model", help=MODEL_HELP)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options say; returns the exit status."""
     files = list(find_pictures(options.pictures))
-    recognizer = _load(options)
-    recognizer.check(options.preset, options.alternatives, options.beams)
+    recognizer = load_recognizer(options, options.alternatives)
     sources: Iterator[Any] = (
         sys.stdin.buffer.read() if file == STANDARD_INPUT else file for file in files
     )
@@ -120,18 +94,6 @@ def run(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
     )
     return _print_all(recognizer, files, readings, options)
-
-
-def _load(options: argparse.Namespace) -> Recognizer:
-    engine = options.engine
-    if engine == AUTO:
-        search = SearchOptions(options.preset, options.alternatives, options.beams)
-        engine = fastest_engine(options.model, options.device, search)
-    if engine == "torch":
-        from inktex.torch_engine import quiet_torch
-
-        quiet_torch()
-    return load(options.model, options.device, engine, alphabet=options.alphabet)
 
 
 def _print_all(
@@ -160,7 +122,7 @@ def _print_all(
             bar.clear()  # or the message would stand behind the bar
             say(f"{file}: {reading}")
             continue
-        written, faults = _in_format(reading, options.format)
+        written, faults = _all_in_format(reading, options.format)
         failed += bool(faults)
         if options.json:
             output.write_json({"file": file, **_record(reading, written, options)})
@@ -183,16 +145,16 @@ def _print_all(
     return 1 if failed or output.fault is not None else 0
 
 
-def _in_format(reading: Reading, format: str) -> tuple[list[str | None], list[str]]:
+def _all_in_format(reading: Reading, format: str) -> tuple[list[str | None], list[str]]:
     """A reading and its alternatives in a format, None where it cannot; and why it cannot."""
     written: list[str | None] = []
     faults = []
     for one in (reading, *reading.alternatives):
         try:
-            written.append(one.latex if format == DEFAULT_FORMAT else one.to(format))
+            written.append(in_format(one, format))
         except ValueError as error:
             written.append(None)
-            faults.append(f"{one.latex} cannot be written as {format}. {error}")
+            faults.append(str(error))
     return written, faults
 
 
