@@ -149,11 +149,15 @@ def generate_with_details(
     pictures = np.arange(len(sequences)) // (len(sequences) // len(inputs["pixel_values"]))
     task = SearchTask(0, 0, 0, longest, model.grammar, candidates=candidates)
     rows = sequences.cpu().numpy()
-    arrays = [None if one is None else one.cpu().numpy() for one in (tokens, attention)]
-    likeliest = likeliest_tokens(logits.cpu().numpy(), rows, task)
-    return _laid_out(
-        Decoded(rows, pictures, log_probabilities.cpu().numpy(), *arrays, *likeliest), views[0]
+    found = Decoded(
+        rows,
+        pictures,
+        log_probabilities.cpu().numpy(),
+        tokens.cpu().numpy(),
+        None if attention is None else attention.cpu().numpy(),
+        *likeliest_tokens(logits.cpu().numpy(), rows, task),
     )
+    return _laid_out(found, views[0])
 
 
 @torch.no_grad()

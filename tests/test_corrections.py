@@ -11,7 +11,7 @@ from inktex.engine import SearchOptions
 from inktex.ink.render import render
 from inktex.modeling.grammar_inktex import Grammar
 from inktex.modeling.search_inktex import Decoded, SearchTask, search
-from inktex.recognizer import Candidate, Recognizer
+from inktex.recognizer import Recognizer
 from inktex.results import make_readings
 from inktex.shipped import pretrained_path
 from inktex.synthesis.grammar import written_expressions
@@ -83,16 +83,9 @@ def test_a_symbol_has_the_candidates_of_the_structure_before_it() -> None:
         Image.fromarray(render(written_expressions(1, seed=1)[0].traces))
     )
     (reading,) = make_readings([picture], decoded, [" ".join(tokens)], None, words)
-    assert reading.candidates == (
-        (Candidate(0, "X", pytest.approx(np.exp(-3.0))),),
-        (),
-        (),
-        (
-            Candidate(1, "2", pytest.approx(np.exp(-1.5))),
-            Candidate(3, "z", pytest.approx(np.exp(-2.0))),
-        ),
-        (),
-    )
+    found = [[(one.index, one.token) for one in row] for row in reading.candidates]
+    assert found == [[(0, "X")], [], [], [(1, "2"), (3, "z")], []]
+    assert [one.score for one in reading.candidates[3]] == pytest.approx(np.exp([-1.5, -2.0]))
     assert reading.to_dict()["candidates"][0][0]["token"] == "X"
 
 

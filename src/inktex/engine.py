@@ -109,9 +109,9 @@ class Engine(ABC):
         Raises:
             ValueError: if the model has no such token.
         """
-        numbers = (
-            {token: number for number, token in self.tokens().items()} if options.locked else {}
-        )
+        if not options.locked:
+            return {}
+        numbers = {token: number for number, token in self.tokens().items()}
         unknown = [token for token in options.locked.values() if token not in numbers]
         if unknown:
             raise ValueError(

@@ -155,7 +155,7 @@ class Recognizer:
         Raises:
             NoFormulaError: a ValueError, if there is no ink in it, or the model takes it for no
                 formula.
-            ValueError: if it cannot be read as a picture, if there is no such preset, or if a locked
+            ValueError: if it cannot be read as a picture, there is no such preset, or a locked
                 token cannot stand where it is to stand.
             OSError: if the file cannot be opened.
         """

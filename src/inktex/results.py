@@ -97,9 +97,9 @@ class Reading(Alternative):
 
     Attributes:
         alternatives: other readings, the most probable first; as many as were asked for.
-        candidates: for each token with ink what else may stand there, the most probable first: other
-            tokens in its own place, and such that begin or end a structure right before it, as `^`
-            does, in theirs; empty for other tokens, and where none were asked for.
+        candidates: for each token with ink what else may stand there, the most probable first:
+            other tokens in its own place, and such that begin or end a structure right before it,
+            as `^` does, in theirs; empty for other tokens, and where none were asked for.
         picture: the image processor's output: `(height, width)` uint8, ink 255 on paper 0.
     """
 
