@@ -13,6 +13,8 @@ STROKE_RANGE = (2.0, 4.5)
 class ImageSettings:
     """How a picture is brought to the one that the model was trained on.
 
+    The values of a model are in its `processor_config.json`.
+
     "At the published scale" means: in pixels of the picture that the published CROHME protocol
     draws of the ink, before the reduction by `resolution`.
 

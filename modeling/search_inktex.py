@@ -82,7 +82,7 @@ class SearchTask:
         start, end, pad: ids of these tokens.
         longest: tokens of a sequence at most, start and end included.
         grammar: that sequences keep to; None for any sequence.
-        temperature: of the token probabilities; it does not change what is found.
+        token_temperature: of the token probabilities; it does not change what is found.
         locked: tokens that every sequence has at given places, 0 for the first behind the start.
         candidates: how many tokens to give for each place; only with one beam.
     """
@@ -92,7 +92,7 @@ class SearchTask:
     pad: int
     longest: int
     grammar: Grammar | None = None
-    temperature: float = 1.0
+    token_temperature: float = 1.0
     locked: Mapping[int, int] = field(default_factory=dict)
     candidates: int = 0
 
@@ -224,7 +224,7 @@ class _Single:
     def result(self) -> Decoded:
         """What was written."""
         sequences = np.stack(self._written, axis=1)
-        scores = np.stack(self._scores, axis=1) / np.float32(self.task.temperature)
+        scores = np.stack(self._scores, axis=1) / np.float32(self.task.token_temperature)
         chosen = chosen_log_probabilities(scores, sequences, self.task.end)
         return Decoded(
             sequences,

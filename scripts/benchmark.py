@@ -109,7 +109,7 @@ def load_pictures(source: Path | None, count: int) -> list[Image.Image]:
     """
     if source is None:
         from inktex.ink.render import render
-        from inktex.synthesis.grammar import written_expressions
+        from inktex.synthesis.random_captions import written_expressions
 
         return [Image.fromarray(render(e.traces)) for e in written_expressions(count, seed=0)]
     from inktex.evaluation.samples import PICTURE_SUFFIXES, picture_files

@@ -33,7 +33,7 @@ from inktex.release.card import model_card, score_table
 from inktex.release.export import export
 from inktex.training.average import AVERAGE
 from inktex.training.ink_extraction import RECORD as EXTRACTION_RECORD
-from inktex.training.recipe_config import SHIPPED
+from inktex.training.recipe_fields import SHIPPED
 from inktex.training.run_folder import BEST, CURVE, MACHINE, RECIPE
 from inktex.training.stroke_restoration import RECORD as RESTORATION_RECORD
 

@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         require("train", "Reading fonts", "fontTools", "brotli", "skimage")
         # Only here: what it imports may be missing.
-        from inktex.data.fonts.extraction import extract
+        from inktex.data.fonts.glyph_tracing import extract
         from inktex.data.fonts.rules import REASONS
 
         if options.fetch:

@@ -14,7 +14,7 @@ from inktex.modeling.configuration_inktex import InktexDecoderConfig, InktexEnco
 from inktex.modeling.generation_inktex import generate_with_details
 from inktex.modeling.grammar_inktex import is_formula
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS
 from inktex.training.loop import train
 from inktex.training.models import make_model

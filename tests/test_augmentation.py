@@ -11,7 +11,7 @@ from scipy import ndimage
 from inktex.data.augmentation import AugmentationConfig, degrade, draw_stroke_width, vary
 from inktex.data.examples import NONE, Example, cut, from_expression, from_expressions, items
 from inktex.ink.render import STROKE_WIDTH
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training.batches import rasterize
 from inktex.training.plans import BatchConfig

@@ -14,7 +14,7 @@ from inktex.modeling.search_inktex import Decoded, SearchTask, search
 from inktex.recognizer import Recognizer
 from inktex.results import make_readings
 from inktex.shipped import pretrained_path
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.vocabulary_inktex import EOS_TOKEN, GRAMMAR, IDS, L2R_TOKEN, VOCABULARY
 
 WORDS = dict(enumerate(VOCABULARY))

@@ -25,7 +25,7 @@ from inktex.data.fonts import (
     load_glyphs,
     save_glyphs,
 )
-from inktex.data.fonts.extraction import Extraction, extract, extract_font
+from inktex.data.fonts.glyph_tracing import Extraction, extract, extract_font
 from inktex.data.fonts.sources import (
     RECORD,
     SOURCES,
@@ -364,6 +364,6 @@ def test_the_command_says_where_fonts_are_missing(
 
 
 def test_what_needs_the_extra_says_so() -> None:
-    code = "import sys; sys.modules['fontTools'] = None\nimport inktex.data.fonts.extraction"
+    code = "import sys; sys.modules['fontTools'] = None\nimport inktex.data.fonts.glyph_tracing"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip().endswith("pip install 'inktex[train]'.")

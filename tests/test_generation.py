@@ -29,7 +29,7 @@ from inktex.modeling.grammar_inktex import (
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.search_inktex import Decoded, SearchTask, search
 from inktex.modeling.step_inktex import make_step
-from inktex.synthesis.grammar import random_caption
+from inktex.synthesis.random_captions import random_caption
 from inktex.tokenizer.compact_inktex import compact
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, SPECIAL_TOKENS, VOCABULARY

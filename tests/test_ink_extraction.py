@@ -25,7 +25,7 @@ from inktex.photos.pens import protocol_ink
 from inktex.training.ink_extraction import extraction_losses, score_extraction, stack_photos
 from inktex.training.loop import train
 from inktex.training.recipe import load_recipe, recipe_path
-from inktex.training.recipe_config import InkExtractionConfig
+from inktex.training.recipe_fields import InkExtractionConfig
 from inktex.training.sources import recipe_examples
 
 Traces = list[NDArray[np.float32]]

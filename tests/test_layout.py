@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from inktex.ink import Box, Expression
-from inktex.synthesis.grammar import random_caption, written_expressions
 from inktex.synthesis.layout import lay_out
+from inktex.synthesis.random_captions import random_caption, written_expressions
 from inktex.synthesis.strokefont import glyphs
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS

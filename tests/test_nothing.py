@@ -6,8 +6,8 @@ import pytest
 from inktex.data.examples import Example, from_expressions
 from inktex.synthesis import nothing
 from inktex.synthesis.box import Strokes
-from inktex.synthesis.grammar import written_expressions
 from inktex.synthesis.nothing import KINDS, draw_nothing
+from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.vocabulary_inktex import NOTHING_TOKEN
 from inktex.training.batches import rasterize
 from inktex.training.plans import BatchConfig

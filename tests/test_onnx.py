@@ -36,7 +36,7 @@ from inktex.onnx.files import (
 )
 from inktex.onnx.grammar_tables import KEEP, POP, PUSH, grammar_tables
 from inktex.recognizer import Recognizer, pretrained_path
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, VOCABULARY
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path

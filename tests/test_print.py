@@ -18,7 +18,7 @@ from inktex.data.printed import PrintExample, as_given
 from inktex.evaluation.wide import print_split
 from inktex.ink.filling import fill
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS
 from inktex.training.batches import PlannedBatches, Raster, collate, image_processor

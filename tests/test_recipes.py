@@ -100,7 +100,7 @@ def test_old_names_are_errors_that_name_the_new_ones() -> None:
 
 
 def test_a_stored_recipe_of_0_1_is_read(repository: Path, tmp_path: Path) -> None:
-    stored = repository / "tests" / "data" / "recipe-0.1.json"
+    stored = repository / "tests" / "stored" / "recipe-0.1.json"
     assert stored_recipe(stored) == load_recipe(recipe_path("crohme"))
     path = tmp_path / "recipe.json"
     for group, field, value in (("loss", "distillation", 1.0), ("batch", "variants", 2)):

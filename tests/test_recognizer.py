@@ -34,7 +34,7 @@ from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.modeling.search_inktex import Decoded
 from inktex.orientation import find_rotation
 from inktex.recognizer import Reading, Recognizer
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, NOTHING_TOKEN
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path

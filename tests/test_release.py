@@ -33,7 +33,7 @@ from inktex.release.publish import MANIFEST, publish
 from inktex.release.repository import CARD, build_model, build_space
 from inktex.release.verification import ReleaseError, verify_files, verify_model
 from inktex.synthesis.dataset import build_ink
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 

@@ -16,7 +16,7 @@ from inktex.evaluation.scores import compute_scores
 from inktex.evaluation.varied_writers import vary_writers
 from inktex.ink.render import render
 from inktex.recognizer import Reading, ReadSymbol
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 
 
 def test_calibration_error_is_the_mean_distance() -> None:

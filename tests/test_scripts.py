@@ -17,7 +17,7 @@ from inktex import torch_engine
 from inktex.cli import main
 from inktex.data.rows import FEATURES, row
 from inktex.ink import Expression
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 

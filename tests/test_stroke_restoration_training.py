@@ -22,10 +22,10 @@ from inktex.modeling.stroke_restoration_inktex import (
     StrokeRestoration,
     centre_lines,
 )
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.training.loop import Trainer, train
 from inktex.training.recipe import Recipe, load_recipe, recipe_path
-from inktex.training.recipe_config import StrokeRestorationConfig
+from inktex.training.recipe_fields import StrokeRestorationConfig
 from inktex.training.stroke_restoration import RECORD, draw_pair
 from inktex.training.stroke_restoration_net import StrokeRestorationNet, fold
 

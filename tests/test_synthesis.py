@@ -7,8 +7,8 @@ import pytest
 
 from inktex.data.examples import Example, from_expression, from_expressions
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
-from inktex.synthesis.grammar import random_caption, written_expressions
 from inktex.synthesis.layout import HABITS, PRINTED, lay_out
+from inktex.synthesis.random_captions import random_caption, written_expressions
 from inktex.synthesis.shape_interpolation import ShapeInterpolation
 from inktex.synthesis.strokefont import glyphs
 from inktex.synthesis.writers import Measured, Writers, collect, fit_extents

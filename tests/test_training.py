@@ -12,14 +12,14 @@ import yaml
 
 from inktex.data.examples import Example, from_expressions
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.training import stream
 from inktex.training.loop import Trainer, train, usable_precision
 from inktex.training.models import make_model
 from inktex.training.optimization import WeightAverage, learning_rate
 from inktex.training.plans import Planner
 from inktex.training.recipe import Recipe, recipe_from_dict, recipe_path
-from inktex.training.recipe_config import OptimizerConfig
+from inktex.training.recipe_fields import OptimizerConfig
 
 
 @pytest.fixture(scope="module")

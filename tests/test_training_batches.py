@@ -13,7 +13,7 @@ from scipy import ndimage
 from inktex.data.augmentation import AugmentationConfig, Degradation, draw_degradation
 from inktex.data.examples import Example, PictureExample, from_expression, from_expressions
 from inktex.ink.render import STROKE_WIDTH, render
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, VOCABULARY
 from inktex.training.batches import (
     IGNORE,

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 
 from inktex.data.examples import Example, from_expressions
 from inktex.files import partial_folder
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.training import guard as guarding
 from inktex.training.checkpoints import BEFORE, CHECKPOINT, MANIFEST, find_damage
 from inktex.training.guard import DivergedError, FiniteGuard

@@ -16,7 +16,7 @@ import torch
 
 from inktex.data.examples import Example, from_expressions
 from inktex.files import partial_folder
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.training.checkpoints import CHECKPOINT
 from inktex.training.loop import train
 from inktex.training.recipe import Recipe, load_recipe, recipe_path

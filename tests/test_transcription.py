@@ -29,7 +29,7 @@ from inktex.cli import main
 from inktex.ink.render import render
 from inktex.onnx.engine import OnnxEngine
 from inktex.recognizer import Recognizer
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.training.models import make_model, make_processor, save_model
 from inktex.training.recipe import load_recipe, recipe_path
 from inktex.transcription.files import FolderSource

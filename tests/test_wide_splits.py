@@ -21,7 +21,7 @@ from inktex.data.print.formulas import PrintPicture, save_formulas
 from inktex.data.rows import FEATURES, row
 from inktex.evaluation import wide
 from inktex.evaluation.wide import print_samples, wide_samples
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 from inktex.training.data import load_examples
 
 LINE = np.array([[0.1, -0.7], [0.3, -0.3], [0.5, 0.0]], dtype=np.float32)

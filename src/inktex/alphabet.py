@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from .hub_connection import hub_address, hub_answers
 from .modeling.alphabets_inktex import ALPHABETS
-from .network import hub_address, hub_answers
 from .tokenizer.latex_inktex import LatexError, normalize
 from .tokenizer.latex_lexer_inktex import ALIASES, LINES, MATRICES, NEGATED
 from .tokenizer.vocabulary_inktex import EXPANSIONS, FOLDED, IDS, RENAMED, VOCABULARY

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from .batches import ACCELERATOR, CPU
 from .engine import MAX_TOKENS, Engine, SearchOptions
+from .hub_connection import hub_address, hub_answers
 from .modeling.search_inktex import Decoded
-from .network import hub_address, hub_answers
 from .registration import register
 from .shipped import pretrained_path
 

@@ -107,7 +107,7 @@ def _pictures(data: Path | None) -> Iterator[Any]:
 
     processor = OnnxEngine.from_pretrained().image_processor
     if data is None:
-        from inktex.synthesis.grammar import written_expressions
+        from inktex.synthesis.random_captions import written_expressions
 
         written = [expression.traces for expression in written_expressions(_WRITTEN, seed=5)]
     else:

@@ -41,8 +41,8 @@ def mark_samples(folder: Path, count: int = 200) -> list[Sample]:
         ValueError: if a font cannot be read, or has none of the characters.
     """
     # Only here: what it imports may be missing.
-    from inktex.data.fonts.extraction import extract_font
     from inktex.data.fonts.files import SUFFIXES
+    from inktex.data.fonts.glyph_tracing import extract_font
 
     expressions = []
     for font, characters in UNSEEN_MARKS.items():

@@ -100,7 +100,7 @@ def export(model: Path, output: Path | None = None) -> dict[str, Path]:
 def own_pictures(processor: InktexImageProcessor) -> Iterator[dict[str, NDArray[np.float32]]]:
     """Pixels and mask of pictures that inktex writes itself, to measure activations on."""
     from inktex.ink.render import render
-    from inktex.synthesis.grammar import written_expressions
+    from inktex.synthesis.random_captions import written_expressions
 
     for expression in written_expressions(_MEASURED, seed=3):
         yield dict(processor(render(expression.traces)))

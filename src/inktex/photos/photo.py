@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .camera import add_light, add_objects, develop, sheet_outline, surroundings
-from .marks import Neighbour, Place, add_marks, ink_colour
+from .clutter import Neighbour, Place, add_marks, ink_colour
 from .noise import Field, Picture, blend, chance
 from .paper import Ground, Sheet, draw_sheet
 from .pens import (

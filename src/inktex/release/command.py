@@ -32,7 +32,7 @@ from ..data.crohme.card import build_crohme_card
 from ..ink.render import render
 from ..recognizer import load, pretrained_path
 from ..synthesis.dataset import build_ink
-from ..synthesis.grammar import written_expressions
+from ..synthesis.random_captions import written_expressions
 from .publish import publish
 from .repository import RECORD, build_model, build_space
 from .verification import ReleaseError, verify_files, verify_model

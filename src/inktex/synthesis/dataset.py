@@ -14,7 +14,7 @@ from inktex.data.rows import row, write_parquet
 from inktex.files import new_folder, template, write_text
 
 from .drawing import draw_expression
-from .grammar import random_caption
+from .random_captions import random_caption
 
 _SPLITS: Final = (("train", 0.9), ("test", 0.1))
 

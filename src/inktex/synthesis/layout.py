@@ -22,7 +22,7 @@ from inktex.tokenizer.vocabulary_inktex import (
 )
 
 from .box import Box, Strokes, boxed
-from .structures import accented, arrow, binomial, braced, fraction, matrix, root, stacked
+from .structure_layout import accented, arrow, binomial, braced, fraction, matrix, root, stacked
 
 Draw = Callable[[str], Strokes]
 """Token to strokes in ems, baseline at y = 0, y downwards; called once for each written symbol.

@@ -22,7 +22,7 @@ from inktex.shipped import pretrained_path
 
 from .batches import PlannedBatches, ink_alone
 from .plans import Plan, Shape
-from .recipe_config import SHIPPED, InkExtractionConfig, Recipe
+from .recipe_fields import SHIPPED, InkExtractionConfig, Recipe
 from .synthetic import SyntheticInk, synthetic_ink
 from .task import Progress, Task
 

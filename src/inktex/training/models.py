@@ -23,7 +23,7 @@ from inktex.tokenizer.tokenization_inktex import build_tokenizer
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, VOCABULARY
 
 from .batches import image_processor
-from .recipe_config import SHIPPED, Recipe
+from .recipe_fields import SHIPPED, Recipe
 
 _KEPT_SETTINGS = ("symbol_height", "stroke_width", "height_tolerance", "stroke_range")
 """Settings of the initial weights' image processor that recipes have no field for."""

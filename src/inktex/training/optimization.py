@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .recipe_config import OptimizerConfig
+from .recipe_fields import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, step: int, share: float) -> float:

@@ -13,7 +13,7 @@ import yaml
 
 from inktex.shipped import pretrained_path
 
-from .recipe_config import SHIPPED, Recipe
+from .recipe_fields import SHIPPED, Recipe
 
 __all__ = [
     "RECIPES",

@@ -23,7 +23,7 @@ from .models import (
     save_model,
 )
 from .mrt import mrt_loss
-from .recipe_config import Recipe
+from .recipe_fields import Recipe
 from .run_folder import AVERAGED, BEST
 from .stream import planned_batches
 from .task import Progress, Task

@@ -12,7 +12,7 @@ from inktex.files import write_json
 
 from .checkpoints import BEFORE, CHECKPOINT
 from .recipe import stored_recipe
-from .recipe_config import Recipe
+from .recipe_fields import Recipe
 
 AVERAGED = "averaged"
 """Folder of the averaged weights, as of the last validation."""

@@ -10,9 +10,9 @@ from inktex.data.examples import (
     SplitExamples,
     from_expressions,
 )
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 
-from .recipe_config import Recipe
+from .recipe_fields import Recipe
 
 STROKEFONT = "strokefont"
 """`data` of recipes that train on generated ink."""

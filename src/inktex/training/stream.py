@@ -17,7 +17,7 @@ from inktex.processes import end_with_parent
 
 from .batches import PlannedBatches
 from .plans import Plan, Planner
-from .recipe_config import Recipe
+from .recipe_fields import Recipe
 from .synthetic import synthetic_ink
 
 

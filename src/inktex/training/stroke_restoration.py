@@ -25,7 +25,7 @@ from inktex.modeling.stroke_width_inktex import squares_within
 
 from .batches import PlannedBatches, ink_alone
 from .plans import Plan, Shape
-from .recipe_config import Recipe, StrokeRestorationConfig
+from .recipe_fields import Recipe, StrokeRestorationConfig
 from .run_folder import AVERAGED
 from .stroke_restoration_net import (
     STROKE_RESTORATION_FILE,

@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 
 from .batches import PlannedBatches
-from .recipe_config import Recipe
+from .recipe_fields import Recipe
 
 
 @dataclass

@@ -17,7 +17,7 @@ from inktex.tokenizer.vocabulary_inktex import SPECIAL_TOKENS, VOCABULARY
 from .batches import PlannedBatches
 from .models import make_model
 from .plans import BatchConfig, Planner
-from .recipe_config import Recipe
+from .recipe_fields import Recipe
 
 HELD_OUT = "held_out.json"
 """In the folder of a run: names of the examples that were chosen by and scored on, and scores."""
