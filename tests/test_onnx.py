@@ -22,6 +22,7 @@ from inktex.evaluation.samples import Sample
 from inktex.ink.render import render
 from inktex.modeling.decoder_inktex import CoverageKey, LocationEmbedding
 from inktex.modeling.grammar_inktex import Grammar, is_formula
+from inktex.onnx.decoding_loop import CANDIDATES
 from inktex.onnx.engine import OnnxEngine
 from inktex.onnx.files import (
     DECODER,
@@ -436,10 +437,10 @@ def test_one_graph_reads_as_two_do(
     school[[engine.settings.end, *engine.settings.inkless]] = True
     session = make_session(load_runtime(), single, 1, {})
     for allowed in (None, school):
-        expected = engine.decode(pixels, mask, MAX_TOKENS + 1, allowed)
-        given = {} if allowed is None else {"allowed": allowed}
-        tokens, scores, boxes, attention = session.run(
-            None, {"pixel_values": pixels, "pixel_mask": mask, **given}
+        expected = engine.decode(pixels, mask, MAX_TOKENS + 1, allowed, candidates=CANDIDATES)
+        fed = {} if allowed is None else {"allowed": allowed}
+        tokens, scores, boxes, candidates, likeliest, attention = session.run(
+            None, {"pixel_values": pixels, "pixel_mask": mask, **fed}
         )
         assert expected.attention is not None
         assert expected.token_log_probabilities is not None
@@ -447,6 +448,14 @@ def test_one_graph_reads_as_two_do(
         np.testing.assert_allclose(scores, expected.token_log_probabilities, atol=1e-4)
         np.testing.assert_allclose(attention, expected.attention, atol=1e-4)
         assert allowed is None or allowed[tokens].all()
+        assert expected.candidates is not None
+        assert expected.candidate_log_probabilities is not None
+        is_end = tokens == engine.settings.end
+        given = is_end.cumsum(axis=1) - is_end == 0
+        known = expected.candidate_log_probabilities[given]
+        np.testing.assert_allclose(likeliest[given], known, atol=1e-4)
+        is_allowed = known > -np.inf
+        assert (candidates[given] == expected.candidates[given])[is_allowed].mean() > 0.99  # ties
         height, width = pixels.shape[2:]
         left, top, right, bottom = np.moveaxis(boxes, 2, 0)
         found = right > 0
@@ -461,6 +470,33 @@ def test_one_graph_reads_as_two_do(
             inside = around[around[:, 2] > 0]
             assert inside[:, 1].min() == rows.min()
             assert inside[:, 2].max() == columns.max() + 1
+
+
+def test_one_graph_keeps_locked_tokens(
+    single: Path, exports: dict[str, Path], pictures: list[Image.Image]
+) -> None:
+    from inktex.modeling.normalization_inktex import stack_pictures
+    from inktex.onnx.sessions import load_runtime, make_session
+
+    engine = OnnxEngine.from_pretrained(exports["fp32"])
+    picture = engine.image_processor.normalize_picture(pictures[0]).picture
+    pixels, mask = stack_pictures([picture], engine.settings.multiple)
+    session = make_session(load_runtime(), single, 1, {})
+    fed = {"pixel_values": pixels, "pixel_mask": mask}
+    (plain,) = session.run(["tokens"], fed)
+    # Whatever the model reads, `x` may stand in the first place, and other symbols behind it.
+    places = {0: IDS["x"], 1: IDS["y"], 2: IDS["z"]}
+    locked = np.full(MAX_TOKENS, -1)
+    locked[[*places]] = [*places.values()]
+    (found,) = session.run(["tokens"], {**fed, "locked": locked})
+    expected = engine.decode(pixels, mask, MAX_TOKENS + 1, locked=places)
+    np.testing.assert_array_equal(found, expected.sequences[:, 1:])
+    assert found[0, :3].tolist() == [*places.values()]
+    locked[:3] = [IDS["}"], -1, -1]
+    (ignored,) = session.run(["tokens"], {**fed, "locked": locked})
+    np.testing.assert_array_equal(ignored, plain)
+    (same,) = session.run(["tokens"], {**fed, "locked": np.full(MAX_TOKENS, -1)})
+    np.testing.assert_array_equal(same, plain)
 
 
 def test_one_graph_says_what_it_needs(single: Path, exports: dict[str, Path]) -> None:

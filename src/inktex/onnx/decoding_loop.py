@@ -22,8 +22,10 @@ from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
 from .files import Settings
 from .grammar_tables import POP, PUSH, grammar_tables
 
-__all__ = ["STATE", "Finish", "Follow", "Start"]
+__all__ = ["CANDIDATES", "STATE", "Finish", "Follow", "Start"]
 
+CANDIDATES: Final = 6
+"""Tokens that are given for each place, the one that was chosen among them."""
 STATE: Final = (
     "ended", "state", "depth", "groups", "needed", "history", "repeats", "covered",
 )  # fmt: skip
@@ -93,6 +95,7 @@ class Follow(nn.Module):
         logits: torch.Tensor,
         attention: torch.Tensor,
         allowed: torch.Tensor,
+        locked: torch.Tensor,
         columns: torch.Tensor,
         ended: torch.Tensor,
         state: torch.Tensor,
@@ -109,7 +112,7 @@ class Follow(nn.Module):
             position: `(1,)` int64, 0 for the first token.
             logits: `(batch, vocabulary)`.
             attention: `(batch, cells)`, mean attention of the guided heads.
-            allowed: of the graph.
+            allowed, locked: of the graph.
             columns: `(1,)` int64, of the grid of cells.
             ended: `(batch,)` bool, whether the formula is over.
             state, depth, groups, needed: of the grammar: `(batch,)` state, number of open groups,
@@ -119,17 +122,19 @@ class Follow(nn.Module):
             covered: `(batch, cells)`, of `FeedbackState`.
 
         Returns:
-            Whether to go on, `()` bool; the token, its log-probability, its location; and the new
-            values from `ended` on.
+            Whether to go on, `()` bool; the token, its log-probability, the likeliest tokens, their
+            log-probabilities, the token's location; and the new values from `ended` on.
         """
         logits = torch.where(allowed, logits, -torch.inf)
         innermost = groups.gather(1, (depth - 1).clamp(min=0)[:, None])[:, 0]
         innermost = torch.where(depth > 0, innermost, 0)
         may = self._may_follow(state, innermost, needed, MAX_TOKENS - position)
         may = self._without_loops(may, ended, history, repeats)
+        scores = torch.log_softmax(logits / self.temperature, dim=1)
+        likeliest = torch.where(may, scores, -torch.inf).topk(CANDIDATES, dim=1)
+        may = self._locked(may, locked, position)
         chosen = torch.where(may, logits, -torch.inf).argmax(dim=1)
         token = torch.where(ended, self.end, chosen)
-        scores = torch.log_softmax(logits / self.temperature, dim=1)
         score = torch.where(ended, 0.0, scores.gather(1, token[:, None])[:, 0])
         # The grammar.
         row = (state, innermost, self.classes[token])
@@ -150,9 +155,21 @@ class Follow(nn.Module):
         feedback.update(token, attention)
         ended = ended | (token == self.end)
         return (
-            ~ended.all(), token, score, feedback.locations,
+            ~ended.all(), token, score, likeliest.indices, likeliest.values, feedback.locations,
             ended, self.state[row], depth, groups, needed, history, repeats, feedback.covered,
         )  # fmt: skip
+
+    def _locked(
+        self, may: torch.Tensor, locked: torch.Tensor, position: torch.Tensor
+    ) -> torch.Tensor:
+        """What agrees with the locked tokens, and all where nothing does; see `search`."""
+        here, is_locked = locked[position], locked >= 0
+        tokens, places = torch.arange(may.shape[1]), torch.arange(len(locked))
+        is_early = (is_locked & (places > position)).any()
+        is_free = (here < 0) & ((tokens != self.end) | ~is_early)
+        kept = may & (is_free | (tokens == here))
+        # ONNX Runtime has no `where` of truth values.
+        return kept | (may & ~kept.any(dim=1, keepdim=True))
 
     def _may_follow(
         self,
@@ -201,6 +218,8 @@ class Finish(nn.Module):
         self,
         tokens: torch.Tensor,
         scores: torch.Tensor,
+        candidates: torch.Tensor,
+        candidate_scores: torch.Tensor,
         attention: torch.Tensor,
         pixel_values: torch.Tensor,
     ) -> tuple[torch.Tensor, ...]:
@@ -208,14 +227,17 @@ class Finish(nn.Module):
 
         Args:
             tokens, scores: `(tokens, batch)`.
+            candidates, candidate_scores: `(tokens, batch, candidates)`.
             attention: `(tokens, batch, cells)`.
             pixel_values: of the graph.
         """
-        tokens, scores = tokens.transpose(0, 1), scores.transpose(0, 1)
+        tokens, scores, candidates, candidate_scores, attention = (
+            one.transpose(0, 1) for one in (tokens, scores, candidates, candidate_scores, attention)
+        )
         batch, _, height, width = pixel_values.shape
-        attention = attention.transpose(0, 1)
         attention = attention.reshape(batch, -1, height // self.stride, width // self.stride)
-        return tokens, scores, self._boxes(tokens, attention, pixel_values), attention
+        boxes = self._boxes(tokens, attention, pixel_values)
+        return tokens, scores, boxes, candidates, candidate_scores, attention
 
     def _boxes(
         self, tokens: torch.Tensor, attention: torch.Tensor, pixel_values: torch.Tensor

@@ -20,22 +20,29 @@ from torch.export import Dim
 
 from inktex.engine import MAX_TOKENS
 
-from .decoding_loop import STATE, Finish, Follow, Start
+from .decoding_loop import CANDIDATES, STATE, Finish, Follow, Start
 from .files import Export, Settings, read_words
 
 __all__ = ["INPUTS", "OUTPUTS", "write_single"]
 
-INPUTS: Final = ("pixel_values", "pixel_mask", "allowed")
+INPUTS: Final = ("pixel_values", "pixel_mask", "allowed", "locked")
 """`(batch, 1, height, width)` float32, ink 1 on paper 0, sides multiples of 16; `(batch, height,
-width)` float32, 0 for padding; `(vocabulary,)` bool, tokens that may be written, which need not be
-given."""
-OUTPUTS: Final = ("tokens", "log_probabilities", "boxes", "attention")
+width)` float32, 0 for padding. Neither of the others needs to be given: `(vocabulary,)` bool, the
+tokens that may be written; `(most tokens,)` int64, the token that every reading has at a place, -1
+for any, which has no effect where the grammar forbids it."""
+OUTPUTS: Final = (
+    "tokens", "log_probabilities", "boxes", "candidates", "candidate_log_probabilities",
+    "attention",
+)  # fmt: skip
 """`(batch, tokens)` int64, the end of each reading included and repeated up to the longest one;
 `(batch, tokens)` float32, of each token; `(batch, tokens, 4)` float32, left, top, right and bottom
-of its ink in pixels, all 0 without ink; `(batch, tokens, rows, columns)` float32, where the guided
-heads looked, a cell of `stride` pixels square."""
+of its ink in pixels, all 0 without ink; `(batch, tokens, candidates)` int64 and float32, the
+likeliest tokens at its place, behind those before it; `(batch, tokens, rows, columns)` float32,
+where the guided heads looked, a cell of `stride` pixels square."""
 _EXPORT: Final[dict[str, Any]] = {"dynamo": True, "optimize": True, "verbose": False}
 _BATCH = Dim("batch", max=4096)
+_COLLECTED: Final = ("next_tokens", "score", "candidates", "candidate_scores", "attention")
+"""What is kept of every token."""
 
 
 def write_single(export: Export, path: Path) -> None:
@@ -98,22 +105,32 @@ class _Parts:
             Follow(settings),
             (
                 torch.tensor([3]), torch.rand(2, settings.vocabulary), torch.rand(2, 7),
-                torch.ones(settings.vocabulary, dtype=torch.bool), torch.tensor([4]),
+                torch.ones(settings.vocabulary, dtype=torch.bool),
+                torch.full((MAX_TOKENS,), -1), torch.tensor([4]),
                 *(one.contiguous() for one in start(picture, bias)[2 : 2 + len(STATE)]),
             ),
-            ("position", "logits", "attention", "allowed", "columns", *STATE),
-            ("goes_on", "next_tokens", "score", "next_locations", *map(_next, STATE)),
-            (None, batch, {0: _BATCH, 1: cells}, None, None, *[batch] * 7, {0: _BATCH, 1: cells}),
+            ("position", "logits", "attention", "allowed", "locked", "columns", *STATE),
+            (
+                "goes_on", "next_tokens", "score", "candidates", "candidate_scores",
+                "next_locations", *map(_next, STATE),
+            ),
+            (
+                None, batch, {0: _BATCH, 1: cells}, None, None, None,
+                *[batch] * 7, {0: _BATCH, 1: cells},
+            ),
         )  # fmt: skip
         looked = torch.rand(6, 2, 15 * (side // settings.stride) ** 2)
         collected = {0: length, 1: _BATCH}
         self.finish = _traced(
             Finish(settings, words),
-            (torch.randint(4, (6, 2)), torch.rand(6, 2), looked, picture),
-            ("all_tokens", "all_scores", "all_attention", "pixel_values"),
+            (
+                torch.randint(4, (6, 2)), torch.rand(6, 2), torch.randint(4, (6, 2, CANDIDATES)),
+                torch.rand(6, 2, CANDIDATES), looked, picture,
+            ),
+            (*(f"all/{name}" for name in _COLLECTED), "pixel_values"),
             OUTPUTS,
-            (collected, collected, collected | {2: cells}, pixels),
-        )
+            (*[collected] * 4, collected | {2: cells}, pixels),
+        )  # fmt: skip
 
     def joined(self) -> Any:
         """The whole graph."""
@@ -121,16 +138,17 @@ class _Parts:
 
         settings = self.settings
         constants = {
-            "one": np.array([1]), "three": np.array([3]), "four": np.array([4]),
-            "stride": np.array([settings.stride]), "most": np.array(MAX_TOKENS),
-            "true": np.array(True), "allowed": np.ones(settings.vocabulary, dtype=np.bool_),
+            "one": np.array([1]), "stride": np.array([settings.stride]),
+            "most": np.array(MAX_TOKENS), "true": np.array(True),
+            "allowed": np.ones(settings.vocabulary, dtype=np.bool_),
+            "locked": np.full(MAX_TOKENS, -1),
         }  # fmt: skip
         encoder = _part(self.encoder, "encoder", {one: one for one in (*INPUTS, *self.memory)})
         first = {name: f"first/{name}" for name in self.carried}
         start = _part(self.start, "start", first | {"pixel_values": "pixel_values", "bias": "bias"})
         body, initializers = self._loop()
         lasts = [f"last/{name}" for name in self.carried]
-        collected = ["all_tokens", "all_scores", "all_attention"]
+        collected = [f"all/{name}" for name in _COLLECTED]
         loop = helper.make_node(
             "Loop", ["most", "true", *first.values()], [*lasts, *collected], "loop", body=body
         )
@@ -154,6 +172,7 @@ class _Parts:
                     "pixel_mask", TensorProto.FLOAT, ["batch", "height", "width"]
                 ),
                 helper.make_tensor_value_info("allowed", TensorProto.BOOL, [settings.vocabulary]),
+                helper.make_tensor_value_info("locked", TensorProto.INT64, [MAX_TOKENS]),
             ],
             [_named(one, one.name) for one in self.finish.graph.output],
             [
@@ -178,7 +197,8 @@ class _Parts:
         """The graph of one token, and the constants of it, which belong into the outer graph."""
         from onnx import TensorProto, helper
 
-        same = {name: name for name in ("position", "logits", "attention", "allowed", "columns")}
+        shared = ("position", "logits", "attention", "allowed", "locked", "columns")
+        same = {name: name for name in shared}
         before = {name: f"before/{name}" for name in self.carried}
         past = {
             f"past_and_token_{number}": _next(f"past_{number}")
@@ -189,14 +209,13 @@ class _Parts:
         results = {one.name: one.name for one in self.step.graph.output}
         follow = _part(self.step, "follow", before | same | results)
         kinds = {one.name: one for one in self.start.graph.output}
-        scanned = ("next_tokens", "score", "attention")
         step_kinds = {one.name: one for one in self.step.graph.output}
         body = helper.make_graph(
             [
                 helper.make_node("Reshape", ["iteration", "one"], ["position"]),
                 *decoder.nodes,
                 *follow.nodes,
-                *(helper.make_node("Identity", [name], [f"scan/{name}"]) for name in scanned),
+                *(helper.make_node("Identity", [name], [f"scan/{name}"]) for name in _COLLECTED),
             ],
             "token",
             [
@@ -209,7 +228,7 @@ class _Parts:
                 *(_named(kinds[name], _next(name)) for name in self.carried),
                 *(
                     _named(step_kinds.get(name, kinds["covered"]), f"scan/{name}")
-                    for name in scanned
+                    for name in _COLLECTED
                 ),
             ],
         )
