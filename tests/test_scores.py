@@ -149,6 +149,10 @@ def test_wilson_interval_refuses_impossible_counts(successes: int, trials: int) 
         ("{ x } ^ { 2 }", "x ^ { 2 }"),
         (r"\sqrt [ { n } ] x", r"\sqrt [ n ] { x }"),
         (r"\int { g } = g", r"\int g = g"),
+        (r"\text { i f } x", "i f x"),
+        (r"x _ { \text { m a x } }", "x _ { m a x }"),
+        (r"\frac \text { a b } \text { c d }", r"\frac { a b } { c d }"),
+        (r"\text x", "x"),
     ],
 )
 def test_spelling_is_unified(tokens: str, normalized: str) -> None:

@@ -18,13 +18,15 @@ from inktex.tokenizer.vocabulary_inktex import (
 )
 
 _SCRIPTS = ("_", "^")  # in canonical order
+_TEXT = r"\text"
 
 
 def normalize_spelling(tokens: Sequence[str]) -> list[str]:
     r"""Give the tokens their one canonical spelling.
 
     1. Other names and printed variants of a symbol become its canonical token (`\leqslant` is
-       `\leq`, `\varphi` is `\phi`), and `\text` goes: what it says is style.
+       `\leq`, `\varphi` is `\phi`), and `\text` goes with its braces: nobody can tell from ink
+       whether `if` is a word or two letters.
     2. An argument of one token takes braces (`x ^ 2` is `x ^ { 2 }`), other braces round
        one token go (`{ x } + 1` is `x + 1`).
     3. The subscript comes before the superscript.
@@ -36,18 +38,23 @@ def normalize_spelling(tokens: Sequence[str]) -> list[str]:
         >>> " ".join(normalize_spelling(r"x ^ 2 _ { i } \to { y }".split()))
         'x _ { i } ^ { 2 } \\rightarrow y'
     """
-    renamed = [name for token in tokens if token != r"\text" for name in _rename(token)]
+    renamed = [name for token in tokens for name in _rename(token)]
     if not _has_matching_braces(renamed):
-        return renamed
+        return [token for token in renamed if token != _TEXT]
     groups = [_Group()]
+    is_text = False
     for token in renamed:
         if token == "{":
-            groups.append(_Group())
+            groups.append(_Group(is_bare=is_text and not groups[-1].needs_braces))
         elif token == "}":
-            body = groups.pop().flatten()
-            groups[-1].add_group(body)
-        else:
+            inner = groups.pop()
+            if inner.is_bare:
+                groups[-1].items += inner.items
+            else:
+                groups[-1].add_group(inner.flatten())
+        elif token != _TEXT:
             groups[-1].add_token(token)
+        is_text = token == _TEXT
     return groups[0].flatten()
 
 
@@ -58,6 +65,12 @@ class _Group:
     items: list[list[str]] = field(default_factory=list)
     arguments_owed: int = 0
     is_in_optional_argument: bool = False
+    is_bare: bool = False
+
+    @property
+    def needs_braces(self) -> bool:
+        """Whether a group that comes next is more than its symbols."""
+        return self.arguments_owed > 0 or self.is_in_optional_argument
 
     def add_group(self, body: list[str]) -> None:
         # `{ ^ } x` must not turn into `^ x`, nor `[ { ] } ]` end at the first bracket.

@@ -26,7 +26,7 @@ from inktex.tokenizer.vocabulary_inktex import (
     UNKNOWN_MARK,
 )
 
-from .rare import INKED, MORE_KINDS, with_token
+from .rare import BINARY_TOKENS, INKED, MORE_KINDS, RELATION_TOKENS, with_token
 
 _KINDS: Final[tuple[str, ...]] = (
     "0 1 2 3 4 5 6 7 8 9",
@@ -49,6 +49,9 @@ _MARKS: Final = 4.0
 """Times that an unknown mark is as frequent as a rare symbol: it may look like anything."""
 WITHOUT_INK: Final = (r"\text", r"\mathbb", r"\overset", r"\underset", UNKNOWN_MARK)
 """Tokens beside the written symbols that captions are made to hold."""
+
+_BETWEEN: Final = BINARY_TOKENS | RELATION_TOKENS
+"""Tokens that stand between two terms."""
 
 Row = tuple[str, ...]
 
@@ -186,18 +189,21 @@ class Recombiner:
 
     def _matrix(self, rng: np.random.Generator) -> list[str]:
         """A matrix in its brackets, or a case distinction, with something beside it."""
-        before = self._short(rng, 6)
+        before = self._term(rng, 6)
         if rng.random() < 0.25:
             cells = []
             for number in range(int(rng.integers(2, 4))):
                 word = ["i", "f"] if rng.random() < 0.7 else [*"otherwise"]
-                if rng.random() < 0.7:
-                    word = [r"\text", "{", *word, "}"]
-                condition = self._short(rng, 8) if len(word) < 8 else []
-                cells += [LINE_END] * (number > 0) + self._short(rng, 12) + [CELL_END]
+                condition = self._term(rng, 8, _BETWEEN) if len(word) < 8 else []
+                word = [r"\text", "{", *word, "}"]
+                cells += [LINE_END] * (number > 0) + self._term(rng, 12) + [CELL_END]
                 cells += word + condition if rng.random() < 0.8 else condition or word
             return [*before, "=", r"\{", MATRIX_BEGIN, *cells, MATRIX_END]
+        sides = [("(", ")"), ("[", "]"), ("|", "|"), (r"\{", r"\}"), ("", "")]
+        left, right = sides[int(rng.choice(5, p=[0.4, 0.3, 0.15, 0.05, 0.1]))]
         lines, columns = (int(rng.choice([1, 2, 2, 2, 3, 3, 4])) for _ in range(2))
+        if lines == 1 and not left:  # nobody could see that it is one
+            lines = 2
         if lines * columns == 1:
             columns = 2
         is_numeric = rng.random() < 0.5
@@ -211,9 +217,7 @@ class Recombiner:
             elif min(lines, columns) > 2 and rng.random() < 0.2:
                 cells.append([r"\cdots", r"\vdots", r"\ddots"][int(rng.integers(3))])
             else:
-                cells += self._short(rng, 7)
-        sides = [("(", ")"), ("[", "]"), ("|", "|"), (r"\{", r"\}"), ("", "")]
-        left, right = sides[int(rng.choice(5, p=[0.4, 0.3, 0.15, 0.05, 0.1]))]
+                cells += self._term(rng, 7)
         out = [*([left] if left else []), MATRIX_BEGIN, *cells, MATRIX_END]
         out += [right] if right else []
         if rng.random() < 0.5:
@@ -227,6 +231,21 @@ class Recombiner:
             if len(piece) <= longest and MATRIX_BEGIN not in piece and _balanced(piece):
                 changed = self._change(piece, rng, 1)
                 return changed if len(changed) <= longest else [*piece]
+        return ["x"]
+
+    def _term(
+        self, rng: np.random.Generator, longest: int, allowed: frozenset[str] = BINARY_TOKENS
+    ) -> list[str]:
+        """A few items that stand for themselves: nothing is missing before or behind them.
+
+        Args:
+            allowed: which of the tokens that stand between terms may be among them.
+        """
+        for _ in range(20):
+            piece = self._short(rng, longest)
+            is_whole = piece[0] not in _BETWEEN - {"-"} and piece[-1] not in _BETWEEN
+            if is_whole and not (_BETWEEN - allowed).intersection(piece):
+                return piece
         return ["x"]
 
     def _line(self, rng: np.random.Generator, longest: int) -> list[str]:

@@ -82,7 +82,7 @@ _LETTERS: Final = tuple(r"a b c f i k m n p t u v x y z A B X \alpha \lambda \th
 _WORDS: Final = tuple(WORDS)
 _LOWER_TOKENS: Final = frozenset(_LOWER.split())
 _UPPER_TOKENS: Final = frozenset(_UPPER.split())
-_BINARY_TOKENS: Final = frozenset(_BINARY.split())
+BINARY_TOKENS: Final = frozenset(_BINARY.split())
 _PREFIX_TOKENS: Final = frozenset(_PREFIX.split())
 _SUFFIX_TOKENS: Final = frozenset(_SUFFIX.split())
 _KIND: Final = {
@@ -106,7 +106,7 @@ _NEXT_TOO: Final = 0.4
 """Probability that a line over or under a letter goes on over the next one; textbooks have lines of
 several symbols in a third of the cases."""
 _CLOSING: Final = {close: open_ for open_, close in DELIMITER_PAIRS.items()}
-_RELATION_TOKENS: Final = frozenset(_RELATIONAL.split()) | RELATIONS
+RELATION_TOKENS: Final = frozenset(_RELATIONAL.split()) | RELATIONS
 
 
 def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> list[str]:
@@ -135,10 +135,10 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
     if token in (r"\overset", r"\underset"):
         over = ["?", "!", "*", r"\prime", _letter(rng)][int(rng.integers(5))]
         base = ["=", r"\rightarrow", r"\sim", r"\leq", _letter(rng)][int(rng.integers(5))]
-        return _replace(out, _RELATION_TOKENS, [token, "{", over, "}", "{", base, "}"], rng)
+        return _replace(out, RELATION_TOKENS, [token, "{", over, "}", "{", base, "}"], rng)
     if token in (r"\xrightarrow", r"\xleftarrow"):
         label = [[_letter(rng)], ["n", r"\rightarrow", r"\infty"], ["f"]][int(rng.integers(3))]
-        return _replace(out, _RELATION_TOKENS, [token, "{", *label, "}"], rng)
+        return _replace(out, RELATION_TOKENS, [token, "{", *label, "}"], rng)
     if token in (r"\overbrace", r"\underbrace"):
         mark = "^" if token == r"\overbrace" else "_"
         inner = [_letter(rng), "+", r"\cdots", "+", _letter(rng)]
@@ -180,7 +180,7 @@ def with_token(tokens: Sequence[str], token: str, rng: np.random.Generator) -> l
             return [token]
         return _replace(out, _LOWER_TOKENS | _UPPER_TOKENS, [token], rng)
     kind = _KIND.get(token, _LOWER_TOKENS)
-    is_between = token in _BINARY_TOKENS or token in _RELATION_TOKENS
+    is_between = token in BINARY_TOKENS or token in RELATION_TOKENS
     return _replace(
         out, kind, [token], rng, [_letter(rng), token, _letter(rng)] if is_between else None
     )
@@ -236,7 +236,7 @@ def _insert(tokens: list[str], new: list[str], rng: np.random.Generator) -> list
     """With some tokens put in front, behind, or before a relation of the outermost row."""
     depth, places = 0, [0, len(tokens)]
     for i, one in enumerate(tokens):
-        if not depth and (one in _RELATION_TOKENS or one in ("+", "-")):
+        if not depth and (one in RELATION_TOKENS or one in ("+", "-")):
             places.append(i)
         depth += (one in ("{", r"\begin{matrix}")) - (one in ("}", r"\end{matrix}"))
     place = places[int(rng.integers(len(places)))]
