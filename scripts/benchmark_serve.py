@@ -97,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=positive, default=120, help="(default 120)")
     parser.add_argument("--workers", type=positive, default=2, help="of the server (default 2)")
     parser.add_argument("--pictures", type=Path, help="folder (default: own ink)")
-    parser.add_argument("--count", type=positive, default=100, help="pictures (default 100)")
+    parser.add_argument("--count", type=positive, default=400, help="pictures (default 400)")
     parser.add_argument("--hostile", type=positive, metavar="N", help="send hostile requests")
     parser.add_argument("--seed", type=int, default=0, help="of these (default 0)")
     options = parser.parse_args(arguments)
@@ -184,7 +184,7 @@ def measure(server: Server, files: Sequence[bytes], clients: int, seconds: float
     """
     items = [base64.b64encode(one).decode() for one in files]
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
-    expected = [server.ask(connection, [one])[0]["latex"] for one in items]
+    expected = [server.ask(connection, [one])[0]["latex"] for one in items]  # one by one
     connection.close()
     total: Counter[str] = Counter()
     faults: list[str] = []
@@ -231,10 +231,9 @@ def transcribed(files: Sequence[bytes]) -> tuple[float, float]:
     """
     with tempfile.TemporaryDirectory() as temporary:
         times = []
-        for name, repeats in (("one", 0), ("all", max(1, 400 // len(files)))):
+        for name, chosen in (("one", files[:1]), ("all", files)):
             folder = Path(temporary) / name
             folder.mkdir()
-            chosen = list(files) * repeats or files[:1]
             for number, content in enumerate(chosen):
                 (folder / f"{number:06}.png").write_bytes(content)
             output = str(Path(temporary) / f"{name}.csv")
@@ -255,7 +254,7 @@ def send_hostile(count: int, seed: int, clients: int) -> int:
     outcomes: Counter[str] = Counter()
     bad: list[str] = []
     slowest = (0.0, "")
-    with started(1, "--seconds", "30") as server:
+    with started(1) as server:
         answered = _sender(server.port)
 
         def send(number: int) -> tuple[int, str, str, float]:
