@@ -76,7 +76,8 @@ newest:
 	OMP_NUM_THREADS=1 $(NEWEST)/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
 	  $(PYTEST_ARGUMENTS) $(LOADING) tests/test_recognizer.py tests/test_architectures.py \
 	  tests/test_training_processes.py tests/test_space_parts.py tests/test_space.py \
-	  tests/test_notebook.py
+	  tests/test_serve.py tests/test_serve_limits.py tests/test_serve_mathpix.py \
+	  tests/test_serve_tool.py tests/test_notebook.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check $(SOURCES)

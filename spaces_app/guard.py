@@ -9,16 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inktex.serve.bodies import LengthError, LimitedBody, TooLargeError, check_length
 from inputs import MAX_BYTES
 
 MAX_BODY: Final = MAX_BYTES * 4 // 3 + 2**16
 """Bytes of a request: a picture in base64, and its envelope."""
-MAX_DRAINED: Final = 2**27
-"""Bytes of a refused request that are read, and forgotten, before it is answered."""
-
-
-class _TooLargeError(Exception):
-    pass
 
 
 class Guard:
@@ -37,20 +32,13 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        body = LimitedBody(receive, MAX_BODY)
         refusal = _refusal(Request(scope))
         if refusal is not None:
-            await _drain(receive)
+            await body.drain()
             await refusal(scope, receive, send)
             return
-        received, is_answered = 0, False
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > MAX_BODY:
-                raise _TooLargeError
-            return message
+        is_answered = False
 
         async def watched(message: Message) -> None:
             nonlocal is_answered
@@ -58,20 +46,11 @@ class Guard:
             await send(message)
 
         try:
-            await self.app(scope, counted, watched)
-        except _TooLargeError:
+            await self.app(scope, body, watched)
+        except TooLargeError:
             if not is_answered:
-                await _drain(receive)
+                await body.drain()
                 await _too_large()(scope, receive, send)
-
-
-async def _drain(receive: Receive) -> None:
-    """Let a body pass by: most clients listen for the answer only when they have sent it all."""
-    passed, is_more = 0, True
-    while is_more and passed < MAX_DRAINED:
-        message = await receive()
-        passed += len(message.get("body", b""))
-        is_more = message.get("more_body", False)
 
 
 def _refusal(request: Request) -> JSONResponse | None:
@@ -79,10 +58,13 @@ def _refusal(request: Request) -> JSONResponse | None:
         return _error(400, "This address has markup in its query, which this page does not take.")
     if request.method == "POST" and request.url.path.rstrip("/").endswith("/upload"):
         return _error(403, "Files are not stored here: send the picture as base64 in the request.")
-    length = request.headers.get("content-length", "0")
-    if not length.isdigit():
+    try:
+        check_length(request.scope, MAX_BODY)
+    except LengthError:
         return _error(400, "The request does not say how long it is.")
-    return _too_large() if int(length) > MAX_BODY else None
+    except TooLargeError:
+        return _too_large()
+    return None
 
 
 def _too_large() -> JSONResponse:

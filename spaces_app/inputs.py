@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from inktex.ink import Ink
+from inktex.inputs import MAX_POINTS, MAX_STROKES
 
 MAX_BYTES: Final = 10 * 2**20
 """Of a picture's file."""
@@ -24,8 +25,6 @@ MAX_PIXELS: Final = 50_000_000
 """Of a picture; phones take up to 50 million."""
 MAX_SIDE: Final = 2048
 """Pixels; larger pictures are reduced to it before they are read."""
-MAX_TRACES: Final = 500
-MAX_POINTS: Final = 50_000
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 """As Pillow names them: what browsers show, decoded in C, without outside programs."""
 
@@ -115,9 +114,9 @@ def decode_ink(traces: object) -> Ink:
     if not filled:
         raise RefusedError("There is no ink: nothing was drawn.")
     points = sum(map(len, filled))
-    if len(filled) > MAX_TRACES or points > MAX_POINTS:
+    if len(filled) > MAX_STROKES or points > MAX_POINTS:
         raise RefusedError(
-            f"The ink has {len(filled)} strokes and {points} points; at most {MAX_TRACES} and "
+            f"The ink has {len(filled)} strokes and {points} points; at most {MAX_STROKES} and "
             f"{MAX_POINTS} can be read."
         )
     if not all(_is_point(point) for trace in filled for point in trace):

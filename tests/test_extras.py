@@ -24,7 +24,7 @@ del sys.argv[1]
 EXTRAS = (
     "accelerate,datasets,evaluate,pyarrow,pandas,matplotlib,gradio,pylatexenc,HersheyFonts,"
     "tensorboard,onnx,onnxscript,latex2mathml,multiprocess,dill,xxhash,psutil,fontTools,skimage,"
-    "ziamath"
+    "ziamath,fastapi,uvicorn,prometheus_client,mcp"
 )
 COMMAND = HIDE + "from inktex.cli import main\nsys.exit(main(sys.argv[1:]))\n"
 PIPELINE = (
@@ -84,6 +84,21 @@ def test_what_is_missing_is_said_in_a_sentence(
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("inktex: ")
     assert words in line
+
+
+@pytest.mark.parametrize(
+    ("hidden", "arguments", "extra"),
+    [
+        ("fastapi,uvicorn", [], "serve"),
+        ("prometheus_client", [], "serve"),
+        ("mcp", ["--mcp"], "mcp"),
+    ],
+)
+def test_a_server_names_its_extra(hidden: str, arguments: list[str], extra: str) -> None:
+    done = run(COMMAND, hidden, "serve", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.strip().endswith(f": pip install 'inktex[{extra}]'.")
+    assert all(name in done.stderr for name in hidden.split(","))
 
 
 @pytest.mark.parametrize("module", ["inktex.training.loop", "inktex.data.crohme.builder"])

@@ -38,7 +38,8 @@ from inktex.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 ABSENT = (
-    "accelerate,datasets,evaluate,fsspec,gradio,httpx,huggingface_hub,matplotlib,onnx,onnxscript,"
+    "accelerate,datasets,evaluate,fastapi,fsspec,gradio,httpx,huggingface_hub,matplotlib,mcp,onnx,"
+    "onnxscript,prometheus_client,uvicorn,"
     "pandas,pillow_heif,psutil,pyarrow,regex,requests,tokenizers,torch,transformers,yaml"
 )
 READINGS = {
@@ -126,6 +127,8 @@ def test_a_hundred_pictures_become_json_lines(pictures: Path, tmp_path: Path) ->
         (["recognize", "power.png", "--device", "cuda"], "pip install inktex."),
         (["recognize", "power.png", "--model", "owner/name"], "pip install inktex."),
         (["recognize", "power.png", "--engine", "onnx-int8"], "pip install 'inktex[export]'"),
+        (["serve"], "pip install 'inktex[serve]'."),
+        (["serve", "--mcp"], "pip install 'inktex[mcp]'."),
         (["transcribe", ".", "--output", "OUT.csv", "--preset", "accurate"], "pip install inktex."),
         (["transcribe", ".", "--output", "OUT.parquet"], "pip install 'inktex[transcribe]'."),
         (["transcribe", "o/n", "--output", "OUT.csv"], "pip install 'inktex[transcribe]'."),

@@ -24,6 +24,7 @@ from PIL import Image
 from inktex import __version__
 from inktex.ink import Ink
 from inktex.ink.render import render
+from inktex.inputs import MAX_POINTS, MAX_STROKES
 from inktex.recognizer import Alternative, Reading, ReadSymbol
 from inktex.tokenizer.compact_inktex import compact
 from inktex.tokenizer.vocabulary_inktex import (
@@ -42,9 +43,7 @@ from examples import examples, gallery
 from guard import MAX_BODY, Guard
 from inputs import (
     MAX_BYTES,
-    MAX_POINTS,
     MAX_SIDE,
-    MAX_TRACES,
     RefusedError,
     decode,
     decode_ink,
@@ -163,7 +162,7 @@ def test_ink_comes_as_lists_of_points() -> None:
         ([["ab"]], "finite number"),
         ([], "nothing was drawn"),
         ([[], []], "nothing was drawn"),
-        ([[[0, 0]]] * (MAX_TRACES + 1), f"at most {MAX_TRACES}"),
+        ([[[0, 0]]] * (MAX_STROKES + 1), f"at most {MAX_STROKES}"),
         ([[[0, 0]] * (MAX_POINTS + 1)], f"{MAX_POINTS} can be read"),
     ],
 )

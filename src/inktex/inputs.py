@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from .ink.render import MEAN_TRACE_HEIGHT, published_scale, render
 if TYPE_CHECKING:
     from inktex.modeling.image_settings_inktex import ImageSettings
     from inktex.modeling.normalization_inktex import NormalizedPicture
+
+MAX_STROKES: Final = 500
+MAX_POINTS: Final = 50_000
+"""Of ink that strangers send to a server or to the Space."""
 
 
 def prepare(picture: Any, image_processor: Any) -> NormalizedPicture:

@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "recognize": ("inktex.cli.recognize", "read pictures or ink"),
     "clip": ("inktex.cli.clip", "read the picture on the clipboard"),
     "transcribe": ("inktex.cli.transcribe", "read any number of pictures into a table"),
+    "serve": ("inktex.serve.command", "read pictures and ink over HTTP and MCP"),
     "alphabet": ("inktex.cli.alphabet", "list the tokens that a model can read"),
     "evaluate": ("inktex.cli.evaluate", "score a model on a test set"),
     "train": ("inktex.training.command", "train a model by a recipe"),
