@@ -39,7 +39,7 @@ from PIL import Image
 
 from inktex.cli.arguments import positive
 from inktex.ink.render import render
-from inktex.synthesis.grammar import written_expressions
+from inktex.synthesis.random_captions import written_expressions
 
 TESTS: Final = Path(__file__).resolve().parent.parent / "tests"
 SEVERAL: Final = 10

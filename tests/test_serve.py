@@ -81,6 +81,22 @@ def test_ink_and_formats(client: TestClient, repository: Path) -> None:
     assert client.post(READ, json=strokes).json()["latex"] == "x"
 
 
+def test_a_chosen_candidate_is_read(client: TestClient) -> None:
+    asked = {"strokes": CROSS, "candidates": 2}
+    found = client.post(READ, json=asked).json()
+    (candidates,) = found["candidates"]
+    assert [one["index"] for one in candidates] == [0, 0]
+    chosen = candidates[1]["token"]
+    again = client.post(READ, json={**asked, "locked": {"0": chosen}}).json()
+    assert again["tokens"].split()[0] == chosen
+    refused = client.post(READ, json={**asked, "locked": {"0": "}"}})
+    assert (refused.status_code, "cannot stand at place 0" in refused.json()["error"]) == (
+        422,
+        True,
+    )
+    assert client.post(READ, json={**asked, "locked": {"-1": "x"}}).status_code == 422
+
+
 def test_several_are_answered_in_order_and_fail_alone(
     client: TestClient, png: bytes, text: str
 ) -> None:

@@ -159,18 +159,17 @@ class Recognizer:
                 token cannot stand where it is to stand.
             OSError: if the file cannot be opened.
         """
-        options = self._options(preset, alternatives, num_beams, alphabet, candidates, locked)
-        prepared = prepare(picture, self.image_processor)
-        try:
-            (found,) = self._read_prepared([prepared], options, symbols)
-        except LockedTokenError as error:
-            raise ValueError(
-                f"locked: {options.locked[error.position]!r} cannot stand at place "
-                f"{error.position} of the reading, behind the tokens before it."
-            ) from error
-        if isinstance(found, NoFormulaError):
-            raise found
-        return found
+        (reading,) = self.read(
+            [picture],
+            preset=preset,
+            alternatives=alternatives,
+            num_beams=num_beams,
+            symbols=symbols,
+            alphabet=alphabet,
+            candidates=candidates,
+            locked=locked,
+        )
+        return reading
 
     def read(
         self,
@@ -182,6 +181,7 @@ class Recognizer:
         symbols: bool = True,
         alphabet: Alphabet | None = None,
         candidates: int = 0,
+        locked: Mapping[int, str] | None = None,
     ) -> list[Reading]:
         """Read several pictures, in batches within `limits`; see `__call__`.
 
@@ -190,7 +190,7 @@ class Recognizer:
             ValueError, OSError: as `__call__`, for the first picture that cannot be read.
         """
         check_several(pictures)
-        options = self._options(preset, alternatives, num_beams, alphabet, candidates)
+        options = self._options(preset, alternatives, num_beams, alphabet, candidates, locked)
         prepared = []
         for number, picture in enumerate(pictures, start=1):
             try:
@@ -216,6 +216,7 @@ class Recognizer:
         symbols: bool = True,
         alphabet: Alphabet | None = None,
         candidates: int = 0,
+        locked: Mapping[int, str] | None = None,
         batch_size: int = 16,
     ) -> Iterator[Reading | Exception]:
         """Read any number of pictures, in order, some at a time.
@@ -231,7 +232,7 @@ class Recognizer:
             ValueError: if there is no such preset, or this engine cannot do what is asked for.
         """
         check_several(pictures)
-        options = self._options(preset, alternatives, num_beams, alphabet, candidates)
+        options = self._options(preset, alternatives, num_beams, alphabet, candidates, locked)
         source = iter(pictures)
         while taken := list(islice(source, batch_size)):
             prepared = [self._prepare_or_error(picture) for picture in taken]
@@ -247,7 +248,7 @@ class Recognizer:
         num_beams: int | None,
         alphabet: Alphabet | None,
         candidates: int,
-        locked: Mapping[int, str] | None = None,
+        locked: Mapping[int, str] | None,
     ) -> SearchOptions:
         allowed = self.alphabet if alphabet is None else find_alphabet(alphabet)
         # One more, since the token that was read is among them.
@@ -271,7 +272,13 @@ class Recognizer:
         words = self.engine.tokens() if options.candidates else {}
         for batch in plan_batches([one.picture.shape for one in prepared], self.limits):
             together = [prepared[i] for i in batch]
-            decoded = self.engine.search([one.picture for one in together], options)
+            try:
+                decoded = self.engine.search([one.picture for one in together], options)
+            except LockedTokenError as error:
+                raise ValueError(
+                    f"locked: {options.locked[error.position]!r} cannot stand at place "
+                    f"{error.position} of the reading, behind the tokens before it."
+                ) from error
             texts = self.engine.texts(decoded)
             stride = self.engine.stride if symbols else None
             made = make_readings(together, decoded, texts, stride, words)

@@ -25,7 +25,7 @@ class SymbolAnswer(BaseModel):
     )
 
 
-class CandidateAnswer(BaseModel):
+class AlternativeAnswer(BaseModel):
     """One candidate reading."""
 
     latex: str = Field(description="compact LaTeX that compiles")
@@ -37,11 +37,22 @@ class CandidateAnswer(BaseModel):
     symbols: list[SymbolAnswer] = Field(description="empty unless they were asked for")
 
 
-class ReadingAnswer(CandidateAnswer):
+class TokenAnswer(BaseModel):
+    """A token that may stand in the place of one that was read; see `inktex.results.Candidate`."""
+
+    index: int = Field(description="of the token whose place it takes")
+    token: str
+    score: Probability
+
+
+class ReadingAnswer(AlternativeAnswer):
     """The most probable reading of a picture, and others."""
 
     format: str = Field(description="of `text`")
-    alternatives: list[CandidateAnswer]
+    alternatives: list[AlternativeAnswer]
+    candidates: list[list[TokenAnswer]] = Field(
+        description="for each token what else may stand there; empty unless they were asked for"
+    )
 
 
 class ErrorAnswer(BaseModel):
@@ -82,13 +93,22 @@ class HealthAnswer(BaseModel):
 def reading_answer(reading: Reading, format: str) -> ReadingAnswer:
     """A reading as it is answered, in a format of `inktex.formats.FORMATS`."""
     return ReadingAnswer(
-        **_candidate(reading, format),
+        **_alternative(reading, format),
         format=format,
-        alternatives=[CandidateAnswer(**_candidate(one, format)) for one in reading.alternatives],
+        alternatives=[
+            AlternativeAnswer(**_alternative(one, format)) for one in reading.alternatives
+        ],
+        candidates=[
+            [
+                TokenAnswer(index=one.index, token=one.token, score=round(one.score, 6))
+                for one in row
+            ]
+            for row in reading.candidates
+        ],
     )
 
 
-def _candidate(one: Alternative, format: str) -> dict[str, Any]:
+def _alternative(one: Alternative, format: str) -> dict[str, Any]:
     text, fault = None, None
     try:
         text = one.latex if format == DEFAULT_FORMAT else one.to(format)

@@ -21,12 +21,13 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from inktex.alphabet import ALPHABETS
+from inktex.engine import MAX_TOKENS as MAX_PLACES
 from inktex.engine import Preset
 from inktex.formats import DEFAULT_FORMAT, FORMATS
 from inktex.inputs import MAX_POINTS, MAX_STROKES
 
 from .refusals import RefusedError
-from .settings import MAX_ALTERNATIVES, MAX_NAME, MAX_TOKENS, MAX_VALUES
+from .settings import MAX_ALTERNATIVES, MAX_CANDIDATES, MAX_NAME, MAX_TOKENS, MAX_VALUES
 
 NAMES: Final = ("all", *ALPHABETS)
 CROSS: Final[list[JsonValue]] = [[[0, 0], [20, 30]], [[20, 0], [0, 30]]]
@@ -69,6 +70,7 @@ FormatName = Annotated[
     str, AfterValidator(_format), WithJsonSchema({"enum": list(FORMATS), "type": "string"})
 ]
 Token = Annotated[str, Field(max_length=100)]
+Place = Annotated[int, Field(ge=0, lt=MAX_PLACES)]
 
 
 class Options(BaseModel):
@@ -87,6 +89,17 @@ class Options(BaseModel):
     format: FormatName = Field(default=DEFAULT_FORMAT, description="in which `text` is written")
     symbols: StrictBool = Field(
         default=False, description="whether to give each symbol with its box"
+    )
+    candidates: StrictInt = Field(
+        default=0,
+        ge=0,
+        le=MAX_CANDIDATES,
+        description="how many tokens to give that may stand in the place of each symbol",
+    )
+    locked: dict[Place, Token] = Field(
+        default={},
+        max_length=MAX_TOKENS,
+        description="tokens that the reading has to have, by their indices in its tokens",
     )
 
 

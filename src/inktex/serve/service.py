@@ -114,6 +114,8 @@ class Service:
                     alternatives=options.alternatives,
                     symbols=options.symbols,
                     alphabet=options.alphabet,
+                    candidates=options.candidates,
+                    locked=options.locked,
                     batch_size=max(1, len(good)),
                 )
             )
@@ -137,7 +139,8 @@ def _kind(options: Options) -> tuple[object, ...] | None:
     if not SearchOptions(options.preset, options.alternatives).is_greedy:
         return None
     alphabet = options.alphabet
-    return options.symbols, tuple(alphabet) if isinstance(alphabet, list) else alphabet
+    allowed = tuple(alphabet) if isinstance(alphabet, list) else alphabet
+    return options.symbols, options.candidates, tuple(options.locked.items()), allowed
 
 
 def decode_base64(text: str) -> bytes:

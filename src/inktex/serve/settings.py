@@ -9,6 +9,8 @@ from inktex.engine_choice import AUTO
 
 MAX_ALTERNATIVES: Final = 10
 """Other readings of a picture; each widens the search."""
+MAX_CANDIDATES: Final = 20
+"""Of each symbol."""
 MAX_VALUES: Final = 500_000
 """Values in the JSON of a request, about; a parsed value takes many times its bytes."""
 MAX_NAME: Final = 2048
