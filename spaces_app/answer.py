@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -54,6 +55,7 @@ class Shown:
         seen: URL (`data:`) of what the image processor made of it.
         notes: what the image processor found and did, in words; none of ink, of which it has
             nothing to find.
+        locked: tokens that the visitor chose, by their indices in the reading.
     """
 
     candidates: tuple[Alternative, ...]
@@ -61,6 +63,7 @@ class Shown:
     size: tuple[float, float]
     seen: str
     notes: tuple[str, ...] = ()
+    locked: Mapping[int, str] = field(default_factory=dict)
 
     def without_pictures(self) -> Shown:
         """What the server may remember of it."""
@@ -72,13 +75,26 @@ class Shown:
         return self.candidates[0]
 
 
-def show(source: Image.Image | Ink, reading: Reading, notes: tuple[str, ...] = ()) -> Shown:
-    """A reading of a source, ready to be shown; the notes are those of the image processor."""
+def show(
+    source: Image.Image | Ink,
+    reading: Reading,
+    notes: tuple[str, ...] = (),
+    locked: Mapping[int, str] = MappingProxyType({}),
+) -> Shown:
+    """A reading of a source, ready to be shown.
+
+    Args:
+        source: what was read.
+        reading: of it.
+        notes: of the image processor.
+        locked: tokens that the reading was made to have.
+    """
     picture, size = _ink_picture(source) if isinstance(source, Ink) else _picture(source)
     assert reading.picture is not None
     seen = _png(Image.fromarray(255 - reading.picture))
     candidates = (reading, *reading.alternatives)
-    return Shown(candidates, picture, size, seen, () if isinstance(source, Ink) else notes)
+    notes = () if isinstance(source, Ink) else notes
+    return Shown(candidates, picture, size, seen, notes, dict(locked))
 
 
 def spell(candidate: Alternative, spelling: str = "compact", wrapping: str = "bare") -> str:
@@ -145,6 +161,8 @@ def details(shown: Shown) -> dict[str, Any]:
     """
     candidate = shown.best
     boxes = {symbol.index: symbol.box for symbol in candidate.symbols}
+    # Alternatives have none: what is chosen would be read anew without what makes them.
+    others = candidate.candidates if isinstance(candidate, Reading) else ()
     width, height = shown.size
     return {
         "picture": shown.picture,
@@ -159,6 +177,16 @@ def details(shown: Shown) -> dict[str, Any]:
                 "doubtful": score < DOUBTFUL,
                 "unknown": token == UNKNOWN_MARK,
                 "box": boxes.get(index),
+                "locked": index in shown.locked,
+                "candidates": [
+                    {
+                        "index": one.index,
+                        "token": one.token,
+                        "text": "?" if one.token == UNKNOWN_MARK else one.token,
+                        "score": round(one.score, 4),
+                    }
+                    for one in (others[index] if others else ())
+                ],
             }
             for index, (token, score) in enumerate(
                 zip(candidate.tokens.split(), candidate.token_scores, strict=True)

@@ -232,6 +232,14 @@ class Page:
         )
         for component in format_inputs:
             component.change(respell, [self.shown, *format_inputs], self.latex, **hidden)
+        self.details.select(
+            self._choose,
+            [*given, self.shown, *format_inputs],
+            [*outputs, self.others],
+            trigger_mode="always_last",
+            **model,
+            **hidden,
+        )
         self.theme.click(None, None, None, js=_TOGGLE, api_visibility="private")
         api(self.space.recognize, api_name="recognize", **model)
         api(self.space.recognize_ink, api_name="recognize_ink", **model)
@@ -254,6 +262,24 @@ class Page:
         others = [one for one in found.candidates if one.latex != shown.best.latex]
         merged = replace(shown, candidates=(shown.best, *others[:ALTERNATIVES]))
         return [merged, gr.update(visible=True), *self._rows(merged)]
+
+    def _choose(
+        self,
+        value: Any,
+        preset: Preset,
+        alphabet: str,
+        shown: Shown | None,
+        spelling: str,
+        wrapping: str,
+        event: gr.EventData,
+    ) -> list[Any]:
+        """The reading with a token that the visitor chose; a negative index gives up all."""
+        index, token = int(event._data["index"]), str(event._data["token"])
+        # What was chosen further on stood behind another beginning.
+        kept = {} if shown is None else {i: one for i, one in shown.locked.items() if i < index}
+        locked = kept if index < 0 else {**kept, index: token}
+        found = self.space.read(value, preset, alphabet, locked=locked)
+        return [*self._answer(found, spelling, wrapping), gr.update(visible=False)]
 
     def _take(self, number: int) -> Callable[..., list[Any]]:
         """What swaps the answer with an alternative: updates of the answer and of the rows."""

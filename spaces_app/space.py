@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 import gradio as gr
@@ -18,6 +19,8 @@ __all__ = ["ALTERNATIVES", "SYMBOLS", "Answer", "Space", "alphabet_name"]
 Answer = Shown | RefusedError | None
 """What was read, why not, or None where nothing was given."""
 ALTERNATIVES: Final = 5
+CANDIDATES: Final = 6
+"""Tokens that are offered in the place of each symbol."""
 SYMBOLS: Final = {"All": "all", "School": "school", "CROHME": "crohme"}
 """Alphabets, by what the page calls them."""
 assert {*SYMBOLS.values()} == {"all", *ALPHABETS}
@@ -93,9 +96,21 @@ class Space:
         return reading.to_dict()
 
     def read(
-        self, value: Any, preset: Preset, alphabet: str = "all", alternatives: int = 0
+        self,
+        value: Any,
+        preset: Preset,
+        alphabet: str = "all",
+        alternatives: int = 0,
+        locked: Mapping[int, str] = MappingProxyType({}),
     ) -> Answer:
-        """What the pad holds, read; None for an empty pad, an error for what cannot be read."""
+        """What the pad holds, read; None for an empty pad, an error for what cannot be read.
+
+        Args:
+            value: of the pad.
+            preset, alternatives: see `Recognizer.__call__`.
+            alphabet: one of the values of `SYMBOLS`.
+            locked: tokens that the visitor chose, by their indices.
+        """
         try:
             source = decode(value)
             if source is None:
@@ -106,7 +121,9 @@ class Space:
                 preset=preset,
                 alternatives=alternatives,
                 alphabet=alphabet_name(alphabet),
+                candidates=CANDIDATES,
+                locked=locked,
             )
-            return show(source, reading, placed.reasons)
+            return show(source, reading, placed.reasons, locked)
         except ValueError as error:
             return error if isinstance(error, RefusedError) else RefusedError(str(error))

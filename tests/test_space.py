@@ -386,6 +386,35 @@ def test_a_token_shows_its_box(visitor: Visitor) -> None:
     assert ours["x"] < image["x"] + image["width"] * 0.25  # the x stands first
 
 
+def test_a_symbol_is_put_right_with_two_clicks(visitor: Visitor) -> None:
+    visitor.page.get_by_role("button", name="Example: Integral limit").click()
+    read = r"\int g=\lim\limits_{n\rightarrow\infty}\int g_{n}"
+    visitor.expect(read)
+    page = visitor.page
+    chip, choices = (
+        page.locator("#details .tokens button").nth(1),
+        page.locator("#details .choices"),
+    )
+    assert chip.text_content() == "g"
+    chip.click()
+    sync_api.expect(choices).to_be_visible()
+    assert choices.get_attribute("aria-label") == "Instead of g"
+    offered = choices.get_by_role("button")
+    other = str(offered.first.text_content()).split()[0]
+    assert offered.count() == 6
+    assert other not in ("g", "")
+    visitor.screenshot("candidates")
+    page.keyboard.press("Escape")
+    sync_api.expect(choices).to_be_hidden()
+    # In the picture, and with the keyboard from there on: the focus is on the first candidate.
+    page.locator("#details rect").nth(1).click()
+    page.keyboard.press("Enter")
+    visitor.expect(read.replace("g", other, 1))
+    assert "locked" in str(chip.get_attribute("class"))
+    page.locator("#details .undo").click()
+    visitor.expect(read)
+
+
 def test_the_accurate_search_answers_too(visitor: Visitor) -> None:
     visitor.page.get_by_label("Accurate").check()
     visitor.draw("power")

@@ -25,7 +25,7 @@ from inktex import __version__
 from inktex.ink import Ink
 from inktex.ink.render import render
 from inktex.inputs import MAX_POINTS, MAX_STROKES
-from inktex.recognizer import Alternative, Reading, ReadSymbol
+from inktex.recognizer import Alternative, Candidate, Reading, ReadSymbol
 from inktex.tokenizer.compact_inktex import compact
 from inktex.tokenizer.vocabulary_inktex import (
     ARGUMENT_COUNTS,
@@ -49,7 +49,7 @@ from inputs import (
     decode_ink,
     decode_picture,
 )
-from space import Space
+from space import CANDIDATES, Space
 
 PAPER = Image.new("L", (60, 40), 255)
 CROSS = [[[0, 0], [20, 30]], [[20, 0], [0, 30]]]
@@ -269,7 +269,8 @@ def test_the_page_reads_with_the_alphabet_that_is_chosen() -> None:
 
     space: Any = Space(Stub(), "stub", {})  # type: ignore[arg-type]
     assert space.read({"traces": CROSS}, "fast", "school", 3).best.latex == "x^{2}"
-    assert asked == [{"preset": "fast", "alphabet": "school", "alternatives": 3}]
+    expected = {"preset": "fast", "alphabet": "school", "alternatives": 3}
+    assert asked == [{**expected, "candidates": CANDIDATES, "locked": {}}]
     for name in ("/etc/passwd", "README.md", ["x"], None):  # a file would be read
         refused = space.read({"traces": CROSS}, "fast", name)
         assert isinstance(refused, RefusedError)
@@ -326,6 +327,15 @@ def test_each_token_is_tied_to_its_box_and_doubtful_ones_are_marked() -> None:
         kind, content = url.split(",")
         assert kind == "data:image/png;base64"
         assert Image.open(io.BytesIO(base64.b64decode(content))).size == size
+
+
+def test_each_token_has_its_candidates_and_says_whether_it_was_chosen() -> None:
+    one = replace(reading(), candidates=((Candidate(0, "X", 0.25),), (), (), (), ()))
+    found = details(show(Image.new("L", (60, 40), 255), one, locked={0: "x"}))["tokens"]
+    assert found[0]["candidates"] == [{"index": 0, "token": "X", "text": "X", "score": 0.25}]
+    assert [token["locked"] for token in found] == [True, False, False, False, False]
+    plain = details(show(Image.new("L", (60, 40), 255), reading()))["tokens"]
+    assert plain[0]["candidates"] == []
 
 
 def test_the_server_remembers_no_picture() -> None:

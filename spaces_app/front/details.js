@@ -8,6 +8,16 @@ const seen = element.querySelector(".seen");
 const notes = element.querySelector(".notes");
 const overlay = element.querySelector("svg");
 const legend = element.querySelector(".legend");
+const choices = element.querySelector(".choices");
+const undo = element.querySelector(".undo");
+let chosen = null; // index of the symbol whose candidates are shown
+let refocus = null; // index of the symbol to go back to when the new reading is here
+
+// What else may stand in a symbol's place: some candidates are no symbols but change how it stands.
+const EFFECTS = {
+  "^": "raised", "_": "lowered", "{": "in a group", "}": "behind the group",
+  "\\limits": "under the operator", "&": "in the next cell", "\\\\": "on the next line",
+};
 
 // Tokens that only hold others together are shown where they are in doubt.
 const isGlue = (token) => ["{", "}", "\\limits"].includes(token.text);
@@ -32,8 +42,52 @@ function tie(node, index) {
   for (const off of ["pointerleave", "blur"]) node.addEventListener(off, () => mark(index, false));
 }
 
+function close() {
+  choices.hidden = true;
+  choices.replaceChildren();
+  for (const one of element.querySelectorAll("[aria-expanded]")) one.setAttribute("aria-expanded", "false");
+  chosen = null;
+}
+
+function open(index) {
+  const wasOpen = chosen === index;
+  close();
+  const token = props.value.tokens[index];
+  if (wasOpen || !token.candidates.length) return;
+  chosen = index;
+  const label = `Instead of ${name(token)}`;
+  choices.setAttribute("aria-label", label);
+  const heading = document.createElement("span");
+  heading.textContent = `${label}:`;
+  choices.append(heading, ...token.candidates.map((one) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    const words = EFFECTS[one.token] ?? one.text;
+    const percent = Math.round(100 * one.score);
+    button.textContent = words;
+    button.append(Object.assign(document.createElement("small"), { textContent: ` ${percent || "<1"} %` }));
+    button.addEventListener("click", () => {
+      refocus = index;
+      trigger("select", { index: one.index, token: one.token });
+    });
+    return button;
+  }));
+  choices.hidden = false;
+  element.querySelector(`.tokens [data-index="${index}"]`)?.setAttribute("aria-expanded", "true");
+  choices.querySelector("button").focus();
+}
+
+choices.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const index = chosen;
+  close();
+  element.querySelector(`.tokens [data-index="${index}"]`)?.focus();
+});
+undo.addEventListener("click", () => trigger("select", { index: -1, token: "" }));
+
 function show() {
   const value = props.value;
+  close();
   root.hidden = !value;
   list.replaceChildren();
   overlay.replaceChildren();
@@ -64,6 +118,11 @@ function show() {
       chip.title = `${Math.round(100 * token.score)} % sure`;
       chip.setAttribute("aria-label", `${name(token)}, ${chip.title}`);
       dress(chip, token);
+      chip.classList.toggle("locked", token.locked);
+      if (token.candidates.length) {
+        chip.setAttribute("aria-expanded", "false");
+        chip.addEventListener("click", () => open(index));
+      }
       tie(chip, index);
       item.append(chip);
       list.append(item);
@@ -80,9 +139,14 @@ function show() {
       title.textContent = `${name(token)} (${Math.round(100 * token.score)} %)`;
       box.append(title);
       tie(box, index);
+      box.addEventListener("click", () => open(index));
       overlay.append(box);
     }
   });
+  undo.hidden = !value.tokens.some((token) => token.locked);
+  element.querySelector(".hint").hidden = !value.tokens.some((token) => token.candidates.length);
+  if (refocus !== null) element.querySelector(`.tokens [data-index="${refocus}"]`)?.focus();
+  refocus = null;
 }
 
 watch("value", show);
