@@ -1,0 +1,129 @@
+// A picture of ink on plain paper brought to the published size. Photos with shadows are not for this:
+// the Python package has what they need.
+
+import { components } from "./components.js";
+import { NoFormulaError } from "./errors.js";
+import { inkOf } from "./ink.js";
+import { reduced } from "./normalization.js";
+import { dilated, padded } from "./raster.js";
+import { resized } from "./resampling.js";
+import { strokeWidth } from "./strokewidth.js";
+import { thinned } from "./thinning.js";
+
+/** @typedef {import("./raster.js").Raster} Raster */
+/** @typedef {import("./components.js").Component} Component */
+/** @typedef {import("./index.d.ts").ImageSettings} ImageSettings */
+
+const MOST = 2_000_000; // pixels that are looked at; larger pictures are reduced first
+const LARGEST = 8_000_000; // pixels up to which small ink is enlarged
+const FRINGE = 2; // pixels around the ink that show where its edge lies
+const SPECK = 0.5; // of a stroke's width squared; what is smaller is dirt
+
+/**
+ * The model's picture of a picture.
+ * @param {import("./index.d.ts").Pixels} pixels
+ * @param {ImageSettings} settings
+ * @returns {import("./normalization.js").Normalized}
+ */
+export function normalizePicture(pixels, settings) {
+  const whole = inkOf(pixels);
+  const excess = Math.max(Math.sqrt((whole.width * whole.height) / MOST), 1);
+  const [width, height] = [whole.width, whole.height].map((side) => Math.max(Math.round(side / excess), 1));
+  const zoom = width / whole.width;
+  const { ink, left, top, parts, pen } = measured(resized(whole, width, height));
+  const scale = scaleTo(symbolHeight(parts, pen, ink), pen, settings);
+  const enlarged = Math.max(1, Math.min(scale, Math.sqrt(LARGEST / ink.data.length)));
+  const drawn = binary(
+    enlarged > 1
+      ? resized(ink, Math.round(ink.width * enlarged), Math.round(ink.height * enlarged))
+      : ink,
+  );
+  const [narrowest, widest] = settings.stroke_range;
+  const isRedrawn = !(narrowest <= pen * scale && pen * scale <= widest);
+  const target = Math.max(Math.round((settings.stroke_width * enlarged) / scale), 1);
+  // Room for a stroke that becomes wider than it was.
+  const strokes = isRedrawn ? dilated(padded(thinned(drawn), target, target), target) : drawn;
+  const room = isRedrawn ? target : 0;
+  return reduced(strokes, settings, {
+    scale: zoom * enlarged,
+    origin: [(left - room / enlarged) / zoom, (top - room / enlarged) / zoom],
+    reduction: scale / enlarged,
+  });
+}
+
+/**
+ * Ink without specks, cropped but for its fringe, and its measures.
+ * @param {Raster} levels
+ */
+function measured(levels) {
+  const strokes = binary(levels);
+  const pen = strokeWidth(strokes);
+  const parts = components(strokes);
+  const specks = parts.filter(({ size }) => size < SPECK * pen * pen);
+  const kept = parts.filter(({ size }) => size >= SPECK * pen * pen);
+  if (!kept.length) throw new NoFormulaError("No formula found: there is no ink in the picture.");
+  const clean = { ...levels, data: levels.data.slice() };
+  for (const { pixels } of specks) for (const at of pixels) clean.data[at] = 0;
+  const left = Math.min(...kept.map((one) => one.left));
+  const top = Math.min(...kept.map((one) => one.top));
+  const right = Math.max(...kept.map((one) => one.right));
+  const bottom = Math.max(...kept.map((one) => one.bottom));
+  const around = padded(clean, FRINGE, FRINGE);
+  const ink = part(around, left, top, right + 2 * FRINGE, bottom + 2 * FRINGE);
+  return { ink, left: left - FRINGE, top: top - FRINGE, parts: kept, pen };
+}
+
+/**
+ * Mean height of the parts at least a tenth as tall as the tallest one, as `symbol_height` of
+ * measurement_inktex.py measures it.
+ * @param {readonly Component[]} parts
+ * @param {number} pen
+ * @param {Raster} ink
+ */
+function symbolHeight(parts, pen, ink) {
+  const heights = parts.map(({ top, bottom }) => bottom - top - pen);
+  const tallest = Math.max(...heights);
+  // Dots and level lines alone: their extent decides.
+  if (tallest < pen) return Math.max(ink.width - 2 * FRINGE - pen, ink.height - 2 * FRINGE, 1);
+  const tall = heights.filter((height) => height >= 0.1 * tallest);
+  return tall.reduce((sum, height) => sum + height, 0) / tall.length;
+}
+
+/**
+ * The factor to the published size: 1 for ink that is near it, as `_plan_scale` decides.
+ * @param {number} height
+ * @param {number} pen
+ * @param {ImageSettings} settings
+ */
+function scaleTo(height, pen, { symbol_height: published, height_tolerance: tolerance, stroke_range: range }) {
+  const scale = published / height;
+  const isNear = 1 / tolerance <= scale && scale <= tolerance;
+  return isNear && pen >= range[0] ? 1 : scale;
+}
+
+/**
+ * Ink of two levels.
+ * @param {Raster} levels
+ * @returns {Raster}
+ */
+function binary(levels) {
+  return { ...levels, data: levels.data.map((level) => (level > 127 ? 255 : 0)) };
+}
+
+/**
+ * @param {Raster} picture
+ * @param {number} left
+ * @param {number} top
+ * @param {number} right
+ * @param {number} bottom
+ * @returns {Raster}
+ */
+function part(picture, left, top, right, bottom) {
+  const [width, height] = [right - left, bottom - top];
+  const data = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const start = (y + top) * picture.width + left;
+    data.set(picture.data.subarray(start, start + width), y * width);
+  }
+  return { data, width, height };
+}
