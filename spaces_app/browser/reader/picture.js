@@ -17,6 +17,8 @@ import { thinned } from "./thinning.js";
 const MOST = 2_000_000; // pixels that are looked at; larger pictures are reduced first
 const LARGEST = 8_000_000; // pixels up to which small ink is enlarged
 const FRINGE = 2; // pixels around the ink that show where its edge lies
+const HALF = 127; // level above which a pixel is ink
+const QUARTER = 63; // the same for lines of a pixel, which break where they lie between two pixels
 const SPECK = 0.5; // of a stroke's width squared; what is smaller is dirt
 
 /**
@@ -30,13 +32,14 @@ export function normalizePicture(pixels, settings) {
   const excess = Math.max(Math.sqrt((whole.width * whole.height) / MOST), 1);
   const [width, height] = [whole.width, whole.height].map((side) => Math.max(Math.round(side / excess), 1));
   const zoom = width / whole.width;
-  const { ink, left, top, parts, pen } = measured(resized(whole, width, height));
+  const { ink, left, top, parts, pen, least } = measured(resized(whole, width, height));
   const scale = scaleTo(symbolHeight(parts, pen, ink), pen, settings);
   const enlarged = Math.max(1, Math.min(scale, Math.sqrt(LARGEST / ink.data.length)));
   const drawn = binary(
     enlarged > 1
       ? resized(ink, Math.round(ink.width * enlarged), Math.round(ink.height * enlarged))
       : ink,
+    least,
   );
   const [narrowest, widest] = settings.stroke_range;
   const isRedrawn = !(narrowest <= pen * scale && pen * scale <= widest);
@@ -56,7 +59,9 @@ export function normalizePicture(pixels, settings) {
  * @param {Raster} levels
  */
 function measured(levels) {
-  const strokes = binary(levels);
+  const isThin = strokeWidth(binary(levels, HALF)) < 2;
+  const least = isThin ? QUARTER : HALF;
+  const strokes = binary(levels, least);
   const pen = strokeWidth(strokes);
   const parts = components(strokes);
   const specks = parts.filter(({ size }) => size < SPECK * pen * pen);
@@ -70,7 +75,7 @@ function measured(levels) {
   const bottom = Math.max(...kept.map((one) => one.bottom));
   const around = padded(clean, FRINGE, FRINGE);
   const ink = part(around, left, top, right + 2 * FRINGE, bottom + 2 * FRINGE);
-  return { ink, left: left - FRINGE, top: top - FRINGE, parts: kept, pen };
+  return { ink, left: left - FRINGE, top: top - FRINGE, parts: kept, pen, least };
 }
 
 /**
@@ -104,10 +109,11 @@ function scaleTo(height, pen, { symbol_height: published, height_tolerance: tole
 /**
  * Ink of two levels.
  * @param {Raster} levels
+ * @param {number} least
  * @returns {Raster}
  */
-function binary(levels) {
-  return { ...levels, data: levels.data.map((level) => (level > 127 ? 255 : 0)) };
+function binary(levels, least) {
+  return { ...levels, data: levels.data.map((level) => (level > least ? 255 : 0)) };
 }
 
 /**

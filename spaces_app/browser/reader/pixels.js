@@ -7,8 +7,7 @@
  */
 export async function pixelsOf(source) {
   if ("data" in source) return source;
-  const isFile = typeof Blob !== "undefined" && source instanceof Blob;
-  const drawable = isFile ? await decoded(source) : source;
+  const drawable = source instanceof Blob ? await decoded(source) : source;
   const [width, height] =
     "naturalWidth" in drawable
       ? [drawable.naturalWidth, drawable.naturalHeight]

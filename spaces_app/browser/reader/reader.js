@@ -22,6 +22,7 @@ import { NOTHING_TOKEN } from "./vocabulary.js";
  * @returns {Promise<Reader>}
  */
 export async function load({ model, settings, wasm, ort }) {
+  /** @type {any} */
   const runtime = ort ?? (await import("onnxruntime-web/wasm"));
   if (runtime.env?.wasm) {
     runtime.env.wasm.numThreads = 1; // more need a cross-origin isolated page, and a token is short
