@@ -59,8 +59,6 @@ export class Pad {
     const isErasing = this.isErasing || event.button === ERASER_BUTTON;
     if (this.pointer !== null || (event.button !== 0 && event.button !== ERASER_BUTTON)) return;
     if (this.hasPen && event.pointerType === "touch") return;
-    event.preventDefault();
-    this.element.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     this.pointer = event.pointerId;
     this.hasErased = false;

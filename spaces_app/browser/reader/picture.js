@@ -7,7 +7,7 @@ import { inkOf } from "./ink.js";
 import { reduced } from "./normalization.js";
 import { dilated, padded } from "./raster.js";
 import { resized } from "./resampling.js";
-import { strokeWidth } from "./strokewidth.js";
+import { penWidth, strokeWidth } from "./strokewidth.js";
 import { thinned } from "./thinning.js";
 
 /** @typedef {import("./raster.js").Raster} Raster */
@@ -19,6 +19,9 @@ const LARGEST = 8_000_000; // pixels up to which small ink is enlarged
 const FRINGE = 2; // pixels around the ink that show where its edge lies
 const HALF = 127; // level above which a pixel is ink
 const QUARTER = 63; // the same for lines of a pixel, which break where they lie between two pixels
+const OTHER_PEN = 1.2; // factor on the stroke width from which on the ink was resized, or another pen's
+const LABEL_EXCESS = 0.08; // logarithm: connected symbols are so much taller than single strokes
+const MOST_OFF = 0.3; // logarithm: so near have the pen and the height of the symbols to agree
 const SPECK = 0.5; // of a stroke's width squared; what is smaller is dirt
 
 /**
@@ -33,7 +36,7 @@ export function normalizePicture(pixels, settings) {
   const [width, height] = [whole.width, whole.height].map((side) => Math.max(Math.round(side / excess), 1));
   const zoom = width / whole.width;
   const { ink, left, top, parts, pen, least } = measured(resized(whole, width, height));
-  const scale = scaleTo(symbolHeight(parts, pen, ink), pen, settings);
+  const scale = scaleTo(symbolHeight(parts, pen, ink), pen, ink, settings);
   const enlarged = Math.max(1, Math.min(scale, Math.sqrt(LARGEST / ink.data.length)));
   const drawn = binary(
     enlarged > 1
@@ -95,15 +98,23 @@ function symbolHeight(parts, pen, ink) {
 }
 
 /**
- * The factor to the published size: 1 for ink that is near it, as `_plan_scale` decides.
+ * The factor to the published size, as `_plan_scale` decides it: 1 for ink that is near it; by the pen
+ * where the drawing was resized; else by the height of the symbols.
  * @param {number} height
  * @param {number} pen
+ * @param {Raster} ink
  * @param {ImageSettings} settings
  */
-function scaleTo(height, pen, { symbol_height: published, height_tolerance: tolerance, stroke_range: range }) {
+function scaleTo(height, pen, ink, settings) {
+  const { symbol_height: published, stroke_width: width, height_tolerance: tolerance } = settings;
+  const [narrowest, widest] = settings.stroke_range;
   const scale = published / height;
   const isNear = 1 / tolerance <= scale && scale <= tolerance;
-  return isNear && pen >= range[0] ? 1 : scale;
+  if (isNear && width <= pen && pen <= widest) return 1;
+  const byPen = width / penWidth(ink);
+  const isOther = Math.max(byPen, 1 / byPen) > OTHER_PEN;
+  if (isOther && Math.abs(Math.log(byPen / scale) - LABEL_EXCESS) < MOST_OFF) return byPen;
+  return isNear && narrowest <= pen ? 1 : scale;
 }
 
 /**

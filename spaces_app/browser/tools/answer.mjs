@@ -12,6 +12,7 @@ import { drawStrokes } from "../reader/drawing.js";
 import { reduced } from "../reader/normalization.js";
 import { normalizePicture } from "../reader/picture.js";
 import { hasInk } from "../reader/symbols.js";
+import { FORMATS } from "../page/formats.js";
 import * as vocabulary from "../reader/vocabulary.js";
 
 const [folder] = process.argv.slice(2);
@@ -41,6 +42,7 @@ const encoded = ({ data, width, height }) => ({ data: Buffer.from(data).toString
 /** @type {Record<string, (request: any) => unknown>} */
 const actions = {
   compact: ({ tokens }) => compact(tokens),
+  format: ({ latex, format }) => FORMATS[format](latex),
   inked: ({ tokens }) => hasInk(tokens),
   vocabulary: () =>
     Object.fromEntries(
