@@ -11,6 +11,7 @@ that `inktex export --single` wrote. The folder can be copied to any web server.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -48,10 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
         with ThreadingHTTPServer(("127.0.0.1", options.serve), handler) as server:
             print(f"http://127.0.0.1:{options.serve} (Ctrl+C ends it)", flush=True)
-            try:
+            with contextlib.suppress(KeyboardInterrupt):
                 server.serve_forever()
-            except KeyboardInterrupt:
-                pass
     return 0
 
 

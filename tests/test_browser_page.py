@@ -285,8 +285,10 @@ def test_a_palm_beside_a_pen_writes_nothing(visitor: Visitor) -> None:
         """() => { const canvas = document.querySelector('#pad canvas');
           const { left, top } = canvas.getBoundingClientRect();
           canvas.setPointerCapture = () => {};
-          const send = (type, pointerId, pointerType, x, y) => canvas.dispatchEvent(new PointerEvent(
-            type, { pointerId, pointerType, button: 0, clientX: left + x, clientY: top + y, bubbles: true }));
+          const send = (type, pointerId, pointerType, x, y) => {
+            const place = { clientX: left + x, clientY: top + y, button: 0, bubbles: true };
+            canvas.dispatchEvent(new PointerEvent(type, { pointerId, pointerType, ...place }));
+          };
           send('pointerdown', 7, 'touch', 300, 300); send('pointermove', 7, 'touch', 340, 310);
           send('pointerdown', 8, 'pen', 100, 60);
           for (let y = 60; y <= 120; y += 10) send('pointermove', 8, 'pen', 100, y);
@@ -309,7 +311,8 @@ def test_a_picture_is_pasted_or_dropped(visitor: Visitor, way: str) -> None:
           const bytes = Uint8Array.from(atob(content), (sign) => sign.charCodeAt(0));
           const data = new DataTransfer();
           data.items.add(new File([bytes], "a.png", { type: "image/png" }));
-          document.dispatchEvent(way === "paste" ? new ClipboardEvent("paste", { clipboardData: data })
+          document.dispatchEvent(way === "paste"
+            ? new ClipboardEvent("paste", { clipboardData: data })
             : new DragEvent("drop", { dataTransfer: data, cancelable: true }));
         }""",
         [content, way],

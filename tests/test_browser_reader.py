@@ -143,7 +143,17 @@ def test_a_blank_picture_has_no_formula(node: Node) -> None:
 def salads(count: int) -> Iterator[list[str]]:
     """Tokens in any order, rich in structure, as no model should write them."""
     rng = np.random.default_rng(0)
-    structure = [*"{}{}^_[]&", "\\\\", "\\limits", "\\sqrt", "\\frac", "\\text", "\\sum", "\\{", "\\}"]
+    structure = [
+        *"{}{}^_[]&",
+        "\\\\",
+        "\\limits",
+        "\\sqrt",
+        "\\frac",
+        "\\text",
+        "\\sum",
+        "\\{",
+        "\\}",
+    ]
     structure += [vocabulary_inktex.MATRIX_BEGIN, vocabulary_inktex.MATRIX_END] * 2
     words = [letter for word in vocabulary_inktex.WORDS for letter in word]
     for _ in range(count):
@@ -195,7 +205,9 @@ def test_it_has_the_version_and_licence_of_the_code() -> None:
     assert about["version"] == __version__
     assert about["license"] == "Apache-2.0"
     assert (READER / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
-    assert json.loads((SOURCE / "package.json").read_text())["dependencies"]["inktex"] == __version__
+    assert (
+        json.loads((SOURCE / "package.json").read_text())["dependencies"]["inktex"] == __version__
+    )
     lock = (SOURCE / "package-lock.json").read_text()
     assert "://" not in "".join(line for line in lock.splitlines() if "resolved" in line)
 

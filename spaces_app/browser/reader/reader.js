@@ -3,6 +3,7 @@
 import { compact } from "./compact.js";
 import { drawStrokes } from "./drawing.js";
 import { NoFormulaError } from "./errors.js";
+import { withoutDefault } from "./graph.js";
 import { reduced, stacked } from "./normalization.js";
 import { normalizePicture } from "./picture.js";
 import { pixelsOf } from "./pixels.js";
@@ -30,7 +31,7 @@ export async function load({ model, settings, wasm, ort }) {
     else if (wasm !== undefined) runtime.env.wasm.wasmPaths = { wasm: String(wasm) };
   }
   const [bytes, found] = await Promise.all([bytesOf(model), settingsOf(settings)]);
-  const session = await runtime.InferenceSession.create(bytes, {
+  const session = await runtime.InferenceSession.create(withoutDefault(bytes, "allowed"), {
     executionProviders: [ort ? "cpu" : "wasm"],
     logSeverityLevel: 3, // what it says of unused constants helps nobody
   });
@@ -119,7 +120,7 @@ export class Reader {
     const feeds = {
       pixel_values: new Tensor("float32", pixels, [1, 1, height, width]),
       pixel_mask: new Tensor("float32", mask, [1, height, width]),
-      ...(alphabet === "all" ? {} : { allowed: this.allowed(alphabet) }),
+      allowed: this.allowed(alphabet),
     };
     const outputs = await this.session.run(feeds, ["tokens", "log_probabilities", "boxes"]);
     const ids = Array.from(outputs.tokens.data, Number);
@@ -147,7 +148,8 @@ export class Reader {
   /** @param {NonNullable<ReadOptions["alphabet"]>} alphabet */
   allowed(alphabet) {
     const { words, vocabulary, alphabets, always } = this.settings;
-    const may = new Uint8Array(vocabulary);
+    const may = new Uint8Array(vocabulary).fill(alphabet === "all" ? 1 : 0);
+    if (alphabet === "all") return new this.runtime.Tensor("bool", may, [vocabulary]);
     if (typeof alphabet === "string") {
       const named = alphabets[alphabet];
       if (!named) {

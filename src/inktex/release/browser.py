@@ -9,14 +9,13 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-import yaml
 from huggingface_hub.utils import WeakFileLock
 
 from .._version import __version__
 from ..files import new_folder
 from ..ink.inkml import read_inkml
 from ..onnx.files import SINGLE, SINGLE_SETTINGS, exported_folder
-from .repository import CARD
+from .repository import CARD, name_model
 from .verification import ReleaseError, file_names
 
 __all__ = ["MAX_PAGE", "WASM", "build_browser", "install_packages", "one_graph"]
@@ -106,7 +105,7 @@ def build_browser(
         write_single_settings(graph, partial / SINGLE_SETTINGS)
         _write_examples(source.parent / "examples", partial / "examples.json")
         if model is not None:
-            _name_model(partial / CARD, model)
+            name_model(partial / CARD, model)
         _write_service_worker(source / "service-worker.js", partial)
     return folder
 
@@ -115,19 +114,12 @@ def _write_examples(source: Path, path: Path) -> None:
     examples = [
         {
             "name": name,
-            "strokes": [trace.astype(float).round(1).tolist() for trace in read_inkml(source / f"{name}.inkml").traces],
+            "strokes": [trace.astype(float).round(1).tolist() for trace in ink.traces],
         }
         for name in EXAMPLES
+        if (ink := read_inkml(source / f"{name}.inkml"))
     ]
     path.write_text(json.dumps(examples), encoding="utf-8")
-
-
-def _name_model(card: Path, model: str) -> None:
-    """Name the model in the front matter of a Space."""
-    _, front, text = card.read_text(encoding="utf-8").split("---\n", 2)
-    fields = yaml.safe_load(front) | {"models": [model]}
-    front = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
-    card.write_text(f"---\n{front}---\n{text}", encoding="utf-8")
 
 
 def _write_service_worker(source: Path, folder: Path) -> None:
