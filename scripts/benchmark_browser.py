@@ -2,7 +2,7 @@
 """Measure the page that reads in the browser: how fast it is, and whether it reads as Python does.
 
     python scripts/benchmark_browser.py                       # speed, in a Chromium
-    python scripts/benchmark_browser.py --data data/crohme    # and readings of the development split
+    python scripts/benchmark_browser.py --data data/crohme    # and readings of its development ink
 
 Speed is that of the page in eight bits, given out from this machine to a browser without a cache:
 bytes and seconds until the first reading, and milliseconds from pen-up to the reading of formulas

@@ -9,12 +9,12 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from huggingface_hub.utils import WeakFileLock
+from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 
 from .._version import __version__
 from ..files import new_folder
 from ..ink.inkml import read_inkml
-from ..onnx.files import SINGLE, SINGLE_SETTINGS, exported_folder
+from ..onnx.files import SETTINGS, SINGLE, SINGLE_SETTINGS, exported_folder
 from .repository import CARD, name_model
 from .verification import ReleaseError, file_names
 
@@ -72,7 +72,9 @@ def one_graph(model: Path, precision: str = "int8") -> Path:
     if not (folder / SINGLE).is_file():
         from ..onnx.export import export, export_single
 
-        export_single(export(model)[precision], precision)
+        if not (folder / SETTINGS).is_file():
+            export(model)
+        export_single(folder, precision)
     return folder / SINGLE
 
 
