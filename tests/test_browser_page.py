@@ -40,7 +40,7 @@ from inktex.modeling.normalization_inktex import stack_pictures
 from inktex.onnx.engine import ImageProcessor
 from inktex.onnx.files import SINGLE, SINGLE_SETTINGS
 from inktex.onnx.sessions import load_runtime, make_session
-from inktex.release.browser import MAX_PAGE, build_browser
+from inktex.release.browser import MAX_PAGE, WASM, build_browser
 from inktex.release.verification import file_names, verify_files
 from inktex.symbol_boxes import inked
 from inktex.synthesis.grammar import written_expressions
@@ -141,8 +141,15 @@ def test_the_site_is_whole(site: Path) -> None:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    asked: list[str] = []
+    """Paths of the files that were sent."""
+
     def log_message(self, *_: Any) -> None:
         pass
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        if code == 200:
+            self.asked.append(self.path)
 
 
 @pytest.fixture(scope="module")
@@ -388,9 +395,12 @@ def test_axe_finds_nothing(visitor: Visitor, scheme: str) -> None:
 
 def test_it_works_on_a_phone_and_without_a_network(browser: Any, url: str) -> None:
     size = {"width": 360, "height": 740}
+    _Quiet.asked.clear()
     visitor = Visitor(browser, url, viewport=size, has_touch=True, color_scheme="dark")
     page = visitor.page
     sync_api.expect(page.locator("#state")).to_contain_text("offline too", timeout=ANSWER)
+    for name in (SINGLE, WASM):
+        assert _Quiet.asked.count(f"/{name}") == 1, "a large file was sent twice"
     visitor.context.set_offline(True)
     page.reload()
     page.wait_for_selector("#state.ready")

@@ -7,11 +7,24 @@ const FILES = ["FILES"];
 
 const CACHE = `inktex-${VERSION}`;
 const scope = /** @type {any} */ (self);
+const addresses = new Set(FILES.map((file) => new URL(file, location.href).href));
+
+/** Brings all files into the cache that are not there yet. */
+async function complete() {
+  const cache = await caches.open(CACHE);
+  for (const address of addresses) {
+    if (!(await cache.match(address))) await cache.add(new Request(address, { cache: "no-cache" }));
+  }
+}
 
 scope.addEventListener("install", (/** @type {any} */ event) => {
-  // What the page has just loaded is in the browser's cache: it is asked for, and not sent again.
-  const requests = FILES.map((file) => new Request(file, { cache: "no-cache" }));
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(requests)));
+  // A new version is there as a whole or not at all. At a first visit the page itself loads the large
+  // files, through here, so that none of them is sent twice; it says when the rest may come.
+  if (scope.registration.active) event.waitUntil(complete());
+});
+
+scope.addEventListener("message", (/** @type {any} */ event) => {
+  event.waitUntil(complete().then(() => event.source?.postMessage("complete")));
 });
 
 scope.addEventListener("activate", (/** @type {any} */ event) => {
@@ -24,11 +37,16 @@ scope.addEventListener("activate", (/** @type {any} */ event) => {
 });
 
 scope.addEventListener("fetch", (/** @type {any} */ event) => {
-  const { request } = event;
-  if (request.method !== "GET" || new URL(request.url).origin !== location.origin) return;
+  const { method, url } = event.request;
+  const address = url.replace(/[?#].*/s, "");
+  if (method !== "GET" || !addresses.has(address)) return;
   const answer = async () => {
     const cache = await caches.open(CACHE);
-    return (await cache.match(request, { ignoreSearch: true })) ?? fetch(request);
+    const kept = await cache.match(address);
+    if (kept) return kept;
+    const found = await fetch(event.request);
+    if (found.ok) event.waitUntil(cache.put(address, found.clone()));
+    return found;
   };
   event.respondWith(answer());
 });

@@ -3,10 +3,11 @@
 import { Answer } from "./answer.js";
 import { Boxes } from "./boxes.js";
 import { showExamples } from "./examples.js";
+import { listenToKeys } from "./keys.js";
+import { keepFiles, keepTheRest } from "./offline.js";
 import { Pad } from "./pad.js";
 import { acceptPictures } from "./pictures.js";
 import { ReaderClient } from "./reader-client.js";
-import { listenToKeys } from "./keys.js";
 
 const find = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
 const tool = (/** @type {string} */ name) => /** @type {HTMLButtonElement} */ (find(`[data-tool=${name}]`));
@@ -37,10 +38,10 @@ const pad = new Pad(find("#pad"), {
   changed: read,
   hovered: (point) => boxes.point(point),
 });
-const client = new ReaderClient({
+const client = new ReaderClient(keepFiles(), {
   ready() {
     say("Ready", "ready");
-    void keepForLater();
+    keepTheRest(() => say("Ready, offline too", "ready"));
   },
   failed: (message) => say(`The model cannot be loaded: ${message}`, "failed"),
   read(reading) {
@@ -96,18 +97,6 @@ function act(/** @type {string} */ name) {
   if (pad.ink.content === before) return;
   pad.paint();
   read();
-}
-
-/** Keeps all files for visits without a network; after the model, which it would else delay. */
-async function keepForLater() {
-  if (!("serviceWorker" in navigator)) return;
-  try {
-    await navigator.serviceWorker.register("service-worker.js");
-    await navigator.serviceWorker.ready;
-    say("Ready, offline too", "ready");
-  } catch {
-    // Some frames and private windows do not allow it; the page works without.
-  }
 }
 
 for (const name of Object.keys(ACTIONS)) tool(name).addEventListener("click", () => act(name));
