@@ -2,6 +2,7 @@
 #
 #   make demo        install into .venv and recognise the pictures in spaces_app/examples/
 #   make space       open the drawing page of spaces_app/ on this machine
+#   make browser     build the page that reads in the browser, and open it on this machine
 #   make test        run the tests
 #   make oldest      run the tests of what loads and reads with the oldest versions that it allows
 #   make light       try what machines without torch install, in an environment of its own
@@ -22,13 +23,17 @@ METADATA := setup.cfg pyproject.toml constraints.txt
 SOURCES := src modeling tokenizer tests $(wildcard scripts spaces_app)
 TYPED := build/types
 
-.PHONY: demo space test light container oldest newest lint types audit format tokenizer package clean
+.PHONY: demo space browser test light container oldest newest lint types audit format tokenizer \
+  package clean
 
 demo: $(VENV)/installed
 	$(BIN)/inktex recognize spaces_app/examples
 
 space: $(VENV)/installed-space
 	$(BIN)/python spaces_app/app.py
+
+browser: $(VENV)/installed-browser
+	$(BIN)/python scripts/build_browser.py --serve 8000
 
 # A process for each core, four at most, that computes with one thread; a file's tests share one.
 test: $(VENV)/installed-dev
@@ -135,6 +140,10 @@ $(VENV)/installed: $(BIN)/python $(METADATA)
 
 $(VENV)/installed-space: $(VENV)/installed
 	$(PIP) -e '.[demo]'
+	@touch $@
+
+$(VENV)/installed-browser: $(VENV)/installed
+	$(PIP) -e '.[export]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

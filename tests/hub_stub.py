@@ -31,6 +31,7 @@ class Repository:
     large: set[str] = field(default_factory=set)
     variables: dict[str, str] = field(default_factory=dict)
     is_private: bool = False
+    sdk: str | None = None
 
 
 @dataclass
@@ -133,6 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         # Clients say it in one of two ways.
         said = wanted.get("private"), wanted.get("visibility")
         repository.is_private = said[0] is True or said[1] == "private"
+        repository.sdk = wanted.get("sdk")
         self.hub.repositories[kind, name] = repository
         self._send(200, {"url": url, "name": name, "id": name})
 

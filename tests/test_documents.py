@@ -21,6 +21,8 @@ DOCUMENTS = sorted(
         *ROOT.glob("*.md"),
         *(ROOT / "docs").glob("*.md"),
         ROOT / "spaces_app" / "README.md",
+        ROOT / "spaces_app" / "browser" / "README.md",
+        ROOT / "spaces_app" / "browser" / "reader" / "README.md",
         ROOT / "src" / "inktex" / "pretrained" / "README.md",
     ]
 )

@@ -26,11 +26,13 @@ from inktex.data.crohme.card import build_crohme_card
 from inktex.ink.render import render
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.remote_code_inktex import code_files
+from inktex.onnx.files import SINGLE
 from inktex.recognizer import Recognizer
+from inktex.release.browser import WASM
 from inktex.release.card import training_minutes
 from inktex.release.export import export
 from inktex.release.publish import MANIFEST, publish
-from inktex.release.repository import CARD, build_model, build_space
+from inktex.release.repository import CARD, build_model, build_space, name_model
 from inktex.release.verification import ReleaseError, verify_files, verify_model
 from inktex.synthesis.dataset import build_ink
 from inktex.synthesis.random_captions import written_expressions
@@ -367,6 +369,44 @@ def test_the_space_names_its_model(repository: Path, hub: Hub, api: HfApi, tmp_p
     assert not list(folder.rglob("*.pyc"))
     publish(folder, "me/space", api, kind="space")
     assert "app.py" in hub.repositories["spaces", "me/space"].branches["main"]
+    assert hub.repositories["spaces", "me/space"].sdk == "gradio"
+    assert not (folder / "browser").exists()
+
+
+def test_the_page_is_published_as_a_static_space(
+    recognizer: Recognizer,
+    repository: Path,
+    hub: Hub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With what builds the page left out, which tests of the page do."""
+
+    def build(source: Path, folder: Path, graph: Path, place: Path, model: str) -> Path:
+        shutil.copytree(repository / source, folder, ignore=shutil.ignore_patterns("reader"))
+        (folder / SINGLE).write_bytes(graph.read_bytes())
+        (folder / WASM).write_bytes(b"\0 built in /home/web_user")
+        name_model(folder / CARD, model)
+        return folder
+
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(repository / "spaces_app/browser", "spaces_app/browser")
+    (tmp_path / "graph").write_bytes(b"a graph")
+    monkeypatch.setattr("inktex.release.command.one_graph", lambda source: tmp_path / "graph")
+    monkeypatch.setattr("inktex.release.command.build_browser", build)
+    source = export(recognizer.model, tmp_path / "source", recognizer.processor)
+    (source / "training.json").write_text(json.dumps(RECORD))
+    common = ["--source", str(source), "--output", str(tmp_path / "out"), "--pictures", "1"]
+    names = ["--model-repository", NAME, "--browser", "me/page"]
+    assert inktex_command(["release", *common, *names]) == 0
+    there = hub.repositories["spaces", "me/page"]
+    files = there.branches["main"]
+    assert (there.sdk, there.variables) == ("static", {})
+    assert files[SINGLE] == b"a graph"
+    front = yaml.safe_load(files[CARD].decode().split("---\n", 2)[1])
+    assert (front["sdk"], front["models"]) == ("static", [NAME])
 
 
 def test_the_published_space_reads_with_the_published_model(

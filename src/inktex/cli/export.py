@@ -27,7 +27,8 @@ size, a cached step of the decoder, the tokenizer, and settings. `inktex recogni
 and `--engine onnx-int8` read with them. In float32 the shipped model, and others of its
 architecture, are read without an export: inktex comes with their graphs, without weights. It needs
 `pip install 'inktex[export]'`. With --single each export also holds the whole model as one graph,
-inktex.onnx, which takes pixels and gives tokens, probabilities and boxes."""
+inktex.onnx, which takes pixels and gives tokens, probabilities and boxes, and inktex.json, what
+there is to know of it."""
 
 _WRITTEN: Final = 100
 """Pictures on which the one-file form is compared."""

@@ -109,6 +109,8 @@ def own_pictures(processor: InktexImageProcessor) -> Iterator[dict[str, NDArray[
 def export_single(folder: Path, precision: str) -> Path:
     """Write the one-file form of an export beside its graphs; see `write_single`.
 
+    Beside it goes a file of `write_single_settings`.
+
     Args:
         folder: of the export.
         precision: one of `PRECISIONS`.
@@ -117,9 +119,11 @@ def export_single(folder: Path, precision: str) -> Path:
         ValueError: if the model decodes without a grammar, or has no guided heads.
     """
     from .single import write_single
+    from .single_settings import write_single_settings
 
     path = folder / SINGLE
     write_single(find_export(folder, precision), path)
+    write_single_settings(path)
     return path
 
 

@@ -23,6 +23,8 @@ PRECISIONS: Final = ("fp32", "int8")
 ENCODER, DECODER, TOKENIZER = "encoder.onnx", "decoder.onnx", "tokenizer.json"
 SINGLE: Final = "inktex.onnx"
 """The whole model as one graph, for programs that have ONNX Runtime alone."""
+SINGLE_SETTINGS: Final = "inktex.json"
+"""File beside it with what programs need to know of it."""
 SETTINGS: Final = "inktex_onnx.json"
 """File that marks a folder as an export."""
 GRAPHS: Final = "graphs.json"

@@ -2,7 +2,7 @@ r"""Publish a model, and what belongs to it, on the Hub.
 
     inktex release --dry-run  # builds and verifies, sends nothing
     inktex release --model-repository me/inktex --space me/inktex \
-        --crohme-card me/crohme --ink me/inktex-ink --tag v0.2.0
+        --browser me/inktex-browser --crohme-card me/crohme --ink me/inktex-ink --tag v0.2.0
 
 Each repository is built in a folder of --output and verified there: the model is loaded where
 inktex is absent, by remote code and by `pipeline`, and must read generated pictures as the source
@@ -33,6 +33,7 @@ from ..ink.render import render
 from ..recognizer import load, pretrained_path
 from ..synthesis.dataset import build_ink
 from ..synthesis.random_captions import written_expressions
+from .browser import MAX_PAGE, build_browser, one_graph
 from .publish import publish
 from .repository import RECORD, build_model, build_space
 from .verification import ReleaseError, verify_files, verify_model
@@ -40,6 +41,10 @@ from .verification import ReleaseError, verify_files, verify_model
 DESCRIPTION: Final = __doc__ or ""
 SPACE: Final = Path("spaces_app")
 """Folder of the Space in a checkout; its `examples` are shown on the card."""
+PAGE: Final = SPACE / "browser"
+"""Folder of the page that reads in the browser."""
+PACKAGES: Final = Path("build/npm")
+"""Where npm's packages are installed."""
 MAX_INK: Final = 500_000_000
 """Bytes of a data set of generated ink."""
 
@@ -67,13 +72,18 @@ def run(options: argparse.Namespace) -> int:
     }
     count = verify_model(folder, recognizer, pictures)
     print(f"Verified: {count} pictures are read alike where inktex is absent.", flush=True)
-    if options.space and not SPACE.is_dir():
-        raise ReleaseError(
-            f"There is no {SPACE} here: publish the Space from a checkout of inktex."
-        )
+    for wanted, place in ((options.space, SPACE), (options.browser, PAGE)):
+        if wanted and not place.is_dir():
+            raise ReleaseError(
+                f"There is no {place} here: publish the Space from a checkout of inktex."
+            )
     if options.space or (options.dry_run and SPACE.is_dir()):
         verify_files(build_space(SPACE, output / "space", model))
         ready.append(("space", "space", options.space))
+    if options.browser:
+        page = build_browser(PAGE, output / "browser", one_graph(source), PACKAGES, model)
+        verify_files(page, MAX_PAGE)
+        ready.append(("browser", "space", options.browser))
     if options.crohme_card or options.dry_run:
         verify_files(build_crohme_card(output / "crohme", model))
         ready.append(("crohme", "dataset", options.crohme_card))
@@ -96,12 +106,13 @@ def run(options: argparse.Namespace) -> int:
             pull_request=options.pull_request,
             message=f"inktex {__version__}",
             is_private=options.private,
+            sdk="static" if name == "browser" else "gradio",
         )
         sent = ", ".join(done.changed) if done.changed else "nothing, all of it is there already"
         print(f"{done.url}: sent {sent}")
         for path in done.kept:
             print(f"  {path} was edited on the Hub and stays as it is there.")
-        if kind == "space" and not options.pull_request:
+        if name == "space" and not options.pull_request:
             api.add_space_variable(repository, "INKTEX_MODEL", options.model_repository)
     return 0
 
@@ -118,6 +129,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--source", type=Path, help="checkpoint folder (default: the one that inktex ships)")
     add("--model-repository", type=_repository, metavar="OWNER/NAME")
     add("--space", type=_repository, metavar="OWNER/NAME", help="publish the Space too")
+    add(
+        "--browser",
+        type=_repository,
+        metavar="OWNER/NAME",
+        help="publish the page that reads in the browser too, as a static Space; it needs npm",
+    )
     add(
         "--crohme-card",
         type=_repository,

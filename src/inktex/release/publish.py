@@ -50,6 +50,7 @@ def publish(
     pull_request: bool = False,
     message: str = "A release of inktex",
     is_private: bool = False,
+    sdk: str = "gradio",
 ) -> Published:
     """Bring a repository on the Hub to the state of a folder, in one commit.
 
@@ -61,14 +62,18 @@ def publish(
         pull_request: propose the changes instead of making them.
         message: of the commit.
         is_private: whether a new repository is seen by its owner alone.
+        sdk: of a new Space: `gradio` or `static`.
 
     Raises:
         ReleaseError: if the Hub refuses or cannot be reached.
     """
     try:
-        sdk = "gradio" if kind == "space" else None
         url = api.create_repo(
-            repository, repo_type=kind, space_sdk=sdk, exist_ok=True, private=is_private or None
+            repository,
+            repo_type=kind,
+            space_sdk=sdk if kind == "space" else None,
+            exist_ok=True,
+            private=is_private or None,
         )
         there = _files(api, repository, kind)
         manifest: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Folders that become repositories on the Hub: of a model, and of the Space."""
+"""Folders that become repositories on the Hub: of a model, and of the Space that runs Python."""
 
 from __future__ import annotations
 
@@ -59,10 +59,15 @@ def build_space(source: Path, folder: Path, model: str) -> Path:
         model: repository of the model that the Space reads with.
     """
     with new_folder(folder) as partial:
-        ignored = shutil.ignore_patterns("__pycache__")
+        ignored = shutil.ignore_patterns("__pycache__", "browser")  # which is a Space of its own
         shutil.copytree(source, partial, ignore=ignored, dirs_exist_ok=True)
-        _, front, text = (partial / CARD).read_text(encoding="utf-8").split("---\n", 2)
-        fields = yaml.safe_load(front) | {"models": [model]}
-        front = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
-        (partial / CARD).write_text(f"---\n{front}---\n{text}", encoding="utf-8")
+        name_model(partial / CARD, model)
     return folder
+
+
+def name_model(card: Path, model: str) -> None:
+    """Name the model that a Space reads with in its front matter."""
+    _, front, text = card.read_text(encoding="utf-8").split("---\n", 2)
+    fields = yaml.safe_load(front) | {"models": [model]}
+    front = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
+    card.write_text(f"---\n{front}---\n{text}", encoding="utf-8")

@@ -1,0 +1,171 @@
+// The model: loaded once, then asked with strokes or pictures.
+
+import { compact } from "./compact.js";
+import { drawStrokes } from "./drawing.js";
+import { NoFormulaError } from "./errors.js";
+import { withoutDefault } from "./graph.js";
+import { reduced, stacked } from "./normalization.js";
+import { normalizePicture } from "./picture.js";
+import { pixelsOf } from "./pixels.js";
+import { hasInk } from "./symbols.js";
+import { NOTHING_TOKEN } from "./vocabulary.js";
+
+/** @typedef {import("./index.d.ts").ModelSettings} ModelSettings */
+/** @typedef {import("./index.d.ts").Reading} Reading */
+/** @typedef {import("./index.d.ts").ReadOptions} ReadOptions */
+/** @typedef {import("./index.d.ts").LoadOptions} LoadOptions */
+/** @typedef {import("./index.d.ts").Stroke} Stroke */
+/** @typedef {import("./normalization.js").Normalized} Normalized */
+
+/**
+ * Loads a model.
+ * @param {LoadOptions} options
+ * @returns {Promise<Reader>}
+ */
+export async function load({ model, settings, wasm, ort }) {
+  /** @type {any} */
+  const runtime = ort ?? (await import("onnxruntime-web/wasm"));
+  if (runtime.env?.wasm) {
+    runtime.env.wasm.numThreads = 1; // more need a cross-origin isolated page, and a token is short
+    if (wasm instanceof ArrayBuffer || ArrayBuffer.isView(wasm)) runtime.env.wasm.wasmBinary = wasm;
+    else if (wasm !== undefined) runtime.env.wasm.wasmPaths = { wasm: String(wasm) };
+  }
+  const [bytes, found] = await Promise.all([bytesOf(model), settingsOf(settings)]);
+  const session = await runtime.InferenceSession.create(withoutDefault(bytes, "allowed"), {
+    executionProviders: [ort ? "cpu" : "wasm"],
+    logSeverityLevel: 3, // what it says of unused constants helps nobody
+  });
+  return new Reader(runtime, session, found);
+}
+
+/** @param {LoadOptions["model"]} source */
+async function bytesOf(source) {
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  return new Uint8Array(await (await fetched(source)).arrayBuffer());
+}
+
+/**
+ * @param {LoadOptions["settings"]} source
+ * @returns {Promise<ModelSettings>}
+ */
+async function settingsOf(source) {
+  if (typeof source === "object" && !(source instanceof URL)) return source;
+  return (await fetched(source)).json();
+}
+
+/** @param {string | URL} address */
+async function fetched(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${address} cannot be loaded: ${answer.status}.`);
+  return answer;
+}
+
+/** Reads with a model that was loaded; `load` makes one. */
+export class Reader {
+  /**
+   * @param {any} runtime ONNX Runtime
+   * @param {any} session of the model
+   * @param {ModelSettings} settings
+   */
+  constructor(runtime, session, settings) {
+    this.runtime = runtime;
+    this.session = session;
+    this.settings = settings;
+  }
+
+  /**
+   * Reads pen strokes.
+   * @param {readonly Stroke[]} strokes
+   * @param {ReadOptions} [options]
+   * @returns {Promise<Reading>}
+   */
+  async readStrokes(strokes, options = {}) {
+    return this.read(this.drawn(strokes), options);
+  }
+
+  /**
+   * Reads a picture of ink on plain paper.
+   * @param {import("./index.d.ts").Picture} picture
+   * @param {ReadOptions} [options]
+   * @returns {Promise<Reading>}
+   */
+  async readPicture(picture, options = {}) {
+    return this.read(normalizePicture(await pixelsOf(picture), this.settings.image_processor), options);
+  }
+
+  /**
+   * The model's picture of strokes.
+   * @param {readonly Stroke[]} strokes
+   */
+  drawn(strokes) {
+    const settings = this.settings.image_processor;
+    const drawing = drawStrokes(strokes, settings.symbol_height, settings.stroke_width);
+    return reduced(drawing.picture, settings, drawing);
+  }
+
+  /** Frees the model's memory. */
+  async close() {
+    await this.session.release();
+  }
+
+  /**
+   * @param {Normalized} normalized
+   * @param {ReadOptions} options
+   * @returns {Promise<Reading>}
+   */
+  async read({ picture, toSource }, { alphabet = "all" }) {
+    const { Tensor } = this.runtime;
+    const { pixels, mask, width, height } = stacked(picture, this.settings.multiple);
+    const feeds = {
+      pixel_values: new Tensor("float32", pixels, [1, 1, height, width]),
+      pixel_mask: new Tensor("float32", mask, [1, height, width]),
+      allowed: this.allowed(alphabet),
+    };
+    const outputs = await this.session.run(feeds, ["tokens", "log_probabilities", "boxes"]);
+    const ids = Array.from(outputs.tokens.data, Number);
+    /** @type {number[]} */
+    const logs = Array.from(outputs.log_probabilities.data);
+    const length = ids.includes(this.settings.end) ? ids.indexOf(this.settings.end) : ids.length;
+    const score = Math.exp(logs.slice(0, length + 1).reduce((sum, one) => sum + one, 0));
+    const places = ids.slice(0, length).flatMap((id, place) => (id in this.settings.words ? [place] : []));
+    const tokens = places.map((place) => this.settings.words[ids[place]]);
+    if (tokens.length === 1 && tokens[0] === NOTHING_TOKEN) {
+      const percent = Math.round(100 * score);
+      throw new NoFormulaError(`No formula found: the ink is something else, to ${percent} %.`, score);
+    }
+    const tokenScores = places.map((place) => Math.exp(logs[place]));
+    const inked = hasInk(tokens);
+    const symbols = tokens.flatMap((token, index) => {
+      if (!inked[index]) return [];
+      const at = 4 * places[index];
+      const box = /** @type {import("./index.d.ts").Box} */ (Array.from(outputs.boxes.data.slice(at, at + 4)));
+      return [{ index, token, score: tokenScores[index], box: box[2] > 0 ? toSource(box) : null }];
+    });
+    return { latex: compact(tokens), tokens, score, tokenScores, symbols };
+  }
+
+  /** @param {NonNullable<ReadOptions["alphabet"]>} alphabet */
+  allowed(alphabet) {
+    const { words, vocabulary, alphabets, always } = this.settings;
+    const may = new Uint8Array(vocabulary).fill(alphabet === "all" ? 1 : 0);
+    if (alphabet === "all") return new this.runtime.Tensor("bool", may, [vocabulary]);
+    if (typeof alphabet === "string") {
+      const named = alphabets[alphabet];
+      if (!named) {
+        const names = Object.keys(alphabets).join(", ");
+        throw new RangeError(`There is no alphabet ${alphabet}: give all, ${names}, or tokens.`);
+      }
+      for (const id of named) may[id] = 1;
+    } else {
+      const ids = new Map(Object.entries(words).map(([id, word]) => [word, Number(id)]));
+      for (const token of alphabet) {
+        const id = ids.get(token);
+        if (id === undefined) throw new RangeError(`The model does not know the token ${token}.`);
+        may[id] = 1;
+      }
+      for (const id of always) may[id] = 1;
+    }
+    return new this.runtime.Tensor("bool", may, [vocabulary]);
+  }
+}
