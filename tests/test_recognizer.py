@@ -417,10 +417,15 @@ def test_the_width_of_the_beam_overrides_the_preset(
     widths = []
 
     def watched(
-        model: Any, views: Any, longest: int, beams: int = 1, start: int | None = None
+        model: Any,
+        views: Any,
+        longest: int,
+        beams: int = 1,
+        start: int | None = None,
+        **options: Any,
     ) -> Decoded:
         widths.append((len(views), start, beams))
-        return decode(model, views, longest, beams, start)
+        return decode(model, views, longest, beams, start, **options)
 
     monkeypatch.setattr(generation_inktex, "decode", watched)
     recognizer(pictures[0], num_beams=3)

@@ -526,7 +526,15 @@ def test_unknown_marks_have_a_colour_and_a_sign(browser: Any) -> None:
     )
     size = {"width": 300, "height": 100, "seen": "", "notes": [], "picture": ""}
     tokens = [
-        {"text": text, "score": 0.6, "doubtful": True, "unknown": text == "?", "box": box}
+        {
+            "text": text,
+            "score": 0.6,
+            "doubtful": True,
+            "unknown": text == "?",
+            "box": box,
+            "locked": False,
+            "candidates": [],
+        }
         for text, box in (("x", [10, 20, 60, 80]), ("+", None), ("?", [120, 10, 220, 90]))
     ]
     page = browser.new_page()
