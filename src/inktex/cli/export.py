@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
     if options.graphs:
         update_shipped(model)
         return 0
+    written = _written(options.check) if options.single else []
     folders = export(model, options.output)
     for precision, folder in folders.items():
         size = sum(path.stat().st_size for path in folder.iterdir())
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
         )
         if options.single:
             path = export_single(folder, precision)
-            equal, total = count_equal(folder, precision, _pictures(options.check))
+            equal, total = count_equal(folder, precision, written)
             output.write(
                 f"{path}: {path.stat().st_size / 1e6:.1f} MB; reads {equal} of {total} pictures as "
                 "the two graphs do."
@@ -101,22 +101,15 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _pictures(data: Path | None) -> Iterator[Any]:
-    """Pictures of the model's form to compare on."""
-    from inktex.inputs import prepare
-    from inktex.onnx.engine import OnnxEngine
-
-    processor = OnnxEngine.from_pretrained().image_processor
+def _written(data: Path | None) -> list[Any]:
+    """Strokes of the expressions to compare on."""
     if data is None:
         from inktex.synthesis.random_captions import written_expressions
 
-        written = [expression.traces for expression in written_expressions(_WRITTEN, seed=5)]
-    else:
-        from inktex.training.data import load_examples
+        return [expression.traces for expression in written_expressions(_WRITTEN, seed=5)]
+    from inktex.training.data import load_examples
 
-        written = [example.traces() for example in load_examples(str(data), "dev")]
-    for traces in written:
-        yield prepare([*traces], processor).picture
+    return [example.traces() for example in load_examples(str(data), "dev")]
 
 
 def _local(name: str | None) -> Path:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
     from inktex.modeling.search_inktex import Choose
 
-Picture = NDArray[np.uint8]
-"""`(height, width)`, ink 255 on paper 0."""
 _CHECKED = ((48, 80), (64, 144), (96, 112))
 """Height and width of the pictures on which an export is compared with its model."""
 _MEASURED = 100
@@ -127,27 +125,29 @@ def export_single(folder: Path, precision: str) -> Path:
     return path
 
 
-def count_equal(folder: Path, precision: str, pictures: Iterable[Picture]) -> tuple[int, int]:
-    """How many pictures the one-file form reads as the engine does, token for token; of how many.
+def count_equal(folder: Path, precision: str, written: Sequence[Any]) -> tuple[int, int]:
+    """How many inks the one-file form reads as the engine does, token for token; of how many.
 
     Args:
         folder: of an export that has one.
         precision: one of `PRECISIONS`.
-        pictures: of the model's form.
+        written: strokes of expressions.
     """
+    from inktex.inputs import prepare
+
     from .engine import OnnxEngine
     from .sessions import load_runtime, make_session
 
     engine = OnnxEngine(find_export(folder, precision), threads=1)
     single = make_session(load_runtime(), folder / SINGLE, 1, {})
-    equal = total = 0
-    for picture in pictures:
+    equal = 0
+    for strokes in written:
+        picture = prepare([*strokes], engine.image_processor).picture
         pixels, mask = stack_pictures([picture], engine.settings.multiple)
         expected = engine.decode(pixels, mask, MAX_TOKENS + 1).sequences[:, 1:]
         (found,) = single.run(["tokens"], {"pixel_values": pixels, "pixel_mask": mask})
         equal += np.array_equal(found, expected)
-        total += 1
-    return equal, total
+    return equal, len(written)
 
 
 def update_shipped(model: Path, folder: Path = SHIPPED) -> None:

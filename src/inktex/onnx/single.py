@@ -63,10 +63,7 @@ def write_single(export: Export, path: Path) -> None:
     settings, words = export.settings, read_words(export.tokenizer)
     parts = _Parts(onnx.load(export.encoder), onnx.load(export.decoder), settings, words)
     model = parts.joined()
-    for key, value in (
-        ("words", words),
-        ("settings", asdict(settings)),
-    ):
+    for key, value in {"words": words, "settings": asdict(settings)}.items():
         model.metadata_props.add(key=key, value=json.dumps(value, sort_keys=True))
     onnx.checker.check_model(model)
     onnx.save(model, path)
