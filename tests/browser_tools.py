@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import functools
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -114,9 +113,3 @@ def shipped_graph(folder: Path) -> Path:
     filled = replace(found, encoder=folder / ENCODER, decoder=folder / DECODER)
     write_single(filled, folder / SINGLE)
     return folder / SINGLE
-
-
-def chromium() -> str | None:
-    """The browser to test with; see test_space.py."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("INKTEX_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from page_visitor import CHROMIUM, PageVisitor
 from PIL import Image
 
 from browser_tools import (
@@ -26,7 +27,6 @@ from browser_tools import (
     SOURCE,
     Node,
     as_json,
-    chromium,
     needs_npm,
     packages,
     picture_json,
@@ -47,10 +47,8 @@ from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.compact_inktex import compact
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = chromium()
 pytestmark = [needs_npm, pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium")]
 
-SCREENSHOTS = ROOT / "build/screenshots"
 ANSWER = 60_000
 """Milliseconds that an answer may take on a machine that does other work."""
 EXPRESSIONS = written_expressions(3, seed=2)
@@ -169,34 +167,15 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
-class Visitor:
-    """What a visitor does on the page; nothing may be asked of another host, nothing go wrong."""
+class Visitor(PageVisitor):
+    """A visitor of the page, whom its warnings trouble, too."""
+
+    complaint_types = frozenset({"error", "warning"})
 
     def __init__(self, browser: Any, url: str, **options: Any) -> None:
         options = {"viewport": {"width": 1280, "height": 900}, **options}
-        self.context = browser.new_context(
-            permissions=["clipboard-read", "clipboard-write"], **options
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(ANSWER)
-        self.complaints: list[str] = []
-        self.context.on("request", lambda request: self._watch(request, url))
-        self.page.on("console", self._listen)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(url)
+        super().__init__(browser, url, ANSWER, **options)
         self.page.wait_for_selector("#state.ready")
-
-    def _watch(self, request: Any, url: str) -> None:
-        if not request.url.startswith((url, "data:", "blob:")):
-            self.complaints.append(f"asked {request.url}")
-
-    def _listen(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
-
-    def close(self) -> None:
-        self.context.close()
-        assert self.complaints == []
 
     def draw(self, traces: Sequence[Any]) -> list[Any]:
         """Write ink with the mouse; returns it in pixels of the window."""
@@ -223,8 +202,7 @@ class Visitor:
         return self.page.locator(f"[data-tool={name}]")
 
     def screenshot(self, name: str) -> None:
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"browser-{name}.png", full_page=True)
+        super().screenshot(f"browser-{name}")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from page_visitor import CHROMIUM, SCREENSHOTS, PageVisitor
 from PIL import Image
 
 from inktex.ink.inkml import read_inkml
@@ -33,14 +33,10 @@ from inktex.tokenizer.tokenization_inktex import build_tokenizer
 pytest.importorskip("gradio", reason="needs the extra demo")
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
-CHROMIUM = os.environ.get("INKTEX_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium")
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "spaces_app/examples"
-SCREENSHOTS = ROOT / "build/screenshots"
 DRAWN = ("circle", "euler", "limit", "power", "quadratic")
 ANSWER = 20_000
 """Milliseconds that an answer may take on a machine that does other work."""
@@ -113,38 +109,16 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-class Visitor:
-    """What a visitor does on a page; nothing may leave the machine, nothing may go wrong."""
+class Visitor(PageVisitor):
+    """A visitor of the Space."""
 
     def __init__(self, browser: Any, url: str, **options: Any) -> None:
         options = {"viewport": {"width": 1280, "height": 1100}, **options}
-        self.context = browser.new_context(
-            permissions=["clipboard-read", "clipboard-write", "camera"], **options
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(ANSWER)
-        self.url = url
-        self.complaints: list[str] = []
-        self.page.on("request", self._watch)
-        self.page.on("console", self._listen)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(url)
+        super().__init__(browser, url, ANSWER, "camera", **options)
         self.page.wait_for_selector("#pad [data-ready=true]", state="attached")
         place = None
         while place != (place := self.page.locator("#pad canvas").bounding_box()):
             self.page.wait_for_timeout(200)  # until the page stands still
-
-    def _watch(self, request: Any) -> None:
-        if not request.url.startswith((self.url, "data:", "blob:")):
-            self.complaints.append(f"asked {request.url}")
-
-    def _listen(self, message: Any) -> None:
-        if message.type == "error":
-            self.complaints.append(f"{message.text} ({message.location.get('url')})")
-
-    def close(self) -> None:
-        self.context.close()
-        assert self.complaints == []
 
     @property
     def latex(self) -> str:
@@ -190,10 +164,6 @@ class Visitor:
         """Choose a file."""
         file = {"name": name, "mimeType": "image/png", "buffer": content}
         self.page.locator("#pad input[type=file]").set_input_files(file)
-
-    def screenshot(self, name: str) -> None:
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
 @pytest.fixture(scope="module")
