@@ -80,6 +80,7 @@ class InktexDecoderConfig(PretrainedConfig):
             sampling.
         rescoring_temperature: divides the mean log-probability of several views in addition
             (preset `accurate`). In configurations of 0.1 it is called `judges_temperature`.
+        doubt_threshold: tokens whose probability is lower are shown as doubtful.
         location_feedback: whether the input for each token holds its place in the picture, from
             the ink in training and from the guided heads in generation.
         coverage_feedback: whether cross-attention knows the cells that have been read (coverage,
@@ -105,6 +106,7 @@ class InktexDecoderConfig(PretrainedConfig):
         guided_heads: int = 2,
         token_temperature: float = 1.0,
         rescoring_temperature: float = 1.0,
+        doubt_threshold: float = 0.8,
         location_feedback: bool = False,
         coverage_feedback: bool = False,
         grammar: dict[str, Any] | None = None,
@@ -146,6 +148,7 @@ class InktexDecoderConfig(PretrainedConfig):
         self.guided_heads = guided_heads
         self.token_temperature = float(kwargs.pop("temperature", token_temperature))
         self.rescoring_temperature = float(kwargs.pop("judges_temperature", rescoring_temperature))
+        self.doubt_threshold = float(doubt_threshold)
         self.location_feedback = location_feedback
         self.coverage_feedback = coverage_feedback
         self.grammar = grammar

@@ -7,8 +7,10 @@
 Speed is that of the page in eight bits, given out from this machine to a browser without a cache:
 bytes and seconds until the first reading, and milliseconds from pen-up to the reading of formulas
 of ten symbols. Readings are compared in Node, whose WebAssembly is the browser's: strokes are read
-by the JavaScript package and by the ONNX engine, in float32 and in eight bits. --skip-speed leaves
-the first part out. It needs npm, playwright, and `pip install 'inktex[export]'`.
+by the JavaScript package and by the ONNX engine, in float32 and in eight bits. Of the page's
+gesture for scratching out it counts which recorded strokes would be taken for it, and which
+scribbles over symbols would. --skip-speed leaves the first part out. It needs npm, playwright, and
+`pip install 'inktex[export]'`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
@@ -31,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inktex.cli.arguments import positive
 from inktex.onnx.engine import OnnxEngine
@@ -71,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         measure_speed(graph_of(options.graphs, "int8"), options.formulas)
     if options.data:
         install_packages(SOURCE, PACKAGES)
+        count_scratched(options.data)
         for precision in PRECISIONS:
             compare(graph_of(options.graphs, precision), precision, options.data, options.count)
     return 0
@@ -185,6 +189,73 @@ def write(page: Any, trace: Any) -> None:
 # ----------------------------------------------------------------------------------------- readings
 
 
+def ask_node(folder: Path, requests: Iterable[dict[str, Any]]) -> Iterator[Any]:
+    """What the JavaScript package answers to each request.
+
+    Args:
+        folder: with the model, if any is asked for readings.
+    """
+    node = subprocess.Popen(
+        ["node", "tools/answer.mjs", str(folder)],
+        cwd=PACKAGES, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert node.stdin is not None
+    assert node.stdout is not None
+    for request in requests:
+        node.stdin.write(json.dumps(request) + "\n")
+        node.stdin.flush()
+        yield json.loads(node.stdout.readline())
+    node.stdin.close()
+    node.wait()
+
+
+def count_scratched(data: Path) -> None:
+    """Print which strokes of the development ink the page takes for scratching out."""
+    from inktex.training.data import load_examples
+
+    inks = [
+        [trace.astype(float).tolist() for trace in one.traces()]
+        for one in load_examples(str(data), "dev")
+    ]
+    rng = np.random.default_rng(0)
+    targets = [ink[int(rng.integers(len(ink)))] for ink in inks]
+    asked = [{"action": "scratched", "strokes": ink} for ink in inks]
+    asked += [
+        {"action": "scratched", "strokes": [one, scribble(np.array(one), rng)]} for one in targets
+    ]
+    found = [one["value"] for one in ask_node(PACKAGES, asked)]
+    strokes = sum(map(len, inks))
+    mistaken = sum(bool(struck) for ink in found[: len(inks)] for struck in ink)
+    struck = sum(bool(pair[1]) for pair in found[len(inks) :])
+    print(
+        f"Scratching out: {mistaken} of {strokes} strokes of the development ink are taken for it; "
+        f"{struck} of {len(targets)} scribbles over one of its strokes are."
+    )
+
+
+def scribble(stroke: NDArray[np.float64], rng: np.random.Generator) -> list[list[float]]:
+    """A line that goes to and fro over a stroke, five times or more, as a hand would."""
+    low, high = stroke.min(axis=0), stroke.max(axis=0)
+    reach = 0.25 * max(float((high - low).max()), 1.0)
+    (left, top), (right, bottom) = low - reach, high + reach
+    passes = int(rng.integers(5, 9))
+    ends = np.array(
+        [
+            (left if number % 2 else right, top + (bottom - top) * number / passes)
+            for number in range(passes + 1)
+        ]
+    )
+    ends += rng.normal(0, 0.15 * reach, ends.shape)
+    turned = float(rng.normal(0, 0.4))
+    rotation = [[np.cos(turned), -np.sin(turned)], [np.sin(turned), np.cos(turned)]]
+    middle = ends.mean(axis=0)
+    ends = (ends - middle) @ np.array(rotation) + middle
+    steps = np.linspace(0, passes, 12 * passes + 1)
+    points = np.stack([np.interp(steps, range(passes + 1), ends[:, axis]) for axis in (0, 1)], 1)
+    found: list[list[float]] = points.tolist()
+    return found
+
+
 def compare(graph: Path, precision: str, data: Path, count: int) -> None:
     """Print how many expressions the JavaScript package reads as the ONNX engine does."""
     from inktex.training.data import load_examples
@@ -196,25 +267,20 @@ def compare(graph: Path, precision: str, data: Path, count: int) -> None:
         shutil.copyfile(graph, folder / SINGLE)
         write_single_settings(folder / SINGLE)
         shutil.copyfile(PACKAGES / "node_modules/onnxruntime-web/dist" / WASM, folder / WASM)
-        node = subprocess.Popen(
-            ["node", "tools/answer.mjs", str(folder)],
-            cwd=PACKAGES, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert node.stdin is not None
-        assert node.stdout is not None
+        inks = [
+            [np.asarray(one, dtype=np.float32) for one in example.traces()]
+            for example in islice(load_examples(str(data), "dev"), count)
+        ]
+        asked = [
+            {"action": "strokes", "strokes": [trace.astype(float).tolist() for trace in ink]}
+            for ink in inks
+        ]
         equal, total, times = 0, 0, []
-        for example in islice(load_examples(str(data), "dev"), count):
-            traces = [np.asarray(one, dtype=np.float32) for one in example.traces()]
-            strokes = [trace.astype(float).tolist() for trace in traces]
-            node.stdin.write(json.dumps({"action": "strokes", "strokes": strokes}) + "\n")
-            node.stdin.flush()
-            answer = json.loads(node.stdout.readline())
-            expected = recognizer(traces, symbols=False).tokens
+        for ink, answer in zip(inks, ask_node(folder, asked), strict=True):
+            expected = recognizer(ink, symbols=False).tokens
             equal += " ".join(answer.get("value", {}).get("tokens", ["?"])) == expected
             total += 1
             times.append(answer.get("ms", 0.0))
-        node.stdin.close()
-        node.wait()
     print(
         f"{precision}: {equal} of {total} development expressions are read as the Python engine "
         f"reads them ({100 * equal / total:.1f} %); {statistics.median(times):.0f} ms each in "

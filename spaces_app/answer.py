@@ -27,8 +27,6 @@ WRAPPINGS: Final[Mapping[str, str]] = {
     "equation": "\\begin{{equation}}\n{}\n\\end{{equation}}",
 }
 """Name to what is put around the LaTeX."""
-DOUBTFUL: Final = 0.8
-"""A token with a lower probability is tinted."""
 _WORDS: Final = (
     (0.9, "Almost certainly right"),
     (0.7, "Probably right"),
@@ -146,7 +144,7 @@ def verdict(candidate: Alternative) -> tuple[str, str]:
     score = round(candidate.score, 2)
     words = next(words for least, words in _WORDS if score >= least)
     # Many doubts, each too small for a tint, may make an uncertain whole.
-    if score < _SURE and any(one < DOUBTFUL for one in candidate.token_scores):
+    if score < _SURE and candidate.doubtful:
         words += _CHECK
     if count := candidate.tokens.split().count(UNKNOWN_MARK):
         words += f"; {count} unknown {'mark' if count == 1 else 'marks'}"
@@ -174,7 +172,7 @@ def details(shown: Shown) -> dict[str, Any]:
             {
                 "text": "?" if token == UNKNOWN_MARK else token,
                 "score": round(score, 4),
-                "doubtful": score < DOUBTFUL,
+                "doubtful": index in candidate.doubtful,
                 "unknown": token == UNKNOWN_MARK,
                 "box": boxes.get(index),
                 "locked": index in shown.locked,

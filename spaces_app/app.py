@@ -14,6 +14,7 @@ import os
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import html
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +24,10 @@ import anyio
 import anyio.to_thread
 import gradio as gr
 import numpy as np
-import torch
 from gradio.events import api
 from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 import inktex
 from about import about, record_of
@@ -33,11 +35,13 @@ from answer import SPELLINGS, Shown, details, edited, mathml, rendered, spell, v
 from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink
-from inktex.recognizer import Preset
+from inktex.recognizer import Preset, Recognizer
 from inputs import RefusedError
 from space import ALTERNATIVES, SYMBOLS, Answer, Space
 
 FRONT: Final = Path(__file__).parent / "front"
+PAD: Final = Path(__file__).parent / "browser" / "page"
+"""Holds the drawing pad, which is also that of the page in the browser."""
 WORKERS: Final = 2
 """Pictures that are read at a time; each takes one core."""
 WAITING: Final = 100
@@ -370,14 +374,23 @@ def build(model: str | None = None) -> gr.Blocks:
     Args:
         model: folder or Hub repository; None for the model that inktex ships.
     """
-    torch.set_num_threads(1)  # workers share the cores among them
-    recognizer = inktex.load(model)
-    for alternatives in (0, ALTERNATIVES):  # what comes first is slow: let it be this
-        recognizer(_FIRST, alternatives=alternatives)
+    recognizer = inktex.load(model, threads=1)  # workers share the cores among them
+    recognizer(_FIRST)  # what comes first is slow: let it be this
+    threading.Thread(target=_prepare_beams, args=(recognizer,), daemon=True).start()
     name = model or f"shipped with inktex {inktex.__version__}"
     blocks = Page(Space(recognizer, name, record_of(model))).blocks
     blocks.queue(max_size=WAITING, default_concurrency_limit=WORKERS)
     return blocks
+
+
+def _prepare_beams(recognizer: Recognizer) -> None:
+    """Load what searches for alternatives, torch, while fast answers are given already."""
+    try:
+        import torch
+    except ImportError:  # then there are none
+        return
+    torch.set_num_threads(1)
+    recognizer(_FIRST, alternatives=ALTERNATIVES)
 
 
 def launch(blocks: gr.Blocks, **kwargs: Any) -> tuple[Any, str, str]:
@@ -390,7 +403,10 @@ def launch(blocks: gr.Blocks, **kwargs: Any) -> tuple[Any, str, str]:
         footer_links=["api", "settings"],
         ssr_mode=False,
         max_file_size=1,
-        app_kwargs={"middleware": [Middleware(Guard)]},
+        app_kwargs={
+            "middleware": [Middleware(Guard)],
+            "routes": [Mount("/pad", StaticFiles(directory=PAD))],
+        },
         **kwargs,
     )
 

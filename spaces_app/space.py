@@ -125,5 +125,5 @@ class Space:
                 locked=locked,
             )
             return show(source, reading, placed.reasons, locked)
-        except ValueError as error:
+        except (ValueError, ImportError) as error:  # torch may be missing, for all but `fast`
             return error if isinstance(error, RefusedError) else RefusedError(str(error))

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
+
+from browser_tools import packages
 
 CHROMIUM = os.environ.get("INKTEX_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -51,6 +56,16 @@ class PageVisitor:
         if message.type in self.complaint_types:
             self.complaints.append(f"{message.text} ({message.location.get('url')})")
 
+    def violations(self) -> list[tuple[str, list[str]]]:
+        """What axe-core finds in the page: rules, and the elements that break them."""
+        # The page may allow no script of another kind than its own.
+        session = self.context.new_cdp_session(self.page)
+        session.send("Page.setBypassCSP", {"enabled": True})
+        axe = packages() / "node_modules/axe-core/axe.min.js"
+        self.page.evaluate(f"() => {{ {axe.read_text(encoding='utf-8')} }}")
+        found = self.page.evaluate("async () => (await window.axe.run()).violations")
+        return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
+
     def close(self) -> None:
         self.context.close()
         assert self.complaints == []
@@ -58,3 +73,29 @@ class PageVisitor:
     def screenshot(self, name: str) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+class PadVisitor(PageVisitor):
+    """A visitor of a page with a drawing pad."""
+
+    def stroke(self, points: Sequence[Sequence[float]]) -> None:
+        """Draw a line with the mouse, through points of the window."""
+        mouse = self.page.mouse
+        mouse.move(*points[0])
+        mouse.down()
+        for point in points[1:]:
+            mouse.move(*point)
+        mouse.up()
+
+    def lasso(self, traces: Sequence[Sequence[Sequence[float]]]) -> None:
+        """Draw a loop around traces."""
+        points = np.concatenate([np.asarray(trace) for trace in traces])
+        (left, top), (right, bottom) = points.min(axis=0) - 6, points.max(axis=0) + 6
+        self.stroke([(left, top), (right, top), (right, bottom), (left, bottom), (left, top + 2)])
+
+    def scribble(self, trace: Sequence[Sequence[float]]) -> None:
+        """Scratch a trace out."""
+        points = np.asarray(trace)
+        (left, top), (right, bottom) = points.min(axis=0) - 6, points.max(axis=0) + 6
+        height = (bottom - top) / 5
+        self.stroke([(right if i % 2 else left, top + height * i) for i in range(6)])

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_visitor import CHROMIUM, PageVisitor
+from page_visitor import CHROMIUM, PadVisitor
 from PIL import Image
 
+import inktex
 from browser_tools import (
     PACKAGES,
     ROOT,
@@ -45,6 +46,7 @@ from inktex.release.verification import file_names, verify_files
 from inktex.symbol_boxes import inked
 from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.compact_inktex import compact
+from inktex.training.custom_data import load_custom
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytestmark = [needs_npm, pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium")]
@@ -74,8 +76,10 @@ class Model:
         """Tokens, their log-probabilities with the end's, and boxes."""
         picture = prepare([*traces], self.processor).picture
         pixels, mask = stack_pictures([picture], self.settings["multiple"])
+        free = {"forbidden": np.zeros(0, np.int64), "locked": np.zeros((0, 2), np.int64)}
         tokens, scores, boxes = self.session.run(
-            ["tokens", "log_probabilities", "boxes"], {"pixel_values": pixels, "pixel_mask": mask}
+            ["tokens", "log_probabilities", "boxes"],
+            {"pixel_values": pixels, "pixel_mask": mask, **free},
         )
         words = self.settings["words"]
         return [words[str(one)] for one in tokens[0] if str(one) in words], scores[0], boxes[0]
@@ -125,6 +129,36 @@ def test_an_alphabet_is_kept_to(reader: Node, model: Model) -> None:
         assert message in answer["error"]["message"]
 
 
+def test_candidates_and_locked_tokens_are_those_of_the_python_package(
+    reader: Node, model: Model
+) -> None:
+    recognizer = inktex.load()
+    for expression in EXPRESSIONS:
+        traces = list(expression.traces)
+        asked = {"strokes": as_json(traces)}
+        plain, expected = reader("strokes", **asked), recognizer(traces, candidates=5)
+        assert plain["tokens"] == expected.tokens.split()
+        for found, known in zip(plain["candidates"], expected.candidates, strict=True):
+            assert [(one["index"], one["token"]) for one in found] == [
+                (one.index, one.token) for one in known
+            ]
+            assert [one["score"] for one in found] == pytest.approx(
+                [one.score for one in known], abs=1e-3
+            )
+        place = next(place for place, found in enumerate(plain["candidates"]) if found)
+        chosen = plain["candidates"][place][0]
+        locked = {chosen["index"]: chosen["token"]}
+        found = reader("strokes", **asked, locked=locked)
+        assert found["tokens"][chosen["index"]] == chosen["token"]
+        assert found["tokens"] == recognizer(traces, locked=locked).tokens.split()
+    for locked, message in (
+        ({"-1": "x"}, "no token -1"), ({"0": "xyz"}, "not know the token"), ({"0": "}"}, "cannot")
+    ):  # fmt: skip
+        answer = reader.ask("strokes", **asked, locked=locked)
+        assert answer["error"]["name"] == "RangeError"
+        assert message in answer["error"]["message"]
+
+
 def test_the_site_is_whole(site: Path) -> None:
     verify_files(site, 2 * MAX_PAGE)  # in float32; the one that is published has eight bits
     names = {*file_names(site)} - {"README.md", "service-worker.js"}
@@ -167,7 +201,7 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
-class Visitor(PageVisitor):
+class Visitor(PadVisitor):
     """A visitor of the page, whom its warnings trouble, too."""
 
     complaint_types = frozenset({"error", "warning"})
@@ -265,6 +299,74 @@ def test_strokes_are_undone_redone_erased_and_cleared(visitor: Visitor) -> None:
     visitor.expect("x^{2}+y^{2}=1")
 
 
+def test_strokes_are_selected_moved_read_alone_and_deleted(visitor: Visitor) -> None:
+    page = visitor.page
+    placed = visitor.draw(example("circle"))
+    visitor.expect("x^{2}+y^{2}=1")
+    page.locator("#pad").focus()
+    page.keyboard.press("l")
+    visitor.lasso(placed[-3:])  # "= 1"
+    visitor.tool("alone").click()
+    visitor.expect("=1")
+    assert "of what is selected" in page.locator("#verdict").inner_text()
+    visitor.screenshot("selection")
+    visitor.tool("alone").click()
+    visitor.expect("x^{2}+y^{2}=1")
+    # Dragged a little, then moved back by keys.
+    x, y = placed[-1][0]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 8, y + 8)
+    page.mouse.up()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowLeft")
+    visitor.expect("x^{2}+y^{2}=1")
+    page.keyboard.press("Delete")
+    visitor.expect("x^{2}+y^{2}")
+    assert page.locator("#selection").is_hidden()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    visitor.expect("")
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+    visitor.expect("x^{2}+y^{2}=1")
+    page.mouse.click(*placed[-1][len(placed[-1]) // 2])  # a stroke is selected where it is touched
+    page.keyboard.press("Delete")
+    sync_api.expect(page.locator("#latex")).not_to_have_value("x^{2}+y^{2}=1")
+    visitor.tool("pen").click()
+
+
+def test_a_symbol_is_scratched_out(visitor: Visitor) -> None:
+    placed = visitor.draw(example("circle"))
+    visitor.expect("x^{2}+y^{2}=1")
+    for trace in placed[-3:]:
+        visitor.scribble(trace)
+    visitor.expect("x^{2}+y^{2}")
+
+
+def test_another_symbol_is_chosen_and_taken_back(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.draw(example("circle"))
+    visitor.expect("x^{2}+y^{2}=1")
+    chip = page.locator("#symbols button").first
+    chip.click()
+    choice = page.locator("#choices button").first
+    sync_api.expect(choice).to_be_focused()
+    visitor.screenshot("choices")
+    page.keyboard.press("Escape")
+    sync_api.expect(chip).to_be_focused()
+    page.keyboard.press("Enter")
+    token = choice.evaluate("(button) => button.firstChild.textContent")
+    page.keyboard.press("Enter")
+    sync_api.expect(page.locator("#symbols .chosen")).to_have_text(token, timeout=ANSWER)
+    sync_api.expect(page.locator("#symbols .chosen")).to_be_focused()
+    assert page.locator("#latex").input_value().startswith(token)
+    assert page.locator("#choices").is_hidden()
+    page.keyboard.press("Control+z")
+    visitor.expect("x^{2}+y^{2}=1")
+    assert page.locator("#symbols .chosen").count() == 0
+
+
 def test_a_palm_beside_a_pen_writes_nothing(visitor: Visitor) -> None:
     visitor.page.evaluate(
         """() => { const canvas = document.querySelector('#pad canvas');
@@ -305,6 +407,81 @@ def test_a_picture_is_pasted_or_dropped(visitor: Visitor, way: str) -> None:
     visitor.expect("(a+b)^{2}")
     assert visitor.page.locator(".boxes rect").count() == 6
     visitor.screenshot("picture")
+
+
+def test_a_picture_is_turned_and_cropped(visitor: Visitor) -> None:
+    page = visitor.page
+    with Image.open(ROOT / "spaces_app/examples/power.png") as drawn:
+        formula = drawn.convert("L")
+    sheet = Image.new("L", (formula.width, 3 * formula.height), 255)
+    sheet.paste(formula, (0, 0))
+    sheet.paste(formula, (0, 2 * formula.height))
+    file = io.BytesIO()
+    sheet.rotate(90, expand=True).save(file, "PNG")
+    given = {"name": "a.png", "mimeType": "image/png", "buffer": file.getvalue()}
+    page.locator("input[type=file]").set_input_files(given)
+    sync_api.expect(page.locator("#verdict")).not_to_be_empty(timeout=ANSWER)
+    visitor.tool("turn").click()
+    sync_api.expect(visitor.tool("crop")).to_be_hidden()
+    visitor.tool("lasso").click()
+    area = page.locator("#pad canvas").bounding_box()
+    left, top = area["x"] + 5, area["y"] + 5
+    right, bottom = area["x"] + area["width"] - 5, area["y"] + area["height"] / 2
+    visitor.stroke([(left, top), (right, top), (right, bottom)])
+    visitor.screenshot("crop")
+    visitor.tool("crop").click()
+    visitor.expect("(a+b)^{2}")
+    visitor.tool("pen").click()
+
+
+def test_ink_is_kept_in_a_file_and_taken_from_one(visitor: Visitor, tmp_path: Path) -> None:
+    placed = visitor.draw(example("circle"))
+    visitor.expect("x^{2}+y^{2}=1")
+    with visitor.page.expect_download() as download:
+        visitor.tool("save").click()
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    kept = read_inkml(path)
+    assert kept.truth == "$x^{2}+y^{2}=1$"
+    assert [len(trace) for trace in kept.traces] == [len(trace) for trace in placed]
+    visitor.tool("clear").click()
+    visitor.expect("")
+    visitor.page.locator("input[type=file]").set_input_files(path)
+    visitor.expect("x^{2}+y^{2}=1")
+    for content, message in (
+        ("<svg/>", "not InkML"), ("<ink/>", "no ink"), ("<ink><trace>1 'a</trace></ink>", "cannot")
+    ):  # fmt: skip
+        file = {"name": "a.inkml", "mimeType": "text/xml", "buffer": content.encode()}
+        visitor.page.locator("input[type=file]").set_input_files(file)
+        sync_api.expect(visitor.page.locator("#verdict")).to_contain_text(message, timeout=ANSWER)
+
+
+def test_latex_is_edited_and_a_hand_is_collected(visitor: Visitor, tmp_path: Path) -> None:
+    page = visitor.page
+    page.get_by_text("Learn my hand").click()
+    assert visitor.tool("hand").is_hidden()
+    page.locator("#hand").check()
+    placed = visitor.draw(example("circle"))
+    visitor.expect("x^{2}+y^{2}=1")
+    page.locator("#latex").fill(r"\alpha^2")
+    sync_api.expect(page.locator("#verdict")).to_have_text("Changed by hand")
+    sync_api.expect(page.locator("#formula .katex-html")).to_have_text("α2")
+    for latex in (r"\alpha^2", "x^2+y^2=1"):  # the same ink: what was copied last counts
+        page.locator("#latex").fill(latex)
+        page.locator("[data-copy=latex]").click()
+        sync_api.expect(page.locator("#hand-count")).to_contain_text("1 formula kept")
+        assert page.evaluate("() => navigator.clipboard.readText()") == latex
+    with page.expect_download() as download:
+        visitor.tool("hand").click()
+    download.value.save_as(tmp_path / "my-hand.jsonl")
+    (row,) = (tmp_path / "my-hand.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(row)["latex"] == "x^2+y^2=1"
+    assert [len(one) for one in json.loads(row)["strokes"]] == [len(one) for one in placed]
+    own = load_custom(tmp_path)
+    assert [" ".join(one.caption) for one in own.train] == ["x ^ { 2 } + y ^ { 2 } = 1"]
+    page.locator("#hand").uncheck()
+    assert page.evaluate("() => localStorage.length") == 0
+    page.get_by_text("Learn my hand").click()
 
 
 def test_what_is_no_picture_or_blank_gets_a_sentence(visitor: Visitor) -> None:
@@ -361,14 +538,10 @@ def test_axe_finds_nothing(visitor: Visitor, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.get_by_role("button", name="Example: limit").click()
     visitor.expect(r"\lim\limits_{x\rightarrow0}\frac{\sin x}{x}=1")
-    # As an address of the page itself: it allows no script of another kind.
-    session = visitor.context.new_cdp_session(page)
-    session.send("Page.setBypassCSP", {"enabled": True})
-    axe = (PACKAGES / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
-    page.evaluate(f"() => {{ {axe} }}")
-    found = page.evaluate("async () => (await window.axe.run()).violations")
+    page.locator("#symbols button").first.click()
+    found = visitor.violations()
     page.emulate_media(color_scheme="light")
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    assert found == []
 
 
 def test_it_works_on_a_phone_and_without_a_network(browser: Any, url: str) -> None:

@@ -73,8 +73,8 @@ def test_a_symbol_has_the_candidates_of_the_structure_before_it() -> None:
         {"x": -0.1, "X": -3.0}, {"^": -0.2, "2": -1.5}, {"{": 0.0, "y": -9.0},
         {"2": -0.1, "z": -2.0}, {"}": -0.3, "2": -1.4}, {"</s>": -0.1, "+": -4.0},
     ]  # fmt: skip
-    ids = np.array([[[IDS[token] for token in row] for row in rows]])
-    scores = np.array([[[*row.values()] for row in rows]], dtype=np.float32)
+    ids = np.array([[[*(IDS[token] for token in row), IDS["w"]] for row in rows]])
+    scores = np.array([[[*row.values(), -np.inf] for row in rows]], dtype=np.float32)
     sequence = np.array([[START, *(IDS[token] for token in tokens), END]])
     zeros = np.zeros((1, 6), dtype=np.float32)
     decoded = Decoded(sequence, np.array([0]), zeros[:, 0], zeros, None, ids, scores)

@@ -4,13 +4,16 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 import inktex
@@ -422,6 +425,20 @@ def single(exports: dict[str, Path]) -> Path:
     return export_single(exports["fp32"], "fp32")
 
 
+def one_graph_inputs(
+    pixels: NDArray[np.float32],
+    mask: NDArray[np.float32],
+    forbidden: ArrayLike = (),
+    locked: Mapping[int, int] = MappingProxyType({}),
+) -> dict[str, NDArray[Any]]:
+    return {
+        "pixel_values": pixels,
+        "pixel_mask": mask,
+        "forbidden": np.asarray(forbidden, dtype=np.int64),
+        "locked": np.array([*locked.items()], dtype=np.int64).reshape(-1, 2),
+    }
+
+
 def test_one_graph_reads_as_two_do(
     single: Path, exports: dict[str, Path], pictures: list[Image.Image]
 ) -> None:
@@ -438,9 +455,9 @@ def test_one_graph_reads_as_two_do(
     session = make_session(load_runtime(), single, 1, {})
     for allowed in (None, school):
         expected = engine.decode(pixels, mask, MAX_TOKENS + 1, allowed, candidates=CANDIDATES)
-        fed = {} if allowed is None else {"allowed": allowed}
+        forbidden: ArrayLike = [] if allowed is None else np.flatnonzero(~allowed)
         tokens, scores, boxes, candidates, likeliest, attention = session.run(
-            None, {"pixel_values": pixels, "pixel_mask": mask, **fed}
+            None, one_graph_inputs(pixels, mask, forbidden)
         )
         assert expected.attention is not None
         assert expected.token_log_probabilities is not None
@@ -482,21 +499,19 @@ def test_one_graph_keeps_locked_tokens(
     picture = engine.image_processor.normalize_picture(pictures[0]).picture
     pixels, mask = stack_pictures([picture], engine.settings.multiple)
     session = make_session(load_runtime(), single, 1, {})
-    fed = {"pixel_values": pixels, "pixel_mask": mask}
-    (plain,) = session.run(["tokens"], fed)
+
+    def read(locked: dict[int, int]) -> NDArray[np.int64]:
+        (found,) = session.run(["tokens"], one_graph_inputs(pixels, mask, locked=locked))
+        return np.asarray(found)
+
+    plain = read({})
     # Whatever the model reads, `x` may stand in the first place, and other symbols behind it.
     places = {0: IDS["x"], 1: IDS["y"], 2: IDS["z"]}
-    locked = np.full(MAX_TOKENS, -1)
-    locked[[*places]] = [*places.values()]
-    (found,) = session.run(["tokens"], {**fed, "locked": locked})
+    found = read(places)
     expected = engine.decode(pixels, mask, MAX_TOKENS + 1, locked=places)
     np.testing.assert_array_equal(found, expected.sequences[:, 1:])
     assert found[0, :3].tolist() == [*places.values()]
-    locked[:3] = [IDS["}"], -1, -1]
-    (ignored,) = session.run(["tokens"], {**fed, "locked": locked})
-    np.testing.assert_array_equal(ignored, plain)
-    (same,) = session.run(["tokens"], {**fed, "locked": np.full(MAX_TOKENS, -1)})
-    np.testing.assert_array_equal(same, plain)
+    np.testing.assert_array_equal(read({0: IDS["}"]}), plain)
 
 
 def test_one_graph_says_what_it_needs(single: Path, exports: dict[str, Path]) -> None:

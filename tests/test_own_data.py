@@ -86,6 +86,31 @@ def test_ink_brings_its_caption_and_both_may_be_mixed(tmp_path: Path) -> None:
     assert kinds == {c: PictureExample if c in CAPTIONS[:2] else Example for c in CAPTIONS}
 
 
+def test_ink_that_the_pages_collect_is_read(tmp_path: Path) -> None:
+    def row(caption: str, **more: object) -> str:
+        strokes = [trace.round(1).tolist() for trace in draw(caption, 1).traces]
+        return json.dumps({"strokes": strokes, "latex": f"${caption.replace(' ', '')}$"} | more)
+
+    path = tmp_path / "my-hand (1).jsonl"
+    path.write_text("\n".join(map(row, CAPTIONS)), encoding="utf-8")
+    assert is_custom(tmp_path)
+    own = load_custom(tmp_path)
+    examples = [*own.train, *own.dev, *own.test]
+    assert all(isinstance(one, Example) for one in examples)
+    assert captions_of(examples) == set(CAPTIONS)
+    path.write_text(
+        "\n".join([row("x", latex=None), row("x", strokes=[[[1, "a"]]]), row("x", latex="{x")])
+    )
+    with pytest.raises(DataError) as caught:
+        load_custom(tmp_path)
+    for part in (
+        "1 without strokes or LaTeX:\n    my-hand (1).jsonl, row 1",
+        "1 whose strokes cannot be read:\n    my-hand (1).jsonl, row 2",
+        "1 whose caption is no LaTeX that can be parsed:\n    my-hand (1).jsonl, row 3",
+    ):
+        assert part in str(caught.value), str(caught.value)
+
+
 def test_dev_and_test_folders_are_held_out_and_else_a_tenth_for_each(tmp_path: Path) -> None:
     fill(tmp_path / "a", "captions.csv", "latex", CAPTIONS * 4)
     own = load_custom(tmp_path / "a")

@@ -370,7 +370,8 @@ def test_the_space_names_its_model(repository: Path, hub: Hub, api: HfApi, tmp_p
     publish(folder, "me/space", api, kind="space")
     assert "app.py" in hub.repositories["spaces", "me/space"].branches["main"]
     assert hub.repositories["spaces", "me/space"].sdk == "gradio"
-    assert not (folder / "browser").exists()
+    shared = {path.name for path in (folder / "browser").rglob("*.*")}
+    assert shared == {"collection.js", "ink.js", "inkml.js", "pad.js"}
 
 
 def test_the_page_is_published_as_a_static_space(

@@ -8,7 +8,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from inktex.evaluation.calibration import fit_temperature, measure_calibration
+from inktex.evaluation.calibration import (
+    RIGHT_DOUBTED,
+    DoubtScores,
+    fit_doubt,
+    fit_temperature,
+    measure_calibration,
+    measure_doubt,
+)
 from inktex.evaluation.report import write_evaluation_report
 from inktex.evaluation.run import Evaluation, compiles
 from inktex.evaluation.samples import Sample
@@ -60,6 +67,17 @@ def test_the_temperature_undoes_what_was_done() -> None:
     assert after < 0.03 < before
 
 
+def test_a_share_of_the_right_tokens_is_doubted() -> None:
+    rng = np.random.default_rng(0)
+    wrong = (rng.random(4000) < 0.1).tolist()
+    scores = np.where(wrong, rng.uniform(0, 1, 4000), rng.uniform(0.5, 1, 4000))
+    threshold = fit_doubt(scores.tolist(), wrong)
+    found = measure_doubt((scores < threshold).tolist(), wrong)
+    assert found.right_doubted / found.right == pytest.approx(RIGHT_DOUBTED, abs=0.001)
+    assert found.wrong_doubted / found.wrong == pytest.approx(threshold, abs=0.05)
+    assert fit_doubt([0.5], [True]) == 1.0
+
+
 def test_a_report_shows_what_there_is(tmp_path: Path) -> None:
     expressions = written_expressions(6, seed=2)
     samples, readings = [], []
@@ -71,7 +89,8 @@ def test_a_report_shows_what_there_is(tmp_path: Path) -> None:
         if number < 2:  # two are misread, one of them by a symbol that Markdown minds
             tokens[0] = "|" if tokens[0] != "|" else "1"
         symbol = ReadSymbol(0, tokens[0], 0.4, (12.0, 12.0, 40.0, 40.0))
-        reading = Reading("latex", " ".join(tokens), 0.9 - 0.1 * number, symbols=(symbol,))
+        score, doubtful = 0.9 - 0.1 * number, (0,) if number % 2 else ()
+        reading = Reading("latex", " ".join(tokens), score, symbols=(symbol,), doubtful=doubtful)
         readings.append(reading)
     predictions = [reading.tokens for reading in readings]
     captions = [sample.tokens for sample in samples]
@@ -93,6 +112,10 @@ def test_a_report_shows_what_there_is(tmp_path: Path) -> None:
     assert [row.split(" | ")[1].strip("`") for row in rows] == [s.name for s in samples[:2]]
     assert evaluation.calibration.auroc == 0.0, "the misread ones are the surest here"
     assert evaluation.as_dict()["calibration"]["error_detection_auroc"] == 0.0
+    right = sum(len(one.tokens) for one in expressions) - 2
+    assert evaluation.doubt == DoubtScores(right, wrong=2, right_doubted=2, wrong_doubted=1)
+    assert str(evaluation.doubt) in text
+    assert "Doubtful are 50.0 % of 2 wrong tokens" in text
 
 
 def test_names_and_sources_of_strangers_are_no_markup(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_contact_sheet_says_where_data_is_missing(
     assert "prepare_crohme" in capsys.readouterr().err
 
 
-def test_calibration_changes_the_temperatures_alone(
+def test_calibration_changes_temperatures_and_threshold_alone(
     repository: Path, data: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = model / "config.json"
@@ -90,6 +90,11 @@ def test_calibration_changes_the_temperatures_alone(
         assert 0.2 <= fitted <= 5.0
         assert lines.pop(0).startswith(f"{shown} 1:")
         assert lines.pop(0).startswith(f"{shown} {fitted:.3f}:")
+        if name == "token_temperature":
+            doubt = after["decoder"].pop("doubt_threshold")
+            assert before["decoder"].pop("doubt_threshold") == 0.8
+            assert 0 <= doubt <= 1
+            assert lines.pop(0).startswith(f"fast, doubt below {doubt}: Doubtful are ")
     assert after == before
     assert not lines
 
@@ -104,6 +109,7 @@ def test_an_evaluation_writes_scores_and_a_report(
     printed = capsys.readouterr().out
     assert "4 expressions, 0 unreadable, preset accurate" in printed
     assert "calibration error" in printed
+    assert "Doubtful are" in printed
     content = json.loads(output.read_text())
     assert content["settings"]["preset"] == "accurate"
     assert content["scores"]["expressions"] == 4

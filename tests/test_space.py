@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_visitor import CHROMIUM, SCREENSHOTS, PageVisitor
+from page_visitor import CHROMIUM, SCREENSHOTS, PadVisitor
 from PIL import Image
 
 from inktex.ink.inkml import read_inkml
@@ -109,7 +109,7 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-class Visitor(PageVisitor):
+class Visitor(PadVisitor):
     """A visitor of the Space."""
 
     def __init__(self, browser: Any, url: str, **options: Any) -> None:
@@ -209,8 +209,8 @@ def test_strokes_are_undone_redone_erased_and_cleared(visitor: Visitor) -> None:
     sync_api.expect(visitor.page.locator("#latex textarea")).not_to_have_value(truth("circle"))
     visitor.page.keyboard.press("Control+y")
     visitor.expect(truth("circle"))
-    visitor.tool("erase").click()
-    assert visitor.tool("erase").get_attribute("aria-pressed") == "true"
+    visitor.tool("eraser").click()
+    assert visitor.tool("eraser").get_attribute("aria-pressed") == "true"
     for trace in visitor.traces("circle")[-3:]:  # "= 1", each by its middle
         visitor.page.mouse.move(*trace[len(trace) // 2])
         visitor.page.mouse.down()
@@ -227,16 +227,91 @@ def test_strokes_are_undone_redone_erased_and_cleared(visitor: Visitor) -> None:
     visitor.expect(truth("circle"))
 
 
+def test_strokes_are_selected_moved_read_alone_and_deleted(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.draw("circle")
+    visitor.expect(truth("circle"))
+    visitor.tool("lasso").click()
+    visitor.lasso(visitor.traces("circle")[-3:])  # "= 1"
+    assert page.locator("#pad .selection").is_visible()
+    visitor.tool("alone").click()
+    visitor.expect("=1")
+    visitor.screenshot("selection")
+    visitor.tool("alone").click()
+    visitor.expect(truth("circle"))
+    page.keyboard.press("Shift+Tab")
+    page.locator("#pad .surface").focus()
+    page.keyboard.press("ArrowRight")
+    visitor.expect(truth("circle"))
+    visitor.tool("delete").click()
+    visitor.expect("x^{2}+y^{2}")
+    assert page.locator("#pad .selection").is_hidden()
+    visitor.tool("undo").click()
+    visitor.expect(truth("circle"))
+
+
+def test_a_symbol_is_scratched_out(visitor: Visitor) -> None:
+    visitor.draw("circle")
+    visitor.expect(truth("circle"))
+    for trace in visitor.traces("circle")[-3:]:
+        visitor.scribble(trace)
+    visitor.expect("x^{2}+y^{2}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Any, url: str, scheme: str) -> None:
+    visitor = Visitor(browser, url, color_scheme=scheme)
+    visitor.draw("limit")
+    visitor.expect(truth("limit"))
+    visitor.page.locator("#details .tokens button").first.click()
+    assert visitor.violations() == []
+    visitor.close()
+
+
 def test_a_picture_is_uploaded(visitor: Visitor) -> None:
     with visitor.page.expect_file_chooser() as chooser:
         visitor.tool("upload").click()
     chooser.value.set_files(EXAMPLES / "quadratic.png")
     visitor.expect(truth("quadratic"))
-    assert visitor.page.locator("#pad .photo").is_visible()
+    assert visitor.page.locator("#pad .picture").is_visible()
     seen = visitor.page.locator("#details .seen")
     assert seen.evaluate("image => image.naturalHeight") >= 40
     assert "plain paper, dark ink" in visitor.page.locator("#details .notes").inner_text()
     visitor.screenshot("picture")
+
+
+def test_a_picture_is_turned_and_cropped(visitor: Visitor) -> None:
+    page = visitor.page
+    with Image.open(EXAMPLES / "power.png") as drawn:
+        formula = drawn.convert("L")
+    sheet = Image.new("L", (formula.width, 3 * formula.height), 255)
+    sheet.paste(formula, (0, 0))
+    sheet.paste(formula, (0, 2 * formula.height))
+    file = io.BytesIO()
+    sheet.rotate(90, expand=True).save(file, "PNG")
+    visitor.give(file.getvalue())
+    visitor.tool("turn").click()
+    visitor.tool("lasso").click()
+    area = page.locator("#pad canvas").bounding_box()
+    left, top = area["x"] + 5, area["y"] + 5
+    right, bottom = area["x"] + area["width"] - 5, area["y"] + area["height"] / 2
+    visitor.stroke([(left, top), (right, top), (right, bottom)])
+    visitor.tool("crop").click()
+    visitor.expect(truth("power"))
+
+
+def test_ink_is_kept_in_a_file_and_taken_from_one(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.draw("circle")
+    visitor.expect(truth("circle"))
+    with visitor.page.expect_download() as download:
+        visitor.tool("save").click()
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    assert read_inkml(path).truth == f"${truth('circle')}$"
+    visitor.tool("clear").click()
+    visitor.expect("")
+    visitor.page.locator("#pad input[type=file]").set_input_files(path)
+    visitor.expect(truth("circle"))
 
 
 @pytest.mark.parametrize("way", ["paste", "drop"])
@@ -263,7 +338,7 @@ def test_a_photo_is_taken(visitor: Visitor) -> None:
     visitor.tool("camera").click()
     visitor.page.wait_for_function("document.querySelector('#pad video').videoWidth > 0")
     visitor.tool("shoot").click()
-    visitor.page.wait_for_selector("#pad .photo:not([hidden])")
+    visitor.page.wait_for_selector("#pad .picture:not([hidden])")
     assert visitor.page.locator("#pad .live").is_hidden()
     sync_api.expect(visitor.page.locator("#verdict")).not_to_contain_text("The answer appears here")
 

@@ -69,6 +69,7 @@ def reading(tokens: str = "x ^ { 2 }", score: float = 0.5) -> Reading:
         score=score,
         token_scores=(0.6, *[0.99] * (len(words) - 1)),
         symbols=(ReadSymbol(0, words[0], 0.6, (1.0, 2.0, 3.0, 4.0)),),
+        doubtful=(0,),
         alternatives=(Alternative("y", "y", 0.1, (0.1,)),),
         picture=np.zeros((20, 30), np.uint8),
     )
@@ -231,7 +232,7 @@ def test_doubt_is_told_in_words_and_in_numbers(score: float, words: str, percent
 def test_tinted_symbols_are_spoken_of_where_there_are_some() -> None:
     doubted = reading(score=0.5)
     assert verdict(doubted)[0] == "Uncertain: check the tinted symbols"
-    sure = replace(doubted, token_scores=(0.85,) * 5)
+    sure = replace(doubted, doubtful=())
     assert not any(token["doubtful"] for token in details(show(PAPER, sure))["tokens"])
     assert verdict(sure)[0] == "Uncertain"
     assert verdict(replace(doubted, score=0.75))[0] == "Probably right"

@@ -21,7 +21,11 @@ from inktex.data.print.formulas import PrintPicture, save_formulas
 from inktex.data.rows import FEATURES, row
 from inktex.evaluation import wide
 from inktex.evaluation.wide import print_samples, wide_samples
+from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.synthesis.random_captions import written_expressions
+from inktex.synthesis.small_marks import SMALL_MARKS, draw_small_marks
+from inktex.tokenizer.latex_inktex import normalize
+from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, VOCABULARY
 from inktex.training.data import load_examples
 
 LINE = np.array([[0.1, -0.7], [0.3, -0.3], [0.5, 0.0]], dtype=np.float32)
@@ -55,7 +59,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Splits of ten pictures, and readings of a few tokens: untrained models never end."""
-    monkeypatch.setattr(wide, "_PICTURES", {"wide-letters": 10, "wide-structures": 10})
+    monkeypatch.setattr(wide, "_PICTURES", dict.fromkeys(wide.WIDE_SPLITS, 10))
     monkeypatch.setattr(torch_engine, "MAX_TOKENS", 8)
 
 
@@ -72,6 +76,18 @@ def test_wide_splits_are_the_same_each_time_and_hold_the_alphabet(data: Path) ->
     assert min(counts[token] for token in "012") > 0  # in turn, in the vocabulary's order
     structures = wide_samples("wide-structures", development, data)
     assert any(r"\begin{matrix}" in one.tokens for one in structures)
+    marks = wide_samples("small-marks", development, data)
+    assert all(SMALL_MARKS & {*one.tokens.split()} for one in marks)
+
+
+def test_made_up_small_marks_are_canonical_formulas() -> None:
+    grammar, rng = Grammar(len(VOCABULARY), GRAMMAR), np.random.default_rng(0)
+    captions = [draw_small_marks(rng) for _ in range(500)]
+    for caption in captions:
+        assert normalize(" ".join(caption)) == caption
+        assert is_formula(grammar, [IDS[token] for token in caption])
+    counts = [sum(mark in caption for caption in captions) for mark in SMALL_MARKS]
+    assert min(counts) >= 5
 
 
 def test_print_is_given_as_it_is(data: Path) -> None:

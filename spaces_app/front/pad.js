@@ -1,25 +1,22 @@
-// The pad: strokes or a picture in, `props.value` out. Gradio gives element, props, trigger, watch.
+// The pad of this page, around the one that the page in the browser has: `props.value` out, examples
+// in. Gradio gives element, props, trigger, watch.
 
 const WAIT = 120; // ms after the pen lifts; the answer then takes about as long again
-const REACH = 8; // px around the eraser
 const MAX_BYTES = 10 * 2 ** 20;
+const STEP = 8; // px that an arrow moves what is selected
+const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const find = (selector) => element.querySelector(selector);
-const canvas = find("canvas");
 const surface = find(".surface");
-const photo = find(".photo");
 const live = find(".live");
 const video = find("video");
 const chooser = find("input[type=file]");
-const context = canvas.getContext("2d");
 
-let strokes = []; // each a list of [x, y] in pixels of the pad
-let picture = null; // a data: URL
-let past = [];
-let future = [];
-let current = null; // the stroke being drawn, or "erase"
-let isErasing = false;
-let hasPen = false; // a pen was seen: touches are the palm's
+let pad = null; // once it is loaded
+let inkml = null;
+let hand = null;
+const addresses = new WeakMap(); // of pictures, as they were given
+let isAlone = false; // whether what is selected is read without the rest
 let timer = null;
 let camera = null;
 
@@ -27,156 +24,111 @@ function notice(text) {
   find(".notice").textContent = text;
 }
 
-function remember() {
-  past.push({ strokes, picture });
-  future = [];
-}
+// What stands beside the pad, by the reader or by hand.
+const latex = () => document.querySelector("#latex textarea")?.value ?? "";
+
+const round = (number) => Math.round(number * 10) / 10;
 
 function send(wait) {
   clearTimeout(timer);
   timer = setTimeout(() => {
-    const traces = strokes.map((stroke) => stroke.map(([x, y]) => [round(x), round(y)]));
-    props.value = picture ? { picture } : traces.length ? { traces } : null;
+    const { strokes, picture } = pad.ink.content;
+    const traces = (isAlone ? pad.selection : strokes).map((stroke) =>
+      stroke.map(([x, y]) => [round(x), round(y)]),
+    );
+    if (picture && !addresses.has(picture)) {
+      encode(picture).then(() => send(0));
+      return;
+    }
+    props.value = picture ? { picture: addresses.get(picture) } : traces.length ? { traces } : null;
     trigger("input");
   }, wait);
 }
 
-const round = (number) => Math.round(number * 10) / 10;
+// What was made of a picture here, as the server can be given it.
+async function encode(picture) {
+  const copy = new OffscreenCanvas(picture.width, picture.height);
+  copy.getContext("2d").drawImage(picture, 0, 0);
+  addresses.set(picture, await address(await copy.convertToBlob()));
+}
+
+function address(blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(new Error("This file cannot be opened."));
+    reader.readAsDataURL(blob);
+  });
+}
+
+// Some pictures only the server can open.
+async function bitmap(blob, name) {
+  try {
+    return await createImageBitmap(blob);
+  } catch {
+    const sheet = new OffscreenCanvas(480, 120);
+    const context = sheet.getContext("2d");
+    context.font = "24px sans-serif";
+    context.textAlign = "center";
+    context.fillStyle = "#888";
+    context.fillText(name, 240, 68, 460);
+    return createImageBitmap(sheet);
+  }
+}
+
+async function givePicture(blob, name) {
+  const [picture, url] = await Promise.all([bitmap(blob, name), address(blob)]);
+  addresses.set(picture, url);
+  pad.ink.change({ picture });
+}
 
 function show() {
   const tools = (name) => find(`[data-tool=${name}]`);
-  tools("undo").disabled = !past.length;
-  tools("redo").disabled = !future.length;
-  tools("clear").disabled = !strokes.length && !picture;
-  tools("erase").disabled = !strokes.length;
-  if (!strokes.length) isErasing = false;
-  tools("erase").setAttribute("aria-pressed", String(isErasing));
-  surface.classList.toggle("erasing", isErasing);
-  find(".hint").hidden = strokes.length > 0 || picture !== null || current !== null;
-  photo.hidden = picture === null;
-  canvas.hidden = picture !== null;
-  if (picture !== null && photo.src !== picture) photo.src = picture;
-  if (picture === null) photo.removeAttribute("src");
-  paint();
-}
-
-// Ink that was written on a wider pad (before a phone was turned) is shown smaller, not cut off.
-function zoom() {
-  let right = 1;
-  let bottom = 1;
-  for (const stroke of strokes) {
-    for (const [x, y] of stroke) {
-      right = Math.max(right, x + 4);
-      bottom = Math.max(bottom, y + 4);
-    }
+  const { strokes, picture } = pad.ink.content;
+  if (pad.ink.isEmpty || (picture && pad.tool === "eraser")) pad.tool = "pen";
+  tools("undo").disabled = !pad.ink.past.length;
+  tools("redo").disabled = !pad.ink.future.length;
+  tools("clear").disabled = pad.ink.isEmpty;
+  tools("save").disabled = !strokes.length;
+  for (const name of ["eraser", "lasso"]) {
+    tools(name).disabled = !strokes.length && !(picture && name === "lasso");
+    tools(name).setAttribute("aria-pressed", String(pad.tool === name));
   }
-  return Math.min(1, canvas.clientWidth / right, canvas.clientHeight / bottom);
+  tools("alone").setAttribute("aria-pressed", String(isAlone));
+  find(".selection").hidden = !pad.selection.length;
+  surface.dataset.mode = pad.tool;
+  find(".hint").hidden = !pad.ink.isEmpty || pad.stroke !== null;
+  find(".picture").hidden = picture === null;
+  tools("crop").hidden = pad.frame === null;
 }
 
-function paint() {
-  const density = window.devicePixelRatio || 1;
-  const width = Math.round(canvas.clientWidth * density);
-  const height = Math.round(canvas.clientHeight * density);
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = width;
-    canvas.height = height;
-  }
-  const scale = density * zoom();
-  context.setTransform(scale, 0, 0, scale, 0, 0);
-  context.clearRect(0, 0, width / scale, height / scale);
-  context.strokeStyle = context.fillStyle = getComputedStyle(surface).color;
-  context.lineWidth = 3;
-  context.lineCap = context.lineJoin = "round";
-  for (const stroke of Array.isArray(current) ? [...strokes, current] : strokes) {
-    context.beginPath();
-    context.moveTo(stroke[0][0], stroke[0][1]);
-    for (const [x, y] of stroke) context.lineTo(x, y);
-    context.stroke();
-  }
-}
-
-function place(event) {
-  const corner = canvas.getBoundingClientRect();
-  const scale = zoom();
-  return [(event.clientX - corner.left) / scale, (event.clientY - corner.top) / scale];
-}
-
-function distance([x, y], [x0, y0], [x1, y1]) {
-  const length = (x1 - x0) ** 2 + (y1 - y0) ** 2;
-  const share = length ? ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length : 0;
-  const t = Math.min(1, Math.max(0, share));
-  return Math.hypot(x - x0 - t * (x1 - x0), y - y0 - t * (y1 - y0));
-}
-
-function erase(point) {
-  const isHit = (stroke) =>
-    stroke.some((end, i) => distance(point, stroke[Math.max(0, i - 1)], end) < REACH);
-  const kept = strokes.filter((stroke) => !isHit(stroke));
-  if (kept.length === strokes.length) return;
-  if (current === "erase") {
-    remember();
-    current = "erased"; // one step of undo for one movement
-  }
-  strokes = kept;
-}
-
-canvas.addEventListener("pointerdown", (event) => {
-  if (event.button !== 0 || current !== null) return;
-  hasPen ||= event.pointerType === "pen";
-  if (hasPen && event.pointerType === "touch") return;
-  event.preventDefault();
-  clearTimeout(timer);
+// What was changed by other means than the pen.
+function changed(wait) {
   notice("");
-  canvas.setPointerCapture(event.pointerId);
-  if (isErasing) {
-    current = "erase";
-    erase(place(event));
-  } else {
-    current = [place(event)];
-  }
+  pad.select([]);
   show();
-});
-
-canvas.addEventListener("pointermove", (event) => {
-  if (current === null || !canvas.hasPointerCapture(event.pointerId)) return;
-  const events = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
-  for (const one of events.length ? events : [event]) {
-    if (Array.isArray(current)) current.push(place(one));
-    else erase(place(one));
-  }
-  paint();
-});
-
-function lift(event) {
-  if (current === null || !canvas.hasPointerCapture(event.pointerId)) return;
-  const done = current;
-  current = null;
-  if (Array.isArray(done)) {
-    remember();
-    strokes = [...strokes, done];
-  }
-  show();
-  if (done !== "erase") send(WAIT); // an eraser that touched nothing changed nothing
+  send(wait);
 }
-canvas.addEventListener("pointerup", lift);
-canvas.addEventListener("pointercancel", lift);
 
-function step(from, to) {
-  if (!from.length) return;
-  to.push({ strokes, picture });
-  ({ strokes, picture } = from.pop());
+function selected() {
+  if (isAlone) {
+    isAlone = pad.selection.length > 0;
+    send(WAIT);
+  }
   show();
-  send(WAIT);
+}
+
+function step(isBack) {
+  const before = pad.ink.content;
+  if (isBack) pad.ink.undo();
+  else pad.ink.redo();
+  if (pad.ink.content !== before) changed(WAIT);
 }
 
 function clear() {
-  if (!strokes.length && !picture) return;
-  remember();
-  strokes = [];
-  picture = null;
-  notice("");
-  show();
-  send(0);
+  if (pad.ink.isEmpty) return;
+  pad.ink.change({});
+  changed(0);
 }
 
 function take(file) {
@@ -186,17 +138,22 @@ function take(file) {
     notice(`This file has ${size} MB; at most ${MAX_BYTES / 2 ** 20} MB can be read. Make the picture smaller.`);
     return;
   }
-  const reader = new FileReader();
-  reader.onerror = () => notice("This file cannot be opened.");
-  reader.onload = () => {
-    notice("");
-    remember();
-    strokes = [];
-    picture = reader.result;
-    show();
-    send(0);
-  };
-  reader.readAsDataURL(file);
+  if (inkml.isInkml(file)) {
+    file.text().then(inkml.readInkml).then(
+      (strokes) => {
+        pad.ink.change({ strokes: pad.fitted(strokes) });
+        changed(0);
+      },
+      (error) => notice(error.message),
+    );
+    return;
+  }
+  givePicture(file, file.name).then(() => changed(0), (error) => notice(error.message));
+}
+
+function choose(tool) {
+  pad.tool = pad.tool === tool ? "pen" : tool;
+  pad.select([]);
 }
 
 async function openCamera() {
@@ -235,13 +192,21 @@ function shoot() {
 }
 
 const actions = {
-  undo: () => step(past, future),
-  redo: () => step(future, past),
+  undo: () => step(true),
+  redo: () => step(false),
   clear,
-  erase: () => {
-    isErasing = !isErasing;
+  save: () => inkml.save("formula.inkml", inkml.writeInkml(pad.ink.content.strokes, latex())),
+  eraser: () => choose("eraser"),
+  lasso: () => choose("lasso"),
+  alone: () => {
+    isAlone = !isAlone;
+    send(0);
     show();
   },
+  delete: () => pad.deleteSelection(),
+  hand: () => inkml.save("my-hand.jsonl", hand.text, "application/jsonl"),
+  crop: () => pad.crop(),
+  turn: () => pad.turn(),
   upload: () => {
     chooser.removeAttribute("capture");
     chooser.click();
@@ -250,67 +215,99 @@ const actions = {
   shoot,
   stop: closeCamera,
 };
-element.addEventListener("click", (event) => {
-  const tool = event.target.closest("[data-tool]");
-  if (tool) actions[tool.dataset.tool]();
-});
-
-chooser.addEventListener("change", () => {
-  take(chooser.files[0]);
-  chooser.value = ""; // so that the same file can be chosen again
-});
-surface.addEventListener("dragover", (event) => event.preventDefault());
-surface.addEventListener("drop", (event) => {
-  event.preventDefault();
-  take(event.dataTransfer.files[0]);
-});
 
 const isTyping = (target) => target.closest?.("input, textarea, [contenteditable]") !== null;
 
-document.addEventListener("paste", (event) => {
-  const files = [...(event.clipboardData?.files ?? [])];
-  const file = files.find((one) => one.type.startsWith("image/"));
-  if (file) take(file);
-});
-document.addEventListener("keydown", (event) => {
-  if (!(event.ctrlKey || event.metaKey) || isTyping(event.target)) return;
-  const key = event.key.toLowerCase();
-  if (key === "z" && !event.shiftKey) actions.undo();
-  else if (key === "y" || (key === "z" && event.shiftKey)) actions.redo();
-  else return;
-  event.preventDefault();
-});
-
-photo.addEventListener("error", () => {
-  if (picture) photo.hidden = true; // the server says what is wrong with it
-});
-new ResizeObserver(paint).observe(canvas);
-new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-
-// An example was chosen.
-watch("value", () => {
-  const value = props.value;
-  const held = picture ? { picture } : strokes.length ? { traces: strokes } : null;
-  if (!value?.example || JSON.stringify(value) === JSON.stringify(held)) return;
-  remember();
-  strokes = value.traces ? fit(value.traces) : [];
-  picture = value.picture ?? null;
-  show();
-});
-
-// Ink in whatever unit, into the middle of the pad.
-function fit(traces) {
-  const xs = traces.flat().map(([x]) => x);
-  const ys = traces.flat().map(([, y]) => y);
-  const [left, top] = [Math.min(...xs), Math.min(...ys)];
-  const [width, height] = [Math.max(...xs) - left, Math.max(...ys) - top];
-  const scale = Math.min((canvas.clientWidth * 0.8) / width, (canvas.clientHeight * 0.6) / height, 2.5);
-  const across = (canvas.clientWidth - width * scale) / 2;
-  const down = (canvas.clientHeight - height * scale) / 2;
-  return traces.map((trace) =>
-    trace.map(([x, y]) => [(x - left) * scale + across, (y - top) * scale + down]),
-  );
+function showHand() {
+  const count = hand.rows.length;
+  find(".hand input").checked = hand.isOn;
+  find(".hand .count").textContent = hand.isOn ? `${count} ${count === 1 ? "formula" : "formulas"} kept.` : "";
+  find("[data-tool=hand]").hidden = !count;
 }
 
-show();
-element.dataset.ready = "true";
+function start([{ Pad }, loaded, { Collection }]) {
+  inkml = loaded;
+  hand = new Collection(localStorage);
+  pad = new Pad(surface, {
+    began() {
+      clearTimeout(timer);
+      notice("");
+      show();
+    },
+    changed() {
+      show();
+      send(WAIT);
+    },
+    hovered() {},
+    selected,
+  });
+  element.addEventListener("click", (event) => {
+    const tool = event.target.closest("[data-tool]");
+    if (tool) actions[tool.dataset.tool]();
+  });
+  chooser.addEventListener("change", () => {
+    take(chooser.files[0]);
+    chooser.value = ""; // so that the same file can be chosen again
+  });
+  surface.addEventListener("dragover", (event) => event.preventDefault());
+  surface.addEventListener("drop", (event) => {
+    event.preventDefault();
+    take(event.dataTransfer.files[0]);
+  });
+  document.addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    const file = files.find((one) => one.type.startsWith("image/"));
+    if (file) take(file);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || isTyping(event.target)) return;
+    const key = event.key.toLowerCase();
+    if (key === "z" && !event.shiftKey) step(true);
+    else if (key === "y" || (key === "z" && event.shiftKey)) step(false);
+    else if (key === "a" && event.target === surface) {
+      pad.tool = "lasso";
+      pad.select(pad.ink.content.strokes);
+    } else return;
+    event.preventDefault();
+  });
+  surface.addEventListener("keydown", (event) => {
+    if (event.target !== surface || !pad.selection.length) return;
+    const way = WAYS[event.key];
+    if (event.key === "Escape") pad.select([]);
+    else if (event.key === "Delete" || event.key === "Backspace") pad.deleteSelection();
+    else if (way) pad.moveSelection(STEP * way[0], STEP * way[1]);
+    else return;
+    event.preventDefault();
+  });
+  const themes = { attributes: true, attributeFilter: ["class"] };
+  new MutationObserver(() => pad.paint()).observe(document.body, themes);
+  find(".hand input").addEventListener("change", (event) => {
+    hand.turn(event.target.checked);
+    showHand();
+  });
+  document.addEventListener("click", (event) => {
+    if (isAlone || !event.target.closest?.("#latex button")) return; // the one that copies
+    hand.add(props.value?.traces ?? [], latex());
+    showHand();
+  });
+  showHand();
+  // An example was chosen.
+  watch("value", () => {
+    if (!props.value?.example) return;
+    const { traces, picture } = props.value;
+    clearTimeout(timer);
+    if (traces) pad.ink.change({ strokes: pad.fitted(traces) });
+    const given = picture && fetch(picture).then((answer) => answer.blob()).then((blob) => givePicture(blob, ""));
+    Promise.resolve(given).then(() => {
+      pad.select([]);
+      show();
+    });
+  });
+  show();
+  element.dataset.ready = "true";
+}
+
+const load = (name) => import(new URL(`pad/${name}.js`, document.baseURI));
+Promise.all([load("pad"), load("inkml"), load("collection")]).then(start, () =>
+  notice("The drawing pad could not be loaded. Load the page anew."),
+);

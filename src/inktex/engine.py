@@ -71,9 +71,11 @@ class Engine(ABC):
         image_processor: brings pictures to the model's form.
         limits: of the batches that it decodes fastest.
         stride: pixels from one cell of the attention to the next.
+        doubt_threshold: tokens whose probability is lower are doubtful.
     """
 
     image_processor: Any
+    doubt_threshold: float
     limits: BatchLimits = CPU
     stride: int = 8
 

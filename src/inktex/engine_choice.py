@@ -60,6 +60,11 @@ class AutoEngine(Engine):
         """That of the engine that searches greedily."""
         return self._greedy().image_processor
 
+    @property
+    def doubt_threshold(self) -> float:  # type: ignore[override]
+        """That of the engine that searches greedily."""
+        return self._greedy().doubt_threshold
+
     def check(self, options: SearchOptions) -> None:
         """See `Engine`."""
         if not options.is_greedy:

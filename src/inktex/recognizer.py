@@ -281,7 +281,9 @@ class Recognizer:
                 ) from error
             texts = self.engine.texts(decoded)
             stride = self.engine.stride if symbols else None
-            made = make_readings(together, decoded, texts, stride, words)
+            made = make_readings(
+                together, decoded, texts, stride, words, self.engine.doubt_threshold, options.locked
+            )
             readings.update(zip(batch, map(_checked, made), strict=True))
         return [readings[i] for i in range(len(prepared))]
 

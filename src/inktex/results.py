@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,8 @@ class Alternative:
         score: probability that the model gives to exactly these tokens, 0 to 1.
         token_scores: of each token its probability, given the tokens before it, 0 to 1.
         symbols: the tokens that have ink, in reading order, with their boxes.
+        doubtful: indices of the tokens that are worth a look, those less probable than the model's
+            threshold of doubt; none that was locked.
     """
 
     latex: str
@@ -73,6 +75,7 @@ class Alternative:
     score: float
     token_scores: tuple[float, ...] = ()
     symbols: tuple[ReadSymbol, ...] = ()
+    doubtful: tuple[int, ...] = ()
 
     @property
     def unknown(self) -> tuple[ReadSymbol, ...]:
@@ -120,6 +123,8 @@ def make_readings(
     texts: list[str],
     stride: int | None,
     words: Mapping[int, str] = MappingProxyType({}),
+    doubt_threshold: float = 0.0,
+    locked: Collection[int] = (),
 ) -> Iterator[Reading]:
     """The readings of the pictures of a batch, in their order.
 
@@ -129,6 +134,8 @@ def make_readings(
         stride: pixels from one cell of the attention to the next, to locate symbols; None for
             readings without symbols.
         words: tokens by their ids, to name candidates; special ones may be missing.
+        doubt_threshold: tokens whose probability is lower are doubtful.
+        locked: indices of tokens that somebody chose.
     """
     count = len(texts) // len(pictures)
     scores = np.exp(decoded.log_probabilities).tolist()
@@ -142,7 +149,12 @@ def make_readings(
             attention = None if decoded.attention is None else decoded.attention[number]
             found = _symbols(picture, tokens, token_scores[number], attention, stride)
         scored = tuple(token_scores[number][: len(tokens)])
-        return Alternative(compact(tokens), texts[number], scores[number], scored, found)
+        doubtful = tuple(
+            index
+            for index, score in enumerate(scored)
+            if score < doubt_threshold and index not in locked
+        )
+        return Alternative(compact(tokens), texts[number], scores[number], scored, found, doubtful)
 
     for number, picture in enumerate(pictures):
         # A search that ends early repeats sequences to fill up: the first of equal ones stays.
@@ -151,8 +163,9 @@ def make_readings(
         best, *others = (alternative(picture, i) for i in numbers)
         others = [one for one in others if one.tokens != NOTHING_TOKEN]  # no reading to choose
         yield Reading(
-            best.latex, best.tokens, best.score, best.token_scores, best.symbols, tuple(others),
-            _candidates(decoded, numbers[0], best.tokens.split(), words), picture.picture,
+            best.latex, best.tokens, best.score, best.token_scores, best.symbols, best.doubtful,
+            tuple(others), _candidates(decoded, numbers[0], best.tokens.split(), words),
+            picture.picture,
         )  # fmt: skip
 
 
@@ -173,7 +186,8 @@ def _candidates(
         ]
         for index, (token, row) in enumerate(zip(tokens, scores, strict=False))
     ]
-    most, found, before = decoded.candidates.shape[2], [], list[Candidate]()
+    # One of each place's is the token that was read.
+    most, found, before = decoded.candidates.shape[2] - 1, [], list[Candidate]()
     for candidates, has_ink in zip(own, inked(tokens), strict=True):
         before += candidates
         ranked = sorted(before, key=lambda one: -one.score)[:most]

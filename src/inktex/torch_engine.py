@@ -96,6 +96,11 @@ class TorchEngine(Engine):
         found: InktexImageProcessor = self._processor.image_processor
         return found
 
+    @property
+    def doubt_threshold(self) -> float:  # type: ignore[override]
+        """Of the model's configuration."""
+        return float(self.model.config.decoder.doubt_threshold)
+
     def check(self, options: SearchOptions) -> None:
         """See `Engine`."""
         from inktex.modeling.generation_inktex import check_preset

@@ -1,23 +1,45 @@
 // The reading as the page shows it.
 
-import { DOUBTFUL } from "./boxes.js";
 import { FORMATS, render } from "./formats.js";
 
 const SHOWN_MS = 1500; // that a button says what it has done
 
 const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`;
 
+// What else may stand in a symbol's place: some candidates are no symbols but change how it stands.
+/** @type {Record<string, string>} */
+const EFFECTS = {
+  "^": "raised",
+  _: "lowered",
+  "{": "in a group",
+  "}": "behind the group",
+  "\\limits": "under the operator",
+  "&": "in the next cell",
+  "\\\\": "on the next line",
+};
+
 export class Answer {
   /**
    * @param {HTMLElement} element
-   * @param {(text: string) => void} announce
-   * @param {(index: number | null) => void} pointed
+   * @param {object} handlers
+   * @param {(text: string) => void} handlers.announce
+   * @param {(index: number | null) => void} handlers.pointed
+   * @param {(candidate: import("inktex").Candidate) => void} handlers.chosen another token was chosen
+   * @param {() => void} handlers.copied
    */
-  constructor(element, announce, pointed) {
+  constructor(element, { announce, pointed, chosen, copied }) {
     const find = (/** @type {string} */ selector) => /** @type {any} */ (element.querySelector(selector));
     this.element = element;
     this.announce = announce;
     this.pointed = pointed;
+    this.chosen = chosen;
+    this.copied = copied;
+    /** @type {number | null} The symbol whose candidates are shown. */
+    this.opened = null;
+    /** @type {number | null} The symbol that gets the focus back when the new reading is here. */
+    this.returnTo = null;
+    /** @type {readonly import("inktex").Candidate[][]} */
+    this.candidates = [];
     this.latex = "";
     /** @type {HTMLElement} */
     this.formula = find("#formula");
@@ -29,19 +51,44 @@ export class Answer {
     this.symbols = find("#symbols");
     /** @type {HTMLElement} */
     this.title = find("#symbols-title");
+    /** @type {HTMLElement} */
+    this.choices = find("#choices");
+    this.choices.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      this.focus(this.opened);
+      this.close();
+    });
     /** @type {HTMLButtonElement[]} */
     this.buttons = [...element.querySelectorAll("button")];
     for (const button of this.buttons) {
       button.addEventListener("click", () => void this.copy(button.dataset.copy ?? "", button));
     }
+    this.text.addEventListener("input", () => this.edit());
     this.clear();
   }
 
-  /** @param {import("inktex").Reading} reading */
-  show({ latex, score, symbols }) {
-    this.set(latex, `${percent(score)} sure`, symbols);
+  /** The LaTeX was changed by hand; the symbols stay tied to their ink. */
+  edit() {
+    this.latex = this.text.value.trim();
+    this.verdict.textContent = this.latex ? "Changed by hand" : "";
+    for (const button of this.buttons) button.disabled = !this.latex;
+    if (this.latex) render(this.latex, this.formula);
+    else this.formula.textContent = "";
+  }
+
+  /**
+   * @param {import("inktex").Reading} reading
+   * @param {Readonly<Record<number, string>> | null} locked what was chosen in it; null if it is a part
+   *   of what is written, in which nothing can be chosen
+   */
+  show({ latex, score, symbols, candidates }, locked) {
+    this.candidates = locked ? candidates : [];
+    const verdict = `${percent(score)} sure${locked ? "" : ", of what is selected"}`;
+    this.set(latex, verdict, symbols, locked ?? {});
     render(latex, this.formula);
-    this.announce(`${latex}, ${percent(score)} sure`);
+    this.announce(`${latex}, ${verdict}`);
+    this.focus(this.returnTo);
+    this.returnTo = null;
   }
 
   /** @param {string} [message] why there is none */
@@ -51,8 +98,13 @@ export class Answer {
     if (message) this.announce(message);
   }
 
+  get isOld() {
+    return this.element.classList.contains("old");
+  }
+
   /** The reading is of ink that has changed since. */
   fade() {
+    this.returnTo = null;
     this.element.classList.add("old");
   }
 
@@ -60,30 +112,41 @@ export class Answer {
    * @param {string} latex
    * @param {string} verdict
    * @param {readonly import("inktex").ReadSymbol[]} symbols
+   * @param {Readonly<Record<number, string>>} [locked]
    */
-  set(latex, verdict, symbols) {
+  set(latex, verdict, symbols, locked = {}) {
     this.latex = latex;
+    this.close();
     this.element.classList.remove("old");
     this.formula.classList.toggle("empty", !latex);
     this.verdict.textContent = verdict;
     this.text.value = latex;
     for (const button of this.buttons) button.disabled = !latex;
     this.title.hidden = !symbols.length;
-    this.symbols.replaceChildren(...symbols.map((symbol) => this.chip(symbol)));
+    const isOpen = this.candidates.length > 0;
+    this.title.textContent = isOpen ? "Symbols: choose one to put another in its place" : "Symbols";
+    this.symbols.replaceChildren(...symbols.map((symbol) => this.chip(symbol, symbol.index in locked)));
   }
 
-  /** @param {import("inktex").ReadSymbol} symbol */
-  chip({ token, score, index }) {
+  /**
+   * @param {import("inktex").ReadSymbol} symbol
+   * @param {boolean} isChosen
+   */
+  chip({ token, score, index, isDoubtful }, isChosen) {
     const item = document.createElement("li");
     const chip = document.createElement("button");
     chip.type = "button";
     chip.dataset.index = String(index);
     chip.textContent = token;
-    const isDoubtful = score < DOUBTFUL;
     chip.classList.toggle("doubtful", isDoubtful);
+    chip.classList.toggle("chosen", isChosen);
     if (isDoubtful) chip.append(Object.assign(document.createElement("small"), { textContent: percent(score) }));
-    chip.setAttribute("aria-label", `${token}, ${percent(score)} sure`);
-    chip.title = `${percent(score)} sure`;
+    chip.title = isChosen ? "chosen" : `${percent(score)} sure`;
+    chip.setAttribute("aria-label", `${token}, ${chip.title}`);
+    if (this.candidates[index]?.length) {
+      chip.setAttribute("aria-expanded", "false");
+      chip.addEventListener("click", () => this.open(index, token));
+    }
     for (const on of ["pointerenter", "focus"]) chip.addEventListener(on, () => this.pointed(index));
     for (const off of ["pointerleave", "blur"]) chip.addEventListener(off, () => this.pointed(null));
     item.append(chip);
@@ -98,6 +161,63 @@ export class Answer {
   }
 
   /**
+   * Shows what else may stand in the place of a symbol, or closes it where it is shown.
+   * @param {number} index
+   * @param {string} token
+   */
+  open(index, token) {
+    const wasOpen = this.opened === index;
+    this.close();
+    if (wasOpen) return;
+    this.opened = index;
+    this.chipOf(index)?.setAttribute("aria-expanded", "true");
+    this.choices.setAttribute("aria-label", `Instead of ${token}`);
+    this.choices.append(
+      Object.assign(document.createElement("span"), { textContent: `Instead of ${token}:` }),
+      ...this.candidates[index].map((candidate) => this.choice(candidate, index)),
+    );
+    this.choices.hidden = false;
+    this.choices.querySelector("button")?.focus();
+  }
+
+  /**
+   * @param {import("inktex").Candidate} candidate
+   * @param {number} index of the symbol
+   */
+  choice(candidate, index) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = EFFECTS[candidate.token] ?? candidate.token;
+    const textContent = candidate.score < 0.005 ? "<1 %" : percent(candidate.score);
+    button.append(Object.assign(document.createElement("small"), { textContent }));
+    button.addEventListener("click", () => {
+      this.chosen(candidate);
+      this.returnTo = index;
+    });
+    return button;
+  }
+
+  close() {
+    this.choices.hidden = true;
+    this.choices.replaceChildren();
+    this.chipOf(this.opened)?.setAttribute("aria-expanded", "false");
+    this.opened = null;
+  }
+
+  /** @param {number | null} index */
+  focus(index) {
+    this.chipOf(index)?.focus();
+  }
+
+  /**
+   * @param {number | null} index
+   * @returns {HTMLElement | null}
+   */
+  chipOf(index) {
+    return index === null ? null : this.symbols.querySelector(`[data-index="${index}"]`);
+  }
+
+  /**
    * @param {string} format
    * @param {HTMLButtonElement} button
    */
@@ -106,6 +226,7 @@ export class Answer {
     let said = "Copied";
     try {
       await write(FORMATS[format](this.latex));
+      this.copied();
     } catch {
       said = "Not copied";
     }

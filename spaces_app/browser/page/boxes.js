@@ -3,7 +3,6 @@
 /** @typedef {import("inktex").ReadSymbol} ReadSymbol */
 
 const SVG = "http://www.w3.org/2000/svg";
-export const DOUBTFUL = 0.8; // probability under which a symbol is marked
 
 export class Boxes {
   /**
@@ -21,14 +20,14 @@ export class Boxes {
   show(symbols) {
     this.symbols = symbols;
     this.element.replaceChildren(
-      ...symbols.flatMap(({ box, index, score }) => {
+      ...symbols.flatMap(({ box, index, isDoubtful }) => {
         if (!box) return [];
         const [left, top, right, bottom] = box;
         const rectangle = document.createElementNS(SVG, "rect");
         const places = { x: left, y: top, width: right - left, height: bottom - top };
         for (const [name, value] of Object.entries(places)) rectangle.setAttribute(name, String(value));
         rectangle.dataset.index = String(index);
-        rectangle.classList.toggle("doubtful", score < DOUBTFUL);
+        rectangle.classList.toggle("doubtful", isDoubtful);
         return [rectangle];
       }),
     );

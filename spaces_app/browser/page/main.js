@@ -2,11 +2,13 @@
 
 import { Answer } from "./answer.js";
 import { Boxes } from "./boxes.js";
+import { Collection } from "./collection.js";
 import { showExamples } from "./examples.js";
 import { listenToKeys } from "./keys.js";
 import { keepFiles, keepTheRest } from "./offline.js";
 import { Pad } from "./pad.js";
-import { acceptPictures } from "./pictures.js";
+import { save, writeInkml } from "./inkml.js";
+import { acceptFiles } from "./pictures.js";
 import { ReaderClient } from "./reader-client.js";
 
 const find = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
@@ -24,8 +26,18 @@ function say(/** @type {string} */ text, /** @type {string} */ kind) {
 
 const answer = new Answer(
   find("#reading"),
-  (text) => (find("#announcer").textContent = text),
-  (index) => boxes.mark(index),
+  {
+    announce: (text) => (find("#announcer").textContent = text),
+    pointed: (index) => boxes.mark(index),
+    chosen(candidate) {
+      pad.ink.lock(candidate);
+      read();
+    },
+    copied() {
+      if (!isAlone && !answer.isOld) hand.add(pad.ink.content.strokes, answer.latex);
+      showHand();
+    },
+  },
 );
 const boxes = new Boxes(find(".boxes"), (index) => answer.mark(index));
 const pad = new Pad(find("#pad"), {
@@ -37,7 +49,13 @@ const pad = new Pad(find("#pad"), {
   },
   changed: read,
   hovered: (point) => boxes.point(point),
+  selected() {
+    if (isAlone) read();
+    else show();
+  },
 });
+const hand = new Collection(localStorage);
+let isAlone = false; // whether what is selected is read without the rest
 const client = new ReaderClient(keepFiles(), {
   ready() {
     say("Ready", "ready");
@@ -45,7 +63,7 @@ const client = new ReaderClient(keepFiles(), {
   },
   failed: (message) => say(`The model cannot be loaded: ${message}`, "failed"),
   read(reading) {
-    answer.show(reading);
+    answer.show(reading, isAlone ? null : pad.ink.content.locked);
     boxes.lay(pad.view());
     boxes.show(reading.symbols);
   },
@@ -53,6 +71,7 @@ const client = new ReaderClient(keepFiles(), {
 });
 
 function read() {
+  isAlone &&= pad.selection.length > 0;
   show();
   boxes.show([]);
   client.cancel();
@@ -61,10 +80,12 @@ function read() {
     return;
   }
   answer.fade();
-  const { strokes, picture } = pad.ink.content;
+  const { strokes, picture, locked } = pad.ink.content;
+  const asked = isAlone ? pad.selection : strokes;
   client.ask({
     alphabet: alphabet.value,
-    ...(picture ? { picture } : { strokes: strokes.map((stroke) => [...stroke]) }),
+    locked: isAlone ? {} : locked,
+    ...(picture ? { picture } : { strokes: asked.map((stroke) => [...stroke]) }),
   });
 }
 
@@ -73,45 +94,89 @@ function show() {
   tool("undo").disabled = !pad.ink.past.length;
   tool("redo").disabled = !pad.ink.future.length;
   tool("clear").disabled = pad.ink.isEmpty;
-  tool("pen").setAttribute("aria-pressed", String(!pad.isErasing));
-  tool("eraser").setAttribute("aria-pressed", String(pad.isErasing));
-  find("#pad").classList.toggle("erasing", pad.isErasing);
+  tool("save").disabled = !pad.ink.content.strokes.length;
+  for (const name of ["pen", "eraser", "lasso"]) tool(name).setAttribute("aria-pressed", String(pad.tool === name));
+  tool("alone").setAttribute("aria-pressed", String(isAlone));
+  find("#selection").hidden = !pad.selection.length;
+  find("#picture").hidden = !pad.ink.content.picture;
+  tool("crop").hidden = !pad.frame;
+  find("#pad").dataset.mode = pad.tool;
   find("#hint").hidden = !pad.ink.isEmpty || pad.stroke !== null;
 }
 
 /** @type {Record<string, () => void>} */
 const ACTIONS = {
-  pen: () => (pad.isErasing = false),
-  eraser: () => (pad.isErasing = true),
+  pen: () => (pad.tool = "pen"),
+  eraser: () => (pad.tool = "eraser"),
+  lasso: () => (pad.tool = "lasso"),
   open: () => chooser.click(),
   undo: () => pad.ink.undo(),
   redo: () => pad.ink.redo(),
   clear: () => pad.ink.change({}),
+  save: () => save("formula.inkml", writeInkml(pad.ink.content.strokes, answer.latex)),
 };
 
 function act(/** @type {string} */ name) {
   if (tool(name).disabled) return;
   const before = pad.ink.content;
   ACTIONS[name]();
-  show();
+  if (pad.tool !== "lasso" || pad.ink.content !== before) pad.select([]);
+  else show();
   if (pad.ink.content === before) return;
-  pad.paint();
   read();
 }
 
+/**
+ * What the keyboard does with strokes.
+ * @type {import("./keys.js").Selecting}
+ */
+const selecting = {
+  has: () => pad.selection.length > 0,
+  all() {
+    act("lasso");
+    pad.select(pad.ink.content.strokes);
+  },
+  none: () => pad.select([]),
+  remove: () => pad.deleteSelection(),
+  move: (across, down) => pad.moveSelection(across, down),
+};
+
 for (const name of Object.keys(ACTIONS)) tool(name).addEventListener("click", () => act(name));
-listenToKeys(find("#pad"), act, () => answer.latex);
+tool("delete").addEventListener("click", () => pad.deleteSelection());
+tool("crop").addEventListener("click", () => void pad.crop());
+tool("turn").addEventListener("click", () => void pad.turn());
+tool("alone").addEventListener("click", () => {
+  isAlone = !isAlone;
+  read();
+});
+listenToKeys(find("#pad"), act, selecting, () => answer.latex);
 alphabet.addEventListener("change", read);
 new ResizeObserver(() => boxes.lay(pad.view())).observe(find("#pad"));
-acceptPictures(
-  find("#pad"),
-  chooser,
-  (picture) => {
-    pad.ink.change({ picture });
-    pad.paint();
-    read();
-  },
-  (message) => answer.clear(message),
-);
-void showExamples(find("#examples"), (strokes) => pad.put(strokes));
+
+function showHand() {
+  const count = hand.rows.length;
+  find("#hand").checked = hand.isOn;
+  find("#hand-count").textContent = hand.isOn ? `${count} ${count === 1 ? "formula" : "formulas"} kept. ` : "";
+  tool("hand").hidden = !count;
+}
+find("#hand").addEventListener("change", () => {
+  hand.turn(find("#hand").checked);
+  showHand();
+});
+tool("hand").addEventListener("click", () => save("my-hand.jsonl", hand.text, "application/jsonl"));
+showHand();
+
+/** @param {Partial<import("./ink.js").Content>} content */
+function give(content) {
+  pad.ink.change(content);
+  pad.select([]);
+  read();
+}
+const giveInk = (/** @type {import("./ink.js").Point[][]} */ strokes) => give({ strokes: pad.fitted(strokes) });
+acceptFiles(find("#pad"), chooser, {
+  picture: (picture) => give({ picture }),
+  ink: giveInk,
+  refused: (message) => answer.clear(message),
+});
+void showExamples(find("#examples"), giveInk);
 show();

@@ -1,16 +1,28 @@
-// Pictures that are chosen, pasted or dropped.
+// Files that are chosen, pasted or dropped: pictures, and ink in InkML.
+
+import { isInkml, readInkml } from "./inkml.js";
 
 /**
  * @param {HTMLElement} pad
  * @param {HTMLInputElement} chooser
- * @param {(picture: ImageBitmap) => void} given
- * @param {(message: string) => void} refused
+ * @param {object} handlers
+ * @param {(picture: ImageBitmap) => void} handlers.picture
+ * @param {(strokes: import("./ink.js").Point[][]) => void} handlers.ink
+ * @param {(message: string) => void} handlers.refused
  */
-export function acceptPictures(pad, chooser, given, refused) {
-  const take = async (/** @type {Blob | null | undefined} */ file) => {
+export function acceptFiles(pad, chooser, { picture, ink, refused }) {
+  const take = async (/** @type {File | null | undefined} */ file) => {
     if (!file) return;
+    if (isInkml(file)) {
+      try {
+        ink(readInkml(await file.text()));
+      } catch (error) {
+        refused(/** @type {Error} */ (error).message);
+      }
+      return;
+    }
     try {
-      given(await createImageBitmap(file));
+      picture(await createImageBitmap(file));
     } catch {
       refused("This is not a picture that can be shown here.");
     }

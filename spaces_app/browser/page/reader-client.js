@@ -5,6 +5,7 @@
  * @property {[number, number][][]} [strokes]
  * @property {ImageBitmap} [picture]
  * @property {string} alphabet
+ * @property {Readonly<Record<number, string>>} locked
  */
 
 /** Asks the worker; an answer that came too late is dropped. */

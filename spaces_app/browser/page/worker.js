@@ -28,12 +28,12 @@ async function readAll() {
   isReading = true;
   const reader = await loading;
   while (newest) {
-    const { id, strokes, picture, alphabet } = newest;
+    const { id, strokes, picture, alphabet, locked } = newest;
     newest = null;
     try {
       const reading = picture
-        ? await reader.readPicture(picture, { alphabet })
-        : await reader.readStrokes(strokes ?? [], { alphabet });
+        ? await reader.readPicture(picture, { alphabet, locked })
+        : await reader.readStrokes(strokes ?? [], { alphabet, locked });
       postMessage({ id, reading });
     } catch (error) {
       postMessage({ id, error: error instanceof Error ? error.message : String(error) });

@@ -37,6 +37,8 @@ export interface ModelSettings {
   readonly words: Readonly<Record<string, string>>;
   readonly vocabulary: number;
   readonly end: number;
+  readonly most: number;
+  readonly doubt_threshold: number;
   readonly multiple: number;
   readonly always: readonly number[];
   readonly alphabets: Readonly<Record<string, readonly number[]>>;
@@ -57,6 +59,11 @@ export interface LoadOptions {
 export interface ReadOptions {
   /** Which symbols may be read: `all`, a name in the settings (`crohme`, `school`), or tokens. */
   alphabet?: string | readonly string[];
+  /**
+   * Tokens that the reading has to have, by their indices, as candidates that a user chose:
+   * `{ [one.index]: one.token }`. What comes before the first one is read as it was, the rest anew.
+   */
+  locked?: Readonly<Record<number, string>>;
 }
 
 export interface ReadSymbol {
@@ -65,6 +72,8 @@ export interface ReadSymbol {
   token: string;
   /** Its probability, given the tokens before it. */
   score: number;
+  /** Whether it is worth a look: less probable than the model's threshold of doubt. */
+  isDoubtful: boolean;
   /** Of its ink, in the coordinates of what was given; null where no ink was found. */
   box: Box | null;
 }
@@ -80,6 +89,19 @@ export interface Reading {
   tokenScores: number[];
   /** The tokens that have ink, in reading order. */
   symbols: ReadSymbol[];
+  /**
+   * For each token with ink what else may stand there, the most probable first: other tokens in its
+   * place, and such that begin or end a structure right before it, as `^` does, in theirs.
+   */
+  candidates: Candidate[][];
+}
+
+export interface Candidate {
+  /** The place that it takes in `tokens`. */
+  index: number;
+  token: string;
+  /** Its probability there. */
+  score: number;
 }
 
 /** There is no formula in what was given. */

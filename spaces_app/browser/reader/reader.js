@@ -3,7 +3,6 @@
 import { compact } from "./compact.js";
 import { drawStrokes } from "./drawing.js";
 import { NoFormulaError } from "./errors.js";
-import { withoutDefault } from "./graph.js";
 import { reduced, stacked } from "./normalization.js";
 import { normalizePicture } from "./picture.js";
 import { pixelsOf } from "./pixels.js";
@@ -12,10 +11,13 @@ import { NOTHING_TOKEN } from "./vocabulary.js";
 
 /** @typedef {import("./index.d.ts").ModelSettings} ModelSettings */
 /** @typedef {import("./index.d.ts").Reading} Reading */
+/** @typedef {import("./index.d.ts").Candidate} Candidate */
 /** @typedef {import("./index.d.ts").ReadOptions} ReadOptions */
 /** @typedef {import("./index.d.ts").LoadOptions} LoadOptions */
 /** @typedef {import("./index.d.ts").Stroke} Stroke */
 /** @typedef {import("./normalization.js").Normalized} Normalized */
+
+const OUTPUTS = ["tokens", "log_probabilities", "boxes", "candidates", "candidate_log_probabilities"];
 
 /**
  * Loads a model.
@@ -31,7 +33,7 @@ export async function load({ model, settings, wasm, ort }) {
     else if (wasm !== undefined) runtime.env.wasm.wasmPaths = { wasm: String(wasm) };
   }
   const [bytes, found] = await Promise.all([bytesOf(model), settingsOf(settings)]);
-  const session = await runtime.InferenceSession.create(withoutDefault(bytes, "allowed"), {
+  const session = await runtime.InferenceSession.create(bytes, {
     executionProviders: [ort ? "cpu" : "wasm"],
     logSeverityLevel: 3, // what it says of unused constants helps nobody
   });
@@ -72,6 +74,7 @@ export class Reader {
     this.runtime = runtime;
     this.session = session;
     this.settings = settings;
+    this.ids = new Map(Object.entries(settings.words).map(([id, word]) => [word, Number(id)]));
   }
 
   /**
@@ -114,15 +117,18 @@ export class Reader {
    * @param {ReadOptions} options
    * @returns {Promise<Reading>}
    */
-  async read({ picture, toSource }, { alphabet = "all" }) {
+  async read({ picture, toSource }, { alphabet = "all", locked = {} }) {
     const { Tensor } = this.runtime;
     const { pixels, mask, width, height } = stacked(picture, this.settings.multiple);
+    const forbidden = this.forbidden(alphabet);
+    const pairs = this.pairs(locked);
     const feeds = {
       pixel_values: new Tensor("float32", pixels, [1, 1, height, width]),
       pixel_mask: new Tensor("float32", mask, [1, height, width]),
-      allowed: this.allowed(alphabet),
+      forbidden: new Tensor("int64", BigInt64Array.from(forbidden, BigInt), [forbidden.length]),
+      locked: new Tensor("int64", BigInt64Array.from(pairs.flat(), BigInt), [pairs.length, 2]),
     };
-    const outputs = await this.session.run(feeds, ["tokens", "log_probabilities", "boxes"]);
+    const outputs = await this.session.run(feeds, OUTPUTS);
     const ids = Array.from(outputs.tokens.data, Number);
     /** @type {number[]} */
     const logs = Array.from(outputs.log_probabilities.data);
@@ -134,38 +140,86 @@ export class Reader {
       const percent = Math.round(100 * score);
       throw new NoFormulaError(`No formula found: the ink is something else, to ${percent} %.`, score);
     }
+    for (const [place, id] of pairs) {
+      if (ids[place] === id) continue;
+      const token = this.settings.words[id];
+      throw new RangeError(
+        `locked: ${token} cannot stand at place ${place} of the reading, behind the tokens before it.`,
+      );
+    }
     const tokenScores = places.map((place) => Math.exp(logs[place]));
     const inked = hasInk(tokens);
     const symbols = tokens.flatMap((token, index) => {
       if (!inked[index]) return [];
       const at = 4 * places[index];
       const box = /** @type {import("./index.d.ts").Box} */ (Array.from(outputs.boxes.data.slice(at, at + 4)));
-      return [{ index, token, score: tokenScores[index], box: box[2] > 0 ? toSource(box) : null }];
+      const score = tokenScores[index];
+      const isDoubtful = score < this.settings.doubt_threshold && !(index in locked);
+      return [{ index, token, score, isDoubtful, box: box[2] > 0 ? toSource(box) : null }];
     });
-    return { latex: compact(tokens), tokens, score, tokenScores, symbols };
+    const candidates = this.candidates(outputs, places, tokens, inked);
+    return { latex: compact(tokens), tokens, score, tokenScores, symbols, candidates };
   }
 
-  /** @param {NonNullable<ReadOptions["alphabet"]>} alphabet */
-  allowed(alphabet) {
-    const { words, vocabulary, alphabets, always } = this.settings;
-    const may = new Uint8Array(vocabulary).fill(alphabet === "all" ? 1 : 0);
-    if (alphabet === "all") return new this.runtime.Tensor("bool", may, [vocabulary]);
-    if (typeof alphabet === "string") {
-      const named = alphabets[alphabet];
-      if (!named) {
-        const names = Object.keys(alphabets).join(", ");
-        throw new RangeError(`There is no alphabet ${alphabet}: give all, ${names}, or tokens.`);
+  /**
+   * For each token with ink what else may stand there; as `Reading.candidates` of the Python package.
+   * @param {Record<string, any>} outputs of the model
+   * @param {readonly number[]} places of the tokens in the outputs
+   * @param {readonly string[]} tokens
+   * @param {readonly boolean[]} inked
+   * @returns {Candidate[][]}
+   */
+  candidates({ candidates, candidate_log_probabilities: logs }, places, tokens, inked) {
+    const count = candidates.dims[2];
+    /** @type {Candidate[]} */
+    let before = [];
+    return tokens.map((token, index) => {
+      for (let at = count * places[index]; at < count * (places[index] + 1); at++) {
+        const other = this.settings.words[Number(candidates.data[at])] ?? token;
+        const score = Math.exp(logs.data[at]);
+        if (other !== token && score > 0) before.push({ index, token: other, score });
       }
-      for (const id of named) may[id] = 1;
-    } else {
-      const ids = new Map(Object.entries(words).map(([id, word]) => [word, Number(id)]));
-      for (const token of alphabet) {
-        const id = ids.get(token);
-        if (id === undefined) throw new RangeError(`The model does not know the token ${token}.`);
-        may[id] = 1;
-      }
-      for (const id of always) may[id] = 1;
+      if (!inked[index]) return [];
+      const found = before.sort((one, another) => another.score - one.score).slice(0, count - 1);
+      before = [];
+      return found;
+    });
+  }
+
+  /**
+   * Ids of the tokens that an alphabet does not have.
+   * @param {NonNullable<ReadOptions["alphabet"]>} alphabet
+   */
+  forbidden(alphabet) {
+    if (alphabet === "all") return [];
+    const { vocabulary, alphabets, always } = this.settings;
+    const named = typeof alphabet === "string" ? alphabets[alphabet] : alphabet.map((one) => this.id(one));
+    if (!named) {
+      const names = Object.keys(alphabets).join(", ");
+      throw new RangeError(`There is no alphabet ${alphabet}: give all, ${names}, or tokens.`);
     }
-    return new this.runtime.Tensor("bool", may, [vocabulary]);
+    const may = new Set([...named, ...always]);
+    return Array.from({ length: vocabulary }, (_, id) => id).filter((id) => !may.has(id));
+  }
+
+  /**
+   * Places and ids of locked tokens.
+   * @param {NonNullable<ReadOptions["locked"]>} locked
+   */
+  pairs(locked) {
+    return Object.entries(locked).map(([index, token]) => {
+      const place = Number(index);
+      if (!Number.isInteger(place) || place < 0 || place >= this.settings.most) {
+        throw new RangeError(`There is no token ${index}: locked takes indices of tokens from 0 on.`);
+      }
+      return [place, this.id(token)];
+    });
+  }
+
+  /** @param {string} token */
+  id(token) {
+    const id = this.ids.get(token);
+    if (id === undefined) throw new RangeError(`The model does not know the token ${token}.`);
+    return id;
   }
 }

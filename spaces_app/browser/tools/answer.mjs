@@ -13,6 +13,7 @@ import { reduced } from "../reader/normalization.js";
 import { normalizePicture } from "../reader/picture.js";
 import { hasInk } from "../reader/symbols.js";
 import { FORMATS } from "../page/formats.js";
+import { enclosed, scratched } from "../page/ink.js";
 import * as vocabulary from "../reader/vocabulary.js";
 
 const [folder] = process.argv.slice(2);
@@ -44,6 +45,12 @@ const actions = {
   compact: ({ tokens }) => compact(tokens),
   format: ({ latex, format }) => FORMATS[format](latex),
   inked: ({ tokens }) => hasInk(tokens),
+  enclosed: ({ strokes, loop }) => enclosed(strokes, loop).map((stroke) => strokes.indexOf(stroke)),
+  /** Of each stroke which of those before it scratches out. */
+  scratched: ({ strokes }) =>
+    strokes.map((/** @type {any} */ stroke, /** @type {number} */ index) =>
+      scratched(stroke, strokes.slice(0, index)).map((one) => strokes.indexOf(one)),
+    ),
   vocabulary: () =>
     Object.fromEntries(
       Object.entries(vocabulary).map(([name, value]) => [
@@ -60,11 +67,11 @@ const actions = {
     const found = normalizePicture(pixels(picture), settings);
     return { picture: encoded(found.picture), box: found.toSource([0, 0, 1, 1]) };
   },
-  async strokes({ strokes, alphabet }) {
-    return (await reader()).readStrokes(strokes, { alphabet });
+  async strokes({ strokes, alphabet, locked }) {
+    return (await reader()).readStrokes(strokes, { alphabet, locked });
   },
-  async picture({ picture, alphabet }) {
-    return (await reader()).readPicture(pixels(picture), { alphabet });
+  async picture({ picture, alphabet, locked }) {
+    return (await reader()).readPicture(pixels(picture), { alphabet, locked });
   },
 };
 

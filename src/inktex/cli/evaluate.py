@@ -71,8 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test_set.add_argument(
         "--split",
         default="dev",
-        help="split of --data (default: dev), or wide-letters, wide-structures, print or "
-        "unknown-marks",
+        help="split of --data (default: dev), or wide-letters, wide-structures, "
+        "small-marks, print or unknown-marks",
     )
     test_set.add_argument(
         "--unseen",
@@ -300,6 +300,7 @@ def _print(result: Evaluation, settings: dict[str, Any]) -> None:
         f"Expected calibration error {calibration.error:.3f}, AUROC of error detection "
         f"{calibration.auroc:.3f}."
     )
+    output.write(str(result.doubt))
     if result.marks is not None:
         output.write(str(result.marks))
     if find_spec("pylatexenc") is not None:

@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 CAPTION_FILES: Final = (
     "captions.csv", "captions.tsv", "captions.jsonl", "metadata.csv", "metadata.jsonl",
@@ -16,7 +16,7 @@ NAME_COLUMNS: Final = ("file_name", "file", "picture", "image")
 CAPTION_COLUMNS: Final = ("latex", "caption", "text")
 
 
-def caption_rows(path: Path) -> list[Mapping[str, str]]:
+def caption_rows(path: Path) -> list[Mapping[str, Any]]:
     """The rows of a file: JSON lines, or a table with a header, with tabs if it is a `.tsv`.
 
     Raises:
@@ -33,7 +33,7 @@ def caption_rows(path: Path) -> list[Mapping[str, str]]:
         raise ValueError(f"{path} cannot be read: {error}. Save it as UTF-8.") from error
 
 
-def named(row: Mapping[str, str]) -> tuple[str | None, str | None]:
+def named(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """The picture's name and the caption of a row; None for columns that it lacks."""
     name = next((row[key] for key in NAME_COLUMNS if row.get(key)), None)
     caption = next((row[key] for key in CAPTION_COLUMNS if row.get(key) is not None), None)

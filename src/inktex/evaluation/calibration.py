@@ -16,6 +16,8 @@ _DOUBT = 0.001
 """Least distance of a probability from 0 and 1, where a temperature is fitted."""
 _LIMITS = (0.2, 5.0)
 """Lowest and highest temperature."""
+RIGHT_DOUBTED = 0.07
+"""Share of the right tokens that are doubted after `fit_doubt`: what users look at in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,58 @@ def measure_calibration(probabilities: Sequence[float], correct: Sequence[bool])
         ranks = rankdata(values)
         auroc = float((ranks[right].sum() - positive * (positive + 1) / 2) / (positive * negative))
     return Calibration(error, auroc, found)
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtScores:
+    """Which tokens are shown as doubtful.
+
+    Attributes:
+        right, wrong: tokens that were read right, and wrong.
+        right_doubted, wrong_doubted: those of them that are doubtful.
+    """
+
+    right: int
+    wrong: int
+    right_doubted: int
+    wrong_doubted: int
+
+    def __str__(self) -> str:
+        return (
+            f"Doubtful are {_percent(self.wrong_doubted, self.wrong)} of {self.wrong} wrong tokens "
+            f"and {_percent(self.right_doubted, self.right)} of {self.right} right ones."
+        )
+
+
+def measure_doubt(doubtful: Sequence[bool], wrong: Sequence[bool]) -> DoubtScores:
+    """Count which tokens are doubtful.
+
+    Args:
+        doubtful: whether each token is.
+        wrong: whether each was read wrong.
+    """
+    is_doubted, is_wrong = np.asarray(doubtful, dtype=bool), np.asarray(wrong, dtype=bool)
+    return DoubtScores(
+        right=int((~is_wrong).sum()),
+        wrong=int(is_wrong.sum()),
+        right_doubted=int((is_doubted & ~is_wrong).sum()),
+        wrong_doubted=int((is_doubted & is_wrong).sum()),
+    )
+
+
+def fit_doubt(probabilities: Sequence[float], wrong: Sequence[bool]) -> float:
+    """The probability under which `RIGHT_DOUBTED` of the right tokens lie; 1 if there are none.
+
+    Args:
+        probabilities: of tokens that were read.
+        wrong: whether each was read wrong.
+    """
+    values, is_wrong = np.asarray(probabilities, dtype=np.float64), np.asarray(wrong, dtype=bool)
+    return 1.0 if is_wrong.all() else float(np.quantile(values[~is_wrong], RIGHT_DOUBTED))
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "none"
 
 
 def fit_temperature(

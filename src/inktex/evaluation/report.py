@@ -241,7 +241,7 @@ def _overlay(case: _Case, room: tuple[int, int]) -> tuple[Image.Image, tuple[int
     pencil = ImageDraw.Draw(shown)
     for symbol in case.reading.symbols:
         if symbol.box is not None:
-            color = _BLUE if symbol.score > 0.7 else _ORANGE
+            color = _ORANGE if symbol.index in case.reading.doubtful else _BLUE
             pencil.rectangle([side * factor for side in symbol.box], outline=color)
     return shown, ((room[0] - size[0]) // 2, (room[1] - size[1]) // 2)
 
@@ -296,6 +296,8 @@ Put in most: {_listed(put_in)}.
 
 Expected calibration error {calibration.error:.3f}; a wrong reading has a lower probability than a
 right one in {100 * calibration.auroc:.1f} % of all pairs (AUROC of error detection).
+
+{evaluation.doubt}
 
 ![reliability](reliability.png)
 

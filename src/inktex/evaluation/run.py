@@ -11,9 +11,10 @@ from tqdm.auto import tqdm
 
 from inktex.recognizer import Preset, Reading, Recognizer
 
-from .calibration import Calibration, measure_calibration
+from .calibration import Calibration, DoubtScores, measure_calibration, measure_doubt
 from .samples import Sample
-from .scores import Scores, compute_scores
+from .scores import Scores, compute_scores, wrong_tokens
+from .spelling import normalize_spelling
 from .symbols import (
     LookAlikes,
     MarkScores,
@@ -58,6 +59,17 @@ class Evaluation:
         return measure_calibration([reading.score for reading in self.readings], right)
 
     @property
+    def doubt(self) -> DoubtScores:
+        """Which of the tokens are doubtful, of the right ones and of the wrong ones."""
+        doubtful: list[bool] = []
+        wrong: list[bool] = []
+        for reading, caption in zip(self.readings, self.captions, strict=True):
+            tokens = reading.tokens.split()
+            doubtful += [index in reading.doubtful for index in range(len(tokens))]
+            wrong += wrong_tokens(tokens, normalize_spelling(caption.split()))
+        return measure_doubt(doubtful, wrong)
+
+    @property
     def symbols(self) -> tuple[dict[str, Recall], list[LookAlikes]]:
         """Recall of each symbol of the vocabulary, and what look-alikes were read as."""
         pairs = pair_symbols(self.captions, [reading.tokens for reading in self.readings])
@@ -76,6 +88,7 @@ class Evaluation:
             "scores": self.scores.as_dict(),
             "scores_without_normalization": self.plain_scores.as_dict(),
             "calibration": self.calibration.as_dict(),
+            "doubt": asdict(self.doubt),
             "symbols": {symbol: asdict(one) for symbol, one in recall.items()},
             "look_alikes": [one.as_dict() for one in look_alikes],
             "unknown_marks": None if marks is None else asdict(marks),

@@ -212,6 +212,20 @@ def align(first: Sequence[str], second: Sequence[str]) -> list[tuple[str | None,
     return pairs[::-1]
 
 
+def wrong_tokens(read: Sequence[str], written: Sequence[str]) -> list[bool]:
+    """Of each token that was read whether it was wrong: in the place of another one, or of none.
+
+    Args:
+        read: tokens of a reading.
+        written: of its caption.
+
+    Example:
+        >>> wrong_tokens(["x", "l"], ["x", "+", "1"])
+        [False, True]
+    """
+    return [one != other for one, other in align(read, written) if one is not None]
+
+
 def _distances(first: Sequence[str], second: Sequence[str]) -> Iterator[list[int]]:
     """For each beginning of `first`, the empty one too, its edits to each beginning of `second`."""
     previous = list(range(len(second) + 1))

@@ -2,9 +2,10 @@
 
 `wide-letters` are single lines in which every symbol of the alphabet occurs, as people write them:
 nobody can tell O from 0 without what stands around it. `wide-structures` have matrices, lines under
-one another, accents and the like. Captions are those that `scripts/prepare_captions.py` held out;
-they are written by the held-out fonts of `scripts/prepare_fonts.py` and with the symbols of
-CROHME's development ink. `print` are the
+one another, accents and the like. `small-marks` are short formulas in which a comma, a point, a
+prime, a colon, a minus sign or `|` decides what is meant. Captions are those that
+`scripts/prepare_captions.py` held out; they are written by the held-out fonts of
+`scripts/prepare_fonts.py` and with the symbols of CROHME's development ink. `print` are the
 pictures of typeset formulas that `scripts/prepare_print.py` drew of them, in held-out faces and by
 another typesetter. The same files give the same splits.
 """
@@ -27,6 +28,7 @@ from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.layout import PRINTED, lay_out
 from inktex.synthesis.rare import INKED, with_token
+from inktex.synthesis.small_marks import SMALL_MARKS, draw_small_marks
 from inktex.synthesis.writers import Writers, collect
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import IDS, MATRIX_BEGIN, STRUCTURAL_TOKENS
@@ -38,15 +40,16 @@ __all__ = [
     "wide_split",
 ]  # fmt: skip
 
-WideSplit = Literal["wide-letters", "wide-structures"]
-WIDE_SPLITS: Final[tuple[WideSplit, ...]] = ("wide-letters", "wide-structures")
+WideSplit = Literal["wide-letters", "wide-structures", "small-marks"]
+WIDE_SPLITS: Final[tuple[WideSplit, ...]] = ("wide-letters", "wide-structures", "small-marks")
 PRINT_SPLIT: Final = "print"
 _CAPTIONS, _GLYPHS, _PRINT = "captions", "glyphs.npz", "print.npz"
 """Names that the scripts give to captions, fonts and print, beside the folder of CROHME."""
-_PICTURES: Final = {"wide-letters": 2400, "wide-structures": 600}
+_PICTURES: Final = {"wide-letters": 2400, "wide-structures": 600, "small-marks": 600}
 """Pictures for evaluation; the recall of each symbol takes several of each."""
-_SEEDS: Final = {"wide-letters": 101, "wide-structures": 202}
+_SEEDS: Final = {"wide-letters": 101, "wide-structures": 202, "small-marks": 303}
 _LONGEST: Final = 60
+_SHORT: Final = 12
 _STRUCTURES: Final = tuple(
     r"\hat \bar \vec \tilde \dot \ddot \overline \underline \overbrace \underbrace \binom \overset "
     r"\underset \xrightarrow \xleftarrow \mathbb \text".split()
@@ -109,7 +112,7 @@ def wide_split(
     writers = _writers(development, fonts)
     known = set(writers.tokens())
     held_out = load_captions(captions, "dev")
-    draw = (_Lines if split == "wide-letters" else _Structures)(held_out, known)
+    draw = _DRAWN[split](held_out, known)
     rng = np.random.default_rng(_SEEDS[split])
     found: list[Example] = []
     while len(found) < count:
@@ -169,6 +172,28 @@ class _Structures:
             wanted = _STRUCTURES[number % len(_STRUCTURES)]
             tokens = normalize(" ".join(with_token(tokens, wanted, rng)))
         return tokens
+
+
+class _SmallMarks:
+    """Half of them short captions that have such a mark, half made up."""
+
+    def __init__(self, captions: Iterable[Sequence[str]], known: set[str]) -> None:
+        allowed = known | STRUCTURAL_TOKENS
+        self.captions = [
+            caption
+            for caption in captions
+            if len(caption) <= _SHORT and SMALL_MARKS & {*caption} and allowed >= {*caption}
+        ]
+
+    def __call__(self, number: int, rng: np.random.Generator) -> list[str]:
+        if number % 2:
+            return draw_small_marks(rng)
+        return [*self.captions[int(rng.integers(len(self.captions)))]]
+
+
+_DRAWN: Final = {
+    "wide-letters": _Lines, "wide-structures": _Structures, "small-marks": _SmallMarks
+}  # fmt: skip
 
 
 def print_split(

@@ -39,14 +39,24 @@ class Start(nn.Module):
         super().__init__()
         self.settings = settings
 
-    def forward(self, pixel_values: torch.Tensor, bias: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The state of `Follow`, the start token, its location, and empty caches.
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        bias: torch.Tensor,
+        forbidden: torch.Tensor,
+        locked: torch.Tensor,
+    ) -> tuple[torch.Tensor, ...]:
+        """The start token, its location, the state of `Follow`, empty caches, and what is asked.
 
         Args:
-            pixel_values: of the graph.
+            pixel_values, forbidden, locked: of the graph.
             bias: `(batch, 1, 1, cells)`, of the encoder.
+
+        Returns:
+            The last two are `allowed` and `locked` of `Follow`.
         """
         settings, covered = self.settings, torch.zeros_like(bias[:, 0, 0])
+        never = torch.zeros_like(forbidden, dtype=torch.bool)
         nothing = torch.zeros_like(covered[:, :1], dtype=torch.int64)
         state = (
             nothing[:, 0] != 0,
@@ -64,6 +74,8 @@ class Start(nn.Module):
             covered[:, :1].expand(-1, 2) * 0 + UNKNOWN,
             *state,
             *[past + 0.0] * settings.layers,
+            torch.ones(settings.vocabulary, dtype=torch.bool).scatter(0, forbidden, never),
+            torch.full((MAX_TOKENS,), -1).scatter(0, locked[:, 0], locked[:, 1]),
         )
 
 
@@ -112,7 +124,8 @@ class Follow(nn.Module):
             position: `(1,)` int64, 0 for the first token.
             logits: `(batch, vocabulary)`.
             attention: `(batch, cells)`, mean attention of the guided heads.
-            allowed, locked: of the graph.
+            allowed: `(vocabulary,)` bool.
+            locked: `(most tokens,)` int64, the token of each place, -1 for any.
             columns: `(1,)` int64, of the grid of cells.
             ended: `(batch,)` bool, whether the formula is over.
             state, depth, groups, needed: of the grammar: `(batch,)` state, number of open groups,

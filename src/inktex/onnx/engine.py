@@ -74,6 +74,7 @@ class OnnxEngine(Engine):
     def __init__(self, export: Export, threads: int | None = None) -> None:
         self.export, settings = export, export.settings
         self.settings, self.stride = settings, settings.stride
+        self.doubt_threshold = settings.doubt_threshold
         self.image_processor = ImageProcessor(
             ImageSettings(**settings.image_processor),
             export.stroke_restoration,

@@ -66,6 +66,7 @@ class Settings:
         stride: pixels from one cell of the features to the next.
         multiple: heights and widths of batches are multiples of this.
         image_processor: settings of the `InktexImageProcessor`.
+        doubt_threshold: tokens whose probability is lower are doubtful.
     """
 
     format: int
@@ -83,6 +84,7 @@ class Settings:
     stride: int
     multiple: int
     image_processor: dict[str, Any]
+    doubt_threshold: float = 0.8
 
     def write(self, folder: Path) -> None:
         """Mark a folder as an export with these settings."""
@@ -152,6 +154,7 @@ def make_settings(
                 for name in SETTING_NAMES
                 if name in pictures or name not in LATER
             },
+            doubt_threshold=decoder.get("doubt_threshold", Settings.doubt_threshold),
         )
     except KeyError as error:
         raise ValueError(

@@ -25,11 +25,11 @@ from .files import Export, Settings, read_words
 
 __all__ = ["INPUTS", "OUTPUTS", "write_single"]
 
-INPUTS: Final = ("pixel_values", "pixel_mask", "allowed", "locked")
+INPUTS: Final = ("pixel_values", "pixel_mask", "forbidden", "locked")
 """`(batch, 1, height, width)` float32, ink 1 on paper 0, sides multiples of 16; `(batch, height,
-width)` float32, 0 for padding. Neither of the others needs to be given: `(vocabulary,)` bool, the
-tokens that may be written; `(most tokens,)` int64, the token that every reading has at a place, -1
-for any, which has no effect where the grammar forbids it."""
+width)` float32, 0 for padding; `(forbidden,)` int64, tokens that may not be written; `(locked, 2)`
+int64, places and the tokens that every reading has there unless the grammar forbids it. The last
+two are empty mostly. They have no defaults since ONNX Runtime Web cannot set an input that has."""
 OUTPUTS: Final = (
     "tokens", "log_probabilities", "boxes", "candidates", "candidate_log_probabilities",
     "attention",
@@ -41,6 +41,8 @@ likeliest tokens at its place, behind those before it; `(batch, tokens, rows, co
 where the guided heads looked, a cell of `stride` pixels square."""
 _EXPORT: Final[dict[str, Any]] = {"dynamo": True, "optimize": True, "verbose": False}
 _BATCH = Dim("batch", max=4096)
+_SHARED: Final = ("allowed", "locked_tokens", "columns")
+"""What every token's step takes from outside the loop."""
 _COLLECTED: Final = ("next_tokens", "score", "candidates", "candidate_scores", "attention")
 """What is kept of every token."""
 
@@ -93,10 +95,14 @@ class _Parts:
         batch = {0: _BATCH}
         pixels: dict[int, Any] = {0: _BATCH, 2: side * rows, 3: side * columns}
         picture, bias = torch.rand(2, 1, 3 * side, 5 * side), torch.zeros(2, 1, 1, 7)
+        pairs = torch.tensor([[0, 1], [2, 3], [4, 5]])
+        given = (picture, bias, pairs[:, 1], pairs)
+        forbidden, locked = Dim("forbidden", max=4096), Dim("locked", max=4096)
         start = Start(settings)
         self.start = _traced(
-            start, (picture, bias), ("pixel_values", "bias"), self.carried,
-            (pixels, {0: _BATCH, 3: cells}),
+            start, given, ("pixel_values", "bias", "forbidden", "locked"),
+            (*self.carried, "allowed", "locked_tokens"),
+            (pixels, {0: _BATCH, 3: cells}, {0: forbidden}, {0: locked}),
         )  # fmt: skip
         self.step = _traced(
             Follow(settings),
@@ -104,9 +110,9 @@ class _Parts:
                 torch.tensor([3]), torch.rand(2, settings.vocabulary), torch.rand(2, 7),
                 torch.ones(settings.vocabulary, dtype=torch.bool),
                 torch.full((MAX_TOKENS,), -1), torch.tensor([4]),
-                *(one.contiguous() for one in start(picture, bias)[2 : 2 + len(STATE)]),
+                *(one.contiguous() for one in start(*given)[2 : 2 + len(STATE)]),
             ),
-            ("position", "logits", "attention", "allowed", "locked", "columns", *STATE),
+            ("position", "logits", "attention", *_SHARED, *STATE),
             (
                 "goes_on", "next_tokens", "score", "candidates", "candidate_scores",
                 "next_locations", *map(_next, STATE),
@@ -137,12 +143,11 @@ class _Parts:
         constants = {
             "one": np.array([1]), "stride": np.array([settings.stride]),
             "most": np.array(MAX_TOKENS), "true": np.array(True),
-            "allowed": np.ones(settings.vocabulary, dtype=np.bool_),
-            "locked": np.full(MAX_TOKENS, -1),
         }  # fmt: skip
         encoder = _part(self.encoder, "encoder", {one: one for one in (*INPUTS, *self.memory)})
         first = {name: f"first/{name}" for name in self.carried}
-        start = _part(self.start, "start", first | {"pixel_values": "pixel_values", "bias": "bias"})
+        same = ("pixel_values", "bias", "forbidden", "locked", *_SHARED)
+        start = _part(self.start, "start", first | {name: name for name in same})
         body, initializers = self._loop()
         lasts = [f"last/{name}" for name in self.carried]
         collected = [f"all/{name}" for name in _COLLECTED]
@@ -168,8 +173,8 @@ class _Parts:
                 helper.make_tensor_value_info(
                     "pixel_mask", TensorProto.FLOAT, ["batch", "height", "width"]
                 ),
-                helper.make_tensor_value_info("allowed", TensorProto.BOOL, [settings.vocabulary]),
-                helper.make_tensor_value_info("locked", TensorProto.INT64, [MAX_TOKENS]),
+                helper.make_tensor_value_info("forbidden", TensorProto.INT64, ["forbidden"]),
+                helper.make_tensor_value_info("locked", TensorProto.INT64, ["locked", 2]),
             ],
             [_named(one, one.name) for one in self.finish.graph.output],
             [
@@ -194,8 +199,7 @@ class _Parts:
         """The graph of one token, and the constants of it, which belong into the outer graph."""
         from onnx import TensorProto, helper
 
-        shared = ("position", "logits", "attention", "allowed", "locked", "columns")
-        same = {name: name for name in shared}
+        same = {name: name for name in ("position", "logits", "attention", *_SHARED)}
         before = {name: f"before/{name}" for name in self.carried}
         past = {
             f"past_and_token_{number}": _next(f"past_{number}")

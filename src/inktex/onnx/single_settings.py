@@ -6,36 +6,41 @@ import json
 from pathlib import Path
 from typing import Any
 
+from inktex.engine import MAX_TOKENS
+from inktex.extras import require
 from inktex.modeling.alphabets_inktex import ALPHABETS, allowed_tokens
 
 from .files import SINGLE_SETTINGS
-from .sessions import load_runtime
 
 __all__ = ["single_settings", "write_single_settings"]
 
 
 def single_settings(graph: Path) -> dict[str, Any]:
-    """What a one-file graph says of itself, and what its input `allowed` may be.
+    """What a one-file graph says of itself, and which tokens alphabets have.
 
     Args:
         graph: file of `write_single`.
 
     Returns:
         `words`, the tokens by their ids; `vocabulary`, their number; `end`, the id of the last one;
+        `most`, how many a reading has at most;
         `multiple`, of which the sides of pictures are; `image_processor`, how these are made;
         `alphabets`, ids of the tokens that each allows; `always`, those that every alphabet has;
-        `precision` and `checksum` of the model.
+        `doubt_threshold`, `precision` and `checksum` of the model.
 
     Raises:
         ValueError: if it is no such graph.
-        ImportError: if ONNX Runtime is not installed.
+        ImportError: if onnx is not installed.
     """
-    runtime = load_runtime()
-    options = runtime.SessionOptions()
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    session = runtime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    metadata = session.get_modelmeta().custom_metadata_map
+    require("export", "Reading what a graph says of itself", "onnx")
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        properties = onnx.load(graph).metadata_props
+    except DecodeError as error:
+        raise ValueError(f"{graph} is no ONNX graph: {error}") from error
+    metadata = {one.key: one.value for one in properties}
     if not {"words", "settings"} <= metadata.keys():
         raise ValueError(f"{graph} was not written by inktex export --single.")
     words, settings = json.loads(metadata["words"]), json.loads(metadata["settings"])
@@ -45,9 +50,13 @@ def single_settings(graph: Path) -> dict[str, Any]:
         chosen = [number for number, may in enumerate(allowed_tokens(tokens, listed)) if may]
         return sorted({*chosen, settings["end"]})
 
-    kept = ("vocabulary", "end", "multiple", "image_processor", "precision", "checksum")
+    kept = (
+        "vocabulary", "end", "multiple", "image_processor", "doubt_threshold", "precision",
+        "checksum",
+    )  # fmt: skip
     return {
         "words": words,
+        "most": MAX_TOKENS,
         **{name: settings[name] for name in kept},
         "alphabets": {name: allowed(tokens) for name, tokens in ALPHABETS.items()},
         "always": allowed(frozenset()),

@@ -50,6 +50,10 @@ def build_model(
     return folder
 
 
+PAD: Final = tuple(f"browser/page/{name}.js" for name in ("collection", "ink", "inkml", "pad"))
+"""The drawing pad, which the Space has in common with the page in the browser."""
+
+
 def build_space(source: Path, folder: Path, model: str) -> Path:
     """Copy the Space, and name the model in its front matter; returns the folder.
 
@@ -61,6 +65,9 @@ def build_space(source: Path, folder: Path, model: str) -> Path:
     with new_folder(folder) as partial:
         ignored = shutil.ignore_patterns("__pycache__", "browser")  # which is a Space of its own
         shutil.copytree(source, partial, ignore=ignored, dirs_exist_ok=True)
+        for name in PAD:
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, partial / name)
         name_model(partial / CARD, model)
     return folder
 

@@ -34,6 +34,7 @@ class AlternativeAnswer(BaseModel):
     token_scores: list[Probability] = Field(description="of each token, given those before it")
     text: str | None = Field(description="in the format; null where that cannot express it")
     text_error: str | None = Field(description="why the format cannot express it")
+    doubtful: list[int] = Field(description="indices of the tokens that are worth a look")
     symbols: list[SymbolAnswer] = Field(description="empty unless they were asked for")
 
 
@@ -120,6 +121,7 @@ def _alternative(one: Alternative, format: str) -> dict[str, Any]:
         # Of float32, which has no more digits, and may be a little above 1 before it is rounded.
         "score": round(one.score, 6),
         "token_scores": [round(score, 6) for score in one.token_scores],
+        "doubtful": [*one.doubtful],
         "text": text,
         "text_error": fault,
         "symbols": [

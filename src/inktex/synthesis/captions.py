@@ -27,6 +27,7 @@ from inktex.tokenizer.vocabulary_inktex import (
 )
 
 from .rare import BINARY_TOKENS, INKED, MORE_KINDS, RELATION_TOKENS, with_token
+from .small_marks import draw_small_marks
 
 _KINDS: Final[tuple[str, ...]] = (
     "0 1 2 3 4 5 6 7 8 9",
@@ -75,6 +76,7 @@ class RecombinationConfig:
             tokens are chosen so that all of them come to be in about as many captions.
         lines: share of captions that are two to four lines under one another.
         matrices: share of captions with a matrix or a case distinction.
+        small_marks: share of captions of `inktex.synthesis.small_marks`.
     """
 
     row: float = 0.3
@@ -88,6 +90,7 @@ class RecombinationConfig:
     rare: float = 0.0
     lines: float = 0.0
     matrices: float = 0.0
+    small_marks: float = 0.0
 
 
 class Recombiner:
@@ -156,6 +159,8 @@ class Recombiner:
         """A new caption in canonical style."""
         config = self.config
         while True:
+            if rng.random() < config.small_marks:
+                return draw_small_marks(rng)
             kind = rng.random()
             if kind < config.lines:
                 changed = self._lines(rng)

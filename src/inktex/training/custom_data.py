@@ -1,4 +1,4 @@
-"""Custom data: pictures with a captions file, or InkML, in one folder.
+"""Custom data: pictures with a captions file, InkML, or collected ink, in one folder.
 
 All of it is read and checked before training begins, and all faults are reported at once.
 """
@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +25,10 @@ from inktex.data.custom import (
     named,
 )
 from inktex.data.examples import AnyExample, PictureExample, SplitExamples, from_expression
+from inktex.ink import Ink
 from inktex.ink.alignment import expression
 from inktex.ink.inkml import read_inkml
+from inktex.inputs import strokes_to_ink
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.shipped import shipped_ink_extraction, shipped_stroke_restoration
 from inktex.tokenizer.latex_inktex import LatexError, normalize
@@ -47,10 +50,12 @@ class DataError(ValueError):
 
 
 def is_custom(folder: Path) -> bool:
-    """Whether a folder holds pictures with captions, or InkML, and no prepared parquet files."""
+    """Whether a folder holds pictures with captions, or ink, and no prepared parquet files."""
     if not folder.is_dir() or any(folder.glob("*.parquet")):
         return False
-    return next(_caption_files(folder), None) is not None or any(folder.rglob("*.inkml"))
+    if next(_caption_files(folder), None) is not None or any(folder.rglob("*.inkml")):
+        return True
+    return next(_collections(folder), None) is not None
 
 
 def load_custom(
@@ -60,12 +65,14 @@ def load_custom(
 
     Pictures are named, with their LaTeX, in a file beside them: `captions.csv`, `.tsv` or `.jsonl`
     or `metadata.csv` or `.jsonl`, with columns `file_name` and `latex` (or `caption`, or `text`).
-    InkML files bring their LaTeX with them. Subfolders are searched too. What is in `dev` is held
+    InkML files bring their LaTeX with them; so do the rows of other `.jsonl` files, `strokes` and
+    `latex`, in which the pages of inktex collect what was written on them. Subfolders are searched
+    too. What is in `dev` is held
     out to choose by, and what is in `test` to score by; where one of these folders is missing, a
     tenth of all is taken for it, by the hashes of the names.
 
     Args:
-        folder: holds any number of both.
+        folder: holds any number of these.
         skip_unknown: leave out expressions with tokens outside the vocabulary.
         skip_broken: leave out files that are missing or cannot be read, with a warning that names
             them.
@@ -78,15 +85,17 @@ def load_custom(
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
     captions, faults = _captions(folder)
+    collected = _collected(folder, faults)
     processor = published_processor()
     found: dict[str, AnyExample] = {}
     unknown: dict[str, list[str]] = defaultdict(list)
     skipped: set[str] = set()
     inks = {path.relative_to(folder).as_posix() for path in folder.rglob("*.inkml")}
-    names = sorted({*captions, *inks})
+    names = sorted({*captions, *inks, *collected})
     for name in tqdm(names, desc=f"reading {folder}", unit="file", disable=None, leave=False):
         try:
-            found[name] = _read_example(folder, name, captions.get(name), processor)
+            ink = collected.get(name)
+            found[name] = _read_example(folder, name, captions.get(name), processor, ink)
         except _FaultError as error:
             faults[str(error)].append(name)
         except _UnknownTokensError as error:
@@ -131,13 +140,20 @@ class _UnknownTokensError(Exception):
 
 
 def _read_example(
-    folder: Path, name: str, caption: str | None, processor: InktexImageProcessor
+    folder: Path,
+    name: str,
+    caption: str | None,
+    processor: InktexImageProcessor,
+    ink: Ink | None = None,
 ) -> AnyExample:
-    """The example of a file. `caption`: from a captions file; InkML has its own as well."""
+    """The example of a file, or of `ink`. `caption`: from a captions file; ink has its own too."""
     path = folder / name
     one = None
-    if path.suffix.lower() == ".inkml":
+    if ink is not None:
+        normalize(ink.truth or "")  # `expression` would mend what is broken, as CROHME's files need
+    elif path.suffix.lower() == ".inkml":
         ink = read_inkml(path)
+    if ink is not None:
         if not (ink.truth or ink.mathml or caption is not None):
             raise _FaultError("without a caption")
         one = expression(ink)
@@ -193,6 +209,35 @@ def _caption_files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.name in CAPTION_FILES:
             yield path
+
+
+def _collections(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*.jsonl")):
+        if path.name not in CAPTION_FILES:
+            yield path
+
+
+def _collected(folder: Path, faults: dict[str, list[str]]) -> dict[str, Ink]:
+    """Ink of the rows of collections, by file and row; what is wrong with them goes to `faults`."""
+    found: dict[str, Ink] = {}
+    for path in _collections(folder):
+        try:
+            rows = caption_rows(path)
+        except ValueError as error:
+            raise DataError(str(error)) from error
+        for line, row in enumerate(rows, start=1):
+            name = f"{path.relative_to(folder).as_posix()}, row {line}"
+            strokes, (_, caption) = row.get("strokes"), named(row)
+            if not isinstance(strokes, list) or caption is None:
+                faults["without strokes or LaTeX"].append(name)
+                continue
+            try:
+                ink = strokes_to_ink(strokes)
+            except (TypeError, ValueError) as error:
+                faults["whose strokes cannot be read"].append(f"{name}: {error}")
+                continue
+            found[name] = replace(ink, truth=bare(caption), id=name)
+    return found
 
 
 def _captions(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:

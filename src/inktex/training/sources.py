@@ -79,13 +79,13 @@ def _of_data(recipe: Recipe, skip_unknown: bool, skip_broken: bool) -> SplitExam
 
 
 def _wide_development(recipe: Recipe, dev: Sequence[Example]) -> list[Example]:
-    """About as many development examples of the whole alphabet as there are in `dev`."""
+    """Development examples of the whole alphabet: of each kind half as many as in `dev`."""
     from inktex.evaluation.wide import WIDE_SPLITS, wide_split
 
     captions, fonts = recipe.synthesis.captions, recipe.synthesis.fonts
     if fonts is None:
         return []
-    count = -(-len(dev) // len(WIDE_SPLITS))
+    count = -(-len(dev) // 2)
     return [one for split in WIDE_SPLITS for one in wide_split(split, dev, captions, fonts, count)]
 
 

@@ -29,7 +29,8 @@ class SynthesisConfig(RecombinationConfig):
         shape_interpolation: share of the symbols, in real and synthetic ink, whose shape is
             interpolated with that of the same symbol by another writer.
         wide: share of the synthetic examples whose captions come from `captions`, recombined with
-            `verbatim`, `rare`, `lines` and `matrices`; the others recombine the training ink's.
+            `verbatim`, `rare`, `lines`, `matrices` and `small_marks`; the others recombine the
+            training ink's.
         captions: folder of `scripts/prepare_captions.py`.
         fonts: file of `scripts/prepare_fonts.py`, whose fonts are further writers; None for none.
         derived: share of the symbols that are built from a writer's other glyphs where the writer
@@ -72,7 +73,7 @@ class SyntheticInk:
 
             self.writers.add_fonts(one for one in load_glyphs(config.fonts) if not one.held_out)
         captions = [example.caption for example in examples]
-        known = replace(config, verbatim=0.0, rare=0.0, lines=0.0, matrices=0.0)
+        known = replace(config, verbatim=0.0, rare=0.0, lines=0.0, matrices=0.0, small_marks=0.0)
         self.captions = Recombiner(captions, known, known=own)
         self.wide_share, self.wide_captions = config.wide, self.captions
         if config.wide:
