@@ -141,13 +141,30 @@ def generate_with_details(
         copy = InktexEncoderOutput(**views[0])
         generated = model.generate(encoder_outputs=copy, **kwargs)
         sequences = getattr(generated, "sequences", generated)
-    logits, attention = sequence_logits(model, views[0], sequences)
+    task = SearchTask(0, 0, 0, longest, model.grammar, candidates=candidates)
+    return _with_probabilities(model, views[0], sequences, log_probabilities, task)
+
+
+def _with_probabilities(
+    model: Any,
+    view: Any,
+    sequences: torch.Tensor,
+    log_probabilities: torch.Tensor | None,
+    task: SearchTask,
+) -> Decoded:
+    """Found sequences with the probabilities of their tokens, and those of the whole if not given.
+
+    Args:
+        view: what the encoder makes of the pictures.
+        task: says how many candidates to give.
+    """
+    logits, attention = sequence_logits(model, view, sequences)
     logits = logits / model.config.decoder.token_temperature
     tokens = token_log_probabilities(logits, sequences, model.config.eos_token_id)
     if log_probabilities is None:
         log_probabilities = tokens.sum(dim=1)
-    pictures = np.arange(len(sequences)) // (len(sequences) // len(inputs["pixel_values"]))
-    task = SearchTask(0, 0, 0, longest, model.grammar, candidates=candidates)
+    count = len(view.last_hidden_state)
+    pictures = np.arange(len(sequences)) // (len(sequences) // count)
     rows = sequences.cpu().numpy()
     found = Decoded(
         rows,
@@ -157,7 +174,7 @@ def generate_with_details(
         None if attention is None else attention.cpu().numpy(),
         *likeliest_tokens(logits.cpu().numpy(), rows, task),
     )
-    return _laid_out(found, views[0])
+    return _laid_out(found, view)
 
 
 @torch.no_grad()

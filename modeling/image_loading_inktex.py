@@ -169,7 +169,7 @@ def download(url: str) -> bytes:
 
 def _open(file: Any, name: str) -> Image.Image:
     """Opens a picture; of several pages or frames the first, with a warning."""
-    _register_formats()
+    register_formats()
     try:
         picture = Image.open(file, formats=[one for one in (*FORMATS, _HEIF) if one in Image.OPEN])
         frames = int(getattr(picture, "n_frames", 1))
@@ -189,7 +189,7 @@ def _open(file: Any, name: str) -> Image.Image:
 
 
 @cache
-def _register_formats() -> None:
+def register_formats() -> None:
     """Registers all of Pillow's formats, and HEIC, the photos of many phones, if it is there."""
     Image.init()
     try:

@@ -400,7 +400,7 @@ def launch(blocks: gr.Blocks, **kwargs: Any) -> tuple[Any, str, str]:
     return blocks.launch(
         theme=gr.themes.Default(primary_hue="blue", font=system, font_mono=mono),
         head=f"<style>{front('style.css')}</style>",  # `css` would lose its container queries
-        footer_links=["api", "settings"],
+        footer_links=["api"],
         ssr_mode=False,
         max_file_size=1,
         app_kwargs={

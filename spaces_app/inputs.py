@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 
 from inktex.ink import Ink
 from inktex.inputs import MAX_POINTS, MAX_STROKES
+from inktex.modeling.image_loading_inktex import register_formats
 
 MAX_BYTES: Final = 10 * 2**20
 """Of a picture's file."""
@@ -25,8 +26,8 @@ MAX_PIXELS: Final = 50_000_000
 """Of a picture; phones take up to 50 million."""
 MAX_SIDE: Final = 2048
 """Pixels; larger pictures are reduced to it before they are read."""
-FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-"""As Pillow names them: what browsers show, decoded in C, without outside programs."""
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+"""As Pillow names them: decoded in C, without outside programs; the last one by pillow-heif."""
 
 # What Pillow only warns of is below or above the limit here, and told as such.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -68,13 +69,15 @@ def decode_picture(text: object) -> Image.Image:
 
 def open_picture(content: bytes) -> Image.Image:
     """A picture from the bytes of its file; returns and raises as `decode_picture`."""
-    formats = "PNG, JPEG, WebP, GIF or BMP"
+    register_formats()
+    formats = [one for one in FORMATS if one in Image.OPEN]
     try:
-        picture = Image.open(io.BytesIO(content), formats=FORMATS)
+        picture = Image.open(io.BytesIO(content), formats=formats)
     except Image.DecompressionBombError:
         raise RefusedError(_too_many_pixels()) from None
     except Exception:  # whatever Pillow's plugins raise for broken headers
-        raise RefusedError(f"This file is not a picture: {formats} can be read.") from None
+        named = f"{', '.join(formats[:-1])} and {formats[-1]}"
+        raise RefusedError(f"This file is not a picture: {named} can be read.") from None
     if picture.width * picture.height > MAX_PIXELS:
         raise RefusedError(_too_many_pixels())
     try:

@@ -55,7 +55,7 @@ class Space:
         """Read a picture of a formula.
 
         Args:
-            picture: a data: URL, or the base64 of a PNG, JPEG, WebP, GIF or BMP file.
+            picture: a data: URL, or the base64 of a file, such as PNG, JPEG, WebP, TIFF or AVIF.
             preset: fast or accurate.
             alternatives: how many other readings to give, at most 5.
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from PIL import Image
+from PIL import Image, features
 
 from inktex import __version__
 from inktex.ink import Ink
@@ -75,8 +75,28 @@ def reading(tokens: str = "x ^ { 2 }", score: float = 0.5) -> Reading:
     )
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+def test_fast_answers_need_no_torch(repository: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    code = (
+        "import sys, app, inktex; from answer import Shown;"
+        "space = app.Space(inktex.load(threads=1), 'small', None);"
+        f"assert isinstance(space.read({{'traces': {CROSS}}}, 'fast'), Shown);"
+        "assert not {'torch', 'transformers'} & set(sys.modules);"
+        "sys.modules['torch'] = None; sys.modules['transformers'] = None;"
+        f"print(space.read({{'traces': {CROSS}}}, 'accurate'))"
+    )
+    folder = repository / "spaces_app"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "torch" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
 def test_pictures_come_as_base64_with_and_without_their_type(kind: str) -> None:
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
     text = encoded(Image.new("RGB", (40, 30), "white"), kind)
     assert decode_picture(text).size == (40, 30)
     assert decode({"picture": f"data:image/{kind.lower()};base64,{text}"}).size == (40, 30)  # type: ignore[union-attr]

@@ -53,7 +53,18 @@ Every expression counts."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options of the command."""
-    test_set = parser.add_argument_group("test set")
+    _add_test_set(parser.add_argument_group("test set"))
+    _add_reading(parser.add_argument_group("reading"))
+    results = parser.add_argument_group("results")
+    results.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of the table"
+    )
+    results.add_argument("--output", type=Path, help="JSON file to write")
+    results.add_argument("--report", type=Path, help="folder to write a report with plots to")
+    results.add_argument("--sheet", type=Path, help="with --camera: PNG with some of the pictures")
+
+
+def _add_test_set(test_set: Any) -> None:
     test_set.add_argument("--pictures", type=Path, help="folder or zip of pictures")
     test_set.add_argument(
         "--captions",
@@ -104,7 +115,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="read them under other conditions too, beside the clean ones: all, or those whose "
         "names have one of these words in them",
     )
-    reading = parser.add_argument_group("reading")
+
+
+def _add_reading(reading: Any) -> None:
     reading.add_argument("--model", help=MODEL_HELP)
     reading.add_argument("--preset", default="fast", help=PRESET_HELP)
     reading.add_argument(
@@ -129,13 +142,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=64,
         help="pictures that are taken at a time (default 64)",
     )
-    results = parser.add_argument_group("results")
-    results.add_argument(
-        "--json", action="store_true", help="print one JSON object instead of the table"
-    )
-    results.add_argument("--output", type=Path, help="JSON file to write")
-    results.add_argument("--report", type=Path, help="folder to write a report with plots to")
-    results.add_argument("--sheet", type=Path, help="with --camera: PNG with some of the pictures")
 
 
 def run(options: argparse.Namespace) -> int:
