@@ -17,16 +17,12 @@ from inktex.ink import Ink
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, published_scale
 from inktex.recognizer import Alternative, Reading
 from inktex.tokenizer.compact_inktex import compact
+from inktex.tokenizer.latex_wrapping_inktex import WRAPPINGS
 from inktex.tokenizer.vocabulary_inktex import UNKNOWN_MARK
 
 SPELLINGS: Final = ("compact", "spaced")
-WRAPPINGS: Final[Mapping[str, str]] = {
-    "bare": "{}",
-    "inline": "${}$",
-    "display": "\\[\n{}\n\\]",
-    "equation": "\\begin{{equation}}\n{}\n\\end{{equation}}",
-}
-"""Name to what is put around the LaTeX."""
+BARE: Final = "bare"
+"""The wrapping that puts nothing around the LaTeX; the others are those of `inktex.formats`."""
 _WORDS: Final = (
     (0.9, "Almost certainly right"),
     (0.7, "Probably right"),
@@ -95,33 +91,34 @@ def show(
     return Shown(candidates, picture, size, seen, notes, dict(locked))
 
 
-def spell(candidate: Alternative, spelling: str = "compact", wrapping: str = "bare") -> str:
+def spell(candidate: Alternative, spelling: str = "compact", wrapping: str = BARE) -> str:
     r"""LaTeX to copy.
 
     Args:
         candidate: the reading or one of its alternatives.
         spelling: `compact` (`x^{2}`) or `spaced` (`x ^ { 2 }`).
-        wrapping: one of `WRAPPINGS`.
+        wrapping: `BARE`, or one of `WRAPPINGS`.
     """
-    latex = candidate.latex
-    if spelling != "compact":
-        latex = candidate.tokens.replace(UNKNOWN_MARK, UNKNOWN)
-    return WRAPPINGS[wrapping].format(latex)
+    if spelling == "compact":
+        return candidate.latex if wrapping == BARE else candidate.to(f"latex-{wrapping}")
+    before, after = WRAPPINGS.get(wrapping, ("", ""))
+    return f"{before}{candidate.tokens.replace(UNKNOWN_MARK, UNKNOWN)}{after}"
 
 
 def edited(text: str) -> tuple[str, str]:
     """What a user made of the LaTeX, in whatever is put around it: rendered, and as MathML."""
     latex = text.strip()
-    for wrapping in WRAPPINGS.values():
-        before, _, after = wrapping.format("\0").partition("\0")
-        if before and latex.startswith(before.strip()) and latex.endswith(after.strip()):
-            latex = latex[len(before.strip()) : len(latex) - len(after.strip())].strip()
+    for before, after in (("$", "$"), *WRAPPINGS.values()):
+        if latex.startswith(before) and latex.endswith(after):
+            latex = latex[len(before) : len(latex) - len(after)].strip()
+            if before == WRAPPINGS["align"][0]:
+                latex = f"\\begin{{aligned}}{latex}\\end{{aligned}}"
             break
     return (rendered(latex), mathml(latex)) if latex else ("", "")
 
 
 def mathml(latex: str) -> str:
-    """Presentation MathML; empty if the converter cannot."""
+    """Presentation MathML of what a user wrote, beyond the vocabulary; empty if it cannot be."""
     try:
         markup: str = convert(latex, display="block")
     except Exception:  # of a converter that does not say what it raises

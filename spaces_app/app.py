@@ -31,7 +31,7 @@ from starlette.staticfiles import StaticFiles
 
 import inktex
 from about import about, record_of
-from answer import SPELLINGS, Shown, details, edited, mathml, rendered, spell, verdict
+from answer import BARE, SPELLINGS, Shown, details, edited, rendered, spell, verdict
 from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink
@@ -143,12 +143,13 @@ class Page:
             )
             self.wrapping = gr.Dropdown(
                 [
-                    ("Formula alone", "bare"),
-                    ("Inline: $…$", "inline"),
+                    ("Formula alone", BARE),
+                    ("Inline: \\(…\\)", "inline"),
                     ("Display: \\[…\\]", "display"),
                     ("equation environment", "equation"),
+                    ("align environment", "align"),
                 ],
-                value="bare",
+                value=BARE,
                 label="Around it",
                 elem_id="wrapping",
             )
@@ -313,7 +314,7 @@ class Page:
             status(*verdict(candidate)),
             rendered(candidate.latex),
             self._latex(found, spelling, wrapping),
-            mathml(candidate.latex),
+            candidate.to("mathml"),
             details(found),
         ]
 

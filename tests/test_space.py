@@ -404,7 +404,7 @@ def test_latex_and_mathml_are_copied_as_wished(visitor: Visitor) -> None:
     visitor.expect("( a + b ) ^ { 2 }")
     page.locator("#wrapping input").click()
     page.get_by_role("option", name=re.compile("equation")).click()
-    visitor.expect("\\begin{equation}\n( a + b ) ^ { 2 }\n\\end{equation}")
+    visitor.expect(r"\begin{equation}( a + b ) ^ { 2 }\end{equation}")
     page.locator("#latex button").first.click()
     assert page.evaluate("navigator.clipboard.readText()") == visitor.latex
     page.get_by_label("Compact").check()

@@ -202,9 +202,9 @@ def test_latex_is_spelled_and_wrapped() -> None:
     one = reading()
     assert spell(one) == "x^{2}"
     assert spell(one, "spaced") == "x ^ { 2 }"
-    assert spell(one, wrapping="inline") == "$x^{2}$"
-    assert spell(one, wrapping="display") == "\\[\nx^{2}\n\\]"
-    assert spell(one, wrapping="equation") == "\\begin{equation}\nx^{2}\n\\end{equation}"
+    assert spell(one, wrapping="inline") == r"\(x^{2}\)"
+    assert spell(one, "spaced", "display") == r"\[x ^ { 2 }\]"
+    assert spell(reading("x = 1"), wrapping="align") == r"\begin{align}x&=1\end{align}"
 
 
 def test_mathml_is_markup_or_nothing() -> None:
@@ -300,7 +300,7 @@ def test_the_page_reads_with_the_alphabet_that_is_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x^{2}", " $x^{2}$ ", "\\[\nx^{2}\n\\]", "\\begin{equation}\nx^{2}\n\\end{equation}"]
+    "text", ["x^{2}", " $x^{2}$ ", "\\[\nx^{2}\n\\]", r"\begin{equation}x^{2}\end{equation}"]
 )
 def test_edited_latex_is_rendered_without_what_is_around_it(text: str) -> None:
     assert edited(text) == (rendered("x^{2}"), mathml("x^{2}"))
