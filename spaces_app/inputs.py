@@ -26,7 +26,7 @@ MAX_PIXELS: Final = 50_000_000
 """Of a picture; phones take up to 50 million."""
 MAX_SIDE: Final = 2048
 """Pixels; larger pictures are reduced to it before they are read."""
-FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+FORMATS: Final[tuple[str, ...]] = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 """As Pillow names them: decoded in C, without outside programs; the last one by pillow-heif."""
 
 # What Pillow only warns of is below or above the limit here, and told as such.

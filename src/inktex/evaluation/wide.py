@@ -12,7 +12,7 @@ another typesetter. The same files give the same splits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -191,9 +191,12 @@ class _SmallMarks:
         return [*self.captions[int(rng.integers(len(self.captions)))]]
 
 
-_DRAWN: Final = {
-    "wide-letters": _Lines, "wide-structures": _Structures, "small-marks": _SmallMarks
-}  # fmt: skip
+_Draw = Callable[[int, np.random.Generator], list[str]]
+_DRAWN: Final[dict[WideSplit, Callable[[Iterable[Sequence[str]], set[str]], _Draw]]] = {
+    "wide-letters": _Lines,
+    "wide-structures": _Structures,
+    "small-marks": _SmallMarks,
+}
 
 
 def print_split(

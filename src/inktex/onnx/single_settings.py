@@ -34,7 +34,7 @@ def single_settings(graph: Path) -> dict[str, Any]:
     """
     require("export", "Reading what a graph says of itself", "onnx")
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     try:
         properties = onnx.load(graph).metadata_props
