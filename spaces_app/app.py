@@ -377,7 +377,8 @@ def build(model: str | None = None) -> gr.Blocks:
     """
     recognizer = inktex.load(model, threads=1)  # workers share the cores among them
     recognizer(_FIRST)  # what comes first is slow: let it be this
-    threading.Thread(target=_prepare_beams, args=(recognizer,), daemon=True).start()
+    # No daemon: torch must not be in the middle of loading when the process ends.
+    threading.Thread(target=_prepare_beams, args=(recognizer,)).start()
     name = model or f"shipped with inktex {inktex.__version__}"
     blocks = Page(Space(recognizer, name, record_of(model))).blocks
     blocks.queue(max_size=WAITING, default_concurrency_limit=WORKERS)
