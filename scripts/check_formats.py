@@ -21,6 +21,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from inktex.cli.arguments import positive
+from inktex.data.custom import bare
 from inktex.formats import FORMATS, convert
 from inktex.recognizer import Recognizer
 from inktex.release.browser import install_packages
@@ -87,17 +88,12 @@ def check(name: str, readings: Iterable[str]) -> tuple[int, list[str]]:
 
 
 def _katex(texts: Sequence[str]) -> list[bool]:
-    lines = "".join(json.dumps(_without_delimiters(text)) + "\n" for text in texts)
+    lines = "".join(json.dumps(bare(text)) + "\n" for text in texts)
     done = subprocess.run(
         ["node", "--input-type=module", "-e", _KATEX],
         cwd=PACKAGES, input=lines, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return [line == "true" for line in done.stdout.split()]
-
-
-def _without_delimiters(text: str) -> str:
-    """KaTeX is given what stands between delimiters; environments it knows."""
-    return text[2:-2] if text.startswith((r"\(", r"\[")) else text
 
 
 def _each(compiles: Callable[[str], object]) -> Callable[[Sequence[str]], list[bool]]:

@@ -396,7 +396,7 @@ def _prepare_beams(recognizer: Recognizer) -> None:
 
 
 def launch(blocks: gr.Blocks, **kwargs: Any) -> tuple[Any, str, str]:
-    """Start the server: nothing leaves the machine, no file of it is served but Gradio's own."""
+    """Start the server: nothing leaves the machine, only Gradio's files and `PAD` are served."""
     system = ["system-ui", "sans-serif"]
     mono = ["ui-monospace", "monospace"]
     return blocks.launch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from PIL import Image
 
 from browser_tools import packages
 
@@ -75,6 +77,18 @@ class PageVisitor:
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
+def sideways_pair(path: Path) -> bytes:
+    """A picture of a formula twice, one under the other, on its side."""
+    with Image.open(path) as drawn:
+        formula = drawn.convert("L")
+    sheet = Image.new("L", (formula.width, 3 * formula.height), 255)
+    sheet.paste(formula, (0, 0))
+    sheet.paste(formula, (0, 2 * formula.height))
+    file = io.BytesIO()
+    sheet.rotate(90, expand=True).save(file, "PNG")
+    return file.getvalue()
+
+
 class PadVisitor(PageVisitor):
     """A visitor of a page with a drawing pad."""
 
@@ -92,6 +106,13 @@ class PadVisitor(PageVisitor):
         points = np.concatenate([np.asarray(trace) for trace in traces])
         (left, top), (right, bottom) = points.min(axis=0) - 6, points.max(axis=0) + 6
         self.stroke([(left, top), (right, top), (right, bottom), (left, bottom), (left, top + 2)])
+
+    def frame_upper_half(self) -> None:
+        """Draw what frames the upper half of a picture, where the tool selects."""
+        area = self.page.locator("#pad canvas").bounding_box()
+        left, top = area["x"] + 5, area["y"] + 5
+        right, bottom = area["x"] + area["width"] - 5, area["y"] + area["height"] / 2
+        self.stroke([(left, top), (right, top), (right, bottom)])
 
     def scribble(self, trace: Sequence[Sequence[float]]) -> None:
         """Scratch a trace out."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_visitor import CHROMIUM, PadVisitor
+from page_visitor import CHROMIUM, PadVisitor, sideways_pair
 from PIL import Image
 
 import inktex
@@ -41,6 +41,7 @@ from inktex.modeling.normalization_inktex import stack_pictures
 from inktex.onnx.engine import ImageProcessor
 from inktex.onnx.files import SINGLE, SINGLE_SETTINGS
 from inktex.onnx.sessions import load_runtime, make_session
+from inktex.onnx.single_settings import single_inputs
 from inktex.release.browser import MAX_PAGE, WASM, build_browser
 from inktex.release.verification import file_names, verify_files
 from inktex.symbol_boxes import inked
@@ -76,10 +77,8 @@ class Model:
         """Tokens, their log-probabilities with the end's, and boxes."""
         picture = prepare([*traces], self.processor).picture
         pixels, mask = stack_pictures([picture], self.settings["multiple"])
-        free = {"forbidden": np.zeros(0, np.int64), "locked": np.zeros((0, 2), np.int64)}
         tokens, scores, boxes = self.session.run(
-            ["tokens", "log_probabilities", "boxes"],
-            {"pixel_values": pixels, "pixel_mask": mask, **free},
+            ["tokens", "log_probabilities", "boxes"], single_inputs(pixels, mask)
         )
         words = self.settings["words"]
         return [words[str(one)] for one in tokens[0] if str(one) in words], scores[0], boxes[0]
@@ -411,23 +410,14 @@ def test_a_picture_is_pasted_or_dropped(visitor: Visitor, way: str) -> None:
 
 def test_a_picture_is_turned_and_cropped(visitor: Visitor) -> None:
     page = visitor.page
-    with Image.open(ROOT / "spaces_app/examples/power.png") as drawn:
-        formula = drawn.convert("L")
-    sheet = Image.new("L", (formula.width, 3 * formula.height), 255)
-    sheet.paste(formula, (0, 0))
-    sheet.paste(formula, (0, 2 * formula.height))
-    file = io.BytesIO()
-    sheet.rotate(90, expand=True).save(file, "PNG")
-    given = {"name": "a.png", "mimeType": "image/png", "buffer": file.getvalue()}
+    content = sideways_pair(ROOT / "spaces_app/examples/power.png")
+    given = {"name": "a.png", "mimeType": "image/png", "buffer": content}
     page.locator("input[type=file]").set_input_files(given)
     sync_api.expect(page.locator("#verdict")).not_to_be_empty(timeout=ANSWER)
     visitor.tool("turn").click()
     sync_api.expect(visitor.tool("crop")).to_be_hidden()
     visitor.tool("lasso").click()
-    area = page.locator("#pad canvas").bounding_box()
-    left, top = area["x"] + 5, area["y"] + 5
-    right, bottom = area["x"] + area["width"] - 5, area["y"] + area["height"] / 2
-    visitor.stroke([(left, top), (right, top), (right, bottom)])
+    visitor.frame_upper_half()
     visitor.screenshot("crop")
     visitor.tool("crop").click()
     visitor.expect("(a+b)^{2}")

@@ -4,11 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +37,7 @@ from inktex.onnx.files import (
     read_words,
 )
 from inktex.onnx.grammar_tables import KEEP, POP, PUSH, grammar_tables
+from inktex.onnx.single_settings import single_inputs
 from inktex.recognizer import Recognizer, pretrained_path
 from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, VOCABULARY
@@ -425,20 +424,6 @@ def single(exports: dict[str, Path]) -> Path:
     return export_single(exports["fp32"], "fp32")
 
 
-def one_graph_inputs(
-    pixels: NDArray[np.float32],
-    mask: NDArray[np.float32],
-    forbidden: ArrayLike = (),
-    locked: Mapping[int, int] = MappingProxyType({}),
-) -> dict[str, NDArray[Any]]:
-    return {
-        "pixel_values": pixels,
-        "pixel_mask": mask,
-        "forbidden": np.asarray(forbidden, dtype=np.int64),
-        "locked": np.array([*locked.items()], dtype=np.int64).reshape(-1, 2),
-    }
-
-
 def test_one_graph_reads_as_two_do(
     single: Path, exports: dict[str, Path], pictures: list[Image.Image]
 ) -> None:
@@ -457,7 +442,7 @@ def test_one_graph_reads_as_two_do(
         expected = engine.decode(pixels, mask, MAX_TOKENS + 1, allowed, candidates=CANDIDATES)
         forbidden: ArrayLike = [] if allowed is None else np.flatnonzero(~allowed)
         tokens, scores, boxes, candidates, likeliest, attention = session.run(
-            None, one_graph_inputs(pixels, mask, forbidden)
+            None, single_inputs(pixels, mask, forbidden)
         )
         assert expected.attention is not None
         assert expected.token_log_probabilities is not None
@@ -501,7 +486,7 @@ def test_one_graph_keeps_locked_tokens(
     session = make_session(load_runtime(), single, 1, {})
 
     def read(locked: dict[int, int]) -> NDArray[np.int64]:
-        (found,) = session.run(["tokens"], one_graph_inputs(pixels, mask, locked=locked))
+        (found,) = session.run(["tokens"], single_inputs(pixels, mask, locked=locked))
         return np.asarray(found)
 
     plain = read({})

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_visitor import CHROMIUM, SCREENSHOTS, PadVisitor
+from page_visitor import CHROMIUM, SCREENSHOTS, PadVisitor, sideways_pair
 from PIL import Image
 
 from inktex.ink.inkml import read_inkml
@@ -281,21 +281,11 @@ def test_a_picture_is_uploaded(visitor: Visitor) -> None:
 
 
 def test_a_picture_is_turned_and_cropped(visitor: Visitor) -> None:
-    page = visitor.page
-    with Image.open(EXAMPLES / "power.png") as drawn:
-        formula = drawn.convert("L")
-    sheet = Image.new("L", (formula.width, 3 * formula.height), 255)
-    sheet.paste(formula, (0, 0))
-    sheet.paste(formula, (0, 2 * formula.height))
-    file = io.BytesIO()
-    sheet.rotate(90, expand=True).save(file, "PNG")
-    visitor.give(file.getvalue())
+    content = sideways_pair(EXAMPLES / "power.png")
+    visitor.give(content)
     visitor.tool("turn").click()
     visitor.tool("lasso").click()
-    area = page.locator("#pad canvas").bounding_box()
-    left, top = area["x"] + 5, area["y"] + 5
-    right, bottom = area["x"] + area["width"] - 5, area["y"] + area["height"] / 2
-    visitor.stroke([(left, top), (right, top), (right, bottom)])
+    visitor.frame_upper_half()
     visitor.tool("crop").click()
     visitor.expect(truth("power"))
 

@@ -3,8 +3,6 @@
 
 const WAIT = 120; // ms after the pen lifts; the answer then takes about as long again
 const MAX_BYTES = 10 * 2 ** 20;
-const STEP = 8; // px that an arrow moves what is selected
-const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const find = (selector) => element.querySelector(selector);
 const surface = find(".surface");
@@ -219,10 +217,9 @@ const actions = {
 const isTyping = (target) => target.closest?.("input, textarea, [contenteditable]") !== null;
 
 function showHand() {
-  const count = hand.rows.length;
   find(".hand input").checked = hand.isOn;
-  find(".hand .count").textContent = hand.isOn ? `${count} ${count === 1 ? "formula" : "formulas"} kept.` : "";
-  find("[data-tool=hand]").hidden = !count;
+  find(".hand .count").textContent = hand.summary;
+  find("[data-tool=hand]").hidden = !hand.rows.length;
 }
 
 function start([{ Pad }, loaded, { Collection }]) {
@@ -271,13 +268,10 @@ function start([{ Pad }, loaded, { Collection }]) {
     event.preventDefault();
   });
   surface.addEventListener("keydown", (event) => {
-    if (event.target !== surface || !pad.selection.length) return;
-    const way = WAYS[event.key];
-    if (event.key === "Escape") pad.select([]);
-    else if (event.key === "Delete" || event.key === "Backspace") pad.deleteSelection();
-    else if (way) pad.moveSelection(STEP * way[0], STEP * way[1]);
-    else return;
+    const done = event.target === surface ? pad.keyAction(event.key.toLowerCase()) : null;
+    if (!done) return;
     event.preventDefault();
+    done();
   });
   const themes = { attributes: true, attributeFilter: ["class"] };
   new MutationObserver(() => pad.paint()).observe(document.body, themes);

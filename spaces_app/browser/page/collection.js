@@ -21,6 +21,12 @@ export class Collection {
     return (this.storage.getItem(KEPT) ?? "").split("\n").filter(Boolean);
   }
 
+  /** How many there are, in words; nothing where none are kept. */
+  get summary() {
+    const count = this.rows.length;
+    return this.isOn ? `${count} ${count === 1 ? "formula" : "formulas"} kept.` : "";
+  }
+
   /** The file of all of them. */
   get text() {
     return this.rows.map((row) => `${row}\n`).join("");

@@ -2,24 +2,13 @@
 
 /** @type {Record<string, string>} */
 const ON_PAD = { p: "pen", e: "eraser", l: "lasso", o: "open", delete: "clear", backspace: "clear" };
-/** @type {Record<string, [number, number]>} */
-const WAYS = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
-const STEP = 8; // pixels that a key moves what is selected
-
-/**
- * What the keyboard does with strokes.
- * @typedef {object} Selecting
- * @property {() => boolean} has whether some are selected
- * @property {() => void} all
- * @property {() => void} none
- * @property {() => void} remove
- * @property {(across: number, down: number) => void} move
- */
 
 /**
  * @param {HTMLElement} pad
  * @param {(name: string) => void} act
- * @param {Selecting} selecting
+ * @param {object} selecting what the keyboard does with strokes
+ * @param {() => void} selecting.all
+ * @param {(key: string) => (() => void) | null} selecting.keyAction with those that are selected
  * @param {() => string} latex what is copied where no text is selected
  */
 export function listenToKeys(pad, act, selecting, latex) {
@@ -37,8 +26,7 @@ export function listenToKeys(pad, act, selecting, latex) {
     const done =
       event.target !== pad || event.altKey ? null
       : isCommand ? (key === "a" ? selecting.all : null)
-      : selecting.has() ? onSelection(key, selecting) ?? onPad(key, act)
-      : onPad(key, act);
+      : selecting.keyAction(key) ?? onPad(key, act);
     if (!done) return;
     event.preventDefault();
     done();
@@ -58,15 +46,4 @@ export function listenToKeys(pad, act, selecting, latex) {
 function onPad(key, act) {
   const name = ON_PAD[key];
   return name ? () => act(name) : null;
-}
-
-/**
- * @param {string} key
- * @param {Selecting} selecting
- */
-function onSelection(key, selecting) {
-  if (key === "escape") return selecting.none;
-  if (key === "delete" || key === "backspace") return selecting.remove;
-  const way = WAYS[key];
-  return way ? () => selecting.move(STEP * way[0], STEP * way[1]) : null;
 }

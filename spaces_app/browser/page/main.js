@@ -126,19 +126,12 @@ function act(/** @type {string} */ name) {
   read();
 }
 
-/**
- * What the keyboard does with strokes.
- * @type {import("./keys.js").Selecting}
- */
 const selecting = {
-  has: () => pad.selection.length > 0,
   all() {
     act("lasso");
     pad.select(pad.ink.content.strokes);
   },
-  none: () => pad.select([]),
-  remove: () => pad.deleteSelection(),
-  move: (across, down) => pad.moveSelection(across, down),
+  keyAction: (/** @type {string} */ key) => pad.keyAction(key),
 };
 
 for (const name of Object.keys(ACTIONS)) tool(name).addEventListener("click", () => act(name));
@@ -154,10 +147,9 @@ alphabet.addEventListener("change", read);
 new ResizeObserver(() => boxes.lay(pad.view())).observe(find("#pad"));
 
 function showHand() {
-  const count = hand.rows.length;
   find("#hand").checked = hand.isOn;
-  find("#hand-count").textContent = hand.isOn ? `${count} ${count === 1 ? "formula" : "formulas"} kept. ` : "";
-  tool("hand").hidden = !count;
+  find("#hand-count").textContent = hand.summary;
+  tool("hand").hidden = !hand.rows.length;
 }
 find("#hand").addEventListener("change", () => {
   hand.turn(find("#hand").checked);

@@ -11,6 +11,9 @@ const REACH = 9; // pixels around eraser and lasso
 const PEN = 3; // pixels
 const EDGE = 24; // pixels around a picture
 const AROUND = 8; // pixels around what is selected
+const STEP = 8; // pixels that a key moves it
+/** @type {Record<string, Point>} */
+const WAYS = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
 const ERASER_BUTTON = 5; // of Pointer Events: the other end of a pen
 
 export class Pad {
@@ -39,8 +42,7 @@ export class Pad {
     this.stroke = null;
     /** @type {Point | null} Where it took hold of what is selected. */
     this.held = null;
-    /** Whether it erases, and whether it has erased something. */
-    this.isErasing = false;
+    /** Whether it has erased something. */
     this.hasErased = false;
     /** Whether a pen was seen: touches are the palm's then. */
     this.hasPen = false;
@@ -94,6 +96,19 @@ export class Pad {
     this.changed();
   }
 
+  /**
+   * What a key does with what is selected; null if nothing is, or it does nothing.
+   * @param {string} key in lower case
+   * @returns {(() => void) | null}
+   */
+  keyAction(key) {
+    if (!this.selection.length) return null;
+    if (key === "escape") return () => this.select([]);
+    if (key === "delete" || key === "backspace") return () => this.deleteSelection();
+    const way = WAYS[key];
+    return way ? () => this.moveSelection(STEP * way[0], STEP * way[1]) : null;
+  }
+
   /** Leaves out what is outside of the frame. */
   async crop() {
     const { picture } = this.ink.content;
@@ -139,7 +154,6 @@ export class Pad {
     this.element.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     this.pointer = event.pointerId;
-    this.isErasing = isErasing;
     this.hasErased = false;
     this.hovered(null);
     const place = this.place(event);
@@ -159,7 +173,7 @@ export class Pad {
     const events = event.getCoalescedEvents?.() ?? [];
     for (const one of events.length ? events : [event]) {
       if (this.stroke) this.stroke.push(this.place(one));
-      else if (this.isErasing) this.erase(this.place(one));
+      else if (!this.held) this.erase(this.place(one));
     }
     this.paint(this.held && this.place(event));
   }
@@ -311,32 +325,34 @@ export class Pad {
     if (moved.length) {
       const { left, top, right, bottom } = extent(moved);
       const frame = { left: left - AROUND, top: top - AROUND, right: right + AROUND, bottom: bottom + AROUND };
-      this.box(frame, accent);
+      this.box(frame, accent, zoom);
     }
-    if (this.frame) this.box(this.frame, accent);
-    if (this.stroke && isLoop && picture) this.box(extent([this.stroke]), accent);
-    else if (this.stroke) this.line(this.stroke, isLoop ? accent : ink, isLoop);
+    if (this.frame) this.box(this.frame, accent, zoom);
+    if (this.stroke && isLoop && picture) this.box(extent([this.stroke]), accent, zoom);
+    else if (this.stroke && isLoop) this.line(this.stroke, accent, zoom);
+    else if (this.stroke) this.line(this.stroke, ink);
   }
 
   /**
    * @param {Frame} frame
    * @param {string} colour
+   * @param {number} zoom
    */
-  box({ left, top, right, bottom }, colour) {
-    this.line([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], colour, true);
+  box({ left, top, right, bottom }, colour, zoom) {
+    this.line([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], colour, zoom);
   }
 
   /**
    * @param {readonly (readonly number[])[]} points
    * @param {string} colour
-   * @param {boolean} [isGuide] whether it is no ink
+   * @param {number} [guideZoom] of the view, for a line that is no ink: it is as wide at every zoom
    */
-  line(points, colour, isGuide = false) {
+  line(points, colour, guideZoom) {
     const { context } = this;
     context.strokeStyle = colour;
-    context.lineWidth = isGuide ? 1.5 / this.view().zoom : PEN;
+    context.lineWidth = guideZoom ? 1.5 / guideZoom : PEN;
     context.lineCap = context.lineJoin = "round";
-    context.setLineDash(isGuide ? [6, 5].map((length) => length / this.view().zoom) : []);
+    context.setLineDash(guideZoom ? [6 / guideZoom, 5 / guideZoom] : []);
     context.beginPath();
     context.moveTo(points[0][0], points[0][1]);
     for (const [x, y] of points) context.lineTo(x, y);

@@ -137,16 +137,16 @@ def count_equal(folder: Path, precision: str, written: Sequence[Any]) -> tuple[i
 
     from .engine import OnnxEngine
     from .sessions import load_runtime, make_session
+    from .single_settings import single_inputs
 
     engine = OnnxEngine(find_export(folder, precision), threads=1)
     single = make_session(load_runtime(), folder / SINGLE, 1, {})
-    free = {"forbidden": np.zeros(0, np.int64), "locked": np.zeros((0, 2), np.int64)}
     equal = 0
     for strokes in written:
         picture = prepare([*strokes], engine.image_processor).picture
         pixels, mask = stack_pictures([picture], engine.settings.multiple)
         expected = engine.decode(pixels, mask, MAX_TOKENS + 1).sequences[:, 1:]
-        (found,) = single.run(["tokens"], {"pixel_values": pixels, "pixel_mask": mask, **free})
+        (found,) = single.run(["tokens"], single_inputs(pixels, mask))
         equal += np.array_equal(found, expected)
     return equal, len(written)
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from inktex.engine import MAX_TOKENS
 from inktex.extras import require
@@ -12,7 +17,28 @@ from inktex.modeling.alphabets_inktex import ALPHABETS, allowed_tokens
 
 from .files import SINGLE_SETTINGS
 
-__all__ = ["single_settings", "write_single_settings"]
+__all__ = ["single_inputs", "single_settings", "write_single_settings"]
+
+
+def single_inputs(
+    pixels: NDArray[np.float32],
+    mask: NDArray[np.float32],
+    forbidden: ArrayLike = (),
+    locked: Mapping[int, int] = MappingProxyType({}),
+) -> dict[str, NDArray[Any]]:
+    """The inputs of a one-file graph, by name.
+
+    Args:
+        pixels, mask: of a batch of pictures.
+        forbidden: ids of tokens that may not be written.
+        locked: ids of the tokens that every reading has to have, by their places.
+    """
+    return {
+        "pixel_values": pixels,
+        "pixel_mask": mask,
+        "forbidden": np.asarray(forbidden, dtype=np.int64),
+        "locked": np.array([*locked.items()], dtype=np.int64).reshape(-1, 2),
+    }
 
 
 def single_settings(graph: Path) -> dict[str, Any]:

@@ -211,6 +211,13 @@ def _caption_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def _rows(path: Path) -> list[Mapping[str, Any]]:
+    try:
+        return caption_rows(path)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
 def _collections(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*.jsonl")):
         if path.name not in CAPTION_FILES:
@@ -221,11 +228,7 @@ def _collected(folder: Path, faults: dict[str, list[str]]) -> dict[str, Ink]:
     """Ink of the rows of collections, by file and row; what is wrong with them goes to `faults`."""
     found: dict[str, Ink] = {}
     for path in _collections(folder):
-        try:
-            rows = caption_rows(path)
-        except ValueError as error:
-            raise DataError(str(error)) from error
-        for line, row in enumerate(rows, start=1):
+        for line, row in enumerate(_rows(path), start=1):
             name = f"{path.relative_to(folder).as_posix()}, row {line}"
             strokes, (_, caption) = row.get("strokes"), named(row)
             if not isinstance(strokes, list) or caption is None:
@@ -245,11 +248,7 @@ def _captions(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
     captions: dict[str, str] = {}
     faults: dict[str, list[str]] = defaultdict(list)
     for path in _caption_files(folder):
-        try:
-            rows = caption_rows(path)
-        except ValueError as error:
-            raise DataError(str(error)) from error
-        for line, row in enumerate(rows, start=1):
+        for line, row in enumerate(_rows(path), start=1):
             name, caption = named(row)
             where = f"{path.relative_to(folder).as_posix()}, row {line}"
             if name is None or caption is None:
