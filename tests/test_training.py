@@ -104,10 +104,12 @@ def test_an_epoch_may_go_through_all_examples_several_times(
         replace(recipe.batch, passes=0)
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_stopped_run_goes_on_to_the_bit(
-    examples: list[Example], tmp_path: Path, cut_power: Callable[..., None]
+    examples: list[Example], tmp_path: Path, cut_power: Callable[..., None], optimizer: str
 ) -> None:
     recipe = small_recipe(steps=9, save_every=2, validate_every=100)
+    recipe = replace(recipe, optimizer=replace(recipe.optimizer, name=optimizer))
     whole = train(recipe, examples, [], tmp_path / "whole")
     cut_power(Trainer, "_backward", 7, lambda: train(recipe, examples, [], tmp_path / "cut"))
     assert not (tmp_path / "cut" / "averaged").exists()

@@ -13,11 +13,15 @@ SHIPPED = "shipped"
 """`init` of recipes that start from the checkpoint that the package ships."""
 
 
+OPTIMIZERS = ("adamw", "muon")
+
+
 @dataclass(frozen=True, slots=True)
 class OptimizerConfig:
-    """AdamW (Loshchilov and Hutter 2019): linear warm-up, a plateau, linear decay to zero.
+    """AdamW (Loshchilov and Hutter 2019) or Muon: linear warm-up, a plateau, linear decay to zero.
 
     Attributes:
+        name: `adamw`, or `muon`, which takes the same learning rate; see `muon.Muon`.
         learning_rate: on the plateau.
         weight_decay: of matrices and kernels; biases and normalizations are not decayed.
         beta2: decay of the squared gradients' average.
@@ -34,6 +38,7 @@ class OptimizerConfig:
             https://arxiv.org/abs/2109.01903). Needs `init`.
     """
 
+    name: str = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     beta2: float = 0.98
@@ -47,6 +52,10 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         _check_share("optimizer.start_share", self.start_share)
+        if self.name not in OPTIMIZERS:
+            raise ValueError(
+                f"optimizer.name must be one of {', '.join(OPTIMIZERS)}, not {self.name!r}."
+            )
         if self.accumulate < 1:
             raise ValueError(f"optimizer.accumulate must be 1 or more, not {self.accumulate}.")
 
