@@ -1,7 +1,7 @@
 """The image processor: pictures of handwritten mathematics to the model's pixels."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,12 @@ from transformers.utils import cached_file
 from .image_loading_inktex import numbered_error, picture_list
 from .image_settings_inktex import SETTING_NAMES, ImageSettings
 from .ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction, save_ink_extraction
-from .normalization_inktex import NormalizedPicture, normalize, stack_pictures
+from .normalization_inktex import (
+    NormalizedPicture,
+    normalize,
+    normalize_regions,
+    stack_pictures,
+)
 from .stroke_restoration_inktex import (
     STROKE_RESTORATION_FILES,
     StrokeRestoration,
@@ -204,6 +209,22 @@ class InktexImageProcessor(BaseImageProcessor):
             NoFormulaError: if there is no ink in it, or none that could be a formula.
         """
         return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
+
+    def normalize_regions(
+        self, picture: Any, split: Callable[[NDArray[np.bool_]], Sequence[NDArray[np.bool_]]]
+    ) -> list[NormalizedPicture]:
+        """Returns the model's picture of each formula in a picture.
+
+        Args:
+            picture: see `preprocess`.
+            split: from the ink `(h, w)` of the picture, upright, to that of each formula.
+
+        Raises:
+            ValueError, NoFormulaError: as `normalize_picture`.
+        """
+        return normalize_regions(
+            picture, self.settings, split, self.stroke_restoration, self.ink_extraction
+        )
 
 
 __all__ = ["InktexImageProcessor", "NormalizedPicture"]

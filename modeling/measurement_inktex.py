@@ -1,6 +1,7 @@
 """Measurement of the ink in a picture: what normalization decides by."""
 
 import math
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -47,20 +48,39 @@ _MAX_WIDER_COVERAGE = 0.45
 the protocol have up to 0.40, and 0.49 and more where they were enlarged by a fifth."""
 
 
-class MeasuredInk:
-    """Ink, deskewed and cropped, and its measures; costly ones are computed when they are needed.
+@dataclass(frozen=True, slots=True)
+class UprightInk:
+    """The ink of a picture, deskewed.
 
-    Args:
-        ink: `(h, w)` float32, 1 on paper 0, deskewed.
+    Attributes:
+        ink: `(h, w)` float32, 1 on paper 0.
         is_plain: see `SeparatedInk`.
-        settings: of the model.
-        restoration: see `restroke`.
         reasons: what was found and done so far, in words.
         skew_angle: degrees by which the ink was rotated counterclockwise.
         zoom: pixels of the ink for each pixel of the given picture.
         offset: x and y of its left upper corner, in pixels of the given picture.
+        is_by_network: whether a network found it; then nothing is rejected.
+    """
+
+    ink: Ink
+    is_plain: bool
+    reasons: tuple[str, ...]
+    skew_angle: float
+    zoom: float
+    offset: tuple[float, float]
+    is_by_network: bool = False
+
+
+class MeasuredInk:
+    """Ink, deskewed and cropped, and its measures; costly ones are computed when they are needed.
+
+    Args:
+        found: the ink.
+        settings: of the model.
+        restoration: see `restroke`.
 
     Attributes:
+        is_plain, reasons, skew_angle, zoom, offset: of the ink that was found.
         box: rows and columns of the given ink that have strokes.
         strokes: `(h, w)`, cropped to that box.
         fringed: `(h + 2 * FRINGE, w + 2 * FRINGE)`, the ink in and around that box.
@@ -71,18 +91,14 @@ class MeasuredInk:
 
     def __init__(
         self,
-        ink: Ink,
-        is_plain: bool,
+        found: UprightInk,
         settings: ImageSettings,
         restoration: StrokeRestoration | None = None,
-        reasons: tuple[str, ...] = (),
-        skew_angle: float = 0.0,
-        zoom: float = 1.0,
-        offset: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        self.is_plain, self.settings, self.restoration = is_plain, settings, restoration
-        self.reasons, self.skew_angle = reasons, skew_angle
-        self.zoom, self.offset = zoom, offset
+        ink, self.is_plain, self.settings = found.ink, found.is_plain, settings
+        self.restoration = restoration
+        self.reasons, self.skew_angle = found.reasons, found.skew_angle
+        self.zoom, self.offset = found.zoom, found.offset
         strokes = ink > 0.5
         widths = stroke_widths(strokes)
         width = width_quantile(widths, 0.5)
@@ -171,17 +187,38 @@ class MeasuredInk:
 
 
 def measure(
-    grey: Grey, settings: ImageSettings, restoration: StrokeRestoration | None = None
+    found: UprightInk, settings: ImageSettings, restoration: StrokeRestoration | None = None
 ) -> MeasuredInk:
-    """Separates ink from its paper, deskews and measures it.
+    """Crops and measures ink.
 
     Args:
-        grey: `(h, w)`, 0 black to 1 white, ink darker or lighter than the paper.
+        found: the ink.
         settings: of the model.
         restoration: of what wide pens filled.
 
     Raises:
-        NoFormulaError: if there is no ink in the picture, or none that looks like writing.
+        NoFormulaError: if none of it looks like writing.
+    """
+    measured = MeasuredInk(found, settings, restoration)
+    if not found.is_by_network:
+        reject_non_formula(
+            measured.strokes,
+            measured.labels,
+            measured.stroke_width,
+            measured.symbol_height,
+            measured.wide_pen is not None,
+        )
+    return measured
+
+
+def upright_ink(grey: Grey) -> UprightInk:
+    """Separates ink from its paper, and deskews it.
+
+    Args:
+        grey: `(h, w)`, 0 black to 1 white, ink darker or lighter than the paper.
+
+    Raises:
+        NoFormulaError: if there is no ink in the picture.
     """
     excess = grey.size / WORKING_PIXELS
     if excess > 1:
@@ -196,15 +233,7 @@ def measure(
         cause = "the ruled lines" if found.slope else "bars and symbols"
         reasons += (f"rotated by {angle:.1f} degrees counterclockwise, by {cause}",)
     x, y = ((grey.shape[axis] - ink.shape[axis] / zoom) / 2 for axis in (1, 0))
-    measured = MeasuredInk(ink, found.is_plain, settings, restoration, reasons, angle, zoom, (x, y))
-    reject_non_formula(
-        measured.strokes,
-        measured.labels,
-        measured.stroke_width,
-        measured.symbol_height,
-        measured.wide_pen is not None,
-    )
-    return measured
+    return UprightInk(ink, found.is_plain, reasons, angle, zoom, (x, y))
 
 
 def has_plain_paper(grey: Grey) -> bool:
@@ -214,19 +243,12 @@ def has_plain_paper(grey: Grey) -> bool:
     return paper_level(grey) is not None
 
 
-def extract(
-    colours: NDArray[np.uint8],
-    settings: ImageSettings,
-    extraction: InkExtraction,
-    restoration: StrokeRestoration | None = None,
-) -> MeasuredInk:
-    """Measures the ink that a network finds in a picture.
+def extract(colours: NDArray[np.uint8], extraction: InkExtraction) -> UprightInk:
+    """Finds ink by a network.
 
     Args:
         colours: `(h, w, 3)`.
-        settings: of the model.
         extraction: the network.
-        restoration: of what wide pens filled.
 
     Raises:
         NoFormulaError: if it finds none.
@@ -239,9 +261,7 @@ def extract(
     )
     if abs(found.angle) >= 0.05:
         reasons += (f"rotated by {found.angle:.1f} degrees counterclockwise, by the same network",)
-    return MeasuredInk(
-        found.ink, False, settings, restoration, reasons, found.angle, found.zoom, found.offset
-    )
+    return UprightInk(found.ink, False, reasons, found.angle, found.zoom, found.offset, True)
 
 
 def symbol_height(labels: Labels, width: float) -> float:
@@ -280,6 +300,6 @@ def resize(
 
 
 __all__ = [
-    "FRINGE", "MeasuredInk", "extract", "has_plain_paper", "has_two_levels", "measure", "resize",
-    "symbol_height",
+    "FRINGE", "MeasuredInk", "UprightInk", "extract", "has_plain_paper", "has_two_levels",
+    "measure", "resize", "symbol_height", "upright_ink",
 ]  # fmt: skip

@@ -7,18 +7,29 @@ these numbers what to change; `apply` changes the pixels. Needs numpy, scipy and
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from .grey_levels_inktex import colours, on_paper, reduced_levels
+from .image_loading_inktex import NoFormulaError
 from .image_settings_inktex import ImageSettings
 from .ink_extraction_inktex import InkExtraction
-from .measurement_inktex import FRINGE, MeasuredInk, extract, has_plain_paper, measure, resize
+from .measurement_inktex import (
+    FRINGE,
+    MeasuredInk,
+    UprightInk,
+    extract,
+    has_plain_paper,
+    measure,
+    resize,
+    upright_ink,
+)
 from .stroke_restoration_inktex import StrokeRestoration, restroke, widen
 from .stroke_width_inktex import EXACTLY, SQUARE_PEN, ink_box, square_pen_width
 
@@ -149,14 +160,77 @@ def normalize(
         ValueError: if it cannot be read.
         NoFormulaError: if there is no ink in it, or none that could be a formula.
     """
+    found = _find_ink(picture, settings, extraction)
+    return _normalized(found, measure(found.ink, settings, restoration), settings)
+
+
+def normalize_regions(
+    picture: Any,
+    settings: ImageSettings,
+    split: Callable[[NDArray[np.bool_]], Sequence[NDArray[np.bool_]]],
+    restoration: StrokeRestoration | None = None,
+    extraction: InkExtraction | None = None,
+) -> list[NormalizedPicture]:
+    """Brings each formula in a picture to the picture that the model reads.
+
+    Args:
+        picture, settings, restoration, extraction: see `normalize`.
+        split: from the ink `(h, w)` of the picture, upright, to that of each formula.
+
+    Returns:
+        The formulas, as `split` has them, without those that look like no writing.
+
+    Raises:
+        ValueError: if the picture cannot be read.
+        NoFormulaError: if there is no ink in it, or none that could be a formula.
+    """
+    found = _find_ink(picture, settings, extraction)
+    read: list[NormalizedPicture] = []
+    error: NoFormulaError | None = None
+    for own in split(found.ink.ink > 0.5):
+        # The edges of its strokes, too, where there are grey levels.
+        ink = np.where(ndimage.binary_dilation(own, iterations=FRINGE), found.ink.ink, 0)
+        ink[(found.ink.ink > 0.5) & ~own] = 0
+        try:
+            measured = measure(replace(found.ink, ink=ink), settings, restoration)
+        except NoFormulaError as not_writing:
+            error = not_writing
+            continue
+        read.append(_normalized(found, measured, settings))
+    if not read:
+        raise error or NoFormulaError("No formula found: there is no ink in the picture.")
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class _FoundInk:
+    """The ink of a picture.
+
+    Attributes:
+        ink: as it was found.
+        size: height and width of the levels in which it was found.
+        step: pixels of the picture for each pixel of those.
+    """
+
+    ink: UprightInk
+    size: tuple[int, int]
+    step: int
+
+
+def _find_ink(picture: Any, settings: ImageSettings, extraction: InkExtraction | None) -> _FoundInk:
     levels, step = reduced_levels(picture, settings.max_pixels)
     grey = on_paper(levels)
     is_asked = extraction is not None and settings.photo_ink == "network"
     if extraction is None or not is_asked or has_plain_paper(grey):
-        ink = measure(grey, settings, restoration)
+        ink = upright_ink(grey)
     else:
-        ink = extract(colours(levels, grey), settings, extraction, restoration)
-    plan = make_plan(ink, settings)
+        ink = extract(colours(levels, grey), extraction)
+    return _FoundInk(ink, (grey.shape[0], grey.shape[1]), step)
+
+
+def _normalized(found: _FoundInk, ink: MeasuredInk, settings: ImageSettings) -> NormalizedPicture:
+    """Plans and applies what is to be done to the ink, or a part of it."""
+    plan, step = make_plan(ink, settings), found.step
     applied = apply(ink, plan, settings)
     drawn = _reduced(applied.ink, plan.reduction, settings)
     across, down = (drawn.shape[axis] / applied.ink.shape[axis] for axis in (1, 0))
@@ -166,7 +240,7 @@ def normalize(
         origin=(applied.origin[0] * step, applied.origin[1] * step),
         reasons=ink.reasons + plan.reasons,
         skew_angle=ink.skew_angle,
-        pivot=(grey.shape[1] * step / 2, grey.shape[0] * step / 2),
+        pivot=(found.size[1] * step / 2, found.size[0] * step / 2),
     )
 
 
@@ -389,5 +463,5 @@ def stack_pictures(
 
 __all__ = [
     "AppliedPlan", "NormalizedPicture", "Plan", "apply", "from_published", "make_plan", "normalize",
-    "stack_pictures",
+    "normalize_regions", "stack_pictures",
 ]  # fmt: skip

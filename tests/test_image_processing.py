@@ -33,7 +33,12 @@ from inktex.modeling.grey_levels_inktex import grey_levels
 from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.modeling.image_settings_inktex import SETTING_NAMES, ImageSettings
-from inktex.modeling.measurement_inktex import MeasuredInk, measure, symbol_height
+from inktex.modeling.measurement_inktex import (
+    MeasuredInk,
+    measure,
+    symbol_height,
+    upright_ink,
+)
 from inktex.modeling.normalization_inktex import Plan, apply, make_plan
 from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 from inktex.modeling.stroke_width_inktex import (
@@ -103,7 +108,7 @@ def _photo(ink: NDArray[Any], is_dark: bool = True) -> Image.Image:
 
 
 def _planned(picture: NDArray[Any]) -> tuple[MeasuredInk, Plan]:
-    ink = measure(grey_levels(picture, 10**6), SETTINGS)
+    ink = measure(upright_ink(grey_levels(picture, 10**6)), SETTINGS)
     return ink, make_plan(ink, SETTINGS)
 
 

@@ -1,5 +1,7 @@
 """Muon, beside torch's own for matrices and beside AdamW."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -38,7 +40,7 @@ def test_matrices_are_orthogonalized(shape: tuple[int, int]) -> None:
 def test_a_matrix_moves_as_with_torchs_muon(shape: tuple[int, int]) -> None:
     start = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
     own, theirs = (nn.Parameter(start.clone()) for _ in range(2))
-    options = {"lr": 1e-2, "weight_decay": 0.1}
+    options: dict[str, Any] = {"lr": 1e-2, "weight_decay": 0.1}
     with_gradients(own, Muon([{"params": [own]}], [own], **options), 5)
     reference = torch.optim.Muon([theirs], adjust_lr_fn="match_rms_adamw", **options)
     with_gradients(theirs, reference, 5)

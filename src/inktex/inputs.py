@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .ink import Ink
 from .ink.inkml import read_inkml
-from .ink.render import MEAN_TRACE_HEIGHT, published_scale, render
+from .ink.render import MARGIN_BEFORE, MEAN_TRACE_HEIGHT, published_scale, render
 
 if TYPE_CHECKING:
     from inktex.modeling.image_settings_inktex import ImageSettings
@@ -40,13 +42,50 @@ def prepare(picture: Any, image_processor: Any) -> NormalizedPicture:
     return image_processor.normalize_picture(source)
 
 
+def prepare_regions(picture: Any, image_processor: Any) -> list[NormalizedPicture]:
+    """The model's picture of each formula in a picture or ink, in reading order; see `prepare`."""
+    from .regions import split, split_ink
+
+    source = as_ink(picture)
+    if isinstance(source, Ink):
+        settings = image_processor.settings
+        return [_draw_part(traces, source, settings) for traces in split_ink(source.traces)]
+    regions: list[NormalizedPicture] = image_processor.normalize_regions(source, split)
+    return regions
+
+
 def _draw_ink(ink: Ink, settings: ImageSettings) -> NormalizedPicture:
     """Ink as the published protocol draws it, at the model's size; nothing in it is guessed at."""
     from inktex.modeling.normalization_inktex import from_published
 
-    factor = settings.symbol_height / MEAN_TRACE_HEIGHT
-    scale = None if factor == 1 else published_scale(ink.traces) * factor
+    scale = _drawn_scale(ink.traces, settings)
     return from_published(render(ink.traces, scale, settings.stroke_width), settings)
+
+
+def _draw_part(
+    traces: list[NDArray[np.float32]], ink: Ink, settings: ImageSettings
+) -> NormalizedPicture:
+    """Some of an ink's traces drawn as all of an ink is; places are in the picture of the whole."""
+    drawn = _draw_ink(Ink(traces), settings)
+    own, whole = (_drawn_scale(some, settings) for some in (traces, ink.traces))
+    ratio = whole / own
+    left, top = (
+        (origin - MARGIN_BEFORE) * ratio + shift * whole + MARGIN_BEFORE
+        for origin, shift in zip(drawn.origin, _corner(traces) - _corner(ink.traces), strict=True)
+    )
+    across, down = drawn.scale
+    return replace(drawn, scale=(across / ratio, down / ratio), origin=(left, top))
+
+
+def _drawn_scale(traces: Sequence[NDArray[np.float32]], settings: ImageSettings) -> float:
+    """Pixels per ink unit in which the model's symbols are as tall as its settings have them."""
+    return published_scale(traces) * (settings.symbol_height / MEAN_TRACE_HEIGHT)
+
+
+def _corner(traces: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Left and top of ink, in its units."""
+    corner: NDArray[np.float64] = np.concatenate(traces)[:, :2].min(axis=0).astype(np.float64)
+    return corner
 
 
 def as_picture(source: Any) -> Any:

@@ -11,7 +11,7 @@ from .alphabet import Alphabet, find_alphabet
 from .batches import plan_batches
 from .engine import Engine, Preset, SearchOptions
 from .engine_choice import AUTO, load_engine
-from .inputs import check_several, prepare
+from .inputs import check_several, prepare, prepare_regions
 from .modeling.image_loading_inktex import NoFormulaError, numbered_error
 from .modeling.search_inktex import LockedTokenError
 from .results import Alternative, Candidate, Reading, ReadSymbol, make_readings
@@ -240,6 +240,37 @@ class Recognizer:
             readings = iter(self._read_or_errors(good, options, symbols))
             for one in prepared:
                 yield one if isinstance(one, Exception) else next(readings)
+
+    def read_regions(
+        self,
+        picture: Any,
+        *,
+        preset: Preset = "fast",
+        alternatives: int = 0,
+        num_beams: int | None = None,
+        symbols: bool = True,
+        alphabet: Alphabet | None = None,
+        candidates: int = 0,
+    ) -> list[Reading]:
+        """Read each of several formulas in a picture.
+
+        Args:
+            picture: see `__call__`, as for what is not named here.
+
+        Returns:
+            The readings, row by row, each row from left to right; their `box` says where they are.
+
+        Raises:
+            NoFormulaError: a ValueError, if there is no formula.
+            ValueError, OSError: as `__call__`.
+        """
+        options = self._options(preset, alternatives, num_beams, alphabet, candidates, None)
+        regions = prepare_regions(picture, self.image_processor)
+        found = self._read_prepared(regions, options, symbols)
+        readings = [one for one in found if isinstance(one, Reading)]
+        if not readings:
+            raise next(one for one in found if isinstance(one, NoFormulaError))
+        return readings
 
     def _options(
         self,

@@ -103,11 +103,14 @@ class Reading(Alternative):
         candidates: for each token with ink what else may stand there, the most probable first:
             other tokens in its own place, and such that begin or end a structure right before it,
             as `^` does, in theirs; empty for other tokens, and where none were asked for.
+        box: left, top, right and bottom of the formula's ink, in pixels of the given picture, as
+            those of its symbols.
         picture: the image processor's output: `(height, width)` uint8, ink 255 on paper 0.
     """
 
     alternatives: tuple[Alternative, ...] = ()
     candidates: tuple[tuple[Candidate, ...], ...] = ()
+    box: Box | None = None
     picture: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -165,7 +168,7 @@ def make_readings(
         yield Reading(
             best.latex, best.tokens, best.score, best.token_scores, best.symbols, best.doubtful,
             tuple(others), _candidates(decoded, numbers[0], best.tokens.split(), words),
-            picture.picture,
+            _ink_box(picture), picture.picture,
         )  # fmt: skip
 
 
@@ -214,6 +217,12 @@ def _symbols(
         ReadSymbol(i, tokens[i], float(scores[i]), None if box is None else _outside(picture, box))
         for i, box in zip(indices, boxes, strict=True)
     )
+
+
+def _ink_box(picture: NormalizedPicture) -> Box:
+    """The box of all ink, in pixels of the given picture."""
+    rows, columns = (np.flatnonzero(picture.picture.any(axis=axis)) for axis in (1, 0))
+    return _outside(picture, (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
 
 
 def _outside(picture: NormalizedPicture, box: Box) -> Box:

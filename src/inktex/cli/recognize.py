@@ -53,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --json: also give each symbol's token, probability and box in the picture",
     )
     parser.add_argument(
+        "--regions",
+        action="store_true",
+        help="read each of several formulas in a picture, line by line; with --json also give the "
+        "box of each in the picture",
+    )
+    parser.add_argument(
         "--show-preprocessing",
         type=Path,
         metavar="FOLDER",
@@ -85,27 +91,42 @@ def run(options: argparse.Namespace) -> int:
         sources = write_sheets(
             sources, files, options.show_preprocessing, recognizer.image_processor
         )
-    readings = recognizer.read_each(
-        sources,
-        preset=options.preset,
-        alternatives=options.alternatives,
-        num_beams=options.beams,
-        symbols=options.symbols,
-        batch_size=options.batch_size,
-    )
-    return _print_all(recognizer, files, readings, options)
+    return _print_all(recognizer, files, _read(recognizer, files, sources, options), options)
+
+
+def _read(
+    recognizer: Recognizer,
+    files: Sequence[str],
+    sources: Iterator[Any],
+    options: argparse.Namespace,
+) -> Iterator[tuple[str, list[Reading] | Exception]]:
+    """Of each file its readings, one without --regions, or why there is none."""
+    how: dict[str, Any] = {
+        "preset": options.preset,
+        "alternatives": options.alternatives,
+        "num_beams": options.beams,
+        "symbols": options.symbols,
+    }
+    if not options.regions:
+        each = recognizer.read_each(sources, batch_size=options.batch_size, **how)
+        for file, reading in zip(files, each, strict=True):
+            yield file, reading if isinstance(reading, Exception) else [reading]
+        return
+    for file, source in zip(files, sources, strict=True):
+        try:
+            yield file, recognizer.read_regions(source, **how)
+        except (ValueError, OSError) as error:
+            yield file, error
 
 
 def _print_all(
     recognizer: Recognizer,
     files: Sequence[str],
-    readings: Iterator[Reading | Exception],
+    read: Iterator[tuple[str, list[Reading] | Exception]],
     options: argparse.Namespace,
 ) -> int:
     """Print each reading as it comes; returns the exit status."""
     from tqdm.auto import tqdm
-
-    from inktex.orientation import find_rotation
 
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
     bar = tqdm(
@@ -113,36 +134,51 @@ def _print_all(
     )
     output = Output()
     failed = 0
-    for file, reading in zip(files, readings, strict=True):
+    for file, readings in read:
         bar.update(1)
-        if isinstance(reading, Exception):
-            failed += 1
+        faults: list[str] = []
+        if isinstance(readings, Exception):
+            faults.append(str(readings))
             if options.json:
-                output.write_json({"file": file, "error": str(reading)})
-            bar.clear()  # or the message would stand behind the bar
-            say(f"{file}: {reading}")
-            continue
-        written, faults = _all_in_format(reading, options.format)
-        failed += bool(faults)
-        if options.json:
-            output.write_json({"file": file, **_record(reading, written, options)})
+                output.write_json({"file": file, "error": str(readings)})
         else:
-            for text in written:
-                if text is not None:
-                    output.write(f"{file}\t{text}" if len(files) > 1 else text)
+            for reading in readings:
+                faults += _print(output, files, file, reading, options)
+        failed += bool(faults)
+        if not isinstance(readings, Exception) and not options.regions and file != STANDARD_INPUT:
+            faults += _hint(recognizer, file, readings[0])
         for fault in faults:
-            bar.clear()
+            bar.clear()  # or the message would stand behind the bar
             say(f"{file}: {fault}")
-        rotation = None if file == STANDARD_INPUT else find_rotation(recognizer, file, reading)
-        if rotation is not None:
-            bar.clear()
-            say(
-                f"{file}: does it lie on its side? Turned clockwise by {rotation.degrees} "
-                f"degrees it is read as {rotation.reading.latex}, with a score of "
-                f"{rotation.reading.score:.2f}."
-            )
     bar.close()
     return 1 if failed or output.fault is not None else 0
+
+
+def _print(
+    output: Output, files: Sequence[str], file: str, reading: Reading, options: argparse.Namespace
+) -> list[str]:
+    """Print a reading; returns why it, or an alternative, cannot be written in the format."""
+    written, faults = _all_in_format(reading, options.format)
+    if options.json:
+        output.write_json({"file": file, **_record(reading, written, options)})
+    else:
+        for text in written:
+            if text is not None:
+                output.write(f"{file}\t{text}" if len(files) > 1 else text)
+    return faults
+
+
+def _hint(recognizer: Recognizer, file: str, reading: Reading) -> list[str]:
+    """A word on a picture that lies on its side, perhaps."""
+    from inktex.orientation import find_rotation
+
+    rotation = find_rotation(recognizer, file, reading)
+    if rotation is None:
+        return []
+    return [
+        f"does it lie on its side? Turned clockwise by {rotation.degrees} degrees it is read as "
+        f"{rotation.reading.latex}, with a score of {rotation.reading.score:.2f}."
+    ]
 
 
 def _all_in_format(reading: Reading, format: str) -> tuple[list[str | None], list[str]]:
@@ -163,6 +199,8 @@ def _record(
 ) -> dict[str, Any]:
     """What `--json` prints of a reading, and of what was written of it and its alternatives."""
     record = _candidate(reading, written[0], options.format)
+    if options.regions and reading.box is not None:
+        record["box"] = [round(side, 1) for side in reading.box]
     if options.symbols:
         record["symbols"] = [
             {

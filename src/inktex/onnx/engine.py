@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,12 @@ from inktex.modeling.alphabets_inktex import allowed_tokens
 from inktex.modeling.feedback_inktex import FeedbackState
 from inktex.modeling.grammar_inktex import Grammar
 from inktex.modeling.image_settings_inktex import ImageSettings
-from inktex.modeling.normalization_inktex import NormalizedPicture, normalize, stack_pictures
+from inktex.modeling.normalization_inktex import (
+    NormalizedPicture,
+    normalize,
+    normalize_regions,
+    stack_pictures,
+)
 from inktex.modeling.search_inktex import Choose, Decoded, SearchTask, search
 from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 from inktex.shipped import pretrained_path
@@ -56,6 +61,14 @@ class ImageProcessor:
     def normalize_picture(self, picture: Any) -> NormalizedPicture:
         """Returns the model's picture of a picture; see `normalize`."""
         return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
+
+    def normalize_regions(
+        self, picture: Any, split: Callable[[NDArray[np.bool_]], Sequence[NDArray[np.bool_]]]
+    ) -> list[NormalizedPicture]:
+        """Returns the model's picture of each formula in a picture; see `normalize_regions`."""
+        return normalize_regions(
+            picture, self.settings, split, self.stroke_restoration, self.ink_extraction
+        )
 
 
 class OnnxEngine(Engine):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -40,13 +40,13 @@ def hidden_weights(model: nn.Module) -> list[nn.Parameter]:
     Embeddings and heads are none: a step has examples of few of their rows, and orthogonalization
     would move the others as far.
     """
-    return [
-        module.weight
+    layers = [
+        module
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear | nn.Conv2d)
-        and not re.search("head|embed", name)
-        and module.weight.requires_grad
+        if isinstance(module, nn.Linear | nn.Conv2d) and not re.search("head|embed", name)
     ]
+    weights = [cast(nn.Parameter, layer.weight) for layer in layers]
+    return [weight for weight in weights if weight.requires_grad]
 
 
 class WeightAverage:
