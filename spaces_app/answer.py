@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 from latex2mathml.converter import convert
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from inktex.ink import Ink
-from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, published_scale
+from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, published_scale, render
 from inktex.recognizer import Alternative, Reading
 from inktex.tokenizer.compact_inktex import compact
 from inktex.tokenizer.latex_wrapping_inktex import WRAPPINGS
@@ -34,6 +34,8 @@ _SURE: Final = 0.7
 _CHECK: Final = ": check the tinted symbols"
 UNKNOWN: Final = compact([UNKNOWN_MARK])
 """LaTeX that stands for a mark outside the alphabet."""
+_NUMBER: Final = "#2563eb"
+"""Colour of boxes and numbers of several formulas."""
 UNKNOWN_COLOUR: Final = "#c026d3"
 """As `--unknown` in `style.css`."""
 
@@ -89,6 +91,32 @@ def show(
     candidates = (reading, *reading.alternatives)
     notes = () if isinstance(source, Ink) else notes
     return Shown(candidates, picture, size, seen, notes, dict(locked))
+
+
+def numbered(source: Image.Image | Ink, readings: Sequence[Reading]) -> str:
+    """An img of what was read, with the box and number of each formula in it, from 1 on.
+
+    In a URL (`data:`): an image component would keep a file of the visitor's picture.
+    """
+    inked = Image.fromarray(255 - render(source.traces)) if isinstance(source, Ink) else source
+    picture = inked.convert("RGB")
+    pencil = ImageDraw.Draw(picture)
+    unit = max(picture.size) / 100
+    for number, reading in enumerate(readings, start=1):
+        assert reading.box is not None
+        left, top, right, bottom = reading.box
+        box = (left - unit / 2, top - unit / 2, right + unit / 2, bottom + unit / 2)
+        pencil.rectangle(box, outline=_NUMBER, width=max(round(unit / 4), 1))
+        pencil.text(box[:2], str(number), _NUMBER, font_size=max(4 * unit, 14), anchor="rs")
+    return f'<img src="{_png(picture)}" alt="The picture with {len(readings)} numbered formulas">'
+
+
+def listed(readings: Sequence[Reading]) -> str:
+    """Markdown of several formulas: number, score, formula and LaTeX of each."""
+    return "\n\n".join(
+        f"**{number}**: {verdict(one)[1]}\n\n{rendered(one.latex)}\n\n`{one.latex}`"
+        for number, one in enumerate(readings, start=1)
+    )
 
 
 def spell(candidate: Alternative, spelling: str = "compact", wrapping: str = BARE) -> str:

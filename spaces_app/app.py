@@ -177,6 +177,14 @@ class Page:
             elem_id="details",
             apply_default_css=False,
         )
+        with gr.Accordion("Several formulas in one picture", open=False, elem_id="regions-panel"):
+            self.regions = gr.Button("Read each of them", size="sm", elem_id="regions")
+            self.numbered = gr.HTML("", elem_id="numbered")
+            self.listed = gr.Markdown(
+                "",
+                latex_delimiters=[{"left": "$$", "right": "$$", "display": True}],
+                elem_id="listed",
+            )
         with gr.Accordion("MathML", open=False, elem_id="mathml-panel"):
             self.mathml = gr.Textbox(
                 label="MathML", lines=3, max_lines=8, buttons=["copy"], elem_id="mathml"
@@ -245,9 +253,21 @@ class Page:
             **model,
             **hidden,
         )
+        self.regions.click(
+            self._read_regions, given, [self.numbered, self.listed], **model, **hidden
+        )
         self.theme.click(None, None, None, js=_TOGGLE, api_visibility="private")
         api(self.space.recognize, api_name="recognize", **model)
         api(self.space.recognize_ink, api_name="recognize_ink", **model)
+        api(self.space.recognize_regions, api_name="recognize_regions", **model)
+
+    def _read_regions(self, value: Any, preset: Preset, alphabet: str) -> list[Any]:
+        """The picture with its numbered formulas, and the list of these."""
+        found = self.space.read_regions(value, preset, alphabet)
+        if isinstance(found, tuple):
+            return [*found]
+        words = "Draw something, or open a picture, first." if found is None else str(found)
+        return ["", words]
 
     async def _look_further(
         self, value: Any, preset: Preset, alphabet: str, shown: Shown | None
@@ -357,6 +377,9 @@ picture = base64.b64encode(Path("formula.png").read_bytes()).decode()
 print(client.predict(picture, "fast", 0, api_name="/recognize")["latex"])
 strokes = [[[0, 0], [20, 30]], [[20, 0], [0, 30]]]  # points [x, y], y downwards
 print(client.predict(strokes, "accurate", 3, api_name="/recognize_ink")["alternatives"])
+page = base64.b64encode(Path("page.png").read_bytes()).decode()
+for formula in client.predict(page, "fast", api_name="/recognize_regions"):
+    print(formula["box"], formula["latex"])
 ```
 
 ```sh

@@ -8,16 +8,18 @@ from typing import Any, Final, cast
 
 import gradio as gr
 
-from answer import Shown, show
+from answer import Shown, listed, numbered, show
 from inktex.alphabet import ALPHABETS
 from inktex.inputs import prepare
 from inktex.recognizer import Preset, Recognizer
 from inputs import RefusedError, decode, decode_ink, decode_picture
 
-__all__ = ["ALTERNATIVES", "SYMBOLS", "Answer", "Space", "alphabet_name"]
+__all__ = ["ALTERNATIVES", "SYMBOLS", "Answer", "Regions", "Space", "alphabet_name"]
 
 Answer = Shown | RefusedError | None
 """What was read, why not, or None where nothing was given."""
+Regions = tuple[str, str] | RefusedError | None
+"""The picture with numbers as HTML, and the formulas as Markdown; or as for `Answer`."""
 ALTERNATIVES: Final = 5
 CANDIDATES: Final = 6
 """Tokens that are offered in the place of each symbol."""
@@ -78,6 +80,37 @@ class Space:
             latex, tokens, score, symbols (token, score, box in pixels) and alternatives.
         """
         return self._answer(lambda: decode_ink(traces), preset, alternatives)
+
+    def recognize_regions(self, picture: str, preset: Preset = "fast") -> list[dict[str, Any]]:
+        """Read each of several formulas in a picture, row by row.
+
+        Args:
+            picture: as for recognize.
+            preset: fast or accurate.
+
+        Returns:
+            of each what recognize returns; its box says where it is, in pixels.
+        """
+        try:
+            readings = self.recognizer.read_regions(
+                decode_picture(picture), preset=cast(Preset, str(preset))
+            )
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return [one.to_dict() for one in readings]
+
+    def read_regions(self, value: Any, preset: Preset, alphabet: str = "all") -> Regions:
+        """Each of several formulas on the pad, as `read` reads one."""
+        try:
+            source = decode(value)
+            if source is None:
+                return None
+            readings = self.recognizer.read_regions(
+                source, preset=preset, alphabet=alphabet_name(alphabet)
+            )
+            return numbered(source, readings), listed(readings)
+        except (ValueError, ImportError) as error:
+            return error if isinstance(error, RefusedError) else RefusedError(str(error))
 
     def _answer(
         self, source: Callable[[], Any], preset: object, alternatives: object

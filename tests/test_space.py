@@ -38,6 +38,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium")
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "spaces_app/examples"
 DRAWN = ("circle", "euler", "limit", "power", "quadratic")
+ENDPOINTS = {"/recognize", "/recognize_ink", "/recognize_regions"}
 ANSWER = 20_000
 """Milliseconds that an answer may take on a machine that does other work."""
 
@@ -278,6 +279,35 @@ def test_a_picture_is_uploaded(visitor: Visitor) -> None:
     assert seen.evaluate("image => image.naturalHeight") >= 40
     assert "plain paper, dark ink" in visitor.page.locator("#details .notes").inner_text()
     visitor.screenshot("picture")
+
+
+def two_formulas() -> bytes:
+    """A PNG with two of the examples, one below the other."""
+    upper, lower = (Image.open(EXAMPLES / f"{name}.png").convert("L") for name in ("mean", "power"))
+    page = Image.new("L", (max(upper.width, lower.width), upper.height + lower.height + 60), 255)
+    page.paste(upper, (0, 0))
+    page.paste(lower, (0, upper.height + 60))
+    content = io.BytesIO()
+    page.save(content, "PNG")
+    return content.getvalue()
+
+
+def test_each_of_several_formulas_is_read_and_numbered(visitor: Visitor) -> None:
+    page = visitor.page
+    page.get_by_role("button", name="Several formulas in one picture").click()
+    page.locator("#regions").click()
+    sync_api.expect(page.locator("#listed")).to_contain_text("Draw something")
+    visitor.give(two_formulas())
+    page.locator("#pad .picture").wait_for(state="visible")
+    page.locator("#regions").click()
+    sync_api.expect(page.locator("#listed .katex-display")).to_have_count(2, timeout=ANSWER)
+    codes = [one.inner_text().strip() for one in page.locator("#listed code").all()]
+    assert codes == [truth("mean"), truth("power")]
+    image = page.locator("#numbered img")
+    image.wait_for(state="visible")
+    assert image.evaluate("image => image.naturalHeight") > 100
+    assert visitor.violations() == []
+    visitor.screenshot("regions")
 
 
 def test_a_picture_is_turned_and_cropped(visitor: Visitor) -> None:
@@ -632,13 +662,21 @@ def test_programs_call_it_over_plain_http(url: str) -> None:
     assert all(isinstance(side, float) for one in answer["symbols"] for side in one["box"])
 
 
+def test_programs_get_each_of_several_formulas(url: str) -> None:
+    picture = base64.b64encode(two_formulas()).decode()
+    kind, (answer,) = call(url, "recognize_regions", [picture, "fast"])
+    assert kind == "complete"
+    assert [one["latex"] for one in answer] == [truth("mean"), truth("power")]
+    assert answer[0]["box"][3] < answer[1]["box"][1]
+
+
 def test_programs_call_it_with_the_client(url: str) -> None:
     client = pytest.importorskip("gradio_client").Client(url, verbose=False)
     traces = [trace.tolist() for trace in read_inkml(EXAMPLES / "circle.inkml").traces]
     answer = client.predict(traces, "accurate", 0, api_name="/recognize_ink")
     assert answer["latex"] == truth("circle")
     described = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(described) == {"/recognize", "/recognize_ink"}
+    assert set(described) == ENDPOINTS
 
 
 @pytest.mark.parametrize(
@@ -651,6 +689,7 @@ def test_programs_call_it_with_the_client(url: str) -> None:
         ("recognize_ink", [[[[0, 0], [9, 9]]], "fast", 99], "from 0 to 5"),
         ("recognize_ink", [[[["x"]]], "fast", 0], "finite number"),
         ("recognize_ink", [[], "fast", 0], "nothing was drawn"),
+        ("recognize_regions", ["bm90ZXM=", "fast"], "not a picture"),
     ],
 )
 def test_programs_are_told_what_is_wrong(
@@ -680,4 +719,4 @@ def test_attacks_are_refused(url: str) -> None:
 
 def test_what_only_the_page_may_call_is_closed_to_programs(url: str) -> None:
     _, text = status(f"{url}/gradio_api/info")
-    assert set(json.loads(text)["named_endpoints"]) == {"/recognize", "/recognize_ink"}
+    assert set(json.loads(text)["named_endpoints"]) == ENDPOINTS
