@@ -68,6 +68,7 @@ def test_a_picture_is_read_as_the_recognizer_reads_it(
         assert (found["latex"], found["tokens"]) == ("(a+b)^{2}", expected["tokens"])
         assert found["score"] == pytest.approx(expected["score"], abs=1e-6)
         assert [s["box"] for s in found["symbols"]] == [s["box"] for s in expected["symbols"]]
+        assert found["box"] == list(expected["box"])
         assert found.keys() - {"text", "text_error", "format"} == expected.keys()
 
 

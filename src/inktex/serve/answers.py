@@ -54,6 +54,9 @@ class ReadingAnswer(AlternativeAnswer):
     candidates: list[list[TokenAnswer]] = Field(
         description="for each token what else may stand there; empty unless they were asked for"
     )
+    box: tuple[float, float, float, float] | None = Field(
+        description="left, top, right and bottom of the formula's ink, in pixels of the picture"
+    )
 
 
 class ErrorAnswer(BaseModel):
@@ -106,6 +109,7 @@ def reading_answer(reading: Reading, format: str) -> ReadingAnswer:
             ]
             for row in reading.candidates
         ],
+        box=reading.box,
     )
 
 
