@@ -1,7 +1,7 @@
 """The image processor: pictures of handwritten mathematics to the model's pixels."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from .image_settings_inktex import SETTING_NAMES, ImageSettings
 from .ink_extraction_inktex import INK_EXTRACTION_FILE, InkExtraction, save_ink_extraction
 from .normalization_inktex import (
     NormalizedPicture,
+    Split,
     normalize,
     normalize_regions,
     stack_pictures,
@@ -210,14 +211,12 @@ class InktexImageProcessor(BaseImageProcessor):
         """
         return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
 
-    def normalize_regions(
-        self, picture: Any, split: Callable[[NDArray[np.bool_]], Sequence[NDArray[np.bool_]]]
-    ) -> list[NormalizedPicture]:
+    def normalize_regions(self, picture: Any, split: Split) -> list[NormalizedPicture]:
         """Returns the model's picture of each formula in a picture.
 
         Args:
             picture: see `preprocess`.
-            split: from the ink `(h, w)` of the picture, upright, to that of each formula.
+            split: tells the formulas apart.
 
         Raises:
             ValueError, NoFormulaError: as `normalize_picture`.

@@ -36,6 +36,9 @@ from .stroke_width_inktex import EXACTLY, SQUARE_PEN, ink_box, square_pen_width
 Box = tuple[float, float, float, float]
 Restroke = Literal["keep", "narrow", "widen"]
 Ink = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Split = Callable[[Mask], Sequence[Mask]]
+"""From the ink `(h, w)` of a picture, upright, to that of each formula in it."""
 
 MAX_PIXELS = 8_000_000
 """No ink is enlarged beyond that: long before, it is larger than the model's largest picture."""
@@ -167,7 +170,7 @@ def normalize(
 def normalize_regions(
     picture: Any,
     settings: ImageSettings,
-    split: Callable[[NDArray[np.bool_]], Sequence[NDArray[np.bool_]]],
+    split: Split,
     restoration: StrokeRestoration | None = None,
     extraction: InkExtraction | None = None,
 ) -> list[NormalizedPicture]:
@@ -175,7 +178,7 @@ def normalize_regions(
 
     Args:
         picture, settings, restoration, extraction: see `normalize`.
-        split: from the ink `(h, w)` of the picture, upright, to that of each formula.
+        split: tells the formulas apart.
 
     Returns:
         The formulas, as `split` has them, without those that look like no writing.
@@ -188,11 +191,8 @@ def normalize_regions(
     read: list[NormalizedPicture] = []
     error: NoFormulaError | None = None
     for own in split(found.ink.ink > 0.5):
-        # The edges of its strokes, too, where there are grey levels.
-        ink = np.where(ndimage.binary_dilation(own, iterations=FRINGE), found.ink.ink, 0)
-        ink[(found.ink.ink > 0.5) & ~own] = 0
         try:
-            measured = measure(replace(found.ink, ink=ink), settings, restoration)
+            measured = measure(_part(found.ink, own), settings, restoration)
         except NoFormulaError as not_writing:
             error = not_writing
             continue
@@ -200,6 +200,18 @@ def normalize_regions(
     if not read:
         raise error or NoFormulaError("No formula found: there is no ink in the picture.")
     return read
+
+
+def _part(found: UprightInk, own: Mask) -> UprightInk:
+    """Some of the strokes and their fringe, cropped to these and paper around them."""
+    rows, columns = (
+        slice(max(side.start - FRINGE - 1, 0), side.stop + FRINGE + 1) for side in ink_box(own)
+    )
+    own, ink = own[rows, columns], found.ink[rows, columns].copy()
+    ink[~ndimage.binary_dilation(own, iterations=FRINGE) | ((ink > 0.5) & ~own)] = 0
+    left, top = found.offset
+    corner = (left + columns.start / found.zoom, top + rows.start / found.zoom)
+    return replace(found, ink=ink, offset=corner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,6 +474,6 @@ def stack_pictures(
 
 
 __all__ = [
-    "AppliedPlan", "NormalizedPicture", "Plan", "apply", "from_published", "make_plan", "normalize",
-    "normalize_regions", "stack_pictures",
+    "AppliedPlan", "NormalizedPicture", "Plan", "Split", "apply", "from_published",
+    "make_plan", "normalize", "normalize_regions", "stack_pictures",
 ]  # fmt: skip

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
-from inktex.regions import FEATURES, WEIGHTS, Array, Groups, Score, as_score, group, normalized
+from inktex.regions import (
+    FEATURES,
+    WEIGHTS,
+    Array,
+    Groups,
+    Score,
+    as_score,
+    group,
+    normalized,
+    span,
+)
 from inktex.training.data import load_expressions
 
 HIDDEN = 24
@@ -95,7 +105,7 @@ def components(traces: list[NDArray[np.float32]]) -> Array:
     found = []
     for number in sorted(set(owner)):
         own = spans[[i for i, other in enumerate(owner) if other == number]] / unit
-        found.append(np.concatenate([own[:, :2].min(axis=0), own[:, 2:].max(axis=0)]))
+        found.append(span(own))
     boxes = np.array(found)
     return boxes - np.tile(boxes[:, :2].min(axis=0), 2)
 

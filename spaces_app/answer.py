@@ -108,7 +108,8 @@ def numbered(source: Image.Image | Ink, readings: Sequence[Reading]) -> str:
         box = (left - unit / 2, top - unit / 2, right + unit / 2, bottom + unit / 2)
         pencil.rectangle(box, outline=_NUMBER, width=max(round(unit / 4), 1))
         pencil.text(box[:2], str(number), _NUMBER, font_size=max(4 * unit, 14), anchor="rs")
-    return f'<img src="{_png(picture)}" alt="The picture with {len(readings)} numbered formulas">'
+    url, _ = _picture(picture)
+    return f'<img src="{url}" alt="The picture with {len(readings)} numbered formulas">'
 
 
 def listed(readings: Sequence[Reading]) -> str:

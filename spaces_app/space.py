@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import gradio as gr
 
@@ -16,6 +17,7 @@ from inputs import RefusedError, decode, decode_ink, decode_picture
 
 __all__ = ["ALTERNATIVES", "SYMBOLS", "Answer", "Regions", "Space", "alphabet_name"]
 
+Found = TypeVar("Found")
 Answer = Shown | RefusedError | None
 """What was read, why not, or None where nothing was given."""
 Regions = tuple[str, str] | RefusedError | None
@@ -91,26 +93,22 @@ class Space:
         Returns:
             of each what recognize returns; its box says where it is, in pixels.
         """
-        try:
+        with _refusals_told():
             readings = self.recognizer.read_regions(
                 decode_picture(picture), preset=cast(Preset, str(preset))
             )
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from error
         return [one.to_dict() for one in readings]
 
     def read_regions(self, value: Any, preset: Preset, alphabet: str = "all") -> Regions:
         """Each of several formulas on the pad, as `read` reads one."""
-        try:
-            source = decode(value)
-            if source is None:
-                return None
+
+        def answer(source: Any) -> tuple[str, str]:
             readings = self.recognizer.read_regions(
                 source, preset=preset, alphabet=alphabet_name(alphabet)
             )
             return numbered(source, readings), listed(readings)
-        except (ValueError, ImportError) as error:
-            return error if isinstance(error, RefusedError) else RefusedError(str(error))
+
+        return _answered(value, answer)
 
     def _answer(
         self, source: Callable[[], Any], preset: object, alternatives: object
@@ -120,12 +118,10 @@ class Space:
                 f"alternatives must be a whole number from 0 to {ALTERNATIVES}.",
                 print_exception=False,
             )
-        try:
+        with _refusals_told():
             reading = self.recognizer(
                 source(), preset=cast(Preset, str(preset)), alternatives=alternatives
             )
-        except ValueError as error:  # a RefusedError, no ink in the picture, no such preset
-            raise gr.Error(str(error), print_exception=False) from error
         return reading.to_dict()
 
     def read(
@@ -144,10 +140,8 @@ class Space:
             alphabet: one of the values of `SYMBOLS`.
             locked: tokens that the visitor chose, by their indices.
         """
-        try:
-            source = decode(value)
-            if source is None:
-                return None
+
+        def answer(source: Any) -> Shown:
             placed = prepare(source, self.recognizer.image_processor)
             reading = self.recognizer(
                 placed,
@@ -158,5 +152,23 @@ class Space:
                 locked=locked,
             )
             return show(source, reading, placed.reasons, locked)
-        except (ValueError, ImportError) as error:  # torch may be missing, for all but `fast`
-            return error if isinstance(error, RefusedError) else RefusedError(str(error))
+
+        return _answered(value, answer)
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """Tells programs what is wrong: a RefusedError, no ink in the picture, no such preset."""
+    try:
+        yield
+    except ValueError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def _answered(value: Any, answer: Callable[[Any], Found]) -> Found | RefusedError | None:
+    """The answer to what the pad holds; None for an empty pad, or why there is none."""
+    try:
+        source = decode(value)
+        return None if source is None else answer(source)
+    except (ValueError, ImportError) as error:  # torch may be missing, for all but `fast`
+        return error if isinstance(error, RefusedError) else RefusedError(str(error))

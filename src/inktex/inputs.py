@@ -66,12 +66,13 @@ def _draw_part(
     traces: list[NDArray[np.float32]], ink: Ink, settings: ImageSettings
 ) -> NormalizedPicture:
     """Some of an ink's traces drawn as all of an ink is; places are in the picture of the whole."""
-    drawn = _draw_ink(Ink(traces), settings)
+    part = Ink(traces)
+    drawn = _draw_ink(part, settings)
     own, whole = (_drawn_scale(some, settings) for some in (traces, ink.traces))
     ratio = whole / own
     left, top = (
         (origin - MARGIN_BEFORE) * ratio + shift * whole + MARGIN_BEFORE
-        for origin, shift in zip(drawn.origin, _corner(traces) - _corner(ink.traces), strict=True)
+        for origin, shift in zip(drawn.origin, np.subtract(part.box, ink.box)[:2], strict=True)
     )
     across, down = drawn.scale
     return replace(drawn, scale=(across / ratio, down / ratio), origin=(left, top))
@@ -80,12 +81,6 @@ def _draw_part(
 def _drawn_scale(traces: Sequence[NDArray[np.float32]], settings: ImageSettings) -> float:
     """Pixels per ink unit in which the model's symbols are as tall as its settings have them."""
     return published_scale(traces) * (settings.symbol_height / MEAN_TRACE_HEIGHT)
-
-
-def _corner(traces: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Left and top of ink, in its units."""
-    corner: NDArray[np.float64] = np.concatenate(traces)[:, :2].min(axis=0).astype(np.float64)
-    return corner
 
 
 def as_picture(source: Any) -> Any:

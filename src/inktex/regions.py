@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .ink.types import bounding_box
 from .modeling.image_loading_inktex import NoFormulaError
+from .modeling.stroke_width_inktex import EIGHT
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -28,7 +30,6 @@ WEIGHTS: Final = Path(__file__).parent / "regions.safetensors"
 REACH: Final = 8.0
 """Symbol heights from one part to the next, at most."""
 MAX_COMPONENTS: Final = 2000
-_EIGHT: Final = np.ones((3, 3), dtype=bool)
 
 
 def split(ink: Mask) -> list[Mask]:
@@ -40,7 +41,7 @@ def split(ink: Mask) -> list[Mask]:
     Raises:
         NoFormulaError: if there are more than `MAX_COMPONENTS` marks.
     """
-    labels, count = ndimage.label(ink, _EIGHT)
+    labels, count = ndimage.label(ink, EIGHT)
     if count > MAX_COMPONENTS:
         raise NoFormulaError(
             f"No formulas found: there are {count} separate marks in the picture, as in a texture; "
@@ -64,9 +65,9 @@ def split_ink(traces: Sequence[NDArray[np.float32]]) -> list[list[NDArray[np.flo
     """The traces of each formula, in the order of `split`.
 
     Args:
-        traces: each `(points, 2 or more)`, x and y first, y downwards.
+        traces: each `(points, 2)`, y downwards.
     """
-    boxes = np.array([[*one[:, :2].min(axis=0), *one[:, :2].max(axis=0)] for one in traces], float)
+    boxes = np.array([bounding_box([one]) for one in traces])
     owners, regions = _grouped(boxes)
     return [
         [trace for trace, owner in zip(traces, owners, strict=True) if owner == one]
@@ -77,7 +78,7 @@ def split_ink(traces: Sequence[NDArray[np.float32]]) -> list[list[NDArray[np.flo
 def _grouped(boxes: Array) -> tuple[NDArray[np.int64], list[int]]:
     """For each box the number of its group, and these numbers in reading order."""
     owners = group(normalized(boxes), network())
-    spans = {int(one): _span(boxes[owners == one]) for one in np.unique(owners)}
+    spans = {int(one): span(boxes[owners == one]) for one in np.unique(owners)}
     return owners, list(_reading_order(spans))
 
 
@@ -134,7 +135,7 @@ class Groups:
     def join(self, one: int, other: int) -> None:
         """Make two groups one, with the number of the first."""
         self.labels[self.labels == self.labels[other]] = self.labels[one]
-        self.spans[one] = _span(self.spans[[one, other]])
+        self.spans[one] = span(self.spans[[one, other]])
         self.sizes[one] += self.sizes[other]
         self.distances[one] = np.minimum(self.distances[one], self.distances[other])
         self.distances[:, one] = self.distances[one]
@@ -207,7 +208,8 @@ def as_score(weights: dict[str, NDArray[np.float32]]) -> Score:
     return score
 
 
-def _span(boxes: Array) -> Array:
+def span(boxes: Array) -> Array:
+    """The box `(4,)` around some `(n, 4)`."""
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 

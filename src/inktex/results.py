@@ -221,8 +221,10 @@ def _symbols(
 
 def _ink_box(picture: NormalizedPicture) -> Box:
     """The box of all ink, in pixels of the given picture."""
-    rows, columns = (np.flatnonzero(picture.picture.any(axis=axis)) for axis in (1, 0))
-    return _outside(picture, (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    from .modeling.stroke_width_inktex import ink_box
+
+    rows, columns = ink_box(picture.picture > 0)
+    return _outside(picture, (columns.start, rows.start, columns.stop, rows.stop))
 
 
 def _outside(picture: NormalizedPicture, box: Box) -> Box:

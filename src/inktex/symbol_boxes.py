@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .modeling.stroke_width_inktex import EIGHT
 from .tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
 
 Box = tuple[float, float, float, float]
@@ -38,7 +39,7 @@ def symbol_boxes(
     if not len(attention) or not len(rows):
         return [None] * len(attention)
     votes = _votes(attention, rows, columns, stride)
-    parts, count = ndimage.label(ink, np.ones((3, 3)))
+    parts, count = ndimage.label(ink, EIGHT)
     part = parts[rows, columns] - 1
     shares = np.zeros((count, len(attention)))
     np.add.at(shares, part, votes)

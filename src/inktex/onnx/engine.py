@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from inktex.modeling.grammar_inktex import Grammar
 from inktex.modeling.image_settings_inktex import ImageSettings
 from inktex.modeling.normalization_inktex import (
     NormalizedPicture,
+    Split,
     normalize,
     normalize_regions,
     stack_pictures,
@@ -62,9 +63,7 @@ class ImageProcessor:
         """Returns the model's picture of a picture; see `normalize`."""
         return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
 
-    def normalize_regions(
-        self, picture: Any, split: Callable[[NDArray[np.bool_]], Sequence[NDArray[np.bool_]]]
-    ) -> list[NormalizedPicture]:
+    def normalize_regions(self, picture: Any, split: Split) -> list[NormalizedPicture]:
         """Returns the model's picture of each formula in a picture; see `normalize_regions`."""
         return normalize_regions(
             picture, self.settings, split, self.stroke_restoration, self.ink_extraction

@@ -27,8 +27,8 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Opt
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     # Fused: one pass over the weights instead of ten, a fifth of the time on a CPU core.
-    options: dict[str, Any] = {"lr": config.learning_rate, "betas": (0.9, config.beta2)}
-    options["fused"] = True
+    betas = (0.9, config.beta2)
+    options: dict[str, Any] = {"lr": config.learning_rate, "betas": betas, "fused": True}
     if config.name == "muon":
         return Muon(groups, hidden_weights(model), **options)
     return torch.optim.AdamW(groups, **options)
