@@ -15,6 +15,8 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
+from .pdf_pages_inktex import register_pdf_opener
+
 logger = logging.getLogger(__name__)
 
 MAX_DOWNLOAD = 64 * 2**20
@@ -26,8 +28,13 @@ FORMATS = (
     "TGA", "TIFF", "WEBP",
 )  # fmt: skip
 """As Pillow names them: bitmaps alone, decoded without outside programs (EPS would start one)."""
-_HEIF = "HEIF"
-"""Read by pillow-heif, an optional package."""
+OPTIONAL = {
+    "HEIF": ("a HEIC photo", "pillow-heif", "heic"),
+    "PDF": ("a PDF file", "pypdfium2", "pdf"),
+}
+"""Formats that need a package: what a file in it is, the package, the extra that brings it."""
+_PAGE = "#page="
+"""Between the name of a file, or a URL, and the number of a page or frame: as in URLs of PDFs."""
 
 
 class NoFormulaError(ValueError):
@@ -64,13 +71,14 @@ def load_picture(source: Any) -> Any:
 
     Args:
         source: path, `http(s)` URL, `data:image/...;base64` URL, bytes, an open binary file, or a
-            PIL image, array or tensor.
+            PIL image, array or tensor. `#page=2` behind a path or a URL takes the second page or
+            frame of the file.
 
     Returns:
         A PIL image, or `source` itself if it is an array or a tensor.
 
     Raises:
-        ValueError: if there is no such file, or it is no picture.
+        ValueError: if there is no such file or page, or it is no picture.
     """
     if isinstance(source, Image.Image) or hasattr(source, "shape"):
         return source
@@ -84,10 +92,11 @@ def load_picture(source: Any) -> Any:
             "a URL, bytes, a PIL image, an array or a tensor."
         )
     name = os.fspath(source)
+    path, page = split_page(name)
     if is_url(name):
-        return _open(io.BytesIO(download(name)), name)
-    if _is_file(name):
-        return _open(name, name)
+        return _open(io.BytesIO(download(path)), path, page)
+    if _is_file(path):
+        return _open(path, path, page)
     if name.startswith("data:image/"):
         try:
             content = base64.b64decode(name.partition(",")[2], validate=True)
@@ -100,6 +109,14 @@ def load_picture(source: Any) -> Any:
 def is_url(name: str) -> bool:
     """Returns whether a name is an `http(s)` URL."""
     return name.startswith(("http://", "https://"))
+
+
+def split_page(name: str) -> tuple[str, int | None]:
+    """Returns the path or URL without a `#page=N` behind it, and N, or None if it has none."""
+    before, sign, number = name.rpartition(_PAGE)
+    if not (sign and number.isdecimal()) or _is_file(name):
+        return name, None
+    return before, int(number)
 
 
 def _is_file(name: str) -> bool:
@@ -167,31 +184,41 @@ def download(url: str) -> bytes:
     return content
 
 
-def _open(file: Any, name: str) -> Image.Image:
-    """Opens a picture; of several pages or frames the first, with a warning."""
+def _open(file: Any, name: str, page: int | None = None) -> Image.Image:
+    """Opens a picture; of several pages or frames the first, with a warning, if none is named."""
     register_formats()
+    known = [one for one in (*FORMATS, *OPTIONAL) if one in Image.OPEN]
     try:
-        picture = Image.open(file, formats=[one for one in (*FORMATS, _HEIF) if one in Image.OPEN])
+        picture = Image.open(file, formats=known)
         frames = int(getattr(picture, "n_frames", 1))
+        if page is not None and 1 <= page <= frames:
+            picture.seek(page - 1)
     except UnidentifiedImageError as error:
-        if _is_heif(file):
+        what, package, extra = OPTIONAL.get(_optional_format(file), ("", "", ""))
+        if what:
             raise ValueError(
-                f"{name} is a HEIC photo, which needs pillow-heif: pip install 'inktex[heic]'."
+                f"{name} is {what}, which needs {package}: pip install 'inktex[{extra}]'."
             ) from error
         raise ValueError(
-            f"{name}: no picture in a format that is read ({', '.join(FORMATS)})."
+            f"{name}: no picture in a format that is read ({', '.join(known)})."
         ) from error
     except Exception as error:  # Pillow's plugins raise many classes at broken headers
         raise ValueError(f"{name}: this picture cannot be read: {error}") from error
-    if frames > 1 and picture.format != "MPO":  # phones put a preview behind the picture
-        logger.warning("%s has %d pages or frames: the first one is read.", name, frames)
+    if page is not None and not 1 <= page <= frames:
+        raise ValueError(f"{name} has {frames} page(s) or frame(s), none with the number {page}.")
+    if page is None and frames > 1 and picture.format != "MPO":  # phones put a preview behind it
+        logger.warning(
+            "%s has %d pages or frames: the first one is read. %s2 behind its name takes the "
+            "second one.", name, frames, _PAGE,
+        )  # fmt: skip
     return picture
 
 
 @cache
 def register_formats() -> None:
-    """Registers all of Pillow's formats, and HEIC, the photos of many phones, if it is there."""
+    """Registers all of Pillow's formats; HEIC and PDF as well, if what reads them is there."""
     Image.init()
+    register_pdf_opener()
     try:
         import pillow_heif
     except ImportError:
@@ -199,8 +226,8 @@ def register_formats() -> None:
     pillow_heif.register_heif_opener()
 
 
-def _is_heif(file: Any) -> bool:
-    """Whether a path or an open file begins as HEIC and its kin do."""
+def _optional_format(file: Any) -> str:
+    """Which of `OPTIONAL` a path or an open file begins as; nothing if none."""
     try:
         if hasattr(file, "read"):
             file.seek(0)
@@ -209,10 +236,14 @@ def _is_heif(file: Any) -> bool:
             with open(file, "rb") as opened:
                 head = opened.read(12)
     except (OSError, ValueError):
-        return False
-    return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+        return ""
+    if head[:5] == b"%PDF-":
+        return "PDF"
+    is_heif = head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+    return "HEIF" if is_heif else ""
 
 
 __all__ = [
     "NoFormulaError", "download", "is_url", "load_picture", "numbered_error", "picture_list",
+    "register_formats", "split_page",
 ]  # fmt: skip

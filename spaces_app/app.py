@@ -26,7 +26,7 @@ import gradio as gr
 import numpy as np
 from gradio.events import api
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import inktex
@@ -37,6 +37,7 @@ from guard import Guard
 from inktex.ink import Ink
 from inktex.recognizer import Preset, Recognizer
 from inputs import RefusedError
+from pages import show_page
 from space import ALTERNATIVES, SYMBOLS, Answer, Space
 
 FRONT: Final = Path(__file__).parent / "front"
@@ -430,7 +431,10 @@ def launch(blocks: gr.Blocks, **kwargs: Any) -> tuple[Any, str, str]:
         max_file_size=1,
         app_kwargs={
             "middleware": [Middleware(Guard)],
-            "routes": [Mount("/pad", StaticFiles(directory=PAD))],
+            "routes": [
+                Mount("/pad", StaticFiles(directory=PAD)),
+                Route("/picture", show_page, methods=["POST"]),
+            ],
         },
         **kwargs,
     )

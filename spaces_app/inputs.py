@@ -26,8 +26,10 @@ MAX_PIXELS: Final = 50_000_000
 """Of a picture; phones take up to 50 million."""
 MAX_SIDE: Final = 2048
 """Pixels; larger pictures are reduced to it before they are read."""
-FORMATS: Final[tuple[str, ...]] = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
-"""As Pillow names them: decoded in C, without outside programs; the last one by pillow-heif."""
+FORMATS: Final[tuple[str, ...]] = (
+    "PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "PDF",
+)  # fmt: skip
+"""As Pillow names them: decoded in C, without outside programs; the last two need packages."""
 
 # What Pillow only warns of is below or above the limit here, and told as such.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -69,18 +71,40 @@ def decode_picture(text: object) -> Image.Image:
 
 def open_picture(content: bytes) -> Image.Image:
     """A picture from the bytes of its file; returns and raises as `decode_picture`."""
+    picture, _ = open_page(content)
+    return picture
+
+
+def open_page(content: bytes, page: int = 1) -> tuple[Image.Image, int]:
+    """A page of a file of pictures.
+
+    Args:
+        content: of the file.
+        page: counted from 1.
+
+    Returns:
+        The page, as `decode_picture` returns a picture, and how many pages there are.
+
+    Raises:
+        RefusedError: as `decode_picture`, or if there is no such page.
+    """
     register_formats()
     formats = [one for one in FORMATS if one in Image.OPEN]
     try:
         picture = Image.open(io.BytesIO(content), formats=formats)
+        pages = int(getattr(picture, "n_frames", 1))
     except Image.DecompressionBombError:
         raise RefusedError(_too_many_pixels()) from None
     except Exception:  # whatever Pillow's plugins raise for broken headers
         named = f"{', '.join(formats[:-1])} and {formats[-1]}"
         raise RefusedError(f"This file is not a picture: {named} can be read.") from None
-    if picture.width * picture.height > MAX_PIXELS:
-        raise RefusedError(_too_many_pixels())
+    if not 1 <= page <= pages:
+        raise RefusedError(f"There is no page {page}: the file has {pages}.")
     try:
+        if page > 1:
+            picture.seek(page - 1)
+        if picture.width * picture.height > MAX_PIXELS:
+            raise RefusedError(_too_many_pixels())
         picture.draft("RGB", (MAX_SIDE, MAX_SIDE))  # JPEG decodes straight to a smaller size
         upright = ImageOps.exif_transpose(picture)
         if upright.mode.startswith("I"):  # sixteen bits
@@ -89,9 +113,11 @@ def open_picture(content: bytes) -> Image.Image:
         elif upright.mode not in ("L", "LA", "RGB", "RGBA"):
             upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
         upright.thumbnail((MAX_SIDE, MAX_SIDE))
+    except RefusedError:
+        raise
     except Exception:  # whatever Pillow's decoders raise for broken bodies
         raise RefusedError("The picture is damaged and cannot be opened. Save it anew.") from None
-    return upright
+    return upright, pages
 
 
 def _too_many_pixels() -> str:

@@ -59,7 +59,8 @@ class Space:
         """Read a picture of a formula.
 
         Args:
-            picture: a data: URL, or the base64 of a file, such as PNG, JPEG, WebP, TIFF or AVIF.
+            picture: a data: URL, or the base64 of a file, such as PNG, JPEG, WebP,
+                TIFF, AVIF, HEIC or PDF, of which the first page is read.
             preset: fast or accurate.
             alternatives: how many other readings to give, at most 5.
 

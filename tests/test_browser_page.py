@@ -406,6 +406,9 @@ def test_a_picture_is_pasted_or_dropped(visitor: Visitor, way: str) -> None:
     visitor.expect("(a+b)^{2}")
     assert visitor.page.locator(".boxes rect").count() == 6
     visitor.screenshot("picture")
+    visitor.tool("lasso").click()  # begins with what was read
+    sync_api.expect(visitor.tool("crop")).to_be_visible()
+    visitor.tool("pen").click()
 
 
 def test_a_picture_is_turned_and_cropped(visitor: Visitor) -> None:

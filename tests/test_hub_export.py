@@ -24,7 +24,7 @@ from inktex.release.export import export
 LIBRARIES = {
     "huggingface_hub", "numpy", "PIL", "safetensors", "scipy", "tokenizers", "torch",
     "transformers",
-    "pillow_heif",  # where it is installed
+    "pillow_heif", "pypdfium2",  # where they are installed
 }  # fmt: skip
 DATA_FILES = {
     "config.json", "generation_config.json", "model.safetensors", "processor_config.json",

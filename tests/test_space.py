@@ -320,6 +320,56 @@ def test_a_picture_is_turned_and_cropped(visitor: Visitor) -> None:
     visitor.expect(truth("power"))
 
 
+def test_the_selection_begins_with_what_was_read(visitor: Visitor) -> None:
+    with Image.open(EXAMPLES / "power.png") as drawn:
+        formula = drawn.convert("L")
+    sheet = Image.new("L", (3 * formula.width, 5 * formula.height), 255)
+    sheet.paste(formula, (2 * formula.width, formula.height))
+    content = io.BytesIO()
+    sheet.save(content, "PNG")
+    visitor.give(content.getvalue())
+    visitor.expect(truth("power"))
+    visitor.tool("lasso").click()
+    visitor.screenshot("found")
+    visitor.tool("crop").click()
+    image = visitor.page.locator("#details .marked img")
+    sync_api.expect(image).not_to_have_js_property("naturalWidth", sheet.width, timeout=ANSWER)
+    assert image.evaluate("image => image.naturalWidth") < 1.3 * formula.width
+    visitor.expect(truth("power"))
+
+
+def test_pages_of_a_pdf_are_shown_and_read_one_by_one(visitor: Visitor, tmp_path: Path) -> None:
+    pytest.importorskip("pypdfium2", reason="needs the extra pdf")
+    names = ("mean", "power")
+    pages = [Image.open(EXAMPLES / f"{name}.png").convert("L") for name in names]
+    path = tmp_path / "pages.pdf"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    visitor.page.locator("#pad input[type=file]").set_input_files(path)
+    visitor.expect(truth("mean"))
+    shown = visitor.page.locator("#pad .pages span")
+    sync_api.expect(shown).to_have_text("Page 1 of 2")
+    assert visitor.tool("page-before").is_disabled()
+    assert visitor.violations() == []
+    visitor.tool("page-after").click()
+    visitor.expect(truth("power"))
+    sync_api.expect(shown).to_have_text("Page 2 of 2")
+    visitor.screenshot("pages")
+    visitor.tool("undo").click()
+    visitor.expect(truth("mean"))
+    visitor.tool("turn").click()
+    sync_api.expect(shown).to_be_hidden()
+
+
+def test_a_file_that_nobody_can_open_is_told(visitor: Visitor, tmp_path: Path) -> None:
+    path = tmp_path / "broken.pdf"
+    path.write_bytes(b"%PDF-1.7 and nothing more")
+    visitor.page.locator("#pad input[type=file]").set_input_files(path)
+    sync_api.expect(visitor.page.locator("#pad .notice")).to_contain_text("not a picture")
+    # The browser complains of the answer's status.
+    assert all("422" in one for one in visitor.complaints)
+    visitor.complaints.clear()
+
+
 def test_ink_is_kept_in_a_file_and_taken_from_one(visitor: Visitor, tmp_path: Path) -> None:
     visitor.draw("circle")
     visitor.expect(truth("circle"))

@@ -501,4 +501,4 @@ def test_front_matter_and_requirements_fit_the_package(repository: Path) -> None
     for name in ("title", "emoji", "colorFrom", "colorTo", "python_version", "license"):
         assert fields[name]
     requirements = (folder / "requirements.txt").read_text().split()
-    assert requirements == [f"inktex[demo]=={__version__}"]
+    assert requirements == [f"inktex[demo,heic,pdf]=={__version__}"]

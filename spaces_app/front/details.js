@@ -147,6 +147,7 @@ function show() {
   element.querySelector(".hint").hidden = !value.tokens.some((token) => token.candidates.length);
   if (refocus !== null) element.querySelector(`.tokens [data-index="${refocus}"]`)?.focus();
   refocus = null;
+  document.dispatchEvent(new CustomEvent("inktex-read", { detail: value })); // for the pad
 }
 
 watch("value", show);

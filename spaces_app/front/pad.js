@@ -14,6 +14,7 @@ let pad = null; // once it is loaded
 let inkml = null;
 let hand = null;
 const addresses = new WeakMap(); // of pictures, as they were given
+const pages = new WeakMap(); // of pictures that are one of several: file, page, count
 let isAlone = false; // whether what is selected is read without the rest
 let timer = null;
 let camera = null;
@@ -59,25 +60,25 @@ function address(blob) {
   });
 }
 
-// Some pictures only the server can open.
-async function bitmap(blob, name) {
-  try {
-    return await createImageBitmap(blob);
-  } catch {
-    const sheet = new OffscreenCanvas(480, 120);
-    const context = sheet.getContext("2d");
-    context.font = "24px sans-serif";
-    context.textAlign = "center";
-    context.fillStyle = "#888";
-    context.fillText(name, 240, 68, 460);
-    return createImageBitmap(sheet);
-  }
+// Some pictures only the server can open; of several pages one at a time.
+async function opened(blob, page) {
+  const answer = await fetch(new URL(`picture?page=${page}`, document.baseURI), { method: "POST", body: blob });
+  if (!answer.ok) throw new Error((await answer.json()).error);
+  const picture = await createImageBitmap(await answer.blob());
+  const count = Number(answer.headers.get("X-Pages"));
+  if (count > 1) pages.set(picture, { blob, page, count });
+  return picture;
 }
 
-async function givePicture(blob, name) {
-  const [picture, url] = await Promise.all([bitmap(blob, name), address(blob)]);
-  addresses.set(picture, url);
+async function givePicture(blob, page = 1) {
+  const picture = await createImageBitmap(blob).catch(() => opened(blob, page));
+  if (!pages.has(picture)) addresses.set(picture, await address(blob));
   pad.ink.change({ picture });
+}
+
+function turnPage(by) {
+  const { blob, page } = pages.get(pad.ink.content.picture);
+  givePicture(blob, page + by).then(() => changed(0), (error) => notice(error.message));
 }
 
 function show() {
@@ -98,6 +99,13 @@ function show() {
   find(".hint").hidden = !pad.ink.isEmpty || pad.stroke !== null;
   find(".picture").hidden = picture === null;
   tools("crop").hidden = pad.frame === null;
+  const sheet = picture && pages.get(picture);
+  find(".pages").hidden = !sheet;
+  if (sheet) {
+    find(".pages span").textContent = `Page ${sheet.page} of ${sheet.count}`;
+    tools("page-before").disabled = sheet.page === 1;
+    tools("page-after").disabled = sheet.page === sheet.count;
+  }
 }
 
 // What was changed by other means than the pen.
@@ -146,12 +154,13 @@ function take(file) {
     );
     return;
   }
-  givePicture(file, file.name).then(() => changed(0), (error) => notice(error.message));
+  givePicture(file).then(() => changed(0), (error) => notice(error.message));
 }
 
 function choose(tool) {
-  pad.tool = pad.tool === tool ? "pen" : tool;
   pad.select([]);
+  pad.choose(pad.tool === tool ? "pen" : tool);
+  show();
 }
 
 async function openCamera() {
@@ -205,6 +214,8 @@ const actions = {
   hand: () => inkml.save("my-hand.jsonl", hand.text, "application/jsonl"),
   crop: () => pad.crop(),
   turn: () => pad.turn(),
+  "page-before": () => turnPage(-1),
+  "page-after": () => turnPage(1),
   upload: () => {
     chooser.removeAttribute("capture");
     chooser.click();
@@ -285,13 +296,19 @@ function start([{ Pad }, loaded, { Collection }]) {
     showHand();
   });
   showHand();
+  document.addEventListener("inktex-read", ({ detail }) => {
+    const { picture } = pad.ink.content;
+    if (!picture) return;
+    const zoom = picture.width / detail.width; // large pictures are read smaller
+    pad.found(detail.tokens.flatMap(({ box }) => (box ? [box.map((side) => side * zoom)] : [])));
+  });
   // An example was chosen.
   watch("value", () => {
     if (!props.value?.example) return;
     const { traces, picture } = props.value;
     clearTimeout(timer);
     if (traces) pad.ink.change({ strokes: pad.fitted(traces) });
-    const given = picture && fetch(picture).then((answer) => answer.blob()).then((blob) => givePicture(blob, ""));
+    const given = picture && fetch(picture).then((answer) => answer.blob()).then((blob) => givePicture(blob));
     Promise.resolve(given).then(() => {
       pad.select([]);
       show();

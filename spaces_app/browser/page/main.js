@@ -66,6 +66,7 @@ const client = new ReaderClient(keepFiles(), {
     answer.show(reading, isAlone ? null : pad.ink.content.locked);
     boxes.lay(pad.view());
     boxes.show(reading.symbols);
+    pad.found(reading.symbols.flatMap(({ box }) => (box ? [box] : [])));
   },
   refused: (message) => answer.clear(message),
 });
@@ -108,7 +109,7 @@ function show() {
 const ACTIONS = {
   pen: () => (pad.tool = "pen"),
   eraser: () => (pad.tool = "eraser"),
-  lasso: () => (pad.tool = "lasso"),
+  lasso: () => pad.choose("lasso"),
   open: () => chooser.click(),
   undo: () => pad.ink.undo(),
   redo: () => pad.ink.redo(),

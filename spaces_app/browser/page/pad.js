@@ -12,6 +12,7 @@ const PEN = 3; // pixels
 const EDGE = 24; // pixels around a picture
 const AROUND = 8; // pixels around what is selected
 const STEP = 8; // pixels that a key moves it
+const ASIDE = 0.1; // of the height of what was found in a picture: left around it
 /** @type {Record<string, Point>} */
 const WAYS = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
 const ERASER_BUTTON = 5; // of Pointer Events: the other end of a pen
@@ -50,6 +51,8 @@ export class Pad {
     this.chosen = [];
     /** @type {Frame | null} What was selected of the picture, in its pixels. */
     this.frame = null;
+    /** @type {WeakMap<ImageBitmap, Frame>} What was read in a picture. */
+    this.read = new WeakMap();
     this.listen();
     new ResizeObserver(() => this.paint()).observe(this.canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
@@ -70,12 +73,38 @@ export class Pad {
     return this.chosen.filter((stroke) => this.ink.content.strokes.includes(stroke));
   }
 
-  /** @param {readonly Point[][]} strokes */
-  select(strokes) {
+  /**
+   * @param {readonly Point[][]} strokes
+   * @param {Frame | null} [frame] of the picture
+   */
+  select(strokes, frame = null) {
     this.chosen = strokes;
-    this.frame = null;
+    this.frame = frame;
     this.selected();
     this.paint();
+  }
+
+  /**
+   * Takes up a tool. The lasso begins with what was read in the picture.
+   * @param {Tool} tool
+   */
+  choose(tool) {
+    this.tool = tool;
+    const { picture } = this.ink.content;
+    if (picture && tool === "lasso") this.select([], this.read.get(picture));
+  }
+
+  /**
+   * Where the symbols are that were read in the picture.
+   * @param {readonly (readonly [number, number, number, number])[]} boxes left, top, right, bottom; in its pixels
+   */
+  found(boxes) {
+    const { picture } = this.ink.content;
+    if (!picture || !boxes.length) return;
+    const corners = boxes.flatMap(([x0, y0, x1, y1]) => /** @type {Point[]} */ ([[x0, y0], [x1, y1]]));
+    const { left, top, right, bottom } = extent([corners]);
+    const aside = ASIDE * (bottom - top);
+    this.read.set(picture, within(picture, { left: left - aside, top: top - aside, right: right + aside, bottom: bottom + aside }));
   }
 
   deleteSelection() {
@@ -229,11 +258,9 @@ export class Pad {
       this.select(isPoint ? touched : enclosed(strokes, loop));
       return;
     }
-    this.select([]);
-    const [x0, y0] = [Math.max(Math.floor(left), 0), Math.max(Math.floor(top), 0)];
-    const [x1, y1] = [Math.min(Math.ceil(right), picture.width), Math.min(Math.ceil(bottom), picture.height)];
-    if (!isPoint && x0 < x1 && y0 < y1) this.frame = { left: x0, top: y0, right: x1, bottom: y1 };
-    this.selected();
+    const frame = within(picture, { left, top, right, bottom });
+    const isFrame = !isPoint && frame.left < frame.right && frame.top < frame.bottom;
+    this.select([], isFrame ? frame : null);
   }
 
   /**
@@ -366,3 +393,16 @@ export class Pad {
  * @returns {Point[]}
  */
 const shifted = (stroke, [across, down]) => stroke.map(([x, y]) => [x + across, y + down]);
+
+/**
+ * The part of a frame that is in a picture, as whole pixels.
+ * @param {ImageBitmap} picture
+ * @param {Frame} frame
+ * @returns {Frame}
+ */
+const within = ({ width, height }, { left, top, right, bottom }) => ({
+  left: Math.max(Math.floor(left), 0),
+  top: Math.max(Math.floor(top), 0),
+  right: Math.min(Math.ceil(right), width),
+  bottom: Math.min(Math.ceil(bottom), height),
+});

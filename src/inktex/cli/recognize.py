@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from inktex.formats import DEFAULT_FORMAT
+from inktex.modeling.image_loading_inktex import split_page
 from inktex.recognizer import Alternative, Reading, Recognizer
 from inktex.transcription.base import SUFFIXES
 from inktex.transcription.files import walk
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="PICTURE",
         help="picture or InkML files, folders of them, http(s) URLs, or - for one picture on "
-        "standard input",
+        "standard input; NAME#page=2 takes the second page of a PDF file or of a TIFF",
     )
     parser.add_argument(
         "--json",
@@ -231,7 +232,8 @@ def find_pictures(names: Sequence[str]) -> Iterator[str]:
     """
     for name in names:
         path = Path(name)
-        if name == STANDARD_INPUT or name.startswith(URLS) or path.is_file():
+        file, _ = split_page(name)
+        if name == STANDARD_INPUT or name.startswith(URLS) or Path(file).is_file():
             yield name
         elif path.is_dir():
             found = [str(path / file) for file in walk(path, SUFFIXES)]
