@@ -10,6 +10,7 @@ import functools
 import io
 import json
 import re
+import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -123,7 +124,9 @@ def test_an_alphabet_is_kept_to(reader: Node, model: Model) -> None:
     assert set(found["tokens"]) <= {"x", "2"} | structure
     crohme = {settings["words"].get(str(one)) for one in settings["alphabets"]["crohme"]}
     assert set(reader("strokes", strokes=strokes, alphabet="crohme")["tokens"]) <= crohme
-    for alphabet, message in (("greek", "no alphabet greek"), (["xyz"], "not know the token")):
+    for alphabet, message in (
+        ("greek", "no alphabet greek"), (["xyz"], "not know the token"), ([], "empty")
+    ):  # fmt: skip
         answer = reader.ask("strokes", strokes=strokes, alphabet=alphabet)
         assert message in answer["error"]["message"]
 
@@ -149,13 +152,29 @@ def test_candidates_and_locked_tokens_are_those_of_the_python_package(
         locked = {chosen["index"]: chosen["token"]}
         found = reader("strokes", **asked, locked=locked)
         assert found["tokens"][chosen["index"]] == chosen["token"]
-        assert found["tokens"] == recognizer(traces, locked=locked).tokens.split()
+        again = recognizer(traces, locked=locked)
+        assert found["tokens"] == again.tokens.split()
+        assert found["score"] == pytest.approx(again.score, rel=1e-2)
     for locked, message in (
         ({"-1": "x"}, "no token -1"), ({"0": "xyz"}, "not know the token"), ({"0": "}"}, "cannot")
     ):  # fmt: skip
         answer = reader.ask("strokes", **asked, locked=locked)
         assert answer["error"]["name"] == "RangeError"
         assert message in answer["error"]["message"]
+
+
+def test_the_example_of_the_readme_runs_in_node(site: Path, tmp_path: Path) -> None:
+    _, *examples = (SOURCE / "reader/README.md").read_text(encoding="utf-8").split("```js\n")
+    (code,) = [one.split("```")[0] for one in examples if "node:fs" in one]
+    (tmp_path / "example.mjs").write_text(code, encoding="utf-8")
+    (tmp_path / "node_modules").symlink_to(packages() / "node_modules")
+    for name in (SINGLE, SINGLE_SETTINGS):
+        (tmp_path / name).symlink_to(site / name)
+    done = subprocess.run(
+        ["node", "example.mjs"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() in {"x", "X", r"\times"}
 
 
 def test_the_site_is_whole(site: Path) -> None:
@@ -364,6 +383,47 @@ def test_another_symbol_is_chosen_and_taken_back(visitor: Visitor) -> None:
     page.keyboard.press("Control+z")
     visitor.expect("x^{2}+y^{2}=1")
     assert page.locator("#symbols .chosen").count() == 0
+
+
+def test_what_is_typed_is_undone_by_the_field(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.draw(example("circle"))
+    visitor.expect("x^{2}+y^{2}=1")
+    field = page.locator("#latex")
+    field.press("End")
+    field.press_sequentially("+p")
+    field.press("Control+z")
+    sync_api.expect(field).not_to_have_value("x^{2}+y^{2}=1+p")
+    assert field.input_value().startswith("x^{2}+y^{2}=1")  # and all of the ink is there
+
+
+def test_latex_that_is_none_is_said_and_not_copied(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.draw(example("circle"))
+    visitor.expect("x^{2}+y^{2}=1")
+    page.evaluate("navigator.clipboard.writeText('precious')")
+    page.locator("#latex").fill(r"\frac{a}{")
+    sync_api.expect(page.locator("#verdict")).to_contain_text("cannot be shown")
+    button = page.locator("[data-copy=mathml]")
+    label = button.inner_text()
+    for _ in range(2):
+        button.click()
+        sync_api.expect(button).to_have_text("Not copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "precious"
+    sync_api.expect(button).to_have_text(label)
+
+
+def test_a_browser_that_keeps_nothing_reads_as_well(browser: Any, url: str) -> None:
+    found = Visitor(browser, url)
+    found.context.add_init_script(
+        "Object.defineProperty(window, 'localStorage', "
+        "{ get() { throw new DOMException('denied', 'SecurityError'); } })"
+    )
+    found.page.reload()
+    found.draw(example("circle"))
+    found.expect("x^{2}+y^{2}=1")
+    assert found.page.get_by_text("Learn my hand").is_hidden()
+    found.close()
 
 
 def test_a_palm_beside_a_pen_writes_nothing(visitor: Visitor) -> None:

@@ -83,11 +83,18 @@ def test_odd_ink_is_drawn_to_the_pixel(node: Node, strokes: Any) -> None:
 
 @pytest.mark.parametrize(
     ("strokes", "message"),
-    [([], "no points"), ([[[0, None]]], "not finite"), ([[[0, 0], [1e5, 1]]], "stray")],
+    [
+        ([], "no points"),
+        ([[[0, "x"]]], "two numbers"),
+        ([[["0", "0"], ["20", "30"]]], "two numbers"),
+        ([[{"x": 1, "y": 2}]], "two numbers"),
+        ([[0, 0]], "two numbers"),
+        ({"strokes": []}, "list of strokes"),
+        ([[[0, 0], [1e5, 1]]], "stray"),
+        ([[[0, 0], [1e39, 1]]], "not finite"),
+    ],
 )
 def test_what_cannot_be_drawn_is_refused(node: Node, strokes: Any, message: str) -> None:
-    if strokes and strokes[0][0][1] is None:
-        strokes = [[[0, "x"]]]
     answer = node.ask("draw", strokes=strokes, settings=SETTINGS.to_dict())
     assert message in answer["error"]["message"]
 

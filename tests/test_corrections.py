@@ -111,6 +111,9 @@ def test_a_chosen_candidate_is_read_and_the_rest_anew(
     assert again.tokens.split()[chosen.index] == chosen.token
     assert again.tokens.split()[place + 1 :] == reading.tokens.split()[place + 1 :]
     assert again.token_scores[place] == pytest.approx(chosen.score, abs=1e-4)
+    others = reading.score / reading.token_scores[place]
+    assert again.score == pytest.approx(others, rel=0.5)
+    assert again.score > again.token_scores[place]
     assert recognizer(picture).candidates == ()
 
 

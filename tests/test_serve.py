@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from inktex.recognizer import Recognizer, load
 
@@ -91,11 +93,29 @@ def test_a_chosen_candidate_is_read(client: TestClient) -> None:
     again = client.post(READ, json={**asked, "locked": {"0": chosen}}).json()
     assert again["tokens"].split()[0] == chosen
     refused = client.post(READ, json={**asked, "locked": {"0": "}"}})
-    assert (refused.status_code, "cannot stand at place 0" in refused.json()["error"]) == (
-        422,
-        True,
-    )
+    assert (refused.status_code, refused.json()["kind"]) == (422, "request")
+    assert "cannot stand at place 0" in refused.json()["error"]
+    assert again["score"] > again["token_scores"][0]  # which is given, and not doubted
     assert client.post(READ, json={**asked, "locked": {"-1": "x"}}).status_code == 422
+
+
+def test_each_of_several_formulas_in_a_picture_is_read(client: TestClient, png: bytes) -> None:
+    with Image.open(io.BytesIO(png)) as opened:
+        formula = opened.convert("L")
+    sheet = Image.new("L", (formula.width, 3 * formula.height), 255)
+    for top in (0, 2 * formula.height):
+        sheet.paste(formula, (0, top))
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    page = base64.b64encode(file.getvalue()).decode()
+    found = client.post(READ, json={"picture": page, "regions": True}).json()["results"]
+    assert [one["latex"] for one in found] == ["(a+b)^{2}"] * 2
+    assert found[0]["box"][3] < formula.height < found[1]["box"][1]
+    items = [{"picture": page}, {"picture": BLANK}, {"strokes": CROSS}]
+    several = client.post(READ, json={"items": items, "regions": True}).json()["results"]
+    assert several[0]["results"] == found
+    assert several[1]["kind"] == "no_formula"
+    assert len(several[2]["results"]) == 1
 
 
 def test_several_are_answered_in_order_and_fail_alone(
@@ -126,10 +146,13 @@ def test_several_are_answered_in_order_and_fail_alone(
         ({"strokes": CROSS, "alphabet": ["\\nope"]}, 422, "vocabulary lacks: \\nope"),
         ({"strokes": CROSS, "size": 3}, 422, "size: there is no such field"),
         ({"strokes": []}, 422, "strokes: "),
-        ({"strokes": [[]]}, 422, "pen strokes"),
+        ({"strokes": [[]]}, 422, "the strokes have no point"),
         ({"strokes": [[[1, "2"]]]}, 422, "strokes.0.0.1: "),
         ({"strokes": [[[0, 0]] * 60_000]}, 422, "60000 points"),
-        ({"strokes": [[[0, 0], [1e30, 1]]]}, 422, "8192"),
+        ({"strokes": [[[0, 0], [1e30, 1]]]}, 422, "strokes.0.1.0: "),
+        ({"strokes": [[[0, 0], [1e8, 1]]]}, 422, "8192"),
+        ({"strokes": CROSS, "alphabet": ["foo"]}, 422, "vocabulary lacks: foo"),
+        ({"strokes": CROSS, "regions": True, "locked": {"0": "x"}}, 422, "leave it out"),
         ({"picture": ""}, 422, "no picture in a format"),
         ({"picture": "data:text/html,<b>"}, 422, "base64, or a data: URL"),
         ({"url": "http://127.0.0.1/a.png"}, 422, "--allow-urls"),

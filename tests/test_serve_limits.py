@@ -102,6 +102,10 @@ def test_the_key() -> None:
             assert answer.status_code == status, headers
             assert found.get("/metrics", headers=headers).status_code == status  # type: ignore[arg-type]
         assert "Bearer" in found.post(READ).headers["www-authenticate"]
+        assert "error_info" not in found.post(READ).json()
+        refused = found.post("/v3/text").json()
+        assert refused["error_info"]["id"] == "http_unauthorized"
+        assert refused["error_info"]["message"] == refused["error"]
         assert found.get("/healthz").status_code == found.get("/docs").status_code == 200
 
 

@@ -73,6 +73,7 @@ def test_clients_of_mathpix_are_answered_in_its_shape(
         ("text", {"src": BLANK}, "image_no_content"),
         ("text", {"src": 3}, "json_syntax"),
         ("text", {"src": BLANK, "region": {"width": 3}}, "opts_unsupported"),
+        ("text", {"src": BLANK, "formats": ["html"]}, "opts_unknown_format"),
         ("strokes", {"strokes": {"strokes": {"x": [[1]], "y": [[1, 2]]}}}, "strokes_syntax_error"),
         ("strokes", {"strokes": {"strokes": {"x": [["a"]], "y": [[1]]}}}, "json_syntax"),
         ("strokes", {}, "json_syntax"),

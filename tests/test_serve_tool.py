@@ -62,7 +62,7 @@ def test_the_tool_reads(service: Service, picture: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({}, "one of picture, strokes and url"),
+        ({}, "one of path, picture and strokes"),
         ({"picture": "??"}, "no picture|base64"),
         ({"path": "nowhere.png"}, "There is no file"),
         ({"path": "/dev/zero"}, "There is no file"),

@@ -235,7 +235,7 @@ function showHand() {
 
 function start([{ Pad }, loaded, { Collection }]) {
   inkml = loaded;
-  hand = new Collection(localStorage);
+  hand = new Collection();
   pad = new Pad(surface, {
     began() {
       clearTimeout(timer);
@@ -296,6 +296,7 @@ function start([{ Pad }, loaded, { Collection }]) {
     showHand();
   });
   showHand();
+  find(".hand").hidden = !hand.storage;
   document.addEventListener("inktex-read", ({ detail }) => {
     const { picture } = pad.ink.content;
     if (!picture) return;

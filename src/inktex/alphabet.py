@@ -166,8 +166,8 @@ def _canonical(token: object) -> set[str]:
     name = RENAMED.get(token, token)
     if name in EXPANSIONS:
         return {*EXPANSIONS[name]}
-    if name in IDS:
-        return {name}
+    if name in IDS or (len(name) > 1 and not name.startswith("\\")):
+        return {name}  # not its letters: who names `foo` means none of them
     try:
         return {*normalize(name)}
     except LatexError:

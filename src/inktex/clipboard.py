@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 from PIL import Image, ImageGrab, UnidentifiedImageError
+
+_NO_DISPLAY: Final = (
+    "There is no display, and so no clipboard: DISPLAY and WAYLAND_DISPLAY are not set."
+)
 
 
 def paste_picture() -> Image.Image | list[Path] | None:
@@ -25,12 +31,13 @@ def paste_picture() -> Image.Image | list[Path] | None:
             found.load()
     except NotImplementedError as error:
         raise OSError(_missing_tool()) from error
-    except UnidentifiedImageError:  # xclip hands out its text to whoever asks for a picture
-        return None
+    except UnidentifiedImageError as error:
+        if _offers_picture():
+            raise ValueError("The picture on the clipboard is broken: copy it anew.") from error
+        return None  # xclip hands out its text to whoever asks for a picture
     except OSError as error:
-        raise OSError(
-            f"The clipboard cannot be read ({error}). Give inktex recognize the picture's file."
-        ) from error
+        fault = f"The clipboard cannot be read ({error})." if _has_display() else _NO_DISPLAY
+        raise OSError(f"{fault} Give inktex recognize the picture's file.") from error
     except Exception as error:  # Pillow's plugins raise many classes at broken or huge pictures
         raise ValueError(f"The picture on the clipboard cannot be read: {error}") from error
     if isinstance(found, Image.Image):
@@ -60,6 +67,8 @@ def copy_text(text: str) -> None:
         )
     except FileNotFoundError as error:
         raise OSError(_missing_tool()) from error
+    if done.returncode and not _has_display():
+        raise OSError(f"{_NO_DISPLAY} --no-copy prints the text alone.")
     if done.returncode:
         raise OSError(
             f"{command[0]} could not put the text on the clipboard (exit status "
@@ -76,6 +85,24 @@ def _copy_command() -> tuple[list[str], str]:
     if _is_wayland():
         return ["wl-copy", "--type", "text/plain"], "utf-8"  # or it would guess at MathML's
     return ["xclip", "-selection", "clipboard", "-in"], "utf-8"
+
+
+def _offers_picture() -> bool:
+    """Whether who owns the clipboard of X11 says that a picture is on it."""
+    with contextlib.suppress(OSError):
+        done = subprocess.run(
+            ["xclip", "-selection", "clipboard", "-target", "TARGETS", "-out"],
+            capture_output=True,
+            check=False,
+        )
+        return b"image/" in done.stdout
+    return False
+
+
+def _has_display() -> bool:
+    """Whether there can be a clipboard: elsewhere than on Windows and macOS a display has it."""
+    variables = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform in ("darwin", "win32") or any(map(os.environ.get, variables))
 
 
 def _is_wayland() -> bool:

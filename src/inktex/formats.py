@@ -7,6 +7,8 @@ from functools import partial
 from typing import Final
 
 from .tokenizer.compact_inktex import compact
+from .tokenizer.latex_inktex import normalize
+from .tokenizer.vocabulary_inktex import IDS
 
 __all__ = ["DEFAULT_FORMAT", "FORMATS", "Writer", "convert", "format_writer"]
 
@@ -69,10 +71,11 @@ def format_writer(format: str) -> Writer:
 
 
 def convert(tokens: str | Sequence[str], format: str) -> str:
-    r"""Write canonical tokens in a format.
+    r"""Write a formula in a format.
 
     Args:
-        tokens: as a list, or separated by spaces as `Reading.tokens` has them.
+        tokens: canonical tokens, as a list or separated by spaces as `Reading.tokens` has them; or
+            other LaTeX, which is brought to canonical tokens first.
         format: one of `FORMATS`.
 
     Returns:
@@ -80,10 +83,15 @@ def convert(tokens: str | Sequence[str], format: str) -> str:
 
     Raises:
         ValueError: if there is no such format, or it cannot express the formula; the message says
-            what cannot be expressed. All but `sympy` can express whatever a model reads.
+            what cannot be expressed. All but `sympy` can express whatever a model reads. Also if
+            the LaTeX cannot be parsed.
 
     Example:
         >>> convert(r"\frac { 1 } { 2 } x", "typst")
         '1/2 x'
     """
-    return format_writer(format)(tokens.split() if isinstance(tokens, str) else tokens)
+    write = format_writer(format)
+    given = tokens.split() if isinstance(tokens, str) else tokens
+    if not IDS.keys() >= {*given}:
+        given = normalize(" ".join(given))
+    return write(given)

@@ -63,7 +63,8 @@ class Alternative:
     Attributes:
         latex: compact LaTeX that compiles.
         tokens: the same as canonical tokens, separated by spaces.
-        score: probability that the model gives to exactly these tokens, 0 to 1.
+        score: probability that the model gives to exactly these tokens, given those that are
+            locked, 0 to 1.
         token_scores: of each token its probability, given the tokens before it, 0 to 1.
         symbols: the tokens that have ink, in reading order, with their boxes.
         doubtful: indices of the tokens that are worth a look, those less probable than the model's
@@ -141,9 +142,11 @@ def make_readings(
         locked: indices of tokens that somebody chose.
     """
     count = len(texts) // len(pictures)
-    scores = np.exp(decoded.log_probabilities).tolist()
-    assert decoded.token_log_probabilities is not None
-    token_scores = np.exp(decoded.token_log_probabilities).tolist()
+    logs = decoded.token_log_probabilities
+    assert logs is not None
+    given = logs[:, [index for index in locked if index < logs.shape[1]]].sum(axis=1)
+    scores = np.exp(np.minimum(decoded.log_probabilities - given, 0)).tolist()
+    token_scores = np.exp(logs).tolist()
 
     def alternative(picture: NormalizedPicture, number: int) -> Alternative:
         tokens = texts[number].split()

@@ -60,6 +60,9 @@ export class Answer {
     });
     /** @type {HTMLButtonElement[]} */
     this.buttons = [...element.querySelectorAll("button")];
+    this.labels = new Map(this.buttons.map((button) => [button, button.textContent]));
+    /** @type {Map<HTMLButtonElement, ReturnType<typeof setTimeout>>} Of those that say what they have done. */
+    this.timers = new Map();
     for (const button of this.buttons) {
       button.addEventListener("click", () => void this.copy(button.dataset.copy ?? "", button));
     }
@@ -70,10 +73,10 @@ export class Answer {
   /** The LaTeX was changed by hand; the symbols stay tied to their ink. */
   edit() {
     this.latex = this.text.value.trim();
-    this.verdict.textContent = this.latex ? "Changed by hand" : "";
     for (const button of this.buttons) button.disabled = !this.latex;
-    if (this.latex) render(this.latex, this.formula);
-    else this.formula.textContent = "";
+    const fault = this.latex ? render(this.latex, this.formula) : "";
+    if (!this.latex || fault) this.formula.textContent = "";
+    this.verdict.textContent = fault || (this.latex ? "Changed by hand" : "");
   }
 
   /**
@@ -222,7 +225,6 @@ export class Answer {
    * @param {HTMLButtonElement} button
    */
   async copy(format, button) {
-    const label = button.textContent;
     let said = "Copied";
     try {
       await write(FORMATS[format](this.latex));
@@ -232,7 +234,8 @@ export class Answer {
     }
     this.announce(`${said}: ${format}`);
     button.textContent = said;
-    setTimeout(() => (button.textContent = label), SHOWN_MS);
+    clearTimeout(this.timers.get(button));
+    this.timers.set(button, setTimeout(() => (button.textContent = this.labels.get(button) ?? ""), SHOWN_MS));
   }
 }
 

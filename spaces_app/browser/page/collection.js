@@ -6,25 +6,32 @@
 const KEPT = "inktex.hand";
 
 export class Collection {
-  /** @param {Storage} storage */
-  constructor(storage) {
-    this.storage = storage;
+  constructor() {
+    /** @type {Storage | null} What the browser keeps; nothing in some frames, or where that is switched off. */
+    this.storage = opened();
+    /** Whether there was no room for what was last added. */
+    this.isFull = false;
   }
 
   /** Whether what is copied is kept. */
   get isOn() {
-    return this.storage.getItem(KEPT) !== null;
+    return this.kept !== null;
+  }
+
+  get kept() {
+    return this.storage?.getItem(KEPT) ?? null;
   }
 
   /** Rows of JSON, a formula each. */
   get rows() {
-    return (this.storage.getItem(KEPT) ?? "").split("\n").filter(Boolean);
+    return (this.kept ?? "").split("\n").filter(Boolean);
   }
 
   /** How many there are, in words; nothing where none are kept. */
   get summary() {
     const count = this.rows.length;
-    return this.isOn ? `${count} ${count === 1 ? "formula" : "formulas"} kept.` : "";
+    const full = this.isFull ? " There is no room for more." : "";
+    return this.isOn ? `${count} ${count === 1 ? "formula" : "formulas"} kept.${full}` : "";
   }
 
   /** The file of all of them. */
@@ -34,8 +41,8 @@ export class Collection {
 
   /** @param {boolean} isOn false forgets everything */
   turn(isOn) {
-    if (isOn) this.storage.setItem(KEPT, this.text);
-    else this.storage.removeItem(KEPT);
+    if (isOn) this.keep(this.text);
+    else this.storage?.removeItem(KEPT);
   }
 
   /**
@@ -48,6 +55,24 @@ export class Collection {
     const rounded = strokes.map((stroke) => stroke.map((point) => point.map((one) => Math.round(10 * one) / 10)));
     const ink = JSON.stringify(rounded);
     const others = this.rows.filter((row) => !row.startsWith(`{"strokes":${ink},`));
-    this.storage.setItem(KEPT, [...others, JSON.stringify({ strokes: rounded, latex })].join("\n"));
+    this.keep([...others, JSON.stringify({ strokes: rounded, latex })].join("\n"));
+  }
+
+  /** @param {string} text */
+  keep(text) {
+    try {
+      this.storage?.setItem(KEPT, text);
+      this.isFull = false;
+    } catch {
+      this.isFull = true;
+    }
+  }
+}
+
+function opened() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
   }
 }

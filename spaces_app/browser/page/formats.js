@@ -3,15 +3,21 @@
 import katex from "katex";
 import { tex2typst } from "tex2typst";
 
-const OPTIONS = { displayMode: true, throwOnError: false };
+const OPTIONS = { displayMode: true };
 
 /**
  * Shows a formula.
  * @param {string} latex
  * @param {HTMLElement} element
+ * @returns {string} why it cannot be shown, else nothing
  */
 export function render(latex, element) {
-  katex.render(latex, element, OPTIONS);
+  try {
+    katex.render(latex, element, OPTIONS);
+  } catch (error) {
+    return `This LaTeX cannot be shown. ${/** @type {Error} */ (error).message}`;
+  }
+  return "";
 }
 
 // What tex2typst writes that Typst does not take, or no longer.

@@ -4,6 +4,12 @@
 const ON_PAD = { p: "pen", e: "eraser", l: "lasso", o: "open", delete: "clear", backspace: "clear" };
 
 /**
+ * Whether keys write there, and Ctrl+Z undoes what they wrote.
+ * @param {EventTarget | null} target
+ */
+const isTyping = (target) => target instanceof HTMLTextAreaElement;
+
+/**
  * @param {HTMLElement} pad
  * @param {(name: string) => void} act
  * @param {object} selecting what the keyboard does with strokes
@@ -13,7 +19,7 @@ const ON_PAD = { p: "pen", e: "eraser", l: "lasso", o: "open", delete: "clear", 
  */
 export function listenToKeys(pad, act, selecting, latex) {
   document.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || isTyping(event.target)) return;
     const key = event.key.toLowerCase();
     const name = key === "y" || (key === "z" && event.shiftKey) ? "redo" : key === "z" ? "undo" : null;
     if (!name) return;
@@ -32,8 +38,7 @@ export function listenToKeys(pad, act, selecting, latex) {
     done();
   });
   document.addEventListener("copy", (event) => {
-    const isField = document.activeElement instanceof HTMLTextAreaElement;
-    if (isField || String(getSelection()) || !latex()) return;
+    if (isTyping(document.activeElement) || String(getSelection()) || !latex()) return;
     event.preventDefault();
     event.clipboardData?.setData("text/plain", latex());
   });

@@ -54,7 +54,7 @@ const pad = new Pad(find("#pad"), {
     else show();
   },
 });
-const hand = new Collection(localStorage);
+const hand = new Collection();
 let isAlone = false; // whether what is selected is read without the rest
 const client = new ReaderClient(keepFiles(), {
   ready() {
@@ -158,6 +158,7 @@ find("#hand").addEventListener("change", () => {
 });
 tool("hand").addEventListener("click", () => save("my-hand.jsonl", hand.text, "application/jsonl"));
 showHand();
+find("#hand").closest("details").hidden = !hand.storage;
 
 /** @param {Partial<import("./ink.js").Content>} content */
 function give(content) {

@@ -338,7 +338,11 @@ export class Pad {
     context.clearRect(0, 0, width, height);
     context.setTransform(density * zoom, 0, 0, density * zoom, density * x, density * y);
     const { strokes, picture } = this.ink.content;
-    if (picture && this.isPictureShown) context.drawImage(picture, 0, 0);
+    if (picture && this.isPictureShown) {
+      context.fillStyle = "white"; // of what is transparent
+      context.fillRect(0, 0, picture.width, picture.height);
+      context.drawImage(picture, 0, 0);
+    }
     const style = getComputedStyle(this.element);
     const [ink, accent] = [style.color, style.getPropertyValue("--accent")];
     const chosen = new Set(this.selection);

@@ -2,6 +2,8 @@
 
 import { isInkml, readInkml } from "./inkml.js";
 
+const MAX_SIDE = 2048; // pixels
+
 /**
  * @param {HTMLElement} pad
  * @param {HTMLInputElement} chooser
@@ -22,7 +24,7 @@ export function acceptFiles(pad, chooser, { picture, ink, refused }) {
       return;
     }
     try {
-      picture(await createImageBitmap(file));
+      picture(await smaller(await createImageBitmap(file)));
     } catch {
       refused("This is not a picture that can be shown here.");
     }
@@ -44,4 +46,15 @@ export function acceptFiles(pad, chooser, { picture, ink, refused }) {
   }
   document.addEventListener("dragleave", () => pad.classList.remove("aimed"));
   document.addEventListener("drop", (event) => void take(event.dataTransfer?.files[0]));
+}
+
+/**
+ * A picture with at most `MAX_SIDE` pixels a side; symbols of photos have hundreds.
+ * @param {ImageBitmap} picture
+ */
+async function smaller(picture) {
+  const ratio = MAX_SIDE / Math.max(picture.width, picture.height);
+  if (ratio >= 1) return picture;
+  const [resizeWidth, resizeHeight] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(ratio * side)));
+  return createImageBitmap(picture, { resizeWidth, resizeHeight, resizeQuality: "high" });
 }

@@ -28,6 +28,9 @@ const EXACT = 2 ** 22; // largest coordinate that single precision keeps to a fr
  * @returns {Drawing}
  */
 export function drawStrokes(strokes, symbolHeight = MEAN_TRACE_HEIGHT, pen = PEN) {
+  if (!Array.isArray(strokes) || !strokes.every(isStroke)) {
+    throw new RangeError("The ink must be a list of strokes, each a list of points [x, y] of two numbers.");
+  }
   const traces = strokes.map(singles).filter((trace) => trace.length > 0);
   if (!traces.length) throw new RangeError("The ink has no points: there is nothing to draw.");
   // As Python has it: the published scale first, then the factor.
@@ -43,6 +46,11 @@ export function drawStrokes(strokes, symbolHeight = MEAN_TRACE_HEIGHT, pen = PEN
     origin: [offset[0] + (least[0] - shift) / scale, offset[1] + (least[1] - shift) / scale],
   };
 }
+
+/** @param {unknown} stroke */
+const isStroke = (stroke) =>
+  Array.isArray(stroke) &&
+  stroke.every((point) => point?.length >= 2 && typeof point[0] === "number" && typeof point[1] === "number");
 
 /**
  * Coordinates in single precision, one after the other, as inktex keeps ink.

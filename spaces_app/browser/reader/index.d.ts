@@ -49,7 +49,7 @@ export interface LoadOptions {
   /** Address or content of `inktex.onnx`. */
   model: string | URL | Uint8Array | ArrayBuffer;
   /** Address or content of `inktex.json`. */
-  settings: string | URL | ModelSettings;
+  settings: string | URL | ModelSettings | Uint8Array | ArrayBuffer;
   /** Address or content of `ort-wasm-simd-threaded.wasm`, if it does not lie beside the script. */
   wasm?: string | URL | Uint8Array | ArrayBuffer;
   /** Another ONNX Runtime, such as `onnxruntime-node`, to be used instead of `onnxruntime-web`. */
@@ -83,7 +83,7 @@ export interface Reading {
   latex: string;
   /** Canonical tokens. */
   tokens: string[];
-  /** Probability that the model gives to exactly these tokens. */
+  /** Probability that the model gives to exactly these tokens, given those that are locked. */
   score: number;
   /** Of each token its probability, given the tokens before it. */
   tokenScores: number[];

@@ -6,7 +6,10 @@
  * @returns {Promise<Pixels>}
  */
 export async function pixelsOf(source) {
-  if ("data" in source) return source;
+  if (source && "data" in source) return checked(source);
+  if (typeof OffscreenCanvas === "undefined" && typeof document === "undefined") {
+    throw new TypeError("Pictures are decoded by browsers alone: here give { data, width, height }.");
+  }
   const drawable = source instanceof Blob ? await decoded(source) : source;
   const [width, height] =
     "naturalWidth" in drawable
@@ -22,6 +25,16 @@ export async function pixelsOf(source) {
   );
   context.drawImage(drawable, 0, 0);
   return context.getImageData(0, 0, width, height);
+}
+
+/** @param {Pixels} pixels */
+function checked(pixels) {
+  const { data, width, height } = pixels;
+  const isSized = width > 0 && height > 0 && data?.length === 4 * width * height;
+  if (isSized) return pixels;
+  throw new TypeError(
+    `A picture of ${width} by ${height} pixels has four numbers for each: red, green, blue and opacity.`,
+  );
 }
 
 /** @param {Blob} file */

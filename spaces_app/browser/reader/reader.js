@@ -52,13 +52,18 @@ async function bytesOf(source) {
  * @returns {Promise<ModelSettings>}
  */
 async function settingsOf(source) {
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) {
+    return JSON.parse(new TextDecoder().decode(source));
+  }
   if (typeof source === "object" && !(source instanceof URL)) return source;
   return (await fetched(source)).json();
 }
 
 /** @param {string | URL} address */
 async function fetched(address) {
-  const answer = await fetch(address);
+  const answer = await fetch(address).catch((error) => {
+    throw new Error(`${address} cannot be loaded (${error.message}). In Node give the content of the file.`);
+  });
   if (!answer.ok) throw new Error(`${address} cannot be loaded: ${answer.status}.`);
   return answer;
 }
@@ -83,8 +88,8 @@ export class Reader {
    * @param {ReadOptions} [options]
    * @returns {Promise<Reading>}
    */
-  async readStrokes(strokes, options = {}) {
-    return this.read(this.drawn(strokes), options);
+  async readStrokes(strokes, options) {
+    return this.read(this.drawn(strokes), options ?? {});
   }
 
   /**
@@ -93,8 +98,8 @@ export class Reader {
    * @param {ReadOptions} [options]
    * @returns {Promise<Reading>}
    */
-  async readPicture(picture, options = {}) {
-    return this.read(normalizePicture(await pixelsOf(picture), this.settings.image_processor), options);
+  async readPicture(picture, options) {
+    return this.read(normalizePicture(await pixelsOf(picture), this.settings.image_processor), options ?? {});
   }
 
   /**
@@ -133,7 +138,9 @@ export class Reader {
     /** @type {number[]} */
     const logs = Array.from(outputs.log_probabilities.data);
     const length = ids.includes(this.settings.end) ? ids.indexOf(this.settings.end) : ids.length;
-    const score = Math.exp(logs.slice(0, length + 1).reduce((sum, one) => sum + one, 0));
+    // What is locked is given: it is not for the model to doubt.
+    const free = logs.slice(0, length + 1).filter((_, place) => !(place in locked));
+    const score = Math.exp(free.reduce((sum, one) => sum + one, 0));
     const places = ids.slice(0, length).flatMap((id, place) => (id in this.settings.words ? [place] : []));
     const tokens = places.map((place) => this.settings.words[ids[place]]);
     if (tokens.length === 1 && tokens[0] === NOTHING_TOKEN) {
@@ -198,6 +205,7 @@ export class Reader {
       const names = Object.keys(alphabets).join(", ");
       throw new RangeError(`There is no alphabet ${alphabet}: give all, ${names}, or tokens.`);
     }
+    if (!named.length) throw new RangeError("The alphabet is empty: name the tokens that may be written.");
     const may = new Set([...named, ...always]);
     return Array.from({ length: vocabulary }, (_, id) => id).filter((id) => !may.has(id));
   }

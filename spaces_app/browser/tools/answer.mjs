@@ -24,7 +24,7 @@ async function reader() {
   const file = (/** @type {string} */ name) => readFile(join(folder, name));
   loaded ??= await load({
     model: await file("inktex.onnx"),
-    settings: JSON.parse(String(await file("inktex.json"))),
+    settings: await file("inktex.json"),
     wasm: await file("ort-wasm-simd-threaded.wasm"),
   });
   return loaded;

@@ -58,7 +58,11 @@ def run(options: argparse.Namespace) -> int:
         _watch(options, output)
         is_read = True
     else:
-        found = paste_picture()  # before a model is loaded for nothing
+        try:
+            found = paste_picture()  # before a model is loaded for nothing
+        except ValueError as error:
+            say(str(error))
+            return 1
         if found is None:
             return fail(
                 "There is no picture on the clipboard: it is empty, or holds text. Copy a picture "
@@ -74,12 +78,15 @@ def _watch(options: argparse.Namespace, output: Output) -> None:
     Raises:
         OSError: if the clipboard cannot be reached at first, or not be written to.
     """
+    seen: set[Hashable] = set()
     with contextlib.suppress(ValueError):  # of a picture, and only the clipboard is tried here
-        paste_picture()
+        found = paste_picture()
+        if found is not None:
+            seen.add(_fingerprint(found))
     recognizer = load_recognizer(options)
     say("Waiting for pictures on the clipboard; Ctrl-C ends.")
     with contextlib.suppress(KeyboardInterrupt):
-        for found in _new_pictures():
+        for found in _new_pictures(seen):
             _read(found, recognizer, options, output)
 
 
@@ -115,13 +122,15 @@ def _read(
     return True
 
 
-def _new_pictures() -> Iterator[Image.Image | list[Path]]:
+def _new_pictures(seen: set[Hashable]) -> Iterator[Image.Image | list[Path]]:
     """Every picture that comes to the clipboard and was not there before, for ever.
+
+    Args:
+        seen: fingerprints of those that were there; new ones are added.
 
     What this command copies is text, and so is none of them. A look that fails (another program
     holds the clipboard, say) is reported, once while it goes on, and the next one follows.
     """
-    seen: set[Hashable] = set()
     reported = None
     while True:
         begun = time.monotonic()

@@ -67,10 +67,16 @@ class ErrorAnswer(BaseModel):
     kind: Kind = Field(description="what is wrong, for programs")
 
 
+class RegionsAnswer(BaseModel):
+    """The formulas in a picture, row by row."""
+
+    results: list[ReadingAnswer]
+
+
 class SeveralAnswer(BaseModel):
     """Readings and errors, in the order of the items."""
 
-    results: list[ReadingAnswer | ErrorAnswer]
+    results: list[ReadingAnswer | RegionsAnswer | ErrorAnswer]
 
 
 class AlphabetToken(BaseModel):

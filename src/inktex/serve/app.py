@@ -25,11 +25,12 @@ from .answers import (
     ErrorAnswer,
     HealthAnswer,
     ReadingAnswer,
+    RegionsAnswer,
     SeveralAnswer,
     reading_answer,
 )
 from .guard import OPEN, Guard
-from .mathpix import StrokesRequest, TextRequest, mathpix_routes
+from .mathpix import StrokesRequest, TextRequest, error_body, mathpix_routes
 from .metrics import CONTENT_TYPE_LATEST, Metrics, Observed
 from .page import page
 from .refusals import RefusedError
@@ -89,7 +90,7 @@ def create_app(settings: ServerSettings, recognizer: Recognizer | None = None) -
         settings.allow_urls,
         lambda outcome: metrics.pictures.labels(outcome).inc(),
     )
-    service.warm_up()
+    service.warm_up(settings.preload)
     door = None
     if settings.mcp:
         from .tool import http_door, make_tool
@@ -154,7 +155,7 @@ def _add_reading(app: FastAPI, service: Service, settings: ServerSettings) -> No
     @app.post(
         "/v1/recognize",
         summary="Read one formula, or several.",
-        response_model=ReadingAnswer | SeveralAnswer,
+        response_model=ReadingAnswer | RegionsAnswer | SeveralAnswer,
         responses=_ERRORS,
         openapi_extra={"requestBody": body},
     )
@@ -162,7 +163,8 @@ def _add_reading(app: FastAPI, service: Service, settings: ServerSettings) -> No
         """A formula is the base64 of a picture or of InkML, pen strokes, or a URL.
 
         Several are `items` of JSON, or several files of a form, and are answered by `results` in
-        their order; what is wrong with one of them is its own error.
+        their order; what is wrong with one of them is its own error. With `regions` each picture
+        has `results` of its own, one for each formula in it.
         """
         options, given, is_list = await _asked(request, settings.batch)
         found = await service.read(given, options)
@@ -170,7 +172,7 @@ def _add_reading(app: FastAPI, service: Service, settings: ServerSettings) -> No
             return _json(SeveralAnswer(results=[_answer(one, options) for one in found]))
         if isinstance(found[0], RefusedError):
             raise found[0]
-        return _json(reading_answer(found[0], options.format))
+        return _json(_answer(found[0], options))
 
 
 async def _asked(request: Request, batch: int) -> tuple[Options, list[Given], bool]:
@@ -182,9 +184,11 @@ async def _asked(request: Request, batch: int) -> tuple[Options, list[Given], bo
     return parse_form(fields), [*files], len(files) > 1
 
 
-def _answer(found: Found, options: Options) -> ReadingAnswer | ErrorAnswer:
+def _answer(found: Found, options: Options) -> ReadingAnswer | RegionsAnswer | ErrorAnswer:
     if isinstance(found, RefusedError):
         return ErrorAnswer(error=str(found), status=found.status, kind=found.kind)
+    if isinstance(found, list):
+        return RegionsAnswer(results=[reading_answer(one, options.format) for one in found])
     return reading_answer(found, options.format)
 
 
@@ -208,8 +212,8 @@ def _add_rest(app: FastAPI, metrics: Metrics, known: AlphabetAnswer) -> None:
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RefusedError)
-    async def refused(_: Request, error: RefusedError) -> JSONResponse:
-        return JSONResponse(error.to_dict(), error.status, error.headers)
+    async def refused(request: Request, error: RefusedError) -> JSONResponse:
+        return JSONResponse(error_body(request.url.path, error), error.status, error.headers)
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> JSONResponse:
@@ -220,16 +224,16 @@ def _add_errors(app: FastAPI) -> None:
         found = RefusedError(
             words, error.status_code, "route" if error.status_code != 400 else "request"
         )
-        return JSONResponse(found.to_dict(), error.status_code, error.headers)
+        return JSONResponse(error_body(request.url.path, found), error.status_code, error.headers)
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_: Request, __: ClientDisconnect) -> Response:
         return Response(status_code=400)  # nobody is there to read it
 
     @app.exception_handler(Exception)
-    async def fault(_: Request, __: Exception) -> JSONResponse:
+    async def fault(request: Request, __: Exception) -> JSONResponse:
         found = RefusedError("This is a fault of the server; its log tells more.", 500, "fault")
-        return JSONResponse(found.to_dict(), 500)
+        return JSONResponse(error_body(request.url.path, found), 500)
 
 
 def _describe(app: FastAPI) -> None:

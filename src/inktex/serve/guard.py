@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .bodies import LengthError, LimitedBody, TooLargeError, check_length
+from .mathpix import error_body
 from .metrics import Metrics
 from .refusals import RETRY_AFTER, RefusedError
 from .settings import ServerSettings
@@ -58,7 +59,8 @@ class Guard:
         except TimeoutError:
             error = self._late(body)
         if error is not None and not is_answered:
-            answer = JSONResponse(error.to_dict(), error.status, error.headers)
+            content = error_body(scope["path"], error)
+            answer = JSONResponse(content, error.status, error.headers)
             await answer(scope, receive, send)
 
     async def _handed_on(
@@ -67,8 +69,8 @@ class Guard:
         """Have the application answer; or the error that is the answer."""
         if scope["path"] not in OPEN and not self._has_key(Headers(scope=scope)):
             return RefusedError(
-                "The key is missing or wrong: send it as `Authorization: Bearer KEY` or "
-                "`X-API-Key: KEY`.", 401, "key",
+                "The key is missing or wrong: send it as `Authorization: Bearer KEY`, "
+                "`X-API-Key: KEY` or `app_key: KEY`.", 401, "key",
             )  # fmt: skip
         is_reading = scope["method"] == "POST"
         if is_reading and self._inside >= self._settings.queue:

@@ -28,6 +28,12 @@ _IDS: Final[dict[Kind, str]] = {
     "url": "image_download_error",
     "too_large": "image_max_size",
 }
+_STATUS_IDS: Final = {
+    401: "http_unauthorized", 413: "image_max_size", 503: "http_max_requests",
+}  # fmt: skip
+"""Of refusals with a status of HTTP of their own."""
+PREFIX: Final = "/v3"
+_FORMATS: Final = frozenset({"text", "data", "latex_styled"})
 _UNSUPPORTED: Final = ("region", "callback", "async")
 
 
@@ -101,7 +107,7 @@ class MathpixAnswer(BaseModel):
 
 def mathpix_routes(service: Service) -> APIRouter:
     """The routes of this door."""
-    router = APIRouter(prefix="/v3")
+    router = APIRouter(prefix=PREFIX)
 
     @router.post("/text", summary="Read a picture, as Mathpix does.", **_about(TextRequest))
     async def text(request: Request) -> Response:
@@ -164,9 +170,15 @@ async def _answered(service: Service, given: Given, asked: ReadRequest) -> Respo
                 f"`{name}` is not known here: leave it out, and send what is to be read.",
                 "opts_unsupported",
             )
+    if asked.formats and not _FORMATS & {*asked.formats}:
+        raise _NamedError(
+            f"None of these formats is known here: give {', '.join(sorted(_FORMATS))}.",
+            "opts_unknown_format",
+        )
     (found,) = await service.read([given], Options())
     if isinstance(found, RefusedError):
         raise found
+    assert not isinstance(found, list)
     answer = _answer(found, asked)
     for value, least in (
         (answer.confidence, asked.confidence_threshold),
@@ -215,6 +227,14 @@ def _refusal(error: RefusedError) -> Response:
     name = error.id if isinstance(error, _NamedError) else _IDS[error.kind]
     answer.error_info = ErrorInfo(id=name, message=str(error))
     return _response(answer)
+
+
+def error_body(path: str, error: RefusedError) -> dict[str, Any]:
+    """A refusal with a status of its own; of this door with what its clients look at."""
+    if not path.startswith(f"{PREFIX}/"):
+        return {**error.to_dict()}
+    info = {"id": _STATUS_IDS.get(error.status, "sys_exception"), "message": str(error)}
+    return {**error.to_dict(), "request_id": uuid.uuid4().hex, "error_info": info}
 
 
 def _empty() -> MathpixAnswer:

@@ -60,7 +60,7 @@ def _alphabet(name: str) -> str:
     return name
 
 
-Coordinate = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Coordinate = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1e9)]
 Point = tuple[Coordinate, Coordinate]
 Strokes = Annotated[list[list[Point]], Field(min_length=1, max_length=MAX_STROKES)]
 AlphabetName = Annotated[
@@ -90,6 +90,10 @@ class Options(BaseModel):
     symbols: StrictBool = Field(
         default=False, description="whether to give each symbol with its box"
     )
+    regions: StrictBool = Field(
+        default=False,
+        description="whether to read each of several formulas in a picture: `results`, row by row",
+    )
     candidates: StrictInt = Field(
         default=0,
         ge=0,
@@ -101,6 +105,12 @@ class Options(BaseModel):
         max_length=MAX_TOKENS,
         description="tokens that the reading has to have, by their indices in its tokens",
     )
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Options:
+        if self.regions and self.locked:
+            raise ValueError("locked is of one formula: leave it out, or regions")
+        return self
 
 
 class Item(BaseModel):
@@ -124,6 +134,8 @@ class Item(BaseModel):
         if sum(one is not None for one in (self.picture, self.strokes, self.url)) != 1:
             raise ValueError("give one of picture, strokes and url")
         points = sum(map(len, self.strokes or ()))
+        if self.strokes is not None and not points:
+            raise ValueError("the strokes have no point")
         if points > MAX_POINTS:
             raise ValueError(f"the strokes have {points} points; {MAX_POINTS} can be read")
         return self

@@ -7,7 +7,7 @@ import base64
 import binascii
 import io
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from inktex.batches import CPU
 from inktex.engine import SearchOptions
 from inktex.inputs import as_picture, strokes_to_ink
 from inktex.modeling.image_loading_inktex import NoFormulaError, download, is_url
+from inktex.modeling.search_inktex import LockedTokenError
 from inktex.recognizer import Reading, Recognizer, load
 
 from .gathering import Gatherer
@@ -29,7 +30,8 @@ logger = logging.getLogger(__name__)
 
 FETCHERS: Final = 8
 """Threads that wait for pictures behind URLs."""
-Found = Reading | RefusedError
+Found = Reading | list[Reading] | RefusedError
+"""What came of a picture; a list if each of its formulas was asked for."""
 Given = Item | bytes | RefusedError
 """An item of a request, the content of an uploaded file, or why it is none."""
 
@@ -57,8 +59,15 @@ class Service:
         self._readers: Gatherer[Given, Found, Options] = Gatherer(self._read, CPU.pictures)
         self._fetchers = anyio.CapacityLimiter(FETCHERS)
 
-    def warm_up(self) -> None:
-        """Read ink and the file of a picture: the first time is slow."""
+    def warm_up(self, beams: bool = False) -> None:
+        """Read ink and the file of a picture: the first time is slow.
+
+        Args:
+            beams: also what searches for alternatives, which brings torch.
+        """
+        if beams:
+            with suppress(NoFormulaError):
+                self._recognizer(CROSS, alternatives=1)
         file = io.BytesIO()
         as_picture(CROSS).save(file, "PNG")
         for one in (CROSS, file.getvalue()):
@@ -106,17 +115,23 @@ class Service:
         """What `read` gives, once all pictures are here."""
         sources = [_opened(one) for one in given]
         good = [one for one in sources if not isinstance(one, RefusedError)]
+        how: dict[str, Any] = {
+            "preset": options.preset,
+            "alternatives": options.alternatives,
+            "symbols": options.symbols,
+            "alphabet": options.alphabet,
+            "candidates": options.candidates,
+        }
         try:
+            if options.regions:
+                [*self._recognizer.read_each([], **how)]  # refuses options that are wrong
+                return [
+                    one if isinstance(one, RefusedError) else self._regions(one, how)
+                    for one in sources
+                ]
             readings = iter(
                 self._recognizer.read_each(
-                    good,
-                    preset=options.preset,
-                    alternatives=options.alternatives,
-                    symbols=options.symbols,
-                    alphabet=options.alphabet,
-                    candidates=options.candidates,
-                    locked=options.locked,
-                    batch_size=max(1, len(good)),
+                    good, **how, locked=options.locked, batch_size=max(1, len(good))
                 )
             )
             return [
@@ -129,6 +144,15 @@ class Service:
         except (ValueError, ImportError) as error:  # of the preset, alternatives or alphabet
             raise RefusedError(str(error)) from error
 
+    def _regions(self, source: Any, how: Mapping[str, Any]) -> Found:
+        """Each of the formulas in one picture."""
+        try:
+            return self._recognizer.read_regions(source, **how)
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever it is, the other pictures can be read
+            return _found(error)
+
 
 def _kind(options: Options) -> tuple[object, ...] | None:
     """What readings have in common that are read together; None for those read alone.
@@ -136,7 +160,7 @@ def _kind(options: Options) -> tuple[object, ...] | None:
     Greedy searches take a tenth to a fifth less for each picture where several are read together;
     others take no less, and long, so that who waits would wait longer.
     """
-    if not SearchOptions(options.preset, options.alternatives).is_greedy:
+    if options.regions or not SearchOptions(options.preset, options.alternatives).is_greedy:
         return None
     alphabet = options.alphabet
     allowed = tuple(alphabet) if isinstance(alphabet, list) else alphabet
@@ -183,4 +207,6 @@ def _found(found: Reading | Exception) -> Found:
     if not isinstance(found, ValueError | OSError):  # a fault of inktex: whoever runs it shall know
         logger.error("a picture could not be read", exc_info=found)
         return RefusedError("This picture cannot be read. Save it anew, as PNG.", kind="unreadable")
+    if isinstance(found.__cause__, LockedTokenError):
+        return RefusedError(str(found))
     return RefusedError(str(found), kind="unreadable")

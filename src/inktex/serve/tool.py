@@ -25,7 +25,7 @@ from .settings import MAX_ALTERNATIVES, ServerSettings
 MAX_FILE: Final = 64 * 2**20
 """Bytes of a file of this machine."""
 _WORDS: Final = """\
-Read a handwritten formula: LaTeX, how probable it is, and other readings.
+Read a handwritten formula: LaTeX, how probable it is, and other readings if they are asked for.
 
 Give one of {inputs}."""
 
@@ -37,7 +37,13 @@ StrokeLists = Annotated[
     Field(description="pen strokes: each a list of points [x, y], y downwards, in any unit"),
 ]
 Preset = Annotated[str, Field(description="fast, or accurate, which takes several times as long")]
-Alternatives = Annotated[int, Field(description=f"other readings, 0 to {MAX_ALTERNATIVES}")]
+Alternatives = Annotated[
+    int,
+    Field(
+        description=f"other readings, 0 to {MAX_ALTERNATIVES}; the first time takes longer, and "
+        "where torch is not installed there are none"
+    ),
+]
 AlphabetText = Annotated[
     str, Field(description="which symbols may be read: all, school or crohme")
 ]  # fmt: skip
@@ -86,15 +92,18 @@ def make_tool(service: Service, is_local: bool = False) -> MCPServer:
         is_local: whether whoever asks is the user of this machine, whose files may be read.
     """
     server = MCPServer("inktex", version=__version__, log_level="WARNING")
+    inputs = "path, picture and strokes" if is_local else "picture and strokes"
 
     async def read_formula(
         picture: PictureText = None,
         strokes: StrokeLists = None,
         preset: Preset = "fast",
-        alternatives: Alternatives = 3,
+        alternatives: Alternatives = 0,
         alphabet: AlphabetText = "all",
         format: Format = "latex",
     ) -> Formula:
+        if (picture is None) == (strokes is None):
+            raise ToolError(f"Give one of {inputs}.")
         asked = _validated(picture, strokes, preset, alternatives, alphabet, format)
         return await _read(service, asked, asked)
 
@@ -103,20 +112,19 @@ def make_tool(service: Service, is_local: bool = False) -> MCPServer:
         picture: PictureText = None,
         strokes: StrokeLists = None,
         preset: Preset = "fast",
-        alternatives: Alternatives = 3,
+        alternatives: Alternatives = 0,
         alphabet: AlphabetText = "all",
         format: Format = "latex",
     ) -> Formula:
         if path is None:
             return await read_formula(picture, strokes, preset, alternatives, alphabet, format)
         if picture is not None or strokes is not None:
-            raise ToolError("Give one of path, picture and strokes.")
+            raise ToolError(f"Give one of {inputs}.")
         content = await anyio.to_thread.run_sync(_content, path)
         # In the place of the picture, for the options alone.
         asked = _validated("", None, preset, alternatives, alphabet, format)
         return await _read(service, content, asked)
 
-    inputs = "path, picture and strokes" if is_local else "picture and strokes"
     server.add_tool(
         read_formula_of_path if is_local else read_formula,
         name="read_formula",
@@ -168,6 +176,7 @@ async def _read(service: Service, given: Given, options: Options) -> Formula:
         raise ToolError(str(error)) from error
     if isinstance(found, RefusedError):
         raise ToolError(str(found))
+    assert not isinstance(found, list)
     answer = reading_answer(found, options.format)
     return Formula(
         latex=answer.latex,
