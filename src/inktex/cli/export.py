@@ -11,7 +11,7 @@ from inktex.extras import require
 from inktex.shipped import pretrained_path
 
 from .arguments import MODEL_HELP
-from .console import Output
+from .console import Output, say
 
 DESCRIPTION = """\
 Export a model to ONNX, so that it reads where torch is not installed.
@@ -72,10 +72,12 @@ def run(options: argparse.Namespace) -> int:
         largest_difference,
         update_shipped,
     )
+    from inktex.onnx.files import SINGLE
 
     reports.disable_progress_bar()
     logging.getLogger().setLevel(logging.ERROR)  # advice on quantisation that is not for here
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for name in ("torch.onnx", "torch.onnx._internal.exporter._registration"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # and on what comes without torchvision
     if options.check is not None and not options.single:
         raise ValueError("--check compares the one-file form: give --single, too.")
     model = _local(options.model)
@@ -83,15 +85,17 @@ def run(options: argparse.Namespace) -> int:
         update_shipped(model)
         return 0
     written = _written(options.check) if options.single else []
+    say("writing the graphs, with weights of 32 and of eight bits: this takes a minute or two.")
     folders = export(model, options.output)
     for precision, folder in folders.items():
         size = sum(path.stat().st_size for path in folder.iterdir())
         difference = largest_difference(model, folder, precision)
         output.write(
             f"{folder}: {size / 1e6:.1f} MB; log-probabilities at most {difference:.1e} from "
-            "torch's."
+            f"torch's{' in 32 bits' if precision == 'int8' else ''}."
         )
         if options.single:
+            say(f"{precision}: writing {SINGLE}, and reading {len(written)} pictures with it.")
             path = export_single(folder, precision)
             equal, total = count_equal(folder, precision, written)
             output.write(
