@@ -12,12 +12,8 @@ const choices = element.querySelector(".choices");
 const undo = element.querySelector(".undo");
 let chosen = null; // index of the symbol whose candidates are shown
 let refocus = null; // index of the symbol to go back to when the new reading is here
-
-// What else may stand in a symbol's place: some candidates are no symbols but change how it stands.
-const EFFECTS = {
-  "^": "raised", "_": "lowered", "{": "in a group", "}": "behind the group",
-  "\\limits": "under the operator", "&": "in the next cell", "\\\\": "on the next line",
-};
+let effects = {}; // candidates that are no symbols, in words
+import(new URL("pad/effects.js", document.baseURI)).then(({ EFFECTS }) => (effects = EFFECTS));
 
 // Tokens that only hold others together are shown where they are in doubt.
 const isGlue = (token) => ["{", "}", "\\limits"].includes(token.text);
@@ -62,7 +58,7 @@ function open(index) {
   choices.append(heading, ...token.candidates.map((one) => {
     const button = document.createElement("button");
     button.type = "button";
-    const words = EFFECTS[one.token] ?? one.text;
+    const words = effects[one.token] ?? one.text;
     const percent = Math.round(100 * one.score);
     button.textContent = words;
     button.append(Object.assign(document.createElement("small"), { textContent: ` ${percent || "<1"} %` }));

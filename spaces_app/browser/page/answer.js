@@ -1,22 +1,11 @@
 // The reading as the page shows it.
 
+import { EFFECTS } from "./effects.js";
 import { FORMATS, render } from "./formats.js";
 
 const SHOWN_MS = 1500; // that a button says what it has done
 
 const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`;
-
-// What else may stand in a symbol's place: some candidates are no symbols but change how it stands.
-/** @type {Record<string, string>} */
-const EFFECTS = {
-  "^": "raised",
-  _: "lowered",
-  "{": "in a group",
-  "}": "behind the group",
-  "\\limits": "under the operator",
-  "&": "in the next cell",
-  "\\\\": "on the next line",
-};
 
 export class Answer {
   /**
