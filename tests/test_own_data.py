@@ -16,6 +16,7 @@ from inktex.data.augmentation import AugmentationConfig, vary_picture
 from inktex.data.examples import AnyExample, Example, PictureExample, from_expression
 from inktex.ink.inkml import write_inkml
 from inktex.ink.render import render
+from inktex.modeling.generation_inktex import sequence_logits
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
 from inktex.synthesis.drawing import draw, draw_expression
 from inktex.training.batches import PlannedBatches
@@ -289,6 +290,14 @@ def test_pictures_get_feedback_from_attention(mixed: list[AnyExample]) -> None:
         places = found["locations"]
         assert places.shape == (*batch["decoder_input_ids"].shape, 2)
         assert (places[is_picture] >= 0).any()
+        with torch.no_grad():  # as a pass over the whole batch has it
+            memory = model.eval().get_encoder()(batch["pixel_values"], batch["pixel_mask"])
+            tokens = batch["decoder_input_ids"]
+            _, attention = sequence_logits(model, memory, torch.nn.functional.pad(tokens, (0, 1)))
+        columns = int(memory.grid_shape[0, 1])
+        whole_batch = model.train().decoder.feedback(tokens, attention, columns)
+        for whole, part in zip(whole_batch, found.values(), strict=False):
+            torch.testing.assert_close(whole[is_picture], part[is_picture], atol=1e-4, rtol=1e-4)
         count += 1
         output = model(**batch, **found, use_cache=False)
         assert torch.isfinite(output.loss)

@@ -137,24 +137,25 @@ def picture_feedback(
     is_picture = (batch["symbol_labels"] == IGNORE).all(dim=1)
     if not bool(is_picture.any()):
         return {}
+    # These alone are read: with all pictures of a batch the pass took as long as a training step.
+    rows = is_picture.repeat_interleave(len(inputs) // len(is_picture))
+    tokens = inputs[rows]
     was_training = model.training
     model.eval()
-    memory = model.get_encoder()(batch["pixel_values"], batch["pixel_mask"])
+    memory = model.get_encoder()(batch["pixel_values"][is_picture], batch["pixel_mask"][is_picture])
     columns = int(memory.grid_shape[0, 1])
-    end = inputs.new_full((len(inputs), 1), PAD)
-    _, attention = sequence_logits(model, memory, torch.cat([inputs, end], dim=1))
+    end = tokens.new_full((len(tokens), 1), PAD)
+    _, attention = sequence_logits(model, memory, torch.cat([tokens, end], dim=1))
     model.train(was_training)
     if attention is None:
         return {}
     decoder: Any = model.decoder
-    attended, covered = decoder.feedback(inputs, attention, columns)
-    by_ink = model.guided_locations(batch["attention_target"], columns)
-    rows = is_picture.repeat_interleave(len(inputs) // len(is_picture))[:, None, None]
-    found = {"locations": torch.where(rows, attended, by_ink)}
+    attended, covered = decoder.feedback(tokens, attention, columns)
+    found = {"locations": model.guided_locations(batch["attention_target"], columns)}
+    found["locations"][rows] = attended
     if covered is not None:
-        found["covered"] = torch.where(
-            rows, covered, model.guided_coverage(batch["attention_target"])
-        )
+        found["covered"] = model.guided_coverage(batch["attention_target"])
+        found["covered"][rows] = covered
     return found
 
 
