@@ -414,6 +414,19 @@ def test_large_pictures_are_reduced_strip_by_strip(monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(on_paper(from_array), on_paper(small), atol=1e-3)
 
 
+def test_large_jpegs_are_decoded_to_a_smaller_size() -> None:
+    picture = _photographed(_sheet(4)).convert("RGB")
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=95)
+    for number in (2, 3, 4):
+        most = picture.width * picture.height // number**2
+        drafted, step = reduced_levels(file.getvalue(), 10**8, most)
+        plain, again = reduced_levels(Image.open(io.BytesIO(file.getvalue())), 10**8, most)
+        assert step == again == number
+        high, wide = plain.shape[:2]
+        assert np.abs(drafted[:high, :wide] - plain).mean() < 0.02
+
+
 def test_boxes_of_a_reduced_picture_are_in_the_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = Image.fromarray(255 - INK).resize((INK.shape[1] * 5, INK.shape[0] * 5))
     whole = PROCESSOR.normalize_picture(picture)
