@@ -15,10 +15,11 @@ Grey = NDArray[np.float32]
 
 MIN_SIDE = 4
 """Pixels; in less, one symbol cannot be told from another."""
-ENOUGH = 3_000_000
-"""Pixels; pictures of more than about twice that are reduced to about that, by a whole number, as
-they are read, strip by strip: they take the time and memory of pictures of that size. Symbols of a
-hundredth of a page's height are then 20 pixels tall."""
+ENOUGH = 4_000_000
+"""Pixels; pictures of more than 9 millions are reduced to about that, by a whole number, as they
+are read, strip by strip: they take the time and memory of pictures of that size. Pages scanned at
+300 pixels an inch and screenshots have fewer; in photos of 12 millions symbols of a hundredth of a
+page's height are 20 pixels tall afterwards."""
 _MIN_COLOUR = 0.1
 """Distance between the channels from which on a picture counts as coloured."""
 _ORIENTATION = 0x0112
