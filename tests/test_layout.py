@@ -1,10 +1,14 @@
 """The typesetter: ink whose every symbol is where its caption says."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from inktex.ink import Box, Expression
-from inktex.synthesis.layout import lay_out
+from inktex.synthesis.box import boxed
+from inktex.synthesis.clearance import LEAST, Outline, dense, gap
+from inktex.synthesis.layout import HABITS, PRINTED, lay_out
 from inktex.synthesis.random_captions import random_caption, written_expressions
 from inktex.synthesis.strokefont import glyphs
 from inktex.tokenizer.latex_inktex import normalize
@@ -111,3 +115,41 @@ def test_every_glyph_is_in_the_vocabulary_and_about_an_em_tall() -> None:
         points = np.concatenate(strokes)
         assert np.abs(points).max() < 5.5, token
         assert np.ptp(points, axis=0).max() > 0.02, token
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "a b c",
+        "f ( x )",
+        "x _ { 1 } ^ { 2 } y",
+        r"\sum \limits _ { i } ^ { n } a",
+        r"\frac { a } { g } b",
+    ],
+)
+def test_ink_keeps_clear_of_ink_whatever_the_habits(caption: str) -> None:
+    def tight(name: str) -> Sequence[float]:
+        return tuple(
+            -0.6 if number in ("distance", "overlap", "above", "below") else value
+            for number, value in zip(HABITS[name], PRINTED[name], strict=True)
+        )
+
+    found = lay_out(caption.split(), glyphs().__getitem__, habits=tight)
+    inks = [
+        np.concatenate([dense(found.traces[trace]) for trace in symbol.traces])
+        for symbol in found.symbols
+    ]
+    for number, ink in enumerate(inks):
+        for other in inks[:number]:
+            nearest = np.hypot(*(ink[:, None] - other[None]).transpose(2, 0, 1)).min()
+            assert nearest > 0.5 * LEAST
+
+
+def test_shapes_that_interlock_come_closer_than_their_boxes() -> None:
+    falling = np.array([[0, -1], [1, 0]], np.float32)  # as of V and A
+    left = Outline(boxed(0, (falling,)))
+    right = Outline(boxed(1, (falling + np.float32([0.6, 0]),)))
+    assert left.far.max() > right.near.min()  # so do their boxes overlap
+    assert 0.3 < gap(left.far, right.near) <= 0.6
+    assert gap(right.far, left.near) < -0.6
+    assert gap(left.far, Outline(boxed(1, (falling + np.float32([0, 3]),))).near) == np.inf

@@ -22,6 +22,7 @@ from inktex.tokenizer.vocabulary_inktex import (
 )
 
 from .box import Box, Strokes, boxed
+from .clearance import LEAST, Outline, gap
 from .structure_layout import accented, arrow, binomial, braced, fraction, matrix, root, stacked
 
 Draw = Callable[[str], Strokes]
@@ -199,35 +200,35 @@ class _Writer:
         self.in_word = False
 
     def row(self, start: int, stop: int, size: float) -> Box:
-        """Items of `tokens[start:stop]` side by side; `size` is only for the smallest script."""
-        placed: list[tuple[str, Box]] = []
-        index, before, edge = start, None, 0.0
+        """Items of `tokens[start:stop]` side by side; `size` is their em in outermost ones."""
+        items: list[tuple[str, Box]] = []
+        index = start
         while index < stop:
             token = self.tokens[index]
             item, index = self.item(index, stop, size)
-            if not item.symbols:
-                continue
+            if item.symbols:
+                items.append((token, item))
+        self._stretch(items)
+        row, reach = Box(), Outline(Box()).far
+        before, middle = None, 0.0
+        for token, item in items:
+            outline = Outline(item)
             x = -item.left
             if token == r"\not":  # it is struck through what comes next
-                x = edge + 0.1 - item.left
+                x += max(row.right, 0.0) + 0.1
             elif before == r"\not":
-                x = placed[-1][1].middle - item.middle
+                x = middle - item.middle
             elif before is not None:
                 (distance,) = self.habits("letter" if self.in_word else gap_habit(before, token))
-                x += edge + distance
-            box = Box()
-            box.add(item, x, 0.0)
-            placed.append((token, box))
-            edge = max(edge, box.right)
-            before = token
-        self._stretch(placed)
-        row = Box()
-        for _, box in placed:
-            row.add(box, 0.0, 0.0)
+                x += row.right + distance
+                x += max(LEAST / size - gap(reach, outline.near + x), 0.0)
+            row.add(item, x, 0.0)
+            reach = np.maximum(reach, outline.far + x)
+            before, middle = token, x + item.middle
         return row
 
     def _stretch(self, placed: list[tuple[str, Box]]) -> None:
-        """Make brackets as tall as what stands between them, in place."""
+        """Make brackets as tall as what will stand between them, in place."""
         open_: list[int] = []
         for number, (token, _) in enumerate(placed):
             opens = [i for i in open_ if DELIMITER_PAIRS.get(placed[i][0], "|") == token]
@@ -365,6 +366,14 @@ class _Writer:
             y = min(y, middle - scale * (script.top + script.bottom) / 2 - 0.1)
         else:
             y = max(y, middle - scale * (script.top + script.bottom) / 2 + 0.1)
+        placed = Box()
+        placed.add(script, x, y, scale)
+        if habit.endswith("script"):
+            x += max(LEAST / size - gap(Outline(box).far, Outline(placed).near), 0.0)
+        elif mark == "^":
+            y -= max(LEAST / size - gap(Outline(placed, 1).far, Outline(box, 1).near), 0.0)
+        else:
+            y += max(LEAST / size - gap(Outline(box, 1).far, Outline(placed, 1).near), 0.0)
         box.add(script, x, y, scale)
         return index
 

@@ -14,6 +14,8 @@ _WIDE = frozenset({r"\overline", r"\underline", r"\overbrace", r"\underbrace"})
 """Accents that are as wide as what they belong to."""
 _BELOW = frozenset({r"\underline", r"\underbrace"})
 _BRACE_HEIGHT = 0.3
+_CLEAR = 0.1
+"""From the ink of fraction bars and roots to that beside them, at least."""
 
 
 def fraction(
@@ -28,6 +30,7 @@ def fraction(
     """
     numerator, denominator = parts
     _, axis, above, below, overhang, shift = numbers
+    above, below = max(above, _CLEAR), max(below, _CLEAR)
     widest = max([scale * part.width for part in parts if part.symbols], default=0.3)
     width = max(widest + overhang, 0.6 * widest, 0.3)
     x0, y0, x1, y1 = bounding_box(bar)
@@ -61,6 +64,7 @@ def root(
         smallest: size of the degree, at least.
     """
     _, left, top, right, bottom = numbers
+    left, top = max(left, _CLEAR), max(top, _CLEAR)
     content = inner.scaled(scale)
     if not content.symbols:
         content.left, content.top, content.right, content.bottom = 0.0, -0.8, 0.3, 0.0
