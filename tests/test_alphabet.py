@@ -21,7 +21,7 @@ from inktex.modeling.pipeline_inktex import InktexPipeline
 from inktex.recognizer import pretrained_path
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.derived import DERIVED, derive
-from inktex.synthesis.layout import lay_out
+from inktex.synthesis.layout import ACCENTS, lay_out
 from inktex.synthesis.rare import INKED, with_token
 from inktex.synthesis.strokefont import glyphs
 from inktex.tokenizer.compact_inktex import compact
@@ -298,6 +298,21 @@ def test_symbols_are_built_from_others(token: str) -> None:
             np.testing.assert_array_equal(one, other)
     with pytest.raises(KeyError):
         derive("no token", draw, np.random.default_rng(0))
+
+
+def test_no_derived_symbol_is_another_one_stroke_for_stroke() -> None:
+    known = glyphs()
+    # What stands around them tells what they are.
+    placed = {UNKNOWN_MARK, "O", r"\not", *ACCENTS}
+    for token in DERIVED.keys() - placed:
+        for seed in range(20):
+            strokes = derive(token, draw, np.random.default_rng(seed))
+            for other, ink in known.items():
+                is_same = len(ink) == len(strokes) and all(
+                    one.shape == two.shape and np.abs(one - two).max() < 0.06
+                    for one, two in zip(ink, strokes, strict=True)
+                )
+                assert not is_same or other == token, (token, other)
 
 
 def test_accents_stand_over_and_lines_under() -> None:

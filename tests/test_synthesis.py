@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from inktex.data.examples import Example, from_expression, from_expressions
+from inktex.data.fonts.glyphs import FontGlyph
+from inktex.ink import bounding_box
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.layout import HABITS, PRINTED, lay_out
 from inktex.synthesis.random_captions import random_caption, written_expressions
 from inktex.synthesis.shape_interpolation import ShapeInterpolation
 from inktex.synthesis.strokefont import glyphs
+from inktex.synthesis.structure_layout import AXIS
 from inktex.synthesis.writers import Measured, Writers, collect, fit_extents
 from inktex.tokenizer.latex_inktex import normalize
 from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
@@ -327,3 +330,19 @@ def test_real_and_synthetic_ink_is_moved_in_training(ink: list[Example]) -> None
         assert after.caption == before.caption
         assert after.points.shape == before.points.shape
         assert np.abs(after.points - before.points).max() > 0.5
+
+
+def test_large_operators_of_fonts_are_large() -> None:
+    letter = (np.array([[0, -0.7], [0.5, 0]], np.float32),)
+    writers = Writers()
+    for token, character in ((r"\sum", "Σ"), (r"\Sigma", "Σ")):
+        writers.add_fonts([FontGlyph("font", token, character, letter, 0.6, 0.1, 0.5, 0.7, 0.8)])
+    (small,), (large,) = (
+        writers.glyphs["font font"][r"\Sigma"],
+        writers.glyphs["font font"][r"\sum"],
+    )
+    _, top, _, bottom = bounding_box(small)
+    assert (top, bottom) == pytest.approx((-1, 0))
+    _, top, _, bottom = bounding_box(large)
+    assert bottom - top == pytest.approx(1.5)
+    assert (top + bottom) / 2 == pytest.approx(AXIS)

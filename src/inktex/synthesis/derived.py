@@ -152,7 +152,7 @@ def _double_struck(letter: str) -> Maker:
     def make(draw: Draw, rng: Random) -> Strokes:
         strokes = draw(letter)
         x0, y0, x1, y1 = bounding_box(strokes)
-        left = x0 + rng.uniform(0.12, 0.25) * (x1 - x0)
+        left = x0 + max(rng.uniform(0.2, 0.4) * (x1 - x0), _APART)
         if letter == "Z":  # its diagonal is the doubled stroke
             place = (x0 + 0.25 * (x1 - x0), y1 - 0.06), (x1 - 0.05, y0 + 0.12 * (y1 - y0))
             return (*strokes, *_line(*place)(draw, rng))
@@ -207,6 +207,8 @@ FUNCTION_LETTERS: Final[Mapping[str, str]] = {
 }
 """Functions and the letters that their names are written with."""
 
+_APART: Final = 0.2
+"""Ems between two lines that are to be seen as two; the pen's width is half of that."""
 _ROUND: Final = (0.0, -0.85, 0.85, 0.0)
 _INNER: Final = (0.2, -0.65, 0.65, -0.2)
 _RELATION: Final = (0.0, -0.7, 0.75, -0.15)
@@ -224,18 +226,15 @@ DERIVED: Final[Mapping[str, Maker]] = {
     "U": _tall("u", -1.0, 0.0),
     "W": _tall("w", -1.0, 0.0),
     "Z": _tall("z", -1.0, 0.0),
-    "K": _tall("k", -1.0, 0.0),
     "J": _longest("j", -1.0, 0.0),
     "D": _all(_bar((0.0, -1.0, 0.02, 0.0)), _in(")", (0.02, -1.0, 0.6, 0.0))),
     "Q": _all(_tall("0", -1.0, 0.0), _line((0.4, -0.3), (0.75, 0.1))),
     "P": _all(_bar((0.0, -1.0, 0.02, 0.0)), _in(")", (0.02, -1.0, 0.5, -0.45))),
     # Greek
-    r"\rho": _tall("p", -0.6, 0.35),
-    r"\nu": _tall("v", -0.6, 0.0),
+    # Not K, \rho, \nu and \omega: they would be k, p, v and w, stroke for stroke.
     r"\kappa": _tall("k", -0.65, 0.0),
     r"\chi": _tall("x", -0.6, 0.35),
     r"\epsilon": _tall("3", -0.6, 0.0, flip="x"),
-    r"\omega": _tall("w", -0.6, 0.0),
     r"\eta": _tall("n", -0.6, 0.35),
     r"\Lambda": _tall("V", -1.0, 0.0, flip="y"),
     r"\Gamma": _tall("L", -1.0, 0.0, flip="y"),
@@ -244,7 +243,7 @@ DERIVED: Final[Mapping[str, Maker]] = {
     ),
     r"\Sigma": _tall(r"\sum", -1.0, 0.0),
     r"\Phi": _tall(r"\phi", -1.0, 0.0),
-    r"\Theta": _tall(r"\theta", -1.0, 0.0),
+    r"\Theta": _all(_in("0", (0.0, -1.0, 0.85, 0.0)), _bar((0.25, -0.51, 0.6, -0.49))),
     r"\Xi": _all(
         _bar((0.0, -1.0, 0.65, -0.98)),
         _bar((0.1, -0.52, 0.55, -0.5)),

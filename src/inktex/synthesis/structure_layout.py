@@ -76,9 +76,12 @@ def root(
     )
     x0, y0, x1, y1 = bounding_box(sign)
     points = np.concatenate(sign)
-    high = points[points[:, 1] < y0 + 0.25 * (y1 - y0)]
-    # The hook in front keeps its shape as well as it may; the bar gets as long as needed.
-    knee = float(np.clip(high[:, 0].min(), x0 + 0.05 * (x1 - x0), x0 + 0.95 * (x1 - x0)))
+    lowest = points[points[:, 1].argmax(), 0]
+    high = points[(points[:, 1] < y0 + 0.25 * (y1 - y0)) & (points[:, 0] >= lowest)]
+    # The hook in front keeps its shape as well as it may, be it as high as the bar; the bar, which
+    # begins behind the lowest point, gets as long as needed.
+    knee = float(high[:, 0].min(initial=x1))
+    knee = float(np.clip(knee, x0 + 0.05 * (x1 - x0), x0 + 0.95 * (x1 - x0)))
     sources = np.array([x0, knee, x1])
     places = np.array([target[0], content.left - 0.25 * left, target[2]])
     tall = (target[3] - target[1]) / max(y1 - y0, 0.05)

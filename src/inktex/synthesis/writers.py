@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inktex.data.examples import NONE, Example, items
+from inktex.ink import bounding_box
 from inktex.tokenizer.vocabulary_inktex import BIG_OPERATORS, UNKNOWN_MARK
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 from .box import Strokes
 from .derived import DERIVED, derive
 from .layout import BRACKETS, HABITS, Habits, gap_habit, script_habit
+from .structure_layout import AXIS
 
 Extent = tuple[float, float]
 """Top and bottom in ems, baseline at 0, y downwards; capitals and digits reach up to -1."""
@@ -49,6 +51,8 @@ _TALLEST: Final = 2.0
 """Ems; big operators alone are taller."""
 _SPREAD: Final = tuple(np.linspace(0.6, 1.5, 19).tolist())
 """Factors on a printed book's habit, where the ink has no example of it."""
+_OPERATOR: Final = 1.5
+"""Ems: height of large operators, at least."""
 _FEW: Final = 15
 """Glyphs; who left fewer is not asked to write a whole expression."""
 
@@ -185,11 +189,16 @@ class Writers:
     def add_fonts(self, glyphs: Iterable[FontGlyph]) -> None:
         """Add fonts, each as one writer. Capitals of all are an em high.
 
+        Large operators are as tall as people write them: fonts have some at the size of letters, or
+        only the letter or the small operator of that shape.
+
         Args:
             glyphs: of `scripts/prepare_fonts.py`.
         """
         for glyph in glyphs:
             strokes = tuple(stroke / np.float32(glyph.cap_height) for stroke in glyph.strokes)
+            if glyph.token in BIG_OPERATORS:
+                strokes = _as_tall_as(_OPERATOR, strokes)
             own = self.glyphs.setdefault(f"font {glyph.font}", {})
             own.setdefault(glyph.token, []).append(strokes)
             writers = self.by_token.setdefault(glyph.token, [])
@@ -296,6 +305,15 @@ def collect(examples: Iterable[Example], habits: Habits) -> Writers:
         table = np.clip(table, low, high)
         writers.habits[name] = table[np.argsort(table[:, 0], kind="stable")]
     return writers
+
+
+def _as_tall_as(height: float, strokes: Strokes) -> Strokes:
+    """Strokes enlarged round the axis to a height, if they are lower."""
+    _, top, _, bottom = bounding_box(strokes)
+    factor = np.float32(max(height / max(bottom - top, 0.1), 1.0))
+    middle = np.array([0.0, (top + bottom) / 2], np.float32)
+    axis = np.array([0.0, AXIS if factor > 1 else middle[1]], np.float32)
+    return tuple((stroke - middle) * factor + axis for stroke in strokes)
 
 
 def _observe(
