@@ -13,7 +13,8 @@ AXIS = -0.45
 _WIDE = frozenset({r"\overline", r"\underline", r"\overbrace", r"\underbrace"})
 """Accents that are as wide as what they belong to."""
 _BELOW = frozenset({r"\underline", r"\underbrace"})
-_BRACE_HEIGHT = 0.3
+_BRACE_HEIGHT = 0.45
+"""Of braces over and under symbols; lower ones look like lines."""
 _CLEAR = 0.1
 """From the ink of fraction bars and roots to that beside them, at least."""
 
