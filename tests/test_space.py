@@ -360,16 +360,6 @@ def test_pages_of_a_pdf_are_shown_and_read_one_by_one(visitor: Visitor, tmp_path
     sync_api.expect(shown).to_be_hidden()
 
 
-def test_a_file_that_nobody_can_open_is_told(visitor: Visitor, tmp_path: Path) -> None:
-    path = tmp_path / "broken.pdf"
-    path.write_bytes(b"%PDF-1.7 and nothing more")
-    visitor.page.locator("#pad input[type=file]").set_input_files(path)
-    sync_api.expect(visitor.page.locator("#pad .notice")).to_contain_text("not a picture")
-    # The browser complains of the answer's status.
-    assert all("422" in one for one in visitor.complaints)
-    visitor.complaints.clear()
-
-
 def test_ink_is_kept_in_a_file_and_taken_from_one(visitor: Visitor, tmp_path: Path) -> None:
     visitor.draw("circle")
     visitor.expect(truth("circle"))
@@ -554,15 +544,21 @@ def large_png() -> bytes:
         (lambda: b"These are notes.", "not a picture"),
         (large_png, "million pixels"),
         (lambda: (EXAMPLES / "mean.png").read_bytes()[:300], "damaged"),
+        (lambda: b"%PDF-1.7 and nothing more", "not a picture"),
     ],
-    ids=["text", "large", "damaged"],
+    ids=["text", "large", "damaged", "pdf"],
 )
-def test_unusable_pictures_get_a_readable_answer(
+def test_what_cannot_be_opened_is_said_beside_the_pad(
     visitor: Visitor, content: Any, message: str
 ) -> None:
+    visitor.draw("power")
+    visitor.expect(truth("power"))
     visitor.give(content())
-    visitor.expect_verdict(message)
-    assert visitor.latex == ""
+    sync_api.expect(visitor.page.locator("#pad .notice")).to_contain_text(message)
+    assert visitor.latex == truth("power")  # what was there stays
+    # The browser complains of the answer's status.
+    assert all("422" in one for one in visitor.complaints)
+    visitor.complaints.clear()
 
 
 def test_a_blank_picture_gets_a_readable_answer(visitor: Visitor) -> None:

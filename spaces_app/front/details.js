@@ -12,8 +12,7 @@ const choices = element.querySelector(".choices");
 const undo = element.querySelector(".undo");
 let chosen = null; // index of the symbol whose candidates are shown
 let refocus = null; // index of the symbol to go back to when the new reading is here
-let effects = {}; // candidates that are no symbols, in words
-import(new URL("pad/effects.js", document.baseURI)).then(({ EFFECTS }) => (effects = EFFECTS));
+let effects = null; // candidates that are no symbols, in words; once they are needed
 
 // Tokens that only hold others together are shown where they are in doubt.
 const isGlue = (token) => ["{", "}", "\\limits"].includes(token.text);
@@ -45,12 +44,14 @@ function close() {
   chosen = null;
 }
 
-function open(index) {
+async function open(index) {
   const wasOpen = chosen === index;
   close();
   const token = props.value.tokens[index];
   if (wasOpen || !token.candidates.length) return;
   chosen = index;
+  effects ??= (await import(new URL("pad/effects.js", document.baseURI))).EFFECTS;
+  if (chosen !== index) return;
   const label = `Instead of ${name(token)}`;
   choices.setAttribute("aria-label", label);
   const heading = document.createElement("span");
