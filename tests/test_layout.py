@@ -148,8 +148,10 @@ def test_ink_keeps_clear_of_ink_whatever_the_habits(caption: str) -> None:
 def test_shapes_that_interlock_come_closer_than_their_boxes() -> None:
     falling = np.array([[0, -1], [1, 0]], np.float32)  # as of V and A
     left = Outline(boxed(0, (falling,)))
-    right = Outline(boxed(1, (falling + np.float32([0.6, 0]),)))
+    right = Outline(boxed(1, (falling + np.array([0.6, 0], np.float32),)))
     assert left.far.max() > right.near.min()  # so do their boxes overlap
     assert 0.3 < gap(left.far, right.near) <= 0.6
     assert gap(right.far, left.near) < -0.6
-    assert gap(left.far, Outline(boxed(1, (falling + np.float32([0, 3]),))).near) == np.inf
+    assert (
+        gap(left.far, Outline(boxed(1, (falling + np.array([0, 3], np.float32),))).near) == np.inf
+    )
