@@ -21,7 +21,7 @@ from inktex.tokenizer.vocabulary_inktex import BIG_OPERATORS, UNKNOWN_MARK
 if TYPE_CHECKING:
     from inktex.data.fonts import FontGlyph
 
-from .box import Strokes
+from .box import Strokes, fit
 from .derived import DERIVED, derive
 from .layout import BRACKETS, HABITS, Habits, gap_habit, script_habit
 from .structure_layout import AXIS
@@ -309,11 +309,11 @@ def collect(examples: Iterable[Example], habits: Habits) -> Writers:
 
 def _as_tall_as(height: float, strokes: Strokes) -> Strokes:
     """Strokes enlarged round the axis to a height, if they are lower."""
-    _, top, _, bottom = bounding_box(strokes)
-    factor = np.float32(max(height / max(bottom - top, 0.1), 1.0))
-    middle = np.array([0.0, (top + bottom) / 2], np.float32)
-    axis = np.array([0.0, AXIS if factor > 1 else middle[1]], np.float32)
-    return tuple((stroke - middle) * factor + axis for stroke in strokes)
+    left, top, right, bottom = bounding_box(strokes)
+    factor = height / max(bottom - top, 0.1)
+    if factor <= 1:
+        return strokes
+    return fit(strokes, (left * factor, AXIS - height / 2, right * factor, AXIS + height / 2))
 
 
 def _observe(
