@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -215,7 +216,7 @@ def test_signs_stand_where_textbooks_have_them() -> None:
 def test_rare_tokens_come_to_be_in_as_many_captions() -> None:
     """Of 100 captions: what tokens lack up to a level, they get."""
     corpus = [["x", "="]] * 60 + [["x", "=", r"\omega"]] * 30 + [["x", "=", r"\chi"]] * 10
-    config = RecombinationConfig(verbatim=1.0, rare=1.0)
+    config = RecombinationConfig(rare=1.0)
     known = ["x", "=", r"\omega", r"\chi", r"\nu", r"\Sigma"]
     tokens, weights = Recombiner(corpus, config, known=known, whole=True).rare
     found = dict(zip(tokens, weights.tolist(), strict=True))
@@ -251,9 +252,24 @@ def test_wide_captions_are_canonical_and_hold_all_tokens() -> None:
     assert captions.draw(np.random.default_rng(1)) == words
 
 
+def test_nothing_is_put_into_known_captions() -> None:
+    """What stands around a look-alike tells which one it is, where people wrote it."""
+    corpus = [["x", "=", "1"], ["y", r"\leq", "2"]]
+    config = RecombinationConfig(verbatim=0.5, rare=1.0)
+    captions = Recombiner(corpus, config, known=[*"xyz=12", r"\leq", r"\omega"], whole=True)
+    rng = np.random.default_rng(0)
+    drawn = [captions.draw(rng) for _ in range(400)]
+    assert 160 < sum(one in corpus for one in drawn) < 260
+    assert sum("z" in one for one in drawn) > 80  # of the others three in four have each of two
+    tokens, weights = captions.rare
+    by_symbol = replace(config, by_symbol=1.0)
+    fewer = Recombiner([*corpus] * 9 + [["z", "=", "1"]], by_symbol, known=[*"xyz=12"], whole=True)
+    assert dict(zip(*fewer.rare, strict=True))["z"] < weights[tokens.index("z")]
+
+
 def test_captions_with_braces_of_their_own_are_not_drawn() -> None:
     """A prime where there is a superscript makes `{ x ^ { 2 } } ^ { \\prime }`."""
-    config = RecombinationConfig(longest=80, verbatim=1.0, rare=1.0)
+    config = RecombinationConfig(longest=80, join=0.0, rare=1.0)
     captions = Recombiner(
         [["x", "^", "{", "2", "}"]], config, known=["x", "2", r"\prime"], whole=True
     )

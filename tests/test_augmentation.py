@@ -90,6 +90,12 @@ def test_variation_is_repeatable_and_keeps_the_labels(examples: list[Example]) -
     assert first.trace_symbols is one.trace_symbols
 
 
+def test_symbols_of_synthetic_ink_are_varied_less() -> None:
+    config = AugmentationConfig(symbol_shape=0.2, slant=0.1, synthetic=0.5).of_synthetic_ink()
+    assert (config.symbol_shape, config.elastic, config.slant) == (0.1, 0.4, 0.1)
+    assert AugmentationConfig().of_synthetic_ink() == AugmentationConfig()
+
+
 def test_each_symbol_has_its_own_shape(examples: list[Example]) -> None:
     letter = np.array([[0, 0], [0, 40], [20, 40]], dtype=np.float32)
     bar = np.array([[0, 60], [300, 60]], dtype=np.float32)

@@ -63,6 +63,8 @@ class AugmentationConfig:
         degraded: share of the expressions that are drawn at another size or stroke width and then
             normalized by the image processor.
         degraded_stroke_widths: of these, to choose from, in pixels before the size changes.
+        synthetic: factor on how far symbols and strokes of synthetic ink are varied, which is of
+            several writers already.
     """
 
     scale: tuple[float, float] = (0.7, 1.4)
@@ -94,8 +96,18 @@ class AugmentationConfig:
     wide_strokes: float = 0.0
     degraded: float = 0.0
     degraded_stroke_widths: tuple[int, ...] = (1, 2, 3, 3, 4, 5, 6, 6, 7, 8)
+    synthetic: float = 1.0
+
+    def of_synthetic_ink(self) -> "AugmentationConfig":
+        """The settings for synthetic ink."""
+        return replace(self, **{name: getattr(self, name) * self.synthetic for name in _OWN})
 
 
+_OWN = (
+    *("jitter", "symbol_scale", "symbol_shape", "symbol_elastic"),
+    *("stroke_shift", "stroke_shape", "elastic"),
+)
+"""Fields by which symbols and strokes are varied each by itself."""
 _ROUGHNESS = (10.0, 80.0)
 """Levels, of 255."""
 _EDGE = 100

@@ -68,10 +68,10 @@ class RecombinationConfig:
         join: share of captions that begin as pieces of two or three others.
         flatten: symbols are drawn with their training frequency to this power (0: all alike).
         longest: tokens; longer captions are drawn anew.
-        verbatim: share of captions that stay as they are known.
+        verbatim: share of captions of one line, and of lines, that stay as they are known.
         by_symbol: share of these that are drawn by a symbol that they hold, each symbol as often as
             any other: what tells look-alikes apart is where people write them.
-        rare: share of captions that are made to hold a token of the alphabet
+        rare: share of all other captions that are made to hold a token of the alphabet
             (`inktex.synthesis.rare`), and this share of these another one, at most three. Rare
             tokens are chosen so that all of them come to be in about as many captions.
         lines: share of captions that are two to four lines under one another.
@@ -151,8 +151,12 @@ class Recombiner:
         rare = [t for t in (*INKED, *WITHOUT_INK) if allowed is None or t in allowed]
         self.holding = [holding[token] for token in rare if token in holding]
         shares = np.array([len(holding.get(t, ())) for t in rare]) / len(self.rows["whole"])
+        kept = self.config.verbatim * max(1 - self.config.lines - self.config.matrices, 0.0)
+        if self.holding:
+            drawn = kept * self.config.by_symbol / len(self.holding)
+            shares += np.array([drawn if t in holding else 0.0 for t in rare])
         needs = np.where(np.array(rare) == UNKNOWN_MARK, _MARKS, 1.0)
-        insertions = sum(self.config.rare**number for number in range(1, _RARE + 1))
+        insertions = sum(self.config.rare**number for number in range(1, _RARE + 1)) * (1 - kept)
         self.rare = rare, _level(shares, needs, insertions or 1.0)
 
     def draw(self, rng: np.random.Generator) -> list[str]:
@@ -161,15 +165,18 @@ class Recombiner:
         while True:
             if rng.random() < config.small_marks:
                 return draw_small_marks(rng)
-            kind = rng.random()
+            kind, known = rng.random(), None
             if kind < config.lines:
                 changed = self._lines(rng)
             elif kind < config.lines + config.matrices:
                 changed = self._matrix(rng)
             else:
-                changed = self._line(rng, config.longest)
+                known = self._verbatim(rng, config.longest)
+                changed = known or self._recombined(rng, config.longest)
             for _ in range(_RARE):
-                if rng.random() >= config.rare:
+                # With a token put in, what is known would no longer tell which symbols belong
+                # together.
+                if rng.random() >= config.rare or known is not None:
                     break
                 tokens, weights = self.rare
                 token = tokens[int(rng.choice(len(tokens), p=weights))]
@@ -254,11 +261,20 @@ class Recombiner:
         return ["x"]
 
     def _line(self, rng: np.random.Generator, longest: int) -> list[str]:
+        known = self._verbatim(rng, longest)
+        return self._recombined(rng, longest) if known is None else known
+
+    def _verbatim(self, rng: np.random.Generator, longest: int) -> list[str] | None:
+        """A caption as it is known, for the share of them that stays so; else None."""
         if rng.random() < self.config.verbatim:
             for _ in range(20):
                 known = self._known(rng)
                 if len(known) <= longest:
                     return [*known]
+        return None
+
+    def _recombined(self, rng: np.random.Generator, longest: int) -> list[str]:
+        """A caption made of pieces of others."""
         while True:
             pieces = int(rng.integers(2, 4)) if rng.random() < self.config.join else 1
             row: list[str] = []

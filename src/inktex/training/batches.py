@@ -38,7 +38,7 @@ from inktex.tokenizer.vocabulary_inktex import (
     SPECIAL_TOKENS,
 )
 
-from .plans import BatchConfig, Plan, Shape, member_example, member_rng, picture_size
+from .plans import BatchConfig, Kind, Plan, Shape, member_example, member_rng, picture_size
 from .print_pictures import rasterize_print, vary_print
 from .synthetic import SyntheticInk
 
@@ -78,7 +78,8 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         for number, factor, kind in plan.members:
             rng = member_rng(self.seed, plan.epoch, number)
             example = member_example(self.examples, self.synthetic, number, kind, rng)
-            members.append(draw_member(example, factor, plan.shape, config, self.augmentation, rng))
+            augmentation = self._augmentation(kind)
+            members.append(draw_member(example, factor, plan.shape, config, augmentation, rng))
         batch = collate(members, plan.shape, config)
         if noise:
             add_token_noise(batch["decoder_input_ids"], noise, rng)
@@ -90,9 +91,15 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
             rng = member_rng(self.seed, plan.epoch, number)
             example = member_example(self.examples, self.synthetic, number, kind, rng)
             assert isinstance(example, Example)
-            if self.augmentation is not None:
-                example = vary(example, self.augmentation, rng)
+            augmentation = self._augmentation(kind)
+            if augmentation is not None:
+                example = vary(example, augmentation, rng)
             yield example, factor, rng
+
+    def _augmentation(self, kind: Kind) -> AugmentationConfig | None:
+        if self.augmentation is None or kind != "synthetic":
+            return self.augmentation
+        return self.augmentation.of_synthetic_ink()
 
 
 def ink_alone(examples: Iterable[AnyExample]) -> list[Example]:
