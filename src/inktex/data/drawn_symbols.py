@@ -1,0 +1,215 @@
+r"""Symbols that people drew one at a time, as glyphs: each drawing is a writer of one symbol.
+
+Detexify (https://detexify.kirelabs.org) names the LaTeX command of what is drawn. Its drawings are
+a database under the Open Database License (https://github.com/kirel/detexify-data); those that its
+author looked through are JSON lines in https://github.com/kirel/detexify-next. They have no size
+and no baseline: each drawing gets those of a font's glyph of the same symbol.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inktex.tokenizer.latex_inktex import normalize
+
+from .fonts.glyphs import FontGlyph
+from .fonts.symbols import visible_tokens
+
+Strokes = tuple[NDArray[np.float32], ...]
+
+REPOSITORY: Final = "https://github.com/kirel/detexify-next"
+_SOURCE: Final = Path("packages/data/source")
+_FOLDERS: Final = ("samples", "reviews")
+_STYLED: Final = re.compile(r"\\math(bb|ds|cal|scr|frak)\{(\w)\}")
+_CALLIGRAPHIC: Final = 12
+"""Drawings of each calligraphic letter that are kept: styles are dropped from captions, and fewer
+letters are calligraphic than not."""
+_SIZED_LIKE: Final[Mapping[str, str]] = {
+    **{rf"\mathbb{{{letter}}}": letter for letter in ascii_uppercase},
+    **{r"\lceil": "[", r"\lfloor": "[", r"\rceil": "]", r"\rfloor": "]"},
+}
+"""Symbols of other ones' size, where no font has them."""
+_ARROWS: Final = frozenset(
+    (
+        r"\leftarrow \leftrightarrow \Leftarrow \Leftrightarrow \mapsto \hookrightarrow "
+        r"\rightleftharpoons"
+    ).split()
+)
+"""Symbols of the size of `\\rightarrow`: fonts squeeze them into the width of a letter."""
+_APART: Final = 0.02
+"""Ems between neighbouring points, at least: pens and mice give many more than shapes need."""
+_FILLED: Final = r"\black"
+"""Begins commands of filled symbols, which captions have as the open ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnSymbols:
+    """What was read.
+
+    Attributes:
+        glyphs: in ems in which capitals are 1 high, as of fonts whose `cap_height` is 1.
+        unplaced: tokens of which no font has a glyph, so that there is no size for them.
+    """
+
+    glyphs: list[FontGlyph]
+    unplaced: tuple[str, ...]
+
+
+def read_drawn_symbols(folder: Path, references: Iterable[FontGlyph]) -> DrawnSymbols:
+    """The drawings of a copy of Detexify's repository.
+
+    Args:
+        folder: the repository.
+        references: fonts' glyphs, which give each symbol its sizes and places in a line.
+
+    Raises:
+        FileNotFoundError: if the folder has no drawings.
+        ValueError: if a file is not as Detexify's are.
+    """
+    boxes = _boxes(references)
+    visible = {*visible_tokens(), *(token for token in boxes if token.startswith(r"\mathbb"))}
+    glyphs: list[FontGlyph] = []
+    unplaced: set[str] = set()
+    seen: Counter[str] = Counter()
+    for command, name, strokes in _drawings(folder):
+        token = token_of(*command)
+        if token is None or token not in visible or not strokes:
+            continue
+        if token not in boxes:
+            unplaced.add(token)
+            continue
+        if command[0].startswith(r"\mathcal"):
+            seen[command[0]] += 1
+            if seen[command[0]] > _CALLIGRAPHIC:
+                continue
+        box = boxes[token][seen[token] % len(boxes[token])]
+        seen[token] += 1
+        placed = placed_in(strokes, box)
+        advance = max(float(np.concatenate(placed)[:, 0].max()), 0.0)
+        glyphs.append(FontGlyph(name, token, token[-1], placed, advance, 0.1, 0.65, 1.0, 1.0))
+    return DrawnSymbols(glyphs, tuple(sorted(unplaced)))
+
+
+def fetch(folder: Path, repository: str = REPOSITORY) -> None:
+    """Copy the drawings of a repository into a new folder, with git.
+
+    Raises:
+        FileExistsError: if the folder is there.
+        FileNotFoundError: if there is no git.
+        OSError: if git fails; the message has what it says.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} is there already: leave out --fetch, or remove it.")
+    sparse = ["--depth", "1", "--filter", "blob:none", "--sparse"]
+    _git("clone", "--quiet", *sparse, repository, str(folder))
+    folders = [(_SOURCE / name).as_posix() for name in _FOLDERS]
+    _git("-C", str(folder), "sparse-checkout", "set", *folders)
+
+
+def _git(*arguments: str) -> None:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"git {arguments[0]} failed: {done.stderr.strip()}")
+
+
+def token_of(command: str, package: str = "") -> str | None:
+    r"""The token of a symbol; None if the vocabulary has none.
+
+    Args:
+        command: as LaTeX has it.
+        package: that it comes from.
+
+    Returns:
+        A token, or `\mathbb{R}` and the like, as `FontGlyph` has them.
+    """
+    styled = _STYLED.fullmatch(command)
+    if styled is not None:
+        style, letter = styled.groups()
+        if style in ("bb", "ds"):
+            return rf"\mathbb{{{letter}}}"
+        return letter if style == "cal" else None
+    if command.startswith(_FILLED):
+        return None
+    if package == "upgreek":
+        command = "\\" + (command[3:] if command[1] == "u" else command[3:].capitalize())
+    tokens = normalize(command)
+    return tokens[0] if len(tokens) == 1 else None
+
+
+def placed_in(strokes: Strokes, box: tuple[float, float, float, float]) -> Strokes:
+    """Strokes at the size and in the middle of a box, their proportions kept.
+
+    Args:
+        box: left, top, right and bottom.
+    """
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0), points.max(axis=0)
+    sides = np.array([box[2] - box[0], box[3] - box[1]])
+    scale = float(np.hypot(*sides) / max(np.hypot(*(high - low)), 1e-6))
+    middle = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
+    placed = [(stroke - (low + high) / 2) * scale + middle for stroke in strokes]
+    shift = np.array([min(float(np.concatenate(placed)[:, 0].min()), 0.0), 0.0])
+    return tuple(_thinned(stroke - shift).astype(np.float32) for stroke in placed)
+
+
+def _thinned(stroke: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A stroke without points that lie close to the one before; two points at least."""
+    kept = [stroke[0]]
+    for point in stroke[1:-1]:
+        if np.hypot(*(point - kept[-1])) >= _APART:
+            kept.append(point)
+    end = stroke[-1] if np.hypot(*(stroke[-1] - kept[-1])) > 0 else stroke[-1] + _APART
+    return np.array([*kept, end])
+
+
+def _boxes(references: Iterable[FontGlyph]) -> dict[str, list[tuple[float, float, float, float]]]:
+    """Boxes of the fonts' glyphs of each token, in heights of a capital."""
+    boxes: dict[str, list[tuple[float, float, float, float]]] = {}
+    for glyph in references:
+        if not glyph.held_out:
+            left, top, right, bottom = (side / glyph.cap_height for side in glyph.box)
+            boxes.setdefault(glyph.token, []).append((left, top, right, bottom))
+    for token, like in _SIZED_LIKE.items():
+        if like in boxes:
+            boxes.setdefault(token, boxes[like])
+    if r"\rightarrow" in boxes:
+        boxes |= dict.fromkeys(_ARROWS, boxes[r"\rightarrow"])
+    return boxes
+
+
+def _drawings(folder: Path) -> Iterator[tuple[tuple[str, str], str, Strokes]]:
+    """Command and package, name and strokes of each drawing that was not rejected."""
+    source = folder / _SOURCE
+    try:
+        symbols = json.loads((source / "symbols.json").read_text("utf-8"))["symbols"]
+        rejected = json.loads((source / "reviews/rejected-samples.json").read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{folder} is no copy of {REPOSITORY}: {error}") from error
+    for symbol in symbols:
+        if "samples" not in symbol:
+            continue
+        command = (symbol["command"], symbol.get("package") or "")
+        with (source / symbol["samples"]["path"]).open(encoding="utf-8") as lines:
+            for line in lines:
+                sample = json.loads(line)
+                if sample["id"] not in rejected["rejected"]:
+                    yield command, sample["id"], _strokes(sample)
+
+
+def _strokes(sample: Mapping[str, Any]) -> Strokes:
+    return tuple(
+        np.array([(point["x"], point["y"]) for point in stroke], dtype=np.float32)
+        for stroke in sample["strokes"]
+        if stroke
+    )
