@@ -33,8 +33,8 @@ class SynthesisConfig(RecombinationConfig):
             training ink's.
         captions: folder of `scripts/prepare_captions.py`.
         fonts: file of `scripts/prepare_fonts.py`, whose fonts are further writers; None for none.
-        symbols: file of `scripts/prepare_symbols.py`, whose drawings are writers of one symbol
-            each; None for none.
+        hands: files of further people's glyphs, of `scripts/prepare_detexify.py` and
+            `scripts/prepare_unipen.py`.
         derived: share of the symbols that are built from a writer's other glyphs where the writer
             left no glyph of them, but others did.
         print: file of `scripts/prepare_print.py` with typeset formulas; None for none.
@@ -48,7 +48,7 @@ class SynthesisConfig(RecombinationConfig):
     wide: float = 0.0
     captions: str = "data/captions"
     fonts: str | None = None
-    symbols: str | None = None
+    hands: tuple[str, ...] = ()
     derived: float = 0.5
     print: str | None = None
     print_share: float = 0.0
@@ -71,10 +71,10 @@ class SyntheticInk:
         self.writers = collect(examples, PRINTED.__getitem__)
         self.writers.derived = config.derived
         own = self.writers.glyph_tokens()
-        if config.fonts is not None or config.symbols is not None:
+        if config.fonts is not None or config.hands:
             from inktex.data.fonts import load_glyphs
 
-            for file in filter(None, (config.fonts, config.symbols)):
+            for file in (*filter(None, [config.fonts]), *config.hands):
                 self.writers.add_fonts(one for one in load_glyphs(file) if not one.held_out)
         captions = [example.caption for example in examples]
         known = replace(config, verbatim=0.0, rare=0.0, lines=0.0, matrices=0.0, small_marks=0.0)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Turn Detexify's drawings of symbols into glyphs, each by a writer of its own.
 
-    python scripts/prepare_symbols.py --fetch                 # its repository, by git: 0.3 GB
-    python scripts/prepare_symbols.py --drawings FOLDER       # a copy of it
+    python scripts/prepare_detexify.py --fetch                 # its repository, by git: 0.3 GB
+    python scripts/prepare_detexify.py --drawings FOLDER       # a copy of it
 
 The drawings, under the Open Database License, have neither size nor baseline: they get those of the
 fonts of scripts/prepare_fonts.py, which comes first. Printed is how many there are of each symbol.
@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from inktex.cli.console import accept_any_text
-from inktex.data.drawn_symbols import REPOSITORY, fetch, read_drawn_symbols
+from inktex.data.detexify import REPOSITORY, fetch, read_drawn_symbols
 from inktex.data.fonts import load_glyphs, save_glyphs
 
 
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--output",
         type=Path,
-        default=Path("data/symbols.npz"),
+        default=Path("data/detexify.npz"),
         help="file to write (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         drawn = read_drawn_symbols(options.drawings, fonts)
         save_glyphs(options.output, drawn.glyphs)
     except (OSError, ValueError) as error:
-        print(f"prepare_symbols: {error}", file=sys.stderr)
+        print(f"prepare_detexify: {error}", file=sys.stderr)
         return 2
     counts = Counter(one.token for one in drawn.glyphs)
     held_out = sum(one.held_out for one in drawn.glyphs)
