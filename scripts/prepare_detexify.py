@@ -16,8 +16,9 @@ from collections import Counter
 from pathlib import Path
 
 from inktex.cli.console import accept_any_text
-from inktex.data.detexify import REPOSITORY, fetch, read_drawn_symbols
+from inktex.data.detexify import FOLDERS, REPOSITORY, read_drawn_symbols
 from inktex.data.fonts import load_glyphs, save_glyphs
+from inktex.data.repositories import clone
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         fonts = load_glyphs(options.glyphs)
         if options.fetch:
-            fetch(options.drawings)
+            clone(REPOSITORY, options.drawings, FOLDERS)
         drawn = read_drawn_symbols(options.drawings, fonts)
         save_glyphs(options.output, drawn.glyphs)
     except (OSError, ValueError) as error:

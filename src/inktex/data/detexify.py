@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,7 +29,8 @@ Strokes = tuple[NDArray[np.float32], ...]
 
 REPOSITORY: Final = "https://github.com/kirel/detexify-next"
 _SOURCE: Final = Path("packages/data/source")
-_FOLDERS: Final = ("samples", "reviews")
+FOLDERS: Final = tuple((_SOURCE / name).as_posix() for name in ("samples", "reviews"))
+"""What is read of the repository, beside the files in the folders above."""
 _STYLED: Final = re.compile(r"\\math(bb|ds|cal|scr|frak)\{(\w)\}")
 _CALLIGRAPHIC: Final = 12
 """Drawings of each calligraphic letter that are kept: styles are dropped from captions, and fewer
@@ -77,7 +77,7 @@ def read_drawn_symbols(folder: Path, references: Iterable[FontGlyph]) -> DrawnSy
         FileNotFoundError: if the folder has no drawings.
         ValueError: if a file is not as Detexify's are.
     """
-    boxes = _boxes(references)
+    boxes = boxes_of(references)
     visible = {*visible_tokens(), *(token for token in boxes if token.startswith(r"\mathbb"))}
     glyphs: list[FontGlyph] = []
     unplaced: set[str] = set()
@@ -99,28 +99,6 @@ def read_drawn_symbols(folder: Path, references: Iterable[FontGlyph]) -> DrawnSy
         advance = max(float(np.concatenate(placed)[:, 0].max()), 0.0)
         glyphs.append(FontGlyph(name, token, token[-1], placed, advance, 0.1, 0.65, 1.0, 1.0))
     return DrawnSymbols(glyphs, tuple(sorted(unplaced)))
-
-
-def fetch(folder: Path, repository: str = REPOSITORY) -> None:
-    """Copy the drawings of a repository into a new folder, with git.
-
-    Raises:
-        FileExistsError: if the folder is there.
-        FileNotFoundError: if there is no git.
-        OSError: if git fails; the message has what it says.
-    """
-    if folder.exists():
-        raise FileExistsError(f"{folder} is there already: leave out --fetch, or remove it.")
-    sparse = ["--depth", "1", "--filter", "blob:none", "--sparse"]
-    _git("clone", "--quiet", *sparse, repository, str(folder))
-    folders = [(_SOURCE / name).as_posix() for name in _FOLDERS]
-    _git("-C", str(folder), "sparse-checkout", "set", *folders)
-
-
-def _git(*arguments: str) -> None:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(f"git {arguments[0]} failed: {done.stderr.strip()}")
 
 
 def token_of(command: str, package: str = "") -> str | None:
@@ -160,10 +138,10 @@ def placed_in(strokes: Strokes, box: tuple[float, float, float, float]) -> Strok
     middle = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
     placed = [(stroke - (low + high) / 2) * scale + middle for stroke in strokes]
     shift = np.array([min(float(np.concatenate(placed)[:, 0].min()), 0.0), 0.0])
-    return tuple(_thinned(stroke - shift).astype(np.float32) for stroke in placed)
+    return tuple(thinned(stroke - shift).astype(np.float32) for stroke in placed)
 
 
-def _thinned(stroke: NDArray[np.float32]) -> NDArray[np.float32]:
+def thinned(stroke: NDArray[np.float32]) -> NDArray[np.float32]:
     """A stroke without points that lie close to the one before; two points at least."""
     kept = [stroke[0]]
     for point in stroke[1:-1]:
@@ -173,7 +151,7 @@ def _thinned(stroke: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.array([*kept, end])
 
 
-def _boxes(references: Iterable[FontGlyph]) -> dict[str, list[tuple[float, float, float, float]]]:
+def boxes_of(references: Iterable[FontGlyph]) -> dict[str, list[tuple[float, float, float, float]]]:
     """Boxes of the fonts' glyphs of each token, in heights of a capital."""
     boxes: dict[str, list[tuple[float, float, float, float]]] = {}
     for glyph in references:
