@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for token, character in ((r"\omega", "ω"), (r"\partial", "∂"), ("Q", "Q"))
     ]
     save_glyphs(folder / "glyphs.npz", glyphs)
+    for name in ("detexify", "unipen"):
+        writers = (name, *(f"{name} {number}" for number in (0, 8, 10, 14)))
+        drawn = [replace(one, font=writer) for writer in writers for one in glyphs[:2]]
+        assert {one.held_out for one in drawn} == {True, False}
+        save_glyphs(folder / f"{name}.npz", drawn)
     picture = np.full((40, 60), 255, dtype=np.uint8)
     picture[10:30, 20:24] = 0
     pictures = [PrintPicture(["1"], "Asana", picture), PrintPicture(["x", "+", "1"], "cm", picture)]
@@ -74,6 +80,9 @@ def test_wide_splits_are_the_same_each_time_and_hold_the_alphabet(data: Path) ->
         assert np.asarray(one.picture).max() == 255
     counts = Counter(token for one in first for token in one.tokens.split())
     assert min(counts[token] for token in "012") > 0  # in turn, in the vocabulary's order
+    hands = wide_samples("hands", development, data)
+    counts = Counter(token for one in hands for token in one.tokens.split())
+    assert min(counts[token] for token in "012") > 0
     structures = wide_samples("wide-structures", development, data)
     assert any(r"\begin{matrix}" in one.tokens for one in structures)
     marks = wide_samples("small-marks", development, data)

@@ -82,7 +82,7 @@ def _add_test_set(test_set: Any) -> None:
     test_set.add_argument(
         "--split",
         default="dev",
-        help="split of --data (default: dev), or wide-letters, wide-structures, "
+        help="split of --data (default: dev), or wide-letters, hands, wide-structures, "
         "small-marks, print or unknown-marks",
     )
     test_set.add_argument(

@@ -1,10 +1,11 @@
 """Development splits of the whole alphabet, by writers and in type that training does not see.
 
 `wide-letters` are single lines in which every symbol of the alphabet occurs, as people write them:
-nobody can tell O from 0 without what stands around it. `wide-structures` have matrices, lines under
-one another, accents and the like. `small-marks` are short formulas in which a comma, a point, a
-prime, a colon, a minus sign or `|` decides what is meant. Captions are those that
-`scripts/prepare_captions.py` held out; they are written by the held-out fonts of
+nobody can tell O from 0 without what stands around it. `hands` are such lines in people's writing
+alone: that of UNIPEN's writers and the drawings of Detexify that are held out. `wide-structures`
+have matrices, lines under one another, accents and the like. `small-marks` are short formulas in
+which a comma, a point, a prime, a colon, a minus sign or `|` decides what is meant. Captions are
+those that `scripts/prepare_captions.py` held out; they are written by the held-out fonts of
 `scripts/prepare_fonts.py` and with the symbols of CROHME's development ink. `print` are the
 pictures of typeset formulas that `scripts/prepare_print.py` drew of them, in held-out faces and by
 another typesetter. The same files give the same splits.
@@ -40,14 +41,18 @@ __all__ = [
     "wide_split",
 ]  # fmt: skip
 
-WideSplit = Literal["wide-letters", "wide-structures", "small-marks"]
-WIDE_SPLITS: Final[tuple[WideSplit, ...]] = ("wide-letters", "wide-structures", "small-marks")
+WideSplit = Literal["wide-letters", "hands", "wide-structures", "small-marks"]
+WIDE_SPLITS: Final[tuple[WideSplit, ...]] = (
+    "wide-letters", "hands", "wide-structures", "small-marks",
+)  # fmt: skip
 PRINT_SPLIT: Final = "print"
 _CAPTIONS, _GLYPHS, _PRINT = "captions", "glyphs.npz", "print.npz"
 """Names that the scripts give to captions, fonts and print, beside the folder of CROHME."""
-_PICTURES: Final = {"wide-letters": 2400, "wide-structures": 600, "small-marks": 600}
+_HANDS: Final = ("detexify", "unipen")
+"""Names of files of people's glyphs, which `scripts/prepare_*.py` of these names write there."""
+_PICTURES: Final = {"wide-letters": 2400, "hands": 1200, "wide-structures": 600, "small-marks": 600}
 """Pictures for evaluation; the recall of each symbol takes several of each."""
-_SEEDS: Final = {"wide-letters": 101, "wide-structures": 202, "small-marks": 303}
+_SEEDS: Final = {"wide-letters": 101, "hands": 404, "wide-structures": 202, "small-marks": 303}
 _LONGEST: Final = 60
 _SHORT: Final = 12
 _STRUCTURES: Final = tuple(
@@ -68,7 +73,8 @@ def wide_samples(split: WideSplit, development: Sequence[Example], folder: Path)
         FileNotFoundError, ValueError: as `wide_split`.
     """
     captions, fonts = str(folder / _CAPTIONS), str(folder / _GLYPHS)
-    examples = wide_split(split, development, captions, fonts, _PICTURES[split])
+    hands = [str(folder / f"{name}.npz") for name in _HANDS]
+    examples = wide_split(split, development, captions, fonts, _PICTURES[split], hands)
     return [
         Sample(one.id, Image.fromarray(render(one.traces())), " ".join(one.caption), split)
         for one in examples
@@ -94,7 +100,12 @@ def print_samples(folder: Path) -> list[Sample]:
 
 
 def wide_split(
-    split: WideSplit, development: Sequence[Example], captions: str, fonts: str, count: int = 600
+    split: WideSplit,
+    development: Sequence[Example],
+    captions: str,
+    fonts: str,
+    count: int = 600,
+    hands: Sequence[str] = (),
 ) -> list[Example]:
     """The examples of a wide development split.
 
@@ -104,12 +115,13 @@ def wide_split(
         captions: folder of `scripts/prepare_captions.py`.
         fonts: file of `scripts/prepare_fonts.py`.
         count: how many; a smaller number gives the first ones of a larger.
+        hands: files of people's glyphs, for the split `hands`.
 
     Raises:
         FileNotFoundError: if captions or fonts are missing.
-        ValueError: if no font is held out.
+        ValueError: if no font or nobody's hand is held out.
     """
-    writers = _writers(development, fonts)
+    writers = _people(development, hands) if split == "hands" else _writers(development, fonts)
     known = set(writers.tokens())
     held_out = load_captions(captions, "dev")
     draw = _DRAWN[split](held_out, known)
@@ -194,6 +206,7 @@ class _SmallMarks:
 _Draw = Callable[[int, np.random.Generator], list[str]]
 _DRAWN: Final[dict[WideSplit, Callable[[Iterable[Sequence[str]], set[str]], _Draw]]] = {
     "wide-letters": _Lines,
+    "hands": _Lines,
     "wide-structures": _Structures,
     "small-marks": _SmallMarks,
 }
@@ -241,4 +254,22 @@ def _writers(development: Iterable[Example], fonts: str) -> Writers:
         )
     writers.add_fonts(held_out)
     writers.derived = 0.2
+    return writers
+
+
+def _people(development: Iterable[Example], hands: Sequence[str]) -> Writers:
+    writers = collect(development, PRINTED.__getitem__)
+    held_out = [
+        glyph
+        for file in hands
+        for glyph in load_glyphs(file, f"scripts/prepare_{Path(file).stem}.py")
+        if glyph.held_out
+    ]
+    if not held_out:
+        raise ValueError(
+            f"Nobody's hand is held out in {', '.join(hands) or 'no file'}: there is nobody to "
+            "write for development."
+        )
+    writers.add_fonts(held_out)
+    writers.derived = 0.0
     return writers

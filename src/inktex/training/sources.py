@@ -85,8 +85,11 @@ def _wide_development(recipe: Recipe, dev: Sequence[Example]) -> list[Example]:
     captions, fonts = recipe.synthesis.captions, recipe.synthesis.fonts
     if fonts is None:
         return []
-    count = -(-len(dev) // 2)
-    return [one for split in WIDE_SPLITS for one in wide_split(split, dev, captions, fonts, count)]
+    count, hands = -(-len(dev) // 2), recipe.synthesis.hands
+    splits = [split for split in WIDE_SPLITS if hands or split != "hands"]
+    return [
+        one for split in splits for one in wide_split(split, dev, captions, fonts, count, hands)
+    ]
 
 
 def _print_development(recipe: Recipe) -> list[PictureExample]:

@@ -110,17 +110,18 @@ def save_glyphs(
         )
 
 
-def load_glyphs(path: str | Path) -> list[FontGlyph]:
-    """The glyphs of a file of `scripts/prepare_fonts.py`, font by font.
+def load_glyphs(path: str | Path, script: str = "scripts/prepare_fonts.py") -> list[FontGlyph]:
+    """The glyphs of a file of `scripts/prepare_fonts.py` or the like, font by font.
 
     Args:
         path: of the `.npz` file.
+        script: that writes it.
 
     Raises:
         FileNotFoundError: if the file is not there.
         ValueError: if it is no such file.
     """
-    stored = load_arrays(path, _VERSION, "glyphs", "scripts/prepare_fonts.py")
+    stored = load_arrays(path, _VERSION, "glyphs", script)
     points = stored["points"].astype(np.float32)
     pieces = np.split(points, np.cumsum(stored["stroke_points"].astype(np.int64))[:-1])
     fonts, tokens = stored["fonts"].tolist(), stored["tokens"].tolist()
