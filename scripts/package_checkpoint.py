@@ -31,6 +31,7 @@ from inktex.modeling.stroke_restoration_inktex import STROKE_RESTORATION_FILE, S
 from inktex.onnx.export import update_shipped
 from inktex.release.card import model_card, score_table
 from inktex.release.export import export
+from inktex.release.sources import training_data
 from inktex.training.average import AVERAGE
 from inktex.training.ink_extraction import RECORD as EXTRACTION_RECORD
 from inktex.training.recipe_fields import SHIPPED
@@ -192,7 +193,7 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
     return {
         **_run_record(run),
         "commit": _commit(),
-        "data": "CROHME training ink (CC BY-NC-SA 3.0), its train split alone",
+        "data": training_data(read_json(run / RECIPE)),
         "weights_licence": "CC BY-NC-SA 3.0, as the data they were trained on",
         "scores": scores,
         "averaged": json.loads(averaged.read_text()) if averaged.is_file() else None,

@@ -15,6 +15,8 @@ from inktex.modeling.ink_extraction_inktex import InkExtraction
 from inktex.modeling.ink_network_inktex import InktexInkExtraction, trained_weights
 from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 from inktex.release.card import model_card, score_table, training_minutes
+from inktex.release.sources import training_data
+from inktex.training.recipe import load_recipe, recipe_path
 from inktex.training.stroke_restoration_net import StrokeRestorationNet, fold
 
 SCORES = {
@@ -57,6 +59,15 @@ def test_the_card_has_front_matter_scores_and_licence() -> None:
     for word in ("5.4 M", "own ink", "`abc123`", "CC BY-NC-SA 3.0", "Apache-2.0"):
         assert word in text
     assert not re.search(r"\{[a-z_]+\}", text)  # all fields are filled
+
+
+def test_the_card_names_the_data_with_licences() -> None:
+    base = load_recipe(recipe_path("base")).to_dict()
+    assert training_data(base) == "CROHME training ink (CC BY-NC-SA 3.0), its train split alone"
+    text = training_data(load_recipe(recipe_path("alphabet")).to_dict())
+    assert "with the test ink of 2011, 2012, 2013" in text
+    for word in ("Open Database License", "UNIPEN", "CC BY 4.0", "fonts", "QuantEcon", "STIX"):
+        assert word in text
 
 
 def test_the_record_is_of_the_model_that_was_evaluated(script: ModuleType, tmp_path: Path) -> None:
