@@ -36,7 +36,8 @@ _MOST: Final = 3
 _FEW: Final = 5
 """Characters; who left fewer has no size that could be told."""
 _TOLERANCE: Final = 1.9
-"""Times that a glyph may be taller or lower than the fonts' on average: others are cut wrongly."""
+"""Times that a glyph may be larger or smaller than the fonts' on average, with an allowance of
+`_SMALL`: others are cut wrongly."""
 _SMALL: Final = 0.25
 """Ems; symbols that are smaller than this have no height to tell an em by."""
 
@@ -87,8 +88,10 @@ def _placed(strokes: Strokes, em: float, box: NDArray[np.float64]) -> Strokes | 
     scaled = [stroke / em for stroke in strokes]
     points = np.concatenate(scaled)
     low, high = points.min(axis=0), points.max(axis=0)
-    size, expected = np.hypot(*(high - low)), np.hypot(box[2] - box[0], box[3] - box[1])
-    if size > expected * _TOLERANCE or size < (expected / _TOLERANCE if expected > _SMALL else 0):
+    sides, expected = high - low, box[2:] - box[:2]
+    if (sides > expected * _TOLERANCE + _SMALL).any():
+        return None
+    if np.hypot(*sides) < np.hypot(*expected) / _TOLERANCE and np.hypot(*expected) > _SMALL:
         return None
     shift = np.array([-low[0], (box[1] + box[3]) / 2 - (low[1] + high[1]) / 2])
     return tuple(thinned(_smooth(stroke + shift)).astype(np.float32) for stroke in scaled)
@@ -124,6 +127,8 @@ def _writers(folder: Path, known: set[str]) -> dict[str, _Writer]:
         for writer, label, strokes in _characters(path, ink):
             token = label if label.isascii() and label.isalnum() else _TOKENS.get(label)
             if token is None or token not in known or len(label.strip("\\")) != 1:
+                continue
+            if token == "0" and len(strokes) > 1:  # struck through, which is the empty set here
                 continue
             key = (provider, writer or path.stem)
             name = numbers.setdefault(key, f"unipen {provider} {len(numbers)}")
