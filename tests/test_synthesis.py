@@ -16,7 +16,7 @@ from inktex.synthesis.strokefont import glyphs
 from inktex.synthesis.structure_layout import AXIS
 from inktex.synthesis.writers import Measured, Writers, collect, fit_extents
 from inktex.tokenizer.latex_inktex import normalize
-from inktex.tokenizer.vocabulary_inktex import STRUCTURAL_TOKENS
+from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS, VOCABULARY
 from inktex.training.batches import PlannedBatches
 from inktex.training.plans import BatchConfig, Kind, Planner, member_example
 from inktex.training.synthetic import SynthesisConfig, SyntheticInk, synthetic_ink
@@ -302,6 +302,32 @@ def test_symbols_move_towards_those_of_other_hands_and_stay_what_they_are() -> N
     assert min(heights) < 8.5, "a little beyond"
     assert max(heights) > 18, "almost the other one"
     assert len(heights) > 10, "and anything between"
+
+
+def test_glyphs_of_further_people_are_moved_towards() -> None:
+    low, high = zigzag(10.0, 30, 8), zigzag(22.0, 30, 8)
+    stroke = high.points[:8] / 40
+    others = [(VOCABULARY[30], (stroke,)), (r"\mathbb{R}", (stroke,)), (VOCABULARY[31], (stroke,))]
+    rng = np.random.default_rng(0)
+    moved = ShapeInterpolation([], 1.0, others)(low, rng)
+    assert np.abs(moved.points - low.points).max() > 0.5
+    still = ShapeInterpolation([], 1.0, others[1:])(low, rng)
+    np.testing.assert_allclose(still.points, low.points, atol=1e-5)
+
+
+def test_double_struck_letters_do_not_become_plain_ones() -> None:
+    low, high = (
+        replace(
+            zigzag(height, IDS["R"], 8),
+            tokens=np.array([IDS[t] for t in (r"\mathbb", "{", "R", "}", "-")]),
+            alignment=np.array([-1, -1, 0, -1, 1]),
+        )
+        for height in (10.0, 22.0)
+    )
+    moved = ShapeInterpolation([high, zigzag(22.0, IDS["R"], 8)], 1.0)(
+        low, np.random.default_rng(0)
+    )
+    np.testing.assert_allclose(moved.points, low.points, atol=1e-5)
 
 
 def test_nothing_moves_towards_what_was_drawn_differently() -> None:

@@ -2,10 +2,11 @@
 
 The training ink shows a symbol in as many shapes as there are writers, and those of new writers
 are between them, or a little beyond. Two symbols of the same class that were drawn with the same
-strokes are moved towards each other, point by point along the strokes.
+strokes are moved towards each other, point by point along the strokes. Single glyphs of further
+people are shapes to move towards as well.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from inktex.data.examples import Example
 from inktex.tokenizer.vocabulary_inktex import IDS
+
+from .box import Strokes
 
 Line = NDArray[np.float32]
 """`(_POINTS, 2)`, a trace in equal steps."""
@@ -28,6 +31,8 @@ _WEIGHTS: Final = (-0.3, 1.0)
 """From a little away from the other symbol to all the way to it."""
 _FITTED: Final = frozenset({IDS[r"\sqrt"]})
 """Their shape is that of what they enclose."""
+_DOUBLE_STRUCK: Final = IDS[r"\mathbb"]
+"""The letter two tokens on has the label of a plain one, and another shape."""
 
 
 class ShapeInterpolation:
@@ -35,17 +40,30 @@ class ShapeInterpolation:
 
     Args:
         share: of the symbols that are moved, where there is another one to move them to.
+        glyphs: tokens of the vocabulary and their strokes; other tokens are passed over.
     """
 
-    def __init__(self, examples: Iterable[Example], share: float) -> None:
+    def __init__(
+        self,
+        examples: Iterable[Example],
+        share: float,
+        glyphs: Iterable[tuple[str, Strokes]] = (),
+    ) -> None:
         self.share = share
         found: dict[tuple[int, int], list[NDArray[np.float32]]] = {}
+
+        def add(label: int, traces: Sequence[NDArray[np.float32]]) -> None:
+            lines = np.stack([_steps(trace) for trace in traces])
+            centre, size = _frame(lines)
+            if size > 0:
+                found.setdefault((label, len(traces)), []).append((lines - centre) / size)
+
         for example in examples:
             for label, traces in _symbols(example):
-                lines = np.stack([_steps(example, trace) for trace in traces])
-                centre, size = _frame(lines)
-                if size > 0:
-                    found.setdefault((label, len(traces)), []).append((lines - centre) / size)
+                add(label, [_trace(example, trace) for trace in traces])
+        for token, strokes in glyphs:
+            if token in IDS and IDS[token] not in _FITTED:
+                add(IDS[token], strokes)
         self.shapes = {key: np.stack(shapes) for key, shapes in found.items()}
         """`(symbols, traces, _POINTS, 2)`, centred and of size 1, by label and number of traces."""
 
@@ -56,7 +74,7 @@ class ShapeInterpolation:
             shapes = self.shapes.get((label, len(traces)))
             if rng.random() >= self.share or shapes is None:
                 continue
-            lines = np.stack([_steps(example, trace) for trace in traces])
+            lines = np.stack([_steps(_trace(example, trace)) for trace in traces])
             centre, size = _frame(lines)
             if size == 0:
                 continue
@@ -78,14 +96,18 @@ _STEPS: Final = np.linspace(0.0, 1.0, _POINTS)
 
 def _symbols(example: Example) -> Iterable[tuple[int, NDArray[np.int64]]]:
     """Label and traces of each symbol that can be moved."""
+    styled = {*example.alignment[2:][example.tokens[:-2] == _DOUBLE_STRUCK].tolist()}
     for symbol, label in enumerate(example.symbol_labels.tolist()):
         traces = np.flatnonzero(example.trace_symbols == symbol)
-        if label > 0 and label not in _FITTED and len(traces):
+        if label > 0 and label not in _FITTED and len(traces) and symbol not in styled:
             yield label, traces
 
 
-def _steps(example: Example, trace: int) -> Line:
-    points = example.points[example.offsets[trace] : example.offsets[trace + 1]]
+def _trace(example: Example, trace: int) -> NDArray[np.float32]:
+    return example.points[example.offsets[trace] : example.offsets[trace + 1]]
+
+
+def _steps(points: NDArray[np.float32]) -> Line:
     return _at(_STEPS, _places(points), points)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from inktex.data.examples import Example, from_expression
 from inktex.data.printed import PrintExample
+from inktex.synthesis.box import Strokes
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.layout import PRINTED, lay_out
 from inktex.synthesis.nothing import draw_nothing
@@ -27,7 +28,7 @@ class SynthesisConfig(RecombinationConfig):
     Attributes:
         share: of the examples of an epoch that are synthetic.
         shape_interpolation: share of the symbols, in real and synthetic ink, whose shape is
-            interpolated with that of the same symbol by another writer.
+            interpolated with that of the same symbol by another writer, of `hands` too.
         wide: share of the synthetic examples whose captions come from `captions`, recombined with
             `verbatim`, `rare`, `lines`, `matrices` and `small_marks`; the others recombine the
             training ink's.
@@ -71,11 +72,15 @@ class SyntheticInk:
         self.writers = collect(examples, PRINTED.__getitem__)
         self.writers.derived = config.derived
         own = self.writers.glyph_tokens()
+        people: list[tuple[str, Strokes]] = []
         if config.fonts is not None or config.hands:
             from inktex.data.fonts import load_glyphs
 
             for file in (*filter(None, [config.fonts]), *config.hands):
-                self.writers.add_fonts(one for one in load_glyphs(file) if not one.held_out)
+                glyphs = [one for one in load_glyphs(file) if not one.held_out]
+                self.writers.add_fonts(glyphs)
+                if file in config.hands:
+                    people += [(one.token, one.strokes) for one in glyphs]
         captions = [example.caption for example in examples]
         known = replace(config, verbatim=0.0, rare=0.0, lines=0.0, matrices=0.0, small_marks=0.0)
         self.captions = Recombiner(captions, known, known=own)
@@ -87,7 +92,7 @@ class SyntheticInk:
                 load_captions(config.captions), config, known=self.writers.tokens(), whole=True
             )
         share = config.shape_interpolation
-        self.interpolation = ShapeInterpolation(examples, share) if share else None
+        self.interpolation = ShapeInterpolation(examples, share, people) if share else None
 
         if config.print_share + config.nothing_share > config.share:
             raise ValueError(
