@@ -14,18 +14,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inktex.tokenizer.latex_inktex import normalize
 
 from .fonts.glyphs import FontGlyph
 from .fonts.symbols import visible_tokens
-
-Strokes = tuple[NDArray[np.float32], ...]
+from .hands import Box, Strokes, boxes_of, hand_glyph, thinned
 
 REPOSITORY: Final = "https://github.com/kirel/detexify-next"
 _SOURCE: Final = Path("packages/data/source")
@@ -35,20 +32,6 @@ _STYLED: Final = re.compile(r"\\math(bb|ds|cal|scr|frak)\{(\w)\}")
 _CALLIGRAPHIC: Final = 12
 """Drawings of each calligraphic letter that are kept: styles are dropped from captions, and fewer
 letters are calligraphic than not."""
-_SIZED_LIKE: Final[Mapping[str, str]] = {
-    **{rf"\mathbb{{{letter}}}": letter for letter in ascii_uppercase},
-    **{r"\lceil": "[", r"\lfloor": "[", r"\rceil": "]", r"\rfloor": "]"},
-}
-"""Symbols of other ones' size, where no font has them."""
-_ARROWS: Final = frozenset(
-    (
-        r"\leftarrow \leftrightarrow \Leftarrow \Leftrightarrow \mapsto \hookrightarrow "
-        r"\rightleftharpoons"
-    ).split()
-)
-"""Symbols of the size of `\\rightarrow`: fonts squeeze them into the width of a letter."""
-_APART: Final = 0.02
-"""Ems between neighbouring points, at least: pens and mice give many more than shapes need."""
 _FILLED: Final = r"\black"
 """Begins commands of filled symbols, which captions have as the open ones."""
 
@@ -95,9 +78,7 @@ def read_drawn_symbols(folder: Path, references: Iterable[FontGlyph]) -> DrawnSy
                 continue
         box = boxes[token][seen[token] % len(boxes[token])]
         seen[token] += 1
-        placed = placed_in(strokes, box)
-        advance = max(float(np.concatenate(placed)[:, 0].max()), 0.0)
-        glyphs.append(FontGlyph(name, token, token[-1], placed, advance, 0.1, 0.65, 1.0, 1.0))
+        glyphs.append(hand_glyph(name, token, placed_in(strokes, box)))
     return DrawnSymbols(glyphs, tuple(sorted(unplaced)))
 
 
@@ -125,7 +106,7 @@ def token_of(command: str, package: str = "") -> str | None:
     return tokens[0] if len(tokens) == 1 else None
 
 
-def placed_in(strokes: Strokes, box: tuple[float, float, float, float]) -> Strokes:
+def placed_in(strokes: Strokes, box: Box) -> Strokes:
     """Strokes at the size and in the middle of a box, their proportions kept.
 
     Args:
@@ -139,31 +120,6 @@ def placed_in(strokes: Strokes, box: tuple[float, float, float, float]) -> Strok
     placed = [(stroke - (low + high) / 2) * scale + middle for stroke in strokes]
     shift = np.array([min(float(np.concatenate(placed)[:, 0].min()), 0.0), 0.0])
     return tuple(thinned(stroke - shift).astype(np.float32) for stroke in placed)
-
-
-def thinned(stroke: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A stroke without points that lie close to the one before; two points at least."""
-    kept = [stroke[0]]
-    for point in stroke[1:-1]:
-        if np.hypot(*(point - kept[-1])) >= _APART:
-            kept.append(point)
-    end = stroke[-1] if np.hypot(*(stroke[-1] - kept[-1])) > 0 else stroke[-1] + _APART
-    return np.array([*kept, end])
-
-
-def boxes_of(references: Iterable[FontGlyph]) -> dict[str, list[tuple[float, float, float, float]]]:
-    """Boxes of the fonts' glyphs of each token, in heights of a capital."""
-    boxes: dict[str, list[tuple[float, float, float, float]]] = {}
-    for glyph in references:
-        if not glyph.held_out:
-            left, top, right, bottom = (side / glyph.cap_height for side in glyph.box)
-            boxes.setdefault(glyph.token, []).append((left, top, right, bottom))
-    for token, like in _SIZED_LIKE.items():
-        if like in boxes:
-            boxes.setdefault(token, boxes[like])
-    if r"\rightarrow" in boxes:
-        boxes |= dict.fromkeys(_ARROWS, boxes[r"\rightarrow"])
-    return boxes
 
 
 def _drawings(folder: Path) -> Iterator[tuple[tuple[str, str], str, Strokes]]:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .detexify import Strokes, boxes_of, thinned
 from .fonts.glyphs import FontGlyph
+from .hands import Strokes, boxes_of, hand_glyph, thinned
 
 REPOSITORY: Final = "https://github.com/GreenCappuccino/train_r01_v07"
 """UNIPEN's train_r01_v07, mended so that it can be parsed."""
@@ -42,11 +41,10 @@ _SMALL: Final = 0.25
 """Ems; symbols that are smaller than this have no height to tell an em by."""
 
 
-@dataclass(slots=True)
-class _Writer:
-    """Characters of one writer: token, and strokes in the tablet's units."""
-
-    characters: list[tuple[str, Strokes]] = field(default_factory=list)
+_Character = tuple[str, Strokes]
+"""A token, and strokes in the tablet's units."""
+_Pieces = list[NDArray[np.float32] | None]
+"""Movements of a pen, y downwards; None where it was lifted."""
 
 
 def read_unipen(folder: Path, references: Iterable[FontGlyph]) -> list[FontGlyph]:
@@ -65,21 +63,18 @@ def read_unipen(folder: Path, references: Iterable[FontGlyph]) -> list[FontGlyph
     medians = {token: np.median(boxes, axis=0) for token, boxes in boxes_of(references).items()}
     heights = {token: box[3] - box[1] for token, box in medians.items()}
     glyphs: list[FontGlyph] = []
-    for name, writer in _writers(folder, {*medians}).items():
-        tall = [(t, _height(s)) for t, s in writer.characters if heights[t] > _SMALL]
+    for name, characters in _writers(folder, {*medians}).items():
+        tall = [(t, _height(s)) for t, s in characters if heights[t] > _SMALL]
         if len(tall) < _FEW:
             continue
         em = float(np.median([height / heights[token] for token, height in tall]))
         counts: dict[str, int] = {}
-        for token, strokes in writer.characters:
+        for token, strokes in characters:
             if counts.get(token, 0) < _MOST and em > 0:
                 placed = _placed(strokes, em, medians[token])
                 if placed is not None:
                     counts[token] = counts.get(token, 0) + 1
-                    advance = float(np.concatenate(placed)[:, 0].max())
-                    glyphs.append(
-                        FontGlyph(name, token, token[-1], placed, advance, 0.1, 0.65, 1, 1)
-                    )
+                    glyphs.append(hand_glyph(name, token, placed))
     return glyphs
 
 
@@ -109,8 +104,8 @@ def _height(strokes: Strokes) -> float:
     return float(np.ptp(np.concatenate(strokes)[:, 1]))
 
 
-def _writers(folder: Path, known: set[str]) -> dict[str, _Writer]:
-    """Writers by provider and number, in the order of the files."""
+def _writers(folder: Path, known: set[str]) -> dict[str, list[_Character]]:
+    """What writers wrote, by provider and number, in the order of the files."""
     files = sorted(
         path
         for kind in ("1a", "1b", "1c", "1d")
@@ -120,7 +115,7 @@ def _writers(folder: Path, known: set[str]) -> dict[str, _Writer]:
     if not files:
         raise FileNotFoundError(f"{folder} has no characters: it is no copy of {REPOSITORY}.")
     ink = _Ink(folder / "include")
-    writers: dict[str, _Writer] = {}
+    writers: dict[str, list[_Character]] = {}
     numbers: dict[tuple[str, str], str] = {}
     for path in sorted(files, key=lambda path: path.parts[len(folder.parts) + 2 :]):
         provider = path.parts[len(folder.parts) + 2]
@@ -132,14 +127,14 @@ def _writers(folder: Path, known: set[str]) -> dict[str, _Writer]:
                 continue
             key = (provider, writer or path.stem)
             name = numbers.setdefault(key, f"unipen {provider} {len(numbers)}")
-            writers.setdefault(name, _Writer()).characters.append((token, strokes))
+            writers.setdefault(name, []).append((token, strokes))
     return writers
 
 
 def _characters(path: Path, ink: _Ink) -> Iterator[tuple[str, str, Strokes]]:
     """Writer, label and strokes of each character that a file names."""
     included: list[str] = []
-    pieces: list[NDArray[np.float32] | None] | None = None
+    pieces: _Pieces | None = None
     writer = ""
     for line in path.read_text("latin-1").splitlines():
         if line.startswith(".INCLUDE"):
@@ -159,7 +154,7 @@ def _characters(path: Path, ink: _Ink) -> Iterator[tuple[str, str, Strokes]]:
             yield writer, match[2], strokes
 
 
-def _part(pieces: list[NDArray[np.float32] | None], places: str) -> Strokes:
+def _part(pieces: _Pieces, places: str) -> Strokes:
     """The strokes of `3-5`, `3:10-5:20` or several of these; none if they are not there."""
     strokes: list[NDArray[np.float32]] = []
     for span in places.split(","):
@@ -183,9 +178,10 @@ class _Ink:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.name, self.parsed = "", ([], "")  # type: tuple[list, str]
+        self.name = ""
+        self.parsed: tuple[_Pieces, str] = [], ""
 
-    def read(self, name: str) -> tuple[list[NDArray[np.float32] | None], str]:
+    def read(self, name: str) -> tuple[_Pieces, str]:
         """Pieces of pen movement, None where the pen is up, y downwards; and the writer."""
         path = self.folder / name
         if name != self.name:
@@ -194,10 +190,11 @@ class _Ink:
         return self.parsed
 
 
-def _parse(path: Path) -> tuple[list[NDArray[np.float32] | None], str]:
-    pieces: list[NDArray[np.float32] | None] = []
+def _parse(path: Path) -> tuple[_Pieces, str]:
+    pieces: _Pieces = []
     points: list[tuple[float, float]] = []
-    columns, writer, is_down = (0, 1), "", None
+    columns, writer = (0, 1), ""
+    is_down: bool | None = None
 
     def end() -> None:
         # A lifted pen counts where the tablet followed it.
