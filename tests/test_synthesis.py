@@ -8,15 +8,17 @@ import pytest
 from inktex.data.examples import Example, from_expression, from_expressions
 from inktex.data.fonts.glyphs import FontGlyph
 from inktex.ink import bounding_box
+from inktex.modeling.grammar_inktex import Grammar, is_formula
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.layout import HABITS, PRINTED, lay_out
 from inktex.synthesis.random_captions import random_caption, written_expressions
 from inktex.synthesis.shape_interpolation import ShapeInterpolation
 from inktex.synthesis.strokefont import glyphs
 from inktex.synthesis.structure_layout import AXIS
+from inktex.synthesis.worked import draw_worked_lines
 from inktex.synthesis.writers import Measured, Writers, collect, fit_extents
 from inktex.tokenizer.latex_inktex import normalize
-from inktex.tokenizer.vocabulary_inktex import IDS, STRUCTURAL_TOKENS, VOCABULARY
+from inktex.tokenizer.vocabulary_inktex import GRAMMAR, IDS, STRUCTURAL_TOKENS, VOCABULARY
 from inktex.training.batches import PlannedBatches
 from inktex.training.plans import BatchConfig, Kind, Planner, member_example
 from inktex.training.synthetic import SynthesisConfig, SyntheticInk, synthetic_ink
@@ -106,6 +108,35 @@ def test_known_captions_of_rare_symbols_come_as_often_as_others() -> None:
         shares.append(np.mean([caption == captions[-1] for caption in drawn]))
     assert shares[0] < 0.06
     assert 0.3 < shares[1] < 0.55  # of five symbols two are in it alone, and one is in both
+
+
+def test_worked_lines_are_formulas_that_follow_from_one_another() -> None:
+    grammar, rng = Grammar(len(VOCABULARY), GRAMMAR), np.random.default_rng(0)
+    drawn = [draw_worked_lines(rng) for _ in range(600)]
+    for lines in drawn:
+        assert 2 <= len(lines) <= 5
+        for line in lines:
+            assert normalize(" ".join(line)) == line
+            assert is_formula(grammar, [IDS[token] for token in line])
+    roots = [
+        "".join(lines[-1]) for lines in drawn if "".join(lines[0]).startswith("x=\\sqrt{a^{2}")
+    ]
+    assert {"x=5", "x=10", "x=13"} & {*roots}
+
+
+def test_lines_have_parts_in_common() -> None:
+    captions = [f"{a} = {b} + {c}".split() for a in "xyz" for b in "12345" for c in "abcde"]
+    shares = []
+    for field in ({}, {"alike": 1.0}, {"worked": 1.0}):
+        config = RecombinationConfig(lines=1.0, symbol=0.1, item=0.0, join=0.0, **field)
+        recombiner, rng = Recombiner(captions, config), np.random.default_rng(0)
+        common = []
+        for _ in range(200):
+            tokens = " ".join(recombiner.draw(rng)).replace("\\{", "").split("\\\\")
+            first, second = ({*line.split()} - {"=", "+"} for line in tokens[:2])
+            common.append(len(first & second) / len(first))
+        shares.append(np.mean(common))
+    assert shares[0] < 0.35 < min(shares[1:])
 
 
 def test_only_logarithms_have_a_base() -> None:

@@ -28,6 +28,7 @@ from inktex.tokenizer.vocabulary_inktex import (
 
 from .rare import BINARY_TOKENS, INKED, MORE_KINDS, RELATION_TOKENS, with_token
 from .small_marks import draw_small_marks
+from .worked import draw_worked_lines
 
 _KINDS: Final[tuple[str, ...]] = (
     "0 1 2 3 4 5 6 7 8 9",
@@ -75,6 +76,8 @@ class RecombinationConfig:
             (`inktex.synthesis.rare`), and this share of these another one, at most three. Rare
             tokens are chosen so that all of them come to be in about as many captions.
         lines: share of captions that are two to four lines under one another.
+        worked: share of these that are worked school mathematics (`inktex.synthesis.worked`).
+        alike: share of these whose lines are one caption, changed a little from line to line.
         matrices: share of captions with a matrix or a case distinction.
         small_marks: share of captions of `inktex.synthesis.small_marks`.
     """
@@ -89,6 +92,8 @@ class RecombinationConfig:
     by_symbol: float = 0.0
     rare: float = 0.0
     lines: float = 0.0
+    worked: float = 0.0
+    alike: float = 0.0
     matrices: float = 0.0
     small_marks: float = 0.0
 
@@ -165,18 +170,19 @@ class Recombiner:
         while True:
             if rng.random() < config.small_marks:
                 return draw_small_marks(rng)
-            kind, known = rng.random(), None
+            kind, is_known = rng.random(), False
             if kind < config.lines:
-                changed = self._lines(rng)
+                changed, is_known = self._lines(rng)
             elif kind < config.lines + config.matrices:
                 changed = self._matrix(rng)
             else:
                 known = self._verbatim(rng, config.longest)
+                is_known = known is not None
                 changed = known or self._recombined(rng, config.longest)
             for _ in range(_RARE):
                 # With a token put in, what is known would no longer tell which symbols belong
                 # together.
-                if rng.random() >= config.rare or known is not None:
+                if rng.random() >= config.rare or is_known:
                     break
                 tokens, weights = self.rare
                 token = tokens[int(rng.choice(len(tokens), p=weights))]
@@ -190,14 +196,36 @@ class Recombiner:
             if 0 < len(changed) <= config.longest:
                 return changed
 
-    def _lines(self, rng: np.random.Generator) -> list[str]:
-        """Some captions under one another, at times behind a brace."""
+    def _lines(self, rng: np.random.Generator) -> tuple[list[str], bool]:
+        """Some captions under one another, at times behind a brace; whether they are as written."""
+        config = self.config
         count = int(rng.choice([2, 2, 2, 3, 3, 4]))
         out = [r"\{"] if rng.random() < 0.25 else []
         out.append(MATRIX_BEGIN)
-        for number in range(count):
-            out += [LINE_END] * (number > 0) + self._line(rng, self.config.longest // count - 2)
-        return [*out, MATRIX_END]
+        longest = config.longest // count - 2
+        # No number is drawn for what is not asked for: such captions stay the same ones.
+        kind = rng.random() if config.worked or config.alike else 1.0
+        is_known = kind < config.worked
+        if is_known:
+            lines = draw_worked_lines(rng)
+        elif kind < config.worked + config.alike:
+            lines = self._alike(rng, count, longest)
+        else:
+            lines = [self._line(rng, longest) for _ in range(count)]
+        for number, line in enumerate(lines):
+            out += [LINE_END] * (number > 0) + line
+        return [*out, MATRIX_END], is_known
+
+    def _alike(self, rng: np.random.Generator, count: int, longest: int) -> list[list[str]]:
+        """A caption, and lines that follow from it: changed, or with another right side alone."""
+        first = self._line(rng, longest)
+        lines = [first]
+        for _ in range(count - 1):
+            line = self._change(tuple(lines[-1]), rng, 0)
+            if "=" in line[:-1] and rng.random() < 0.4:
+                line = line[line.index("=") :]
+            lines.append(line if 0 < len(line) <= longest else [*first])
+        return lines
 
     def _matrix(self, rng: np.random.Generator) -> list[str]:
         """A matrix in its brackets, or a case distinction, with something beside it."""
