@@ -139,9 +139,11 @@ def _sources(recipe: Recipe) -> Iterator[tuple[str, Callable[[Random], AnyExampl
         yield "synthetic, no formula", synthetic.draw_without_formula
 
 
-def _augmentation(source: str, recipe: Recipe) -> AugmentationConfig:
-    is_synthetic = source.startswith("synthetic")
-    return recipe.augmentation.of_synthetic_ink() if is_synthetic else recipe.augmentation
+def _augmentation(source: str, recipe: Recipe) -> AugmentationConfig | None:
+    augmentation = recipe.augmentation
+    if augmentation is None or not source.startswith("synthetic"):
+        return augmentation
+    return augmentation.of_synthetic_ink()
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ def drawings(folder: Path) -> Path:
     (source / "samples").mkdir(parents=True)
     (source / "reviews").mkdir()
     lines = [[[(0.1, 0.5), (0.1001, 0.5), (0.9, 0.9)]], [[(0.0, 0.0)], [(1.0, 0.25), (0.5, 0.5)]]]
-    symbols = []
+    symbols: list[dict[str, object]] = []
     for command, package in (
         (r"\omega", None), (r"\upomega", "upgreek"), (r"\lceil", None), (r"\mathds{A}", "dsfont"),
         (r"\mathcal{A}", None), (r"\mathfrak{A}", "amssymb"), (r"\blacksquare", "amssymb"),

@@ -9,6 +9,7 @@ from inktex.data.examples import Example, from_expression, from_expressions
 from inktex.data.fonts.glyphs import FontGlyph
 from inktex.ink import bounding_box
 from inktex.modeling.grammar_inktex import Grammar, is_formula
+from inktex.synthesis.box import Strokes
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.layout import HABITS, PRINTED, lay_out
 from inktex.synthesis.random_captions import random_caption, written_expressions
@@ -127,8 +128,8 @@ def test_worked_lines_are_formulas_that_follow_from_one_another() -> None:
 def test_lines_have_parts_in_common() -> None:
     captions = [f"{a} = {b} + {c}".split() for a in "xyz" for b in "12345" for c in "abcde"]
     shares = []
-    for field in ({}, {"alike": 1.0}, {"worked": 1.0}):
-        config = RecombinationConfig(lines=1.0, symbol=0.1, item=0.0, join=0.0, **field)
+    plain = RecombinationConfig(lines=1.0, symbol=0.1, item=0.0, join=0.0)
+    for config in (plain, replace(plain, alike=1.0), replace(plain, worked=1.0)):
         recombiner, rng = Recombiner(captions, config), np.random.default_rng(0)
         common = []
         for _ in range(200):
@@ -338,7 +339,8 @@ def test_symbols_move_towards_those_of_other_hands_and_stay_what_they_are() -> N
 def test_glyphs_of_further_people_are_moved_towards() -> None:
     low, high = zigzag(10.0, 30, 8), zigzag(22.0, 30, 8)
     stroke = high.points[:8] / 40
-    others = [(VOCABULARY[30], (stroke,)), (r"\mathbb{R}", (stroke,)), (VOCABULARY[31], (stroke,))]
+    tokens = (VOCABULARY[30], r"\mathbb{R}", VOCABULARY[31])
+    others: list[tuple[str, Strokes]] = [(token, (stroke,)) for token in tokens]
     rng = np.random.default_rng(0)
     moved = ShapeInterpolation([], 1.0, others)(low, rng)
     assert np.abs(moved.points - low.points).max() > 0.5

@@ -199,7 +199,7 @@ def _parse(path: Path) -> tuple[_Pieces, str]:
     def end() -> None:
         # A lifted pen counts where the tablet followed it.
         if is_down or (is_down is False and points):
-            ink = np.array(points, dtype=np.float32).reshape(-1, 2) * np.float32([1, -1])
+            ink = np.array([(x, -y) for x, y in points], dtype=np.float32).reshape(-1, 2)
             pieces.append(ink if is_down and len(ink) else None)
         points.clear()
 
