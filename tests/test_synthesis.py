@@ -338,7 +338,7 @@ def test_symbols_move_towards_those_of_other_hands_and_stay_what_they_are() -> N
 
 def test_glyphs_of_further_people_are_moved_towards() -> None:
     low, high = zigzag(10.0, 30, 8), zigzag(22.0, 30, 8)
-    stroke = high.points[:8] / 40
+    stroke = high.points[:8] / np.float32(40)
     tokens = (VOCABULARY[30], r"\mathbb{R}", VOCABULARY[31])
     others: list[tuple[str, Strokes]] = [(token, (stroke,)) for token in tokens]
     rng = np.random.default_rng(0)
