@@ -138,6 +138,13 @@ def test_lines_have_parts_in_common() -> None:
             common.append(len(first & second) / len(first))
         shares.append(np.mean(common))
     assert shares[0] < 0.35 < min(shares[1:])
+    # An equals sign inside of something does not begin a right side.
+    captions = [r"\sum \limits _ { i = 1 } ^ { n } i = k".split(), r"x ^ { y = 1 } + 1".split()]
+    config = RecombinationConfig(lines=1.0, alike=1.0, row=0.0, item=0.0, join=0.0)
+    recombiner = Recombiner(captions, config, whole=True)
+    grammar = Grammar(len(VOCABULARY), GRAMMAR)
+    for _ in range(100):
+        assert is_formula(grammar, [IDS[token] for token in recombiner.draw(rng)])
 
 
 def test_only_logarithms_have_a_base() -> None:

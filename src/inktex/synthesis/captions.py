@@ -222,8 +222,9 @@ class Recombiner:
         lines = [first]
         for _ in range(count - 1):
             line = self._change(tuple(lines[-1]), rng, 0)
-            if "=" in line[:-1] and rng.random() < 0.4:
-                line = line[line.index("=") :]
+            equals = [start for start, *_ in _items(tuple(line)) if line[start] == "="]
+            if equals and rng.random() < 0.4:
+                line = line[equals[0] :]
             lines.append(line if 0 < len(line) <= longest else [*first])
         return lines
 
@@ -367,7 +368,9 @@ class Recombiner:
             out.extend(item[done:a])
             part = item[a:b]
             if rng.random() < self.config.row * (0.5**depth):
-                other = _pick(self.rows[_role(item, 0, a)], rng)
+                # What was changed before may have a role that no caption has.
+                known = self.rows.get(_role(item, 0, a), [part])
+                other = _pick(known, rng)
                 part = other if len(other) <= 16 else part
             out.extend(self._change(part, rng, depth + 1))
             done = b
