@@ -31,7 +31,7 @@ from inktex.tokenizer.vocabulary_inktex import VOCABULARY
 from inktex.training.batches import IGNORE, Raster, collate, draw_member
 from inktex.training.data import load_examples
 from inktex.training.plans import BatchConfig, Shape, fit_shape, member_rng, picture_size
-from inktex.training.recipe import load_recipe, stored_recipe
+from inktex.training.recipe import load_recipe, recipe_path, stored_recipe
 from inktex.training.recipe_fields import Recipe
 from inktex.training.stream import planned_batches
 
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _recipe(name: str) -> Recipe:
     path = Path(name)
-    return stored_recipe(path) if path.suffix == ".json" else load_recipe(name)
+    return stored_recipe(path) if path.suffix == ".json" else load_recipe(recipe_path(name))
 
 
 def _sources(recipe: Recipe) -> Iterator[tuple[str, Callable[[Random], AnyExample]]]:
