@@ -63,8 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     tiles: list[tuple[float, Image.Image, str]] = []
     print("| source | loss a token | tokens right | loss without augmentation |")
     print("|---|---|---|---|")
-    for source, draw in sources:
-        varied = _augmentation(source, recipe)
+    for source, draw, varied in sources:
         measured = []
         for number in tqdm(range(args.count), desc=source, leave=False, disable=None):
             example = draw(member_rng(args.seed, 0, number))
@@ -103,24 +102,28 @@ def _recipe(name: str) -> Recipe:
     return stored_recipe(path) if path.suffix == ".json" else load_recipe(recipe_path(name))
 
 
-def _sources(recipe: Recipe) -> Iterator[tuple[str, Callable[[Random], AnyExample]]]:
-    """Names of a recipe's sources, and what draws an example of each."""
+def _sources(
+    recipe: Recipe,
+) -> Iterator[tuple[str, Callable[[Random], AnyExample], AugmentationConfig | None]]:
+    """Names of a recipe's sources, what draws an example of each, and how far it is varied."""
     ink = [
         one
         for split in recipe.splits
         for one in load_examples(recipe.data, split)
         if isinstance(one, Example)
     ]
-    synthetic = planned_batches(recipe, ink).synthetic
+    batches = planned_batches(recipe, ink)
+    synthetic, augmentations = batches.synthetic, batches.augmentations
 
     def any_ink(rng: Random) -> Example:
         example = ink[int(rng.integers(len(ink)))]
         return example if synthetic is None else synthetic.interpolate(example, rng)
 
-    yield "people, whole", any_ink
-    yield "people, cut", lambda rng: cut(any_ink(rng), rng)
+    yield "people, whole", any_ink, augmentations["whole"]
+    yield "people, cut", lambda rng: cut(any_ink(rng), rng), augmentations["cut"]
     if synthetic is None:
         return
+    varied = augmentations["synthetic"]
 
     def written(wide_share: float) -> Callable[[Random], Example]:
         def draw(rng: Random) -> Example:
@@ -129,21 +132,14 @@ def _sources(recipe: Recipe) -> Iterator[tuple[str, Callable[[Random], AnyExampl
 
         return draw
 
-    yield "synthetic, their captions", written(0.0)
+    yield "synthetic, their captions", written(0.0), varied
     if recipe.synthesis.wide:
-        yield "synthetic, textbooks' captions", written(1.0)
+        yield "synthetic, textbooks' captions", written(1.0), varied
     if synthetic.printed is not None:
         printed = synthetic.printed
-        yield "print", lambda rng: printed[int(rng.integers(len(printed)))]
+        yield "print", lambda rng: printed[int(rng.integers(len(printed)))], varied
     if synthetic.nothing_share:
-        yield "synthetic, no formula", synthetic.draw_without_formula
-
-
-def _augmentation(source: str, recipe: Recipe) -> AugmentationConfig | None:
-    augmentation = recipe.augmentation
-    if augmentation is None or not source.startswith("synthetic"):
-        return augmentation
-    return augmentation.of_synthetic_ink()
+        yield "synthetic, no formula", synthetic.draw_without_formula, varied
 
 
 @torch.no_grad()

@@ -10,61 +10,26 @@ of scripts/prepare_fonts.py, which comes first. Printed is how many glyphs there
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections import Counter
 from pathlib import Path
 
-from inktex.cli.console import accept_any_text
-from inktex.data.fonts import load_glyphs, save_glyphs
-from inktex.data.repositories import clone
+from inktex.cli.prepare_hands import hands_parser, prepare_hands
 from inktex.data.unipen import FOLDERS, REPOSITORY, read_unipen
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Fetch the ink if asked, place it, report; gives the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """Read the command line and prepare; gives the exit status."""
+    parser = hands_parser("unipen", __doc__)
     parser.add_argument(
         "--unipen",
+        dest="folder",
+        metavar="FOLDER",
         type=Path,
         default=Path("data/unipen"),
         help=f"copy of {REPOSITORY} (default: %(default)s)",
     )
     parser.add_argument("--fetch", action="store_true", help="make that copy")
-    parser.add_argument(
-        "--glyphs",
-        type=Path,
-        default=Path("data/glyphs.npz"),
-        help="file of scripts/prepare_fonts.py (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("data/unipen.npz"),
-        help="file to write (default: %(default)s)",
-    )
-    options = parser.parse_args(arguments)
-    accept_any_text()
-    try:
-        fonts = load_glyphs(options.glyphs)
-        if options.fetch:
-            clone(REPOSITORY, options.unipen, FOLDERS)
-        glyphs = read_unipen(options.unipen, fonts)
-        save_glyphs(options.output, glyphs)
-    except (OSError, ValueError) as error:
-        print(f"prepare_unipen: {error}", file=sys.stderr)
-        return 2
-    counts = Counter(one.token for one in glyphs)
-    held_out = sum(one.held_out for one in glyphs)
-    print(
-        f"{len(glyphs)} glyphs of {len(counts)} symbols by {len({one.font for one in glyphs})} "
-        f"writers, {held_out} of them held out: "
-        + ", ".join(f"{token} {count}" for token, count in sorted(counts.items()))
-    )
-    print(f"Written to {options.output}: {options.output.stat().st_size / 1e6:.1f} MB.")
-    return 0
+    return prepare_hands("unipen", parser.parse_args(arguments), REPOSITORY, FOLDERS, read_unipen)
 
 
 if __name__ == "__main__":

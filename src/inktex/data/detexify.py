@@ -119,7 +119,7 @@ def placed_in(strokes: Strokes, box: Box) -> Strokes:
     middle = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
     placed = [(stroke - (low + high) / 2) * scale + middle for stroke in strokes]
     shift = np.array([min(float(np.concatenate(placed)[:, 0].min()), 0.0), 0.0])
-    return tuple(thinned(stroke - shift).astype(np.float32) for stroke in placed)
+    return tuple(thinned(stroke - shift) for stroke in placed)
 
 
 def _drawings(folder: Path) -> Iterator[tuple[tuple[str, str], str, Strokes]]:

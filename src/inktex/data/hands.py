@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from string import ascii_uppercase
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .fonts.glyphs import FontGlyph
+from .fonts.glyphs import FontGlyph, load_glyphs
 
 Strokes = tuple[NDArray[np.float32], ...]
 Box = tuple[float, float, float, float]
@@ -31,6 +32,20 @@ _APART: Final = 0.02
 """Ems between neighbouring points, at least: pens and mice give many more than shapes need."""
 _WIDTH, _X_HEIGHT = 0.1, 0.65
 """Ems; what fonts have on average."""
+
+
+def load_hands(file: str, held_out: bool) -> list[FontGlyph]:
+    """The glyphs of a file of people's hands.
+
+    Args:
+        file: named as its script, `scripts/prepare_unipen.py` writes `unipen.npz`.
+        held_out: whether those of the writers that are kept for evaluation, or of the others.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_glyphs`.
+    """
+    glyphs = load_glyphs(file, f"scripts/prepare_{Path(file).stem}.py")
+    return [glyph for glyph in glyphs if glyph.held_out == held_out]
 
 
 def hand_glyph(writer: str, token: str, strokes: Strokes) -> FontGlyph:
@@ -65,4 +80,4 @@ def thinned(stroke: NDArray[np.float32]) -> NDArray[np.float32]:
         if np.hypot(*(point - kept[-1])) >= _APART:
             kept.append(point)
     end = stroke[-1] if np.hypot(*(stroke[-1] - kept[-1])) > 0 else stroke[-1] + _APART
-    return np.array([*kept, end])
+    return np.array([*kept, end], dtype=np.float32)

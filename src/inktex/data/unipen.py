@@ -89,7 +89,7 @@ def _placed(strokes: Strokes, em: float, box: NDArray[np.float64]) -> Strokes | 
     if np.hypot(*sides) < np.hypot(*expected) / _TOLERANCE and np.hypot(*expected) > _SMALL:
         return None
     shift = np.array([-low[0], (box[1] + box[3]) / 2 - (low[1] + high[1]) / 2])
-    return tuple(thinned(_smooth(stroke + shift)).astype(np.float32) for stroke in scaled)
+    return tuple(thinned(_smooth(stroke + shift)) for stroke in scaled)
 
 
 def _smooth(stroke: NDArray[np.float32]) -> NDArray[np.float32]:

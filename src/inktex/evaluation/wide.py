@@ -22,7 +22,8 @@ from PIL import Image
 
 from inktex.data.captions import load_captions
 from inktex.data.examples import Example, PictureExample, from_expression
-from inktex.data.fonts import load_glyphs
+from inktex.data.fonts import FontGlyph, load_glyphs
+from inktex.data.hands import load_hands
 from inktex.data.print import load_pictures
 from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, render
 from inktex.modeling.image_processing_inktex import InktexImageProcessor
@@ -246,30 +247,28 @@ def print_split(
 
 
 def _writers(development: Iterable[Example], fonts: str) -> Writers:
-    writers = collect(development, PRINTED.__getitem__)
     held_out = [glyph for glyph in load_glyphs(fonts) if glyph.held_out]
     if not held_out:
         raise ValueError(
             f"No font of {fonts} is held out: there is nobody to write for development."
         )
-    writers.add_fonts(held_out)
-    writers.derived = 0.2
-    return writers
+    return _with_glyphs(development, held_out, derived=0.2)
 
 
 def _people(development: Iterable[Example], hands: Sequence[str]) -> Writers:
-    writers = collect(development, PRINTED.__getitem__)
-    held_out = [
-        glyph
-        for file in hands
-        for glyph in load_glyphs(file, f"scripts/prepare_{Path(file).stem}.py")
-        if glyph.held_out
-    ]
+    held_out = [glyph for file in hands for glyph in load_hands(file, held_out=True)]
     if not held_out:
         raise ValueError(
             f"Nobody's hand is held out in {', '.join(hands) or 'no file'}: there is nobody to "
             "write for development."
         )
-    writers.add_fonts(held_out)
-    writers.derived = 0.0
+    return _with_glyphs(development, held_out, derived=0.0)
+
+
+def _with_glyphs(
+    development: Iterable[Example], glyphs: Iterable[FontGlyph], derived: float
+) -> Writers:
+    writers = collect(development, PRINTED.__getitem__)
+    writers.add_fonts(glyphs)
+    writers.derived = derived
     return writers

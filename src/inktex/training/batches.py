@@ -69,6 +69,11 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
     ) -> None:
         self.examples, self.config, self.augmentation = examples, config, augmentation
         self.seed, self.synthetic = seed, synthetic
+        self.augmentations: dict[Kind, AugmentationConfig | None] = {
+            "whole": augmentation,
+            "cut": augmentation,
+            "synthetic": None if augmentation is None else augmentation.of_synthetic_ink(),
+        }
 
     def __getitem__(self, plan: Plan) -> dict[str, torch.Tensor]:
         members: list[tuple[AnyExample, Raster]] = []
@@ -78,7 +83,7 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         for number, factor, kind in plan.members:
             rng = member_rng(self.seed, plan.epoch, number)
             example = member_example(self.examples, self.synthetic, number, kind, rng)
-            augmentation = self._augmentation(kind)
+            augmentation = self.augmentations[kind]
             members.append(draw_member(example, factor, plan.shape, config, augmentation, rng))
         batch = collate(members, plan.shape, config)
         if noise:
@@ -91,15 +96,10 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
             rng = member_rng(self.seed, plan.epoch, number)
             example = member_example(self.examples, self.synthetic, number, kind, rng)
             assert isinstance(example, Example)
-            augmentation = self._augmentation(kind)
+            augmentation = self.augmentations[kind]
             if augmentation is not None:
                 example = vary(example, augmentation, rng)
             yield example, factor, rng
-
-    def _augmentation(self, kind: Kind) -> AugmentationConfig | None:
-        if self.augmentation is None or kind != "synthetic":
-            return self.augmentation
-        return self.augmentation.of_synthetic_ink()
 
 
 def ink_alone(examples: Iterable[AnyExample]) -> list[Example]:

@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from inktex.data.examples import Example, from_expression
 from inktex.data.printed import PrintExample
-from inktex.synthesis.box import Strokes
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.layout import PRINTED, lay_out
 from inktex.synthesis.nothing import draw_nothing
 from inktex.synthesis.shape_interpolation import ShapeInterpolation
 from inktex.synthesis.writers import collect
+
+if TYPE_CHECKING:
+    from inktex.data.fonts import FontGlyph
 
 _PROCESSED_PRINT = 0.6
 """Share of the typeset formulas that pass through the image processor."""
@@ -72,15 +75,16 @@ class SyntheticInk:
         self.writers = collect(examples, PRINTED.__getitem__)
         self.writers.derived = config.derived
         own = self.writers.glyph_tokens()
-        people: list[tuple[str, Strokes]] = []
-        if config.fonts is not None or config.hands:
+        if config.fonts is not None:
             from inktex.data.fonts import load_glyphs
 
-            for file in (*filter(None, [config.fonts]), *config.hands):
-                glyphs = [one for one in load_glyphs(file) if not one.held_out]
-                self.writers.add_fonts(glyphs)
-                if file in config.hands:
-                    people += [(one.token, one.strokes) for one in glyphs]
+            self.writers.add_fonts(one for one in load_glyphs(config.fonts) if not one.held_out)
+        people: list[FontGlyph] = []
+        if config.hands:
+            from inktex.data.hands import load_hands
+
+            people = [one for file in config.hands for one in load_hands(file, held_out=False)]
+            self.writers.add_fonts(people)
         captions = [example.caption for example in examples]
         known = replace(config, verbatim=0.0, rare=0.0, lines=0.0, matrices=0.0, small_marks=0.0)
         self.captions = Recombiner(captions, known, known=own)
@@ -92,7 +96,8 @@ class SyntheticInk:
                 load_captions(config.captions), config, known=self.writers.tokens(), whole=True
             )
         share = config.shape_interpolation
-        self.interpolation = ShapeInterpolation(examples, share, people) if share else None
+        shapes = ((one.token, one.strokes) for one in people)
+        self.interpolation = ShapeInterpolation(examples, share, shapes) if share else None
 
         if config.print_share + config.nothing_share > config.share:
             raise ValueError(
