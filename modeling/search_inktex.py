@@ -163,8 +163,11 @@ class LockedTokenError(ValueError):
     """
 
     def __init__(self, position: int, token: int) -> None:
-        super().__init__(f"Token {token} cannot stand at place {position}.")
+        super().__init__(position, token)  # what unpickling in another process gives
         self.position, self.token = position, token
+
+    def __str__(self) -> str:
+        return f"Token {self.token} cannot stand at place {self.position}."
 
 
 def _keep_locked(allowed: Floats, position: int, task: SearchTask) -> Floats:

@@ -1,5 +1,6 @@
 """What else may stand in a symbol's place, and readings with tokens that a user chose."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +64,10 @@ def test_locked_tokens_stand_where_they_are_to_stand(beams: int) -> None:
     rows = [{"x": 5.0}, {"</s>": 5.0, "y": 4.0}]
     best = find(Scripted(*rows), beams, locked={2: IDS["z"]}).tokens(END)[0]
     assert [VOCABULARY[one] for one in best] == ["x", "y", "z"]
-    with pytest.raises(ValueError, match="place 1"):
+    with pytest.raises(ValueError, match="place 1") as caught:
         find(Scripted(*rows), beams, locked={1: IDS["}"]})
+    # a worker process sends it to its parent
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 def test_a_symbol_has_the_candidates_of_the_structure_before_it() -> None:

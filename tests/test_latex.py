@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import random
 import sys
 from types import ModuleType
@@ -138,6 +139,9 @@ def test_errors_say_where(latex: str, position: int) -> None:
         normalize(latex)
     assert caught.value.position == position
     assert isinstance(caught.value, ValueError)
+    # a worker process sends it to its parent
+    received = pickle.loads(pickle.dumps(caught.value))
+    assert (str(received), received.position) == (str(caught.value), position)
 
 
 @pytest.mark.parametrize(

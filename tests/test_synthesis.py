@@ -1,6 +1,7 @@
 """Synthetic ink: recombined captions by the writers of known ink."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -119,6 +120,7 @@ def test_worked_lines_are_formulas_that_follow_from_one_another() -> None:
         for line in lines:
             assert normalize(" ".join(line)) == line
             assert is_formula(grammar, [IDS[token] for token in line])
+            assert not {"+ -", "- -", "+ +"} & {" ".join(pair) for pair in pairwise(line)}
     roots = [
         "".join(lines[-1]) for lines in drawn if "".join(lines[0]).startswith("x=\\sqrt{a^{2}")
     ]

@@ -127,15 +127,20 @@ class LatexError(ValueError):
     """LaTeX that cannot be parsed.
 
     Attributes:
+        message: what is wrong.
         position: offset in the text, in characters from 0.
         expected: what should have stood there.
     """
 
     def __init__(self, message: str, position: int, expected: str = "") -> None:
-        tail = f"; expected {expected}" if expected else ""
-        super().__init__(f"{message} at character {position}{tail}")
+        super().__init__(message, position, expected)  # what unpickling in another process gives
+        self.message = message
         self.position = position
         self.expected = expected
+
+    def __str__(self) -> str:
+        tail = f"; expected {self.expected}" if self.expected else ""
+        return f"{self.message} at character {self.position}{tail}"
 
 
 def name_token(name: str) -> str | None:

@@ -74,7 +74,7 @@ def _both_sides(rng: Random) -> list[str]:
     left += right
     total = (left - right) * root
     return [
-        f"{_times(left, unknown)}-{offset}={_times(right, unknown)}+{total - offset}",
+        f"{_times(left, unknown)}-{offset}={_times(right, unknown)}{_signed(total - offset)}",
         f"{_times(left, unknown)}-{_times(right, unknown)}={total}",
         f"{_times(left - right, unknown)}={total}",
         f"{unknown}={root}",
