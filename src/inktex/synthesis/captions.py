@@ -80,6 +80,8 @@ class RecombinationConfig:
         alike: share of these whose lines are one caption, changed a little from line to line.
         matrices: share of captions with a matrix or a case distinction.
         small_marks: share of captions of `inktex.synthesis.small_marks`.
+        single: share of captions that are one symbol, or one item of a known caption: collections
+            of different captions hardly have any, and people write them all the time.
     """
 
     row: float = 0.3
@@ -96,6 +98,7 @@ class RecombinationConfig:
     alike: float = 0.0
     matrices: float = 0.0
     small_marks: float = 0.0
+    single: float = 0.0
 
 
 class Recombiner:
@@ -170,6 +173,8 @@ class Recombiner:
         while True:
             if rng.random() < config.small_marks:
                 return draw_small_marks(rng)
+            if config.single and rng.random() < config.single:
+                return self._single(rng)
             kind, is_known = rng.random(), False
             if kind < config.lines:
                 changed, is_known = self._lines(rng)
@@ -195,6 +200,16 @@ class Recombiner:
                     continue
             if 0 < len(changed) <= config.longest:
                 return changed
+
+    def _single(self, rng: np.random.Generator) -> list[str]:
+        """One item as often as people write it, or one symbol, each as often as any other."""
+        while True:
+            if rng.random() < 0.5:
+                item = _pick(self.items, rng)
+            else:
+                item = (self.rare[0][int(rng.integers(len(self.rare[0])))],)
+            if is_formula(_GRAMMAR, [IDS[token] for token in item]):
+                return normalize(" ".join(item))
 
     def _lines(self, rng: np.random.Generator) -> tuple[list[str], bool]:
         """Some captions under one another, at times behind a brace; whether they are as written."""

@@ -24,8 +24,8 @@ Random = np.random.Generator
 Points = NDArray[np.float32]
 Glyph = Callable[[str], Strokes]
 """Draws a symbol in some hand, in ems."""
-_LEAST, _MOST = (60.0, 40.0), (900.0, 500.0)
-"""Width and height of a picture's ink."""
+_LEAST, _MOST = (150.0, 100.0), (900.0, 500.0)
+"""Width and height of a picture's ink. What is as small as a symbol is an unknown mark instead."""
 _FREQUENT = "eeeeettttaaaooiiinnnsssrrrhhhlldddcuumwfgypbvk"
 """Letters, about as often as English has them."""
 
