@@ -112,6 +112,19 @@ def test_known_captions_of_rare_symbols_come_as_often_as_others() -> None:
     assert 0.3 < shares[1] < 0.55  # of five symbols two are in it alone, and one is in both
 
 
+def test_single_symbols_and_items_are_drawn_by_themselves() -> None:
+    captions = [r"x _ { 1 } + \alpha = 2".split(), r"( x + 2 ) ^ { n }".split()]
+    config, rng = RecombinationConfig(single=0.9), np.random.default_rng(0)
+    recombiner = Recombiner(captions, config, known=[*"x1+=2()n", r"\alpha"], whole=True)
+    drawn = [recombiner.draw(rng) for _ in range(400)]
+    singles = [caption for caption in drawn if len(caption) == 1]
+    assert {one for (one,) in singles} == {"x", "1", "+", "=", "2", "(", ")", "n", r"\alpha"}
+    assert len(singles) > 200
+    assert "x _ { 1 }".split() in drawn
+    grammar = Grammar(len(VOCABULARY), GRAMMAR)
+    assert all(is_formula(grammar, [IDS[token] for token in caption]) for caption in drawn)
+
+
 def test_worked_lines_are_formulas_that_follow_from_one_another() -> None:
     grammar, rng = Grammar(len(VOCABULARY), GRAMMAR), np.random.default_rng(0)
     drawn = [draw_worked_lines(rng) for _ in range(600)]
