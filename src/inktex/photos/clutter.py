@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from inktex.ink.polyline import arc_length, resampled
+
 from .noise import Colour, Field, blend, blurred, chance, smooth_noise
 from .paper import Sheet, hue
 from .pens import Pen, cover, draw_pen
@@ -104,11 +106,8 @@ def _write(
 def _wobbled(points: Sequence[tuple[float, float]], size: float, rng: np.random.Generator) -> Trace:
     """A line through points as a hand draws it, a point every few pixels, off by about `size`."""
     corners = np.asarray(points, dtype=np.float64)
-    steps = np.hypot(*np.diff(corners, axis=0).T)
-    along = np.concatenate([[0.0], np.cumsum(steps)])
-    count = max(int(along[-1] / 6), 4)
-    at = np.linspace(0, along[-1], count)
-    line = np.stack([np.interp(at, along, corners[:, axis]) for axis in (0, 1)], axis=1)
+    count = max(int(arc_length(corners)[-1] / 6), 4)
+    line = resampled(corners, count)
     for period in (count / 2, count / 6):
         knots = rng.normal(0, size / 2, (max(int(count / max(period, 1)) + 2, 2), 2))
         place = np.linspace(0, len(knots) - 1, count)

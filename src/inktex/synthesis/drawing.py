@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from inktex.data.augmentation import AugmentationConfig, vary
 from inktex.data.examples import from_expression
 from inktex.ink import Expression, Ink, bounding_box
+from inktex.ink.polyline import arc_length, resampled
 
 from .layout import PRINTED, lay_out
 from .strokefont import glyphs
@@ -37,11 +38,8 @@ def _glyph(token: str) -> tuple[NDArray[np.float32], ...]:
 
 
 def _dense(stroke: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.hypot(*np.diff(stroke, axis=0).T)
-    places = np.concatenate([[0.0], np.cumsum(lengths)])
-    wanted = np.linspace(0.0, places[-1], max(2, int(np.ceil(places[-1] / STEP)) + 1))
-    columns = [np.interp(wanted, places, stroke[:, axis]) for axis in (0, 1)]
-    return np.stack(columns, axis=1).astype(np.float32)
+    count = max(2, int(np.ceil(arc_length(stroke)[-1] / STEP)) + 1)
+    return resampled(stroke, count).astype(np.float32)
 
 
 def draw_expression(caption: str, seed: int, name: str = "") -> Expression:

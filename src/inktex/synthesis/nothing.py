@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from inktex.data.examples import NONE, Example
+from inktex.ink.polyline import arc_length, resampled
 from inktex.tokenizer.vocabulary_inktex import IDS, NOTHING_TOKEN
 
 from .box import Strokes, fit
@@ -61,10 +62,7 @@ def draw_nothing(draw: Glyph, rng: Random, name: str = "nothing") -> Example:
 def _line(*corners: Sequence[float]) -> Points:
     """Straight pieces, a point every few pixels so that augmentation bends them."""
     ends = np.asarray(corners, dtype=np.float64)
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(ends, axis=0).T))])
-    at = np.linspace(0, along[-1], max(int(along[-1] / 8), 2))
-    columns = [np.interp(at, along, ends[:, axis]) for axis in (0, 1)]
-    return np.stack(columns, axis=1).astype(np.float32)
+    return resampled(ends, max(int(arc_length(ends)[-1] / 8), 2)).astype(np.float32)
 
 
 def _smooth(points: NDArray[Any]) -> Points:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from inktex.ink.polyline import arc_length
+
 Points = NDArray[np.float64]
 """Points in pixels, shape (points, 2), or one of shape (2,)."""
 
@@ -41,11 +43,6 @@ _LONGEST_APEX: Final = 3.5
 """Length of the tip of a V at the most, in radii of the junction where its strokes part."""
 _BLOB: Final = 1.15
 """The tip of a V is wider than a stroke by this factor, the stem of a Y is not."""
-
-
-def arc_length(points: Points) -> NDArray[np.float64]:
-    """Length of a polyline from its start to each of its points, shape (points,)."""
-    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
 
 
 def local_radius(distance: NDArray[np.float64], points: Points) -> NDArray[np.float64]:

@@ -16,11 +16,12 @@ from scipy import ndimage
 from skimage.measure import label, regionprops
 from skimage.morphology import remove_small_holes, remove_small_objects, skeletonize
 
+from inktex.ink.polyline import arc_length, resampled
+
 from .skeleton import (
     Edge,
     Points,
     Skeleton,
-    arc_length,
     build_skeleton,
     local_radius,
     merge,
@@ -271,7 +272,4 @@ def _closed(stroke: Points) -> bool:
 
 def _resample(stroke: Points, step: float) -> Points:
     """Points in equal distances along a polyline, at least two."""
-    along = arc_length(stroke)
-    count = max(round(along[-1] / step), 1) + 1
-    wanted = np.linspace(0, along[-1], count)
-    return np.stack([np.interp(wanted, along, stroke[:, i]) for i in (0, 1)], axis=1)
+    return resampled(stroke, max(round(arc_length(stroke)[-1] / step), 1) + 1)
