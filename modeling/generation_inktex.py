@@ -7,51 +7,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
 
 from .decoder_inktex import mean_attention
 from .encoder_inktex import InktexEncoderOutput
-from .grammar_inktex import is_formula
+from .rescoring_inktex import PRESETS, Rescoring, check_preset, rescale, search_views
 from .search_inktex import (
     Choose,
     Decoded,
     SearchTask,
+    Step,
     likeliest_tokens,
     search,
-    stack_sequences,
 )
 from .step_inktex import make_step
 
 LENGTHS = ("max_length", "max_new_tokens", "generation_config")
 UNSET_LENGTHS = (None, 20)
 """Values of transformers' `max_length` where it was not set."""
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "fast": {"num_beams": 1},
-    "accurate": {"num_beams": 6, "bidirectional": True, "scales": (0.88, 1.12)},
-}
-"""Arguments of a search by the preset's name."""
 _OWN = frozenset({"num_beams", "num_return_sequences", "do_sample", "max_length"})
 """Arguments of `generate` that this module's own search takes, too."""
-_CANDIDATES = 3
-"""Sequences of each direction that are rescored, unless more are asked for."""
-_CERTAIN = 2.0
-"""Natural logarithms by which the best sequence has to lead to be neither rescored against others
-nor searched for in the other direction."""
-_MULTIPLE = 16
-"""Sides of a batch are multiples of this: the model's coarsest stride."""
 _REFINEMENTS = 3
-"""Passes over given sequences in which location feedback converges..."""
-_FEW_REFINEMENTS = 2
-"""...and those that are enough to rank sequences."""
-
-Tokens = tuple[int, ...]
-"""Tokens of a sequence from left to right, without start and end."""
-
-
-def check_preset(name: str) -> None:
-    """Raise ValueError if there is no preset of this name."""
-    if name not in PRESETS:
-        raise ValueError(f"There is no preset {name!r}; there are {' and '.join(PRESETS)}.")
+"""Passes over given sequences in which location feedback converges."""
 
 
 def generate_with_probabilities(
@@ -131,28 +108,32 @@ def generate_with_details(
     if is_own and beams == 1 and not bidirectional and not scales:
         found = decode(model, views, longest, locked=locked, candidates=candidates)
         return _laid_out(found, views[0])
-    log_probabilities = None
     if is_own:
-        sequences, log_probabilities = _search_and_rescore(
-            model, views, beams, wanted, longest, bidirectional and not locked, locked
+        config = model.config
+        reverse = config.reverse_start_token_id if bidirectional and not locked else None
+        temperature = config.decoder.token_temperature * config.decoder.rescoring_temperature
+        found = search_views(
+            [TorchView(model, view, longest) for view in views],
+            _task(model, longest, locked=locked, candidates=candidates),
+            len(inputs["pixel_values"]),
+            Rescoring(beams, wanted, reverse, temperature),
         )
-    else:
-        # A copy, since the beam search of transformers multiplies the one that it gets.
-        copy = InktexEncoderOutput(**views[0])
-        generated = model.generate(encoder_outputs=copy, **kwargs)
-        sequences = getattr(generated, "sequences", generated)
+        return _laid_out(found, views[0])
+    # A copy, since the beam search of transformers multiplies the one that it gets.
+    copy = InktexEncoderOutput(**views[0])
+    generated = model.generate(encoder_outputs=copy, **kwargs)
+    sequences = getattr(generated, "sequences", generated)
     task = SearchTask(0, 0, 0, longest, model.grammar, candidates=candidates)
-    return _with_probabilities(model, views[0], sequences, log_probabilities, task)
+    return _with_probabilities(model, views[0], sequences, task)
 
 
 def _with_probabilities(
     model: Any,
     view: Any,
     sequences: torch.Tensor,
-    log_probabilities: torch.Tensor | None,
     task: SearchTask,
 ) -> Decoded:
-    """Found sequences with the probabilities of their tokens, and those of the whole if not given.
+    """Found sequences with their probabilities and those of their tokens.
 
     Args:
         view: what the encoder makes of the pictures.
@@ -161,15 +142,13 @@ def _with_probabilities(
     logits, attention = sequence_logits(model, view, sequences)
     logits = logits / model.config.decoder.token_temperature
     tokens = token_log_probabilities(logits, sequences, model.config.eos_token_id)
-    if log_probabilities is None:
-        log_probabilities = tokens.sum(dim=1)
     count = len(view.last_hidden_state)
     pictures = np.arange(len(sequences)) // (len(sequences) // count)
     rows = sequences.cpu().numpy()
     found = Decoded(
         rows,
         pictures,
-        log_probabilities.cpu().numpy(),
+        tokens.sum(dim=1).cpu().numpy(),
         tokens.cpu().numpy(),
         None if attention is None else attention.cpu().numpy(),
         *likeliest_tokens(logits.cpu().numpy(), rows, task),
@@ -200,10 +179,25 @@ def decode(
         choose: chooses the tokens; see `search`.
         locked, candidates: see `SearchTask`.
     """
+    task = _task(model, longest, beams, start, choose, locked, candidates)
+    steps = [make_step(model, view, longest, beams) for view in views]
+    return search(steps, task, len(views[0].last_hidden_state), beams, choose)
+
+
+def _task(
+    model: Any,
+    longest: int,
+    beams: int = 1,
+    start: int | None = None,
+    choose: Choose | None = None,
+    locked: Mapping[int, int] = MappingProxyType({}),
+    candidates: int = 0,
+) -> SearchTask:
+    """What `search` needs to know of a model; see `decode`."""
     config = model.config
     start = config.decoder_start_token_id if start is None else start
     is_forward = start == config.decoder_start_token_id
-    task = SearchTask(
+    return SearchTask(
         start,
         config.eos_token_id,
         config.pad_token_id,
@@ -213,31 +207,6 @@ def decode(
         locked,
         candidates,
     )
-    steps = [make_step(model, view, longest, beams) for view in views]
-    return search(steps, task, len(views[0].last_hidden_state), beams, choose)
-
-
-def rescale(
-    pixel_values: torch.Tensor, pixel_mask: torch.Tensor, scale: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch of pictures at another size, padded anew.
-
-    Args:
-        pixel_values: `(batch, 1, height, width)`.
-        pixel_mask: `(batch, height, width)`, 0 for padding.
-        scale: factor on both sides.
-
-    Returns:
-        Both at the new size, sides rounded up to a multiple of 16.
-    """
-    height, width = (max(round(side * scale), 1) for side in pixel_values.shape[-2:])
-    pixels = nn.functional.interpolate(
-        pixel_values.float(), (height, width), mode="bilinear", antialias=True, align_corners=False
-    ).to(pixel_values.dtype)
-    mask = nn.functional.interpolate(pixel_mask[:, None].float(), (height, width))[:, 0]
-    padding = (0, -width % _MULTIPLE, 0, -height % _MULTIPLE)
-    mask = nn.functional.pad(mask.to(pixel_mask.dtype), padding)
-    return nn.functional.pad(pixels, padding), mask
 
 
 @torch.no_grad()
@@ -297,21 +266,6 @@ def token_log_probabilities(
     return chosen.masked_fill(ended, 0.0)
 
 
-def sequence_details(
-    model: Any,
-    memory: Any,
-    sequences: torch.Tensor,
-    refinements: int = _REFINEMENTS,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """`token_log_probabilities` at the model's temperature, and the attention.
-
-    Arguments and attention are those of `sequence_logits`.
-    """
-    logits, attention = sequence_logits(model, memory, sequences, refinements)
-    temperature, end = model.config.decoder.token_temperature, model.config.eos_token_id
-    return token_log_probabilities(logits / temperature, sequences, end), attention
-
-
 def _with_length(model: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """Arguments of `generate` with `max_length` alone, the decoder's own where none is set."""
     is_unset = model.generation_config.max_length in UNSET_LENGTHS
@@ -328,15 +282,40 @@ def _encode(
     scales: Sequence[float],
     allowed_tokens: torch.Tensor | None,
 ) -> list[Any]:
-    """Views of a batch of pictures: as they are, and at each scale."""
-    pixel_values = inputs["pixel_values"].to(model.device, model.dtype)
-    pixel_mask = inputs["pixel_mask"].to(model.device)
-    sizes = [rescale(pixel_values, pixel_mask, scale) for scale in scales]
-    views = [model.get_encoder()(*one) for one in [(pixel_values, pixel_mask), *sizes]]
+    """What the encoder makes of a batch of pictures, as they are and at each scale."""
+    pixels, mask = inputs["pixel_values"], inputs["pixel_mask"]
+    sizes = [(pixels, mask)]
+    if scales:
+        given = pixels.float().cpu().numpy(), mask.cpu().numpy()
+        for scale in scales:
+            seen, seen_mask = rescale(*given, scale)
+            sizes.append((torch.from_numpy(seen), torch.from_numpy(seen_mask)))
+    encode, device = model.get_encoder(), model.device
+    memories = [encode(seen.to(device, model.dtype), mask.to(device)) for seen, mask in sizes]
     if allowed_tokens is not None:
-        for view in views:
-            view["allowed_tokens"] = allowed_tokens.to(model.device).expand(len(pixel_values), -1)
-    return views
+        for memory in memories:
+            memory["allowed_tokens"] = allowed_tokens.to(device).expand(len(pixels), -1)
+    return memories
+
+
+class TorchView:
+    """A batch of pictures as the encoder gives it; see `rescoring_inktex.View`.
+
+    Args:
+        model: an `InktexForConditionalGeneration` in evaluation mode.
+        memory: output of its encoder.
+        longest: tokens of a sequence at most, start and end included.
+    """
+
+    def __init__(self, model: Any, memory: Any, longest: int) -> None:
+        self.model, self.memory, self.longest = model, memory, longest
+
+    def step(self, pictures: NDArray[np.int64], beams: int) -> Step:
+        """See `rescoring_inktex.View`."""
+        memory = self.memory
+        if len(pictures) < len(memory.last_hidden_state):
+            memory = memory.select(torch.from_numpy(pictures).to(self.model.device))
+        return make_step(self.model, memory, self.longest, beams)
 
 
 def _laid_out(found: Decoded, memory: Any) -> Decoded:
@@ -348,134 +327,10 @@ def _laid_out(found: Decoded, memory: Any) -> Decoded:
     return replace(found, attention=attention)
 
 
-def _search_and_rescore(
-    model: Any,
-    views: Sequence[Any],
-    beams: int,
-    wanted: int,
-    longest: int,
-    bidirectional: bool,
-    locked: Mapping[int, int],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Beam search over the views and rescoring by them, in both directions if `bidirectional`.
-
-    Returns:
-        `wanted` sequences for each picture, the likeliest first, and their log-probabilities.
-    """
-    config, device = model.config, model.device
-    count = max(_CANDIDATES, wanted)
-    found = _hypotheses(model, views, beams, longest, locked=locked)
-    candidates = [list(one)[:count] for one in found]
-    certain: list[int] = []
-    uncertain: list[int] = []
-    for picture, one in enumerate(found):
-        lead = [*one.values()]
-        is_certain = wanted == 1 and (len(lead) == 1 or lead[0] - lead[1] >= _CERTAIN)
-        (certain if is_certain else uncertain).append(picture)
-        if is_certain:
-            candidates[picture] = candidates[picture][:1]
-    if bidirectional and uncertain:
-        selected = [view.select(torch.tensor(uncertain, device=device)) for view in views]
-        start = config.reverse_start_token_id
-        mirrored = _hypotheses(model, selected, beams, longest, start)
-        for picture, one in zip(uncertain, mirrored, strict=True):
-            turned = [tokens[::-1] for tokens in list(one)[:count]]
-            candidates[picture] += [
-                tokens
-                for tokens in turned
-                if tokens not in candidates[picture]
-                and (model.grammar is None or is_formula(model.grammar, tokens))
-            ]
-    best: list[list[Tokens]] = [[] for _ in candidates]
-    scores = torch.zeros(len(candidates), wanted, device=device)
-    for group in filter(None, (certain, uncertain)):
-        pictures = torch.tensor(group, device=device)
-        selected = [view.select(pictures) for view in views]
-        lists = [candidates[picture] for picture in group]
-        chosen, scores[pictures] = _rescore(model, selected, lists, bidirectional, wanted)
-        for picture, rows in zip(group, chosen, strict=True):
-            best[picture] = rows
-    every = [row for rows in best for row in rows]
-    return _stack(every, config.decoder_start_token_id, config).to(device), scores.flatten()
-
-
-def _hypotheses(
-    model: Any,
-    views: Sequence[Any],
-    beams: int,
-    longest: int,
-    start: int | None = None,
-    locked: Mapping[int, int] = MappingProxyType({}),
-) -> list[dict[Tokens, float]]:
-    """For each picture its sequences, the likeliest first, and their log-probabilities."""
-    found = decode(model, views, longest, beams, start, locked=locked)
-    hypotheses: list[dict[Tokens, float]] = [{} for _ in views[0].last_hidden_state]
-    tokens = found.tokens(model.config.eos_token_id)
-    for picture, row, score in zip(found.pictures, tokens, found.log_probabilities, strict=True):
-        hypotheses[picture][row] = float(score)
-    return hypotheses
-
-
-def _rescore(
-    model: Any,
-    views: Sequence[Any],
-    candidates: Sequence[Sequence[Tokens]],
-    bidirectional: bool,
-    wanted: int,
-) -> tuple[list[list[Tokens]], torch.Tensor]:
-    """The `wanted` best candidates by the mean of the log-probabilities of all views.
-
-    Args:
-        model: scores them.
-        views: of the pictures at each size.
-        candidates: for each picture different sequences.
-        bidirectional: whether each view scores them from right to left, too.
-        wanted: how many for each picture; where there are fewer candidates, the last one again.
-
-    Returns:
-        For each picture its best candidates, the likeliest first, and their log-probabilities,
-        `(pictures, wanted)`.
-    """
-    count = max(wanted, *map(len, candidates))
-    # A batch needs as many for each picture.
-    filled = [[*row, *[row[-1]] * (count - len(row))] for row in candidates]
-    directions = [(model.config.decoder_start_token_id, 1)]
-    directions += [(model.config.reverse_start_token_id, -1)] if bidirectional else []
-    stacked = [
-        _stack([row[::turn] for rows in filled for row in rows], start, model.config)
-        for start, turn in directions
-    ]
-    every = [
-        sequence_details(model, view, sequences.to(model.device), _FEW_REFINEMENTS)[0].sum(dim=1)
-        for view in views
-        for sequences in stacked
-    ]
-    scores = torch.stack(every).mean(dim=0).view(len(candidates), count)
-    if len(every) > 1:  # a mean over views is more often right than it is likely
-        scores = scores / model.config.decoder.rescoring_temperature
-    ranked = scores.clone()
-    for picture, row in enumerate(candidates):
-        ranked[picture, len(row) :] = -torch.inf  # repetitions come last
-    best = ranked.topk(wanted, dim=1).indices
-    chosen = [
-        [row[place] for place in places] for row, places in zip(filled, best.tolist(), strict=True)
-    ]
-    return chosen, scores.gather(1, best)
-
-
-def _stack(rows: Sequence[Tokens], start: int, config: Any) -> torch.Tensor:
-    task = SearchTask(start, config.eos_token_id, config.pad_token_id, longest=0)
-    return torch.from_numpy(stack_sequences(rows, task))
-
-
 __all__ = [
-    "PRESETS",
-    "check_preset",
     "decode",
     "generate_with_details",
     "generate_with_probabilities",
-    "rescale",
-    "sequence_details",
     "sequence_logits",
     "token_log_probabilities",
 ]

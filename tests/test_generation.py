@@ -14,8 +14,6 @@ from inktex.modeling.generation_inktex import (
     decode,
     generate_with_details,
     generate_with_probabilities,
-    rescale,
-    sequence_details,
     sequence_logits,
     token_log_probabilities,
 )
@@ -27,6 +25,7 @@ from inktex.modeling.grammar_inktex import (
     looping,
 )
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
+from inktex.modeling.rescoring_inktex import rescale
 from inktex.modeling.search_inktex import Decoded, SearchTask, search
 from inktex.modeling.step_inktex import make_step
 from inktex.synthesis.random_captions import random_caption
@@ -74,7 +73,14 @@ def small_model(**decoder: Any) -> InktexForConditionalGeneration:
 
 
 def log_probability(model: Any, memory: Any, sequences: torch.Tensor) -> torch.Tensor:
-    return sequence_details(model, memory, sequences)[0].sum(dim=1)
+    logits, _ = sequence_logits(model, memory, sequences)
+    return token_log_probabilities(logits, sequences, END).sum(dim=1)
+
+
+def at_size(pictures: dict[str, torch.Tensor], scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pixels and mask of a batch at another size."""
+    found = rescale(pictures["pixel_values"].numpy(), pictures["pixel_mask"].numpy(), scale)
+    return torch.from_numpy(found[0]), torch.from_numpy(found[1])
 
 
 def of_pictures(found: Decoded) -> list[list[tuple[tuple[int, ...], float]]]:
@@ -254,7 +260,8 @@ def test_greedy_search_is_that_of_generate(
     expected = model.generate(**pictures, num_beams=1, do_sample=False, max_new_tokens=24)
     assert found.sequences.tolist() == expected.tolist()
     memory = model.get_encoder()(**pictures)
-    scores, attention = sequence_details(model, memory, expected)
+    logits, attention = sequence_logits(model, memory, expected)
+    scores = token_log_probabilities(logits, expected, END)
     assert found.token_log_probabilities is not None
     np.testing.assert_allclose(found.token_log_probabilities, scores, atol=1e-4, rtol=1e-4)
     np.testing.assert_allclose(found.log_probabilities, scores.sum(dim=1), atol=1e-3)
@@ -324,9 +331,9 @@ def test_both_directions_rescore_what_either_found(
 
 
 def test_pictures_are_seen_at_another_size() -> None:
-    pixels = torch.zeros(2, 1, 48, 64)
+    pixels = np.zeros((2, 1, 48, 64), dtype=np.float32)
     pixels[0, 0, 10:20, 30:40] = 1
-    mask = torch.ones(2, 48, 64)
+    mask = np.ones((2, 48, 64), dtype=np.float32)
     mask[1, :, 40:] = 0
     for scale in (0.75, 1.25):
         seen, seen_mask = rescale(pixels, mask, scale)
@@ -359,7 +366,7 @@ def test_all_views_rescore(
         mirrored = [model.config.reverse_start_token_id, *tokens[::-1], END]
         scored = []
         for size in sizes:
-            seen = rescale(pictures["pixel_values"], pictures["pixel_mask"], size)
+            seen = at_size(pictures, size)
             memory = model.get_encoder()(*(one[number // 2 : number // 2 + 1] for one in seen))
             scored += [
                 log_probability(model, memory, torch.tensor([sequence])).item()
@@ -496,10 +503,7 @@ def test_pictures_that_are_over_leave_the_batch(
 def test_a_beam_takes_the_mean_of_all_views_at_every_token(
     model: InktexForConditionalGeneration, pictures: dict[str, torch.Tensor]
 ) -> None:
-    memories = [
-        model.get_encoder()(*rescale(pictures["pixel_values"], pictures["pixel_mask"], size))
-        for size in (1.0, 0.75)
-    ]
+    memories = [model.get_encoder()(*at_size(pictures, size)) for size in (1.0, 0.75)]
     start = model.config.decoder_start_token_id
     both, twice, once = (
         of_pictures(decode(model, views, 14, beams=3))

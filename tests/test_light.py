@@ -120,16 +120,13 @@ def test_a_hundred_pictures_become_json_lines(pictures: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["recognize", "power.png", "--preset", "accurate"], "pip install inktex."),
         (["recognize", "power.png", "--engine", "torch"], "pip install inktex."),
-        (["recognize", "power.png", "--alternatives", "2"], "pip install inktex."),
-        (["recognize", "power.png", "--beams", "3"], "pip install inktex."),
         (["recognize", "power.png", "--device", "cuda"], "pip install inktex."),
         (["recognize", "power.png", "--model", "owner/name"], "pip install inktex."),
         (["recognize", "power.png", "--engine", "onnx-int8"], "pip install 'inktex[export]'"),
         (["serve"], "pip install 'inktex[serve]'."),
         (["serve", "--mcp"], "pip install 'inktex[mcp]'."),
-        (["transcribe", ".", "--output", "OUT.csv", "--preset", "accurate"], "pip install inktex."),
+        (["transcribe", ".", "--output", "OUT.csv", "--engine", "torch"], "pip install inktex."),
         (["transcribe", ".", "--output", "OUT.parquet"], "pip install 'inktex[transcribe]'."),
         (["transcribe", "o/n", "--output", "OUT.csv"], "pip install 'inktex[transcribe]'."),
     ],

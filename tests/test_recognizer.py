@@ -26,12 +26,11 @@ from inktex.evaluation.run import evaluate_samples
 from inktex.evaluation.samples import Sample, picture_samples, read_captions
 from inktex.ink import Ink
 from inktex.ink.render import render
-from inktex.modeling import generation_inktex
-from inktex.modeling.generation_inktex import decode
+from inktex.modeling import generation_inktex, rescoring_inktex
 from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
-from inktex.modeling.search_inktex import Decoded
+from inktex.modeling.search_inktex import Decoded, SearchTask, search
 from inktex.orientation import find_rotation
 from inktex.recognizer import Reading, Recognizer
 from inktex.synthesis.random_captions import written_expressions
@@ -417,22 +416,20 @@ def test_the_width_of_the_beam_overrides_the_preset(
     widths = []
 
     def watched(
-        model: Any,
-        views: Any,
-        longest: int,
-        beams: int = 1,
-        start: int | None = None,
-        **options: Any,
+        steps: Any, task: SearchTask, count: int, beams: int = 1, choose: Any = None
     ) -> Decoded:
-        widths.append((len(views), start, beams))
-        return decode(model, views, longest, beams, start, **options)
+        if choose is None:
+            widths.append((len(steps), task.start, beams))
+        return search(steps, task, count, beams, choose)
 
-    monkeypatch.setattr(generation_inktex, "decode", watched)
+    for module in (generation_inktex, rescoring_inktex):
+        monkeypatch.setattr(module, "search", watched)
     recognizer(pictures[0], num_beams=3)
     recognizer(pictures[0], preset="accurate", num_beams=2, alternatives=1)
-    forward, backward = None, recognizer.model.config.reverse_start_token_id
+    config = recognizer.model.config
+    forward, backward = config.decoder_start_token_id, config.reverse_start_token_id
     assert widths == [(1, forward, 3), (3, forward, 2), (3, backward, 2)]
-    monkeypatch.setattr(generation_inktex, "_CERTAIN", 0.0)
+    monkeypatch.setattr(rescoring_inktex, "_CERTAIN", 0.0)
     recognizer(pictures[0], preset="accurate")
     assert widths[3:] == [(3, forward, 6)], "what is certain is searched in one direction"
     assert recognizer(pictures[0], num_beams=1).tokens == recognizer(pictures[0]).tokens

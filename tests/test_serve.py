@@ -139,7 +139,6 @@ def test_several_are_answered_in_order_and_fail_alone(
         ({"strokes": CROSS, "picture": ""}, 422, "one of picture, strokes and url"),
         ({"strokes": CROSS, "alternatives": -1}, 422, "alternatives: Input should be greater"),
         ({"strokes": CROSS, "alternatives": True}, 422, "alternatives: "),
-        ({"strokes": CROSS, "alternatives": 3}, 422, "ONNX engine reads greedily"),
         ({"strokes": CROSS, "preset": "best"}, 422, "'fast' or 'accurate'"),
         ({"strokes": CROSS, "format": "word"}, 422, "there are latex, "),
         ({"strokes": CROSS, "alphabet": "/etc/passwd"}, 422, "there are all, crohme, school"),

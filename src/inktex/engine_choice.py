@@ -22,73 +22,68 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 """The fastest engine for what is asked for; see `fastest_engine`."""
-GREEDY = SearchOptions()
 ENGINES = {"torch": "", "onnx": "fp32", "onnx-int8": "int8"}
 """Engines by name, and for ONNX the precision of the weights."""
 
 
 class AutoEngine(Engine):
-    """Searches greedily with ONNX Runtime, else with torch, which is loaded when first needed.
+    """Searches with ONNX Runtime; torch is loaded for callers who want the model itself.
 
     A caller who takes `model` may change it, so from then on torch does all searches.
 
     Args:
-        quick: searches greedily.
-        load_torch: gives the engine for everything else, with the same weights.
+        quick: searches.
+        load_torch: gives the engine of the model, with the same weights.
     """
 
     def __init__(self, quick: Engine, load_torch: Callable[[], TorchEngine]) -> None:
         self._quick, self._load_torch = quick, load_torch
         self._torch: TorchEngine | None = None
         self._lock = threading.Lock()
-        self._is_model_taken = False
 
     @property
     def model(self) -> InktexForConditionalGeneration:
         """The model, in torch."""
-        self._is_model_taken = True
         return self._whole().model
 
     @property
     def processor(self) -> InktexProcessor:
         """The model's processor."""
-        self._is_model_taken = True
         return self._whole().processor
 
     @property
     def image_processor(self) -> Any:
-        """That of the engine that searches greedily."""
-        return self._greedy().image_processor
+        """That of the engine that searches."""
+        return self._engine.image_processor
 
     @property
     def doubt_threshold(self) -> float:  # type: ignore[override]
-        """That of the engine that searches greedily."""
-        return self._greedy().doubt_threshold
+        """That of the engine that searches."""
+        return self._engine.doubt_threshold
 
     def check(self, options: SearchOptions) -> None:
         """See `Engine`."""
-        if not options.is_greedy:
-            self._whole().check(options)
+        self._engine.check(options)
 
     def search(self, pictures: Sequence[NDArray[np.uint8]], options: SearchOptions) -> Decoded:
         """See `Engine`."""
-        engine = self._greedy() if options.is_greedy else self._whole()
-        return engine.search(pictures, options)
+        return self._engine.search(pictures, options)
 
     def texts(self, decoded: Decoded) -> list[str]:
         """See `Engine`."""
-        return self._greedy().texts(decoded)
+        return self._engine.texts(decoded)
 
     def tokens(self) -> Mapping[int, str]:
         """See `Engine`."""
-        return self._greedy().tokens()
+        return self._engine.tokens()
 
     def fingerprint(self) -> str:
         """See `Engine`."""
-        return self._greedy().fingerprint()
+        return self._engine.fingerprint()
 
-    def _greedy(self) -> Engine:
-        return self._whole() if self._is_model_taken else self._quick
+    @property
+    def _engine(self) -> Engine:
+        return self._quick if self._torch is None else self._torch
 
     def _whole(self) -> TorchEngine:
         with self._lock:  # of threads that need it first at the same time, one loads it
@@ -126,26 +121,22 @@ def load_engine(
 def _load_torch(name: str | Path | None) -> TorchEngine:
     if name is not None and Path(name).is_dir() and not (Path(name) / "config.json").is_file():
         raise ValueError(
-            f"{name} holds an export for ONNX, which reads greedily: preset fast, without "
-            "alternatives and beams. Load the model's own folder for the others."
+            f"{name} holds an export for ONNX, from which torch cannot make the model. Load the "
+            "model's own folder."
         )
     return TorchEngine.from_pretrained(name)
 
 
-def fastest_engine(
-    name: str | Path | None = None, device: str = "cpu", options: SearchOptions = GREEDY
-) -> str:
+def fastest_engine(name: str | Path | None = None, device: str = "cpu") -> str:
     """Name of the fastest engine that reads as torch does.
 
-    ONNX Runtime in float32, if it is installed, there are graphs or an export for the model, and
-    the search is greedy, on the CPU; else torch.
+    ONNX Runtime in float32, if it is installed and there are graphs or an export for the model, on
+    the CPU; else torch.
 
     Args:
         name, device: see `inktex.load`.
     """
-    if not options.is_greedy or device != "cpu":
-        return "torch"
-    if importlib.util.find_spec("onnxruntime") is None:
+    if device != "cpu" or importlib.util.find_spec("onnxruntime") is None:
         return "torch"
     from .onnx.files import find_export
 

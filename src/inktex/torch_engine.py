@@ -103,7 +103,7 @@ class TorchEngine(Engine):
 
     def check(self, options: SearchOptions) -> None:
         """See `Engine`."""
-        from inktex.modeling.generation_inktex import check_preset
+        from inktex.modeling.rescoring_inktex import check_preset
 
         check_preset(options.preset)
 
@@ -172,8 +172,7 @@ def check_torch() -> None:
     if missing:
         raise ImportError(
             f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not installed. Without "
-            "torch ONNX Runtime reads: with the preset fast, one reading a picture, no beams. For "
-            "everything else: pip install inktex."
+            "torch ONNX Runtime reads, on the CPU. For everything else: pip install inktex."
         )
 
 

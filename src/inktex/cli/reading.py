@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from inktex.engine import SearchOptions
 from inktex.engine_choice import AUTO, ENGINES, fastest_engine
 from inktex.formats import DEFAULT_FORMAT
 from inktex.recognizer import Alternative, Recognizer, load
@@ -45,8 +44,7 @@ def load_recognizer(options: Namespace, alternatives: int = 0) -> Recognizer:
     """
     engine = options.engine
     if engine == AUTO:
-        search = SearchOptions(options.preset, alternatives, options.beams)
-        engine = fastest_engine(options.model, options.device, search)
+        engine = fastest_engine(options.model, options.device)
     if engine == "torch":
         from inktex.torch_engine import quiet_torch
 

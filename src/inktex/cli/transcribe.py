@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inktex.engine import SearchOptions
 from inktex.engine_choice import AUTO, ENGINES, fastest_engine
 from inktex.transcription.sources import PATHS, SUFFIXES, URLS, Source, open_source
 
@@ -173,12 +172,9 @@ def _engine(options: argparse.Namespace, shards: Shards, device: str) -> str:
     """The engine that reads: the one asked for, that of the run that goes on, or the fastest."""
     if options.engine != AUTO:
         return str(options.engine)
-    search = SearchOptions(options.preset, num_beams=options.beams)
-    if not search.is_greedy:
-        return "torch"
     # Each engine has its own fingerprint of weights: a run goes on with the one it was begun with.
     begun = None if options.overwrite else shards.engine()
-    return begun or fastest_engine(options.model, device, search)
+    return begun or fastest_engine(options.model, device)
 
 
 def _report_skipped(source: Source) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from inktex.engine import MAX_TOKENS, Engine, SearchOptions
 from inktex.modeling.alphabets_inktex import allowed_tokens
-from inktex.modeling.feedback_inktex import FeedbackState
 from inktex.modeling.grammar_inktex import Grammar
 from inktex.modeling.image_settings_inktex import ImageSettings
 from inktex.modeling.normalization_inktex import (
@@ -25,13 +24,21 @@ from inktex.modeling.normalization_inktex import (
     normalize_regions,
     stack_pictures,
 )
+from inktex.modeling.rescoring_inktex import (
+    PRESETS,
+    Rescoring,
+    check_preset,
+    rescale,
+    search_views,
+)
 from inktex.modeling.search_inktex import Choose, Decoded, SearchTask, search
 from inktex.modeling.stroke_restoration_inktex import StrokeRestoration
 from inktex.shipped import pretrained_path
 
-from .files import Export, find_export, read_weights, read_words
+from .files import COMMAND, Export, find_export, read_weights, read_words
 from .ink_network import load_ink_extraction
 from .sessions import load_runtime, make_session
+from .steps import OnnxView
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -71,7 +78,7 @@ class ImageProcessor:
 
 
 class OnnxEngine(Engine):
-    """Encoder and decoder step of a model in sessions of ONNX Runtime: greedy searches alone.
+    """Encoder and decoder step of a model in sessions of ONNX Runtime.
 
     Args:
         export: what to read with.
@@ -130,17 +137,26 @@ class OnnxEngine(Engine):
             choose: chooses the tokens; see `search`.
             locked, candidates: see `SearchTask`.
         """
-        settings, grammar = self.settings, self.grammar if choose is None else None
+        task = self._task(longest, choose is None, locked, candidates)
+        view = OnnxView(self, pixels, mask, allowed)
+        step = view.step(np.arange(len(pixels)), beams=1)
+        return view.laid_out(search([step], task, len(pixels), choose=choose))
+
+    def _task(
+        self, longest: int, has_grammar: bool, locked: Mapping[int, int], candidates: int
+    ) -> SearchTask:
+        settings = self.settings
         # The end takes the place of padding, of which the settings know nothing.
-        task = SearchTask(
-            settings.start, settings.end, settings.end, longest, grammar, settings.temperature,
-            locked, candidates,
-        )  # fmt: skip
-        found = search([OnnxStep(self, pixels, mask, allowed)], task, len(pixels), choose=choose)
-        if found.attention is None:
-            return found
-        grid = (side // settings.stride for side in pixels.shape[2:])
-        return replace(found, attention=found.attention.reshape(*found.attention.shape[:2], *grid))
+        return SearchTask(
+            settings.start,
+            settings.end,
+            settings.end,
+            longest,
+            self.grammar if has_grammar else None,
+            settings.temperature,
+            locked,
+            candidates,
+        )
 
     @classmethod
     def from_pretrained(
@@ -168,10 +184,11 @@ class OnnxEngine(Engine):
 
     def check(self, options: SearchOptions) -> None:
         """See `Engine`."""
-        if not options.is_greedy:
+        check_preset(options.preset)
+        if PRESETS[options.preset].get("bidirectional") and self.settings.reverse is None:
             raise ValueError(
-                "The ONNX engine reads greedily: preset fast, without alternatives and beams. "
-                "Take the engine torch (pip install inktex) for the others."
+                f"This export is of an earlier version of inktex and knows nothing of the preset "
+                f"{options.preset}. Export the model anew: {COMMAND}"
             )
 
     def search(self, pictures: Sequence[NDArray[np.uint8]], options: SearchOptions) -> Decoded:
@@ -182,10 +199,28 @@ class OnnxEngine(Engine):
             words = [self.words.get(number, "") for number in range(self.settings.vocabulary)]
             allowed = np.array(allowed_tokens(options.alphabet, words))
             allowed[self.settings.end] = True
-        return self.decode(
-            pixels, mask, MAX_TOKENS + 1, allowed,
-            locked=self.locked(options), candidates=options.candidates,
-        )  # fmt: skip
+        longest, locked = MAX_TOKENS + 1, self.locked(options)
+        if options.is_greedy:
+            return self.decode(
+                pixels, mask, longest, allowed, locked=locked, candidates=options.candidates
+            )
+        preset, wanted = PRESETS[options.preset], options.alternatives + 1
+        sizes = [(pixels, mask)]
+        sizes += [rescale(pixels, mask, scale) for scale in preset.get("scales", ())]
+        views = [OnnxView(self, *size, allowed) for size in sizes]
+        is_turned = preset.get("bidirectional") and not locked
+        found = search_views(
+            views,
+            self._task(longest, True, locked, options.candidates),
+            len(pixels),
+            Rescoring(
+                max(options.num_beams or preset["num_beams"], wanted),
+                wanted,
+                self.settings.reverse if is_turned else None,
+                self.settings.temperature * self.settings.rescoring_temperature,
+            ),
+        )
+        return views[0].laid_out(found)
 
     def texts(self, decoded: Decoded) -> list[str]:
         """See `Engine`."""
@@ -205,62 +240,6 @@ class OnnxEngine(Engine):
         for path in self.export.files:
             digest.update(path.read_bytes())
         return digest.hexdigest()
-
-
-class OnnxStep:
-    """A step of an exported decoder, with its cache and feedback; see `search_inktex.Step`.
-
-    Args:
-        pixels, mask, allowed: see `OnnxEngine.decode`.
-    """
-
-    def __init__(
-        self, model: OnnxEngine, pixels: Floats, mask: Floats, allowed: NDArray[np.bool_] | None
-    ) -> None:
-        settings, batch = model.settings, len(pixels)
-        self.model, self.allowed = model, allowed
-        rows, columns = (side // settings.stride for side in pixels.shape[2:])
-        # Plain arrays: ONNX Runtime does not copy them, its own values take longer.
-        memory = model.encoder.run(model.memory_names, {"pixel_values": pixels, "pixel_mask": mask})
-        self.pasts = [f"past_{number}" for number in range(settings.layers)]
-        nothing = np.zeros((batch, settings.heads, 0, 2 * settings.head_size), dtype=np.float32)
-        fed = dict(zip(model.memory_names, memory, strict=True)) | dict.fromkeys(
-            self.pasts, nothing
-        )
-        self.fed = {name: value for name, value in fed.items() if name in model.input_names}
-        self.position = 0
-        self.attention: Floats | None = None
-        unread = np.zeros((batch, rows * columns), dtype=np.float32)
-        self.feedback = FeedbackState(unread, columns, model.inkless)
-
-    def __call__(self, tokens: Ids) -> tuple[Floats, Floats | None]:
-        """See `search_inktex.Step`."""
-        if self.attention is not None:
-            self.feedback.update(tokens, self.attention)
-        now = {
-            "tokens": tokens,
-            "position": np.array([self.position]),
-            "locations": self.feedback.locations,
-            "covered": self.feedback.covered,
-        }
-        self.fed |= {name: one for name, one in now.items() if name in self.model.input_names}
-        outputs = self.model.decoder.run(self.model.output_names, self.fed)
-        logits: Floats = outputs[0]
-        if self.allowed is not None:
-            logits = np.where(self.allowed, logits, np.float32(-np.inf))
-        layers = len(self.pasts)
-        self.fed |= zip(self.pasts, outputs[1 : 1 + layers], strict=True)
-        self.attention = outputs[1 + layers] if len(outputs) > 1 + layers else None
-        self.position += 1
-        return logits, self.attention
-
-    def reorder(self, sequences: Ids) -> None:
-        """See `search_inktex.Step`; each picture has one sequence here."""
-        batched = self.fed.keys() - {"tokens", "position", "locations", "covered"}
-        self.fed |= {name: self.fed[name][sequences] for name in batched}
-        if self.attention is not None:
-            self.attention = self.attention[sequences]
-        self.feedback.reorder(sequences)
 
 
 def _fitting(

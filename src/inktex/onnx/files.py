@@ -67,6 +67,8 @@ class Settings:
         multiple: heights and widths of batches are multiples of this.
         image_processor: settings of the `InktexImageProcessor`.
         doubt_threshold: tokens whose probability is lower are doubtful.
+        reverse: id of the start token of sequences from right to left; None in older exports.
+        rescoring_temperature: of the mean of several views and directions.
     """
 
     format: int
@@ -85,6 +87,8 @@ class Settings:
     multiple: int
     image_processor: dict[str, Any]
     doubt_threshold: float = 0.8
+    reverse: int | None = None
+    rescoring_temperature: float = 1.0
 
     def write(self, folder: Path) -> None:
         """Mark a folder as an export with these settings."""
@@ -155,6 +159,10 @@ def make_settings(
                 if name in pictures or name not in LATER
             },
             doubt_threshold=decoder.get("doubt_threshold", Settings.doubt_threshold),
+            reverse=config.get("reverse_start_token_id"),
+            rescoring_temperature=decoder.get(
+                "rescoring_temperature", decoder.get("judges_temperature", 1.0)
+            ),
         )
     except KeyError as error:
         raise ValueError(

@@ -90,7 +90,7 @@ def create_app(settings: ServerSettings, recognizer: Recognizer | None = None) -
         settings.allow_urls,
         lambda outcome: metrics.pictures.labels(outcome).inc(),
     )
-    service.warm_up(settings.preload)
+    service.warm_up()
     door = None
     if settings.mcp:
         from .tool import http_door, make_tool

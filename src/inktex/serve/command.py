@@ -61,12 +61,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine", choices=(AUTO, *ENGINES), default=AUTO, help="see inktex recognize"
     )
-    parser.add_argument(
-        "--preload",
-        action="store_true",
-        help="load torch at the start, for the preset accurate and alternatives; without it the "
-        "first request for them waits for it, in each worker",
-    )
     size = parser.add_argument_group("size and limits")
     size.add_argument(
         "--workers", type=positive, default=1, metavar="N",
@@ -120,7 +114,6 @@ def run(options: argparse.Namespace) -> int:
         allow_urls=options.allow_urls,
         key=key,
         mcp=options.mcp == HTTP,
-        preload=options.preload,
     )
     if options.mcp == STDIO:
         return _serve_stdio(settings)
@@ -132,7 +125,7 @@ def _serve_stdio(settings: ServerSettings) -> int:
     from .tool import make_tool
 
     service = Service(load_recognizer(settings))
-    service.warm_up(settings.preload)
+    service.warm_up()
     try:
         make_tool(service, is_local=True).run("stdio")
     finally:

@@ -59,15 +59,8 @@ class Service:
         self._readers: Gatherer[Given, Found, Options] = Gatherer(self._read, CPU.pictures)
         self._fetchers = anyio.CapacityLimiter(FETCHERS)
 
-    def warm_up(self, beams: bool = False) -> None:
-        """Read ink and the file of a picture: the first time is slow.
-
-        Args:
-            beams: also what searches for alternatives, which brings torch.
-        """
-        if beams:
-            with suppress(NoFormulaError):
-                self._recognizer(CROSS, alternatives=1)
+    def warm_up(self) -> None:
+        """Read ink and the file of a picture: the first time is slow."""
         file = io.BytesIO()
         as_picture(CROSS).save(file, "PNG")
         for one in (CROSS, file.getvalue()):

@@ -34,7 +34,6 @@ class ServerSettings:
         allow_urls: whether a request may name a picture by its URL.
         key: that requests have to bring; None if everyone may ask.
         mcp: whether the server has the door for MCP.
-        preload: whether what only `accurate` and alternatives need is loaded at the start.
     """
 
     model: str | None = None
@@ -49,4 +48,3 @@ class ServerSettings:
     allow_urls: bool = False
     key: str | None = field(default=None, repr=False)
     mcp: bool = False
-    preload: bool = False
