@@ -40,8 +40,8 @@ from inktex.files import write_json, write_text
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "engines.md"
 SYSTEMS: Final = {
     "torch-fast": ("`fast`, with torch", "torch", "fast", 1),
-    "torch-accurate": ("`accurate`", "torch", "accurate", 4),
     "onnx": ("`fast`", "onnx", "fast", 1),
+    "onnx-accurate": ("`accurate`", "onnx", "accurate", 4),
     "onnx-int8": ("`fast`, INT8", "onnx-int8", "fast", 1),
 }
 """By name: in words, engine, preset, and of how many pictures it reads one."""

@@ -44,6 +44,7 @@ from inktex.modeling.generation_inktex import (
     sequence_logits,
     token_log_probabilities,
 )
+from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.training.data import load_unseen
 
 
@@ -127,10 +128,15 @@ def read_accurately(
     scores, correct = [], []
     readings = recognizer.read_each(pictures, preset="accurate", symbols=False)
     for one, reading in zip(expressions, tqdm(readings, total=len(pictures)), strict=True):
-        if isinstance(reading, Exception):
+        if isinstance(reading, NoFormulaError) and reading.score is not None:
+            score, is_right = reading.score, False  # the model takes it for no formula
+        elif isinstance(reading, Exception):
             raise reading
-        scores.append(math.log(max(reading.score, 1e-30)))
-        correct.append(compute_scores([reading.tokens], [one.tokens]).exact == 1)
+        else:
+            score = reading.score
+            is_right = compute_scores([reading.tokens], [one.tokens]).exact == 1
+        scores.append(math.log(max(score, 1e-30)))
+        correct.append(is_right)
     return np.array(scores), correct
 
 

@@ -31,7 +31,7 @@ def results() -> dict[str, Any]:
         "systems": {
             "torch-fast": {**one, "cpu": [0.01, 0.03], "stages": {"encode": 0.004}},
             "onnx": {**one, "cpu": [0.005, 0.015]},
-            "torch-accurate": {**one, "every": 2, "cpu": [0.1]},
+            "onnx-accurate": {**one, "every": 2, "cpu": [0.1]},
         },
         "start": {
             "import": [0.1, 0.2],
