@@ -16,6 +16,8 @@ from .search_inktex import Decoded, Floats, Ids, SearchTask, Step, search, stack
 
 Tokens = tuple[int, ...]
 """Tokens of a sequence from left to right, without start and end."""
+Scores = dict[Tokens, float]
+"""Sequences of a picture with their log-probabilities."""
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "fast": {"num_beams": 1},
     "accurate": {"num_beams": 6, "bidirectional": True, "scales": (0.88, 1.12)},
@@ -89,43 +91,10 @@ def search_views(
     Raises:
         LockedTokenError: a `ValueError`, if a locked token cannot stand at its place.
     """
-    count, every = max(_CANDIDATES, config.wanted), np.arange(pictures)
-    forward = _find(views, task, every, config.beams)
-    candidates = [list(one)[:count] for one in forward]
+    every = np.arange(pictures)
+    scores = _find(views, task, every, config.beams)
     if config.reverse is not None:
-        backward_task = replace(task, start=config.reverse, grammar=None)
-        backward: list[dict[Tokens, float]] = [{} for _ in candidates]
-        uncertain = []
-        for picture, one in enumerate(forward):
-            lead = [*one.values()]
-            if config.wanted > 1 or (len(lead) > 1 and lead[0] - lead[1] < _CERTAIN):
-                uncertain.append(picture)
-            else:
-                candidates[picture] = candidates[picture][:1]
-        if uncertain:
-            mirrored = _find(views, backward_task, np.array(uncertain), config.beams)
-            for picture, one in zip(uncertain, mirrored, strict=True):
-                found = {tokens[::-1]: score for tokens, score in list(one.items())[:count]}
-                backward[picture] = found
-                candidates[picture] += [
-                    tokens
-                    for tokens in found
-                    if tokens not in candidates[picture]
-                    and (task.grammar is None or is_formula(task.grammar, tokens))
-                ]
-        forward = [_ended(one, task) for one in forward]
-        _score(views, task, candidates, forward)
-        turned = [[tokens[::-1] for tokens in one] for one in candidates]
-        known = [
-            _ended({tokens[::-1]: score for tokens, score in one.items()}, task) for one in backward
-        ]
-        _score(views, backward_task, turned, known)
-        scores = [
-            {tokens: (ahead[tokens] + back[tokens[::-1]]) / 2 for tokens in one}
-            for one, ahead, back in zip(candidates, forward, known, strict=True)
-        ]
-    else:
-        scores = forward
+        scores = _both_directions(views, task, config, scores)
     rows, best = [], []
     for one in scores:
         ranked = sorted(one, key=lambda tokens, of=one: -of[tokens])[: config.wanted]
@@ -139,53 +108,86 @@ def search_views(
     return replace(details, log_probabilities=mean)
 
 
-def _find(
-    views: Sequence[View], task: SearchTask, pictures: Ids, beams: int
-) -> list[dict[Tokens, float]]:
+def _both_directions(
+    views: Sequence[View], task: SearchTask, config: Rescoring, forward: Sequence[Scores]
+) -> list[Scores]:
+    """Mean log-probabilities over both directions of what either search finds.
+
+    Args:
+        forward: what was found from left to right; see `_find`.
+    """
+    count = max(_CANDIDATES, config.wanted)
+    mirrored = replace(task, start=config.reverse, grammar=None)
+    candidates = [list(one)[:count] for one in forward]
+    backward: list[Scores] = [{} for _ in forward]
+    uncertain = []
+    for picture, one in enumerate(forward):
+        lead = [*one.values()]
+        if config.wanted > 1 or (len(lead) > 1 and lead[0] - lead[1] < _CERTAIN):
+            uncertain.append(picture)
+        else:
+            candidates[picture] = candidates[picture][:1]
+    if uncertain:
+        found = _find(views, mirrored, np.array(uncertain), config.beams)
+        for picture, one in zip(uncertain, found, strict=True):
+            backward[picture] = dict(list(one.items())[:count])
+            turned = [tokens[::-1] for tokens in backward[picture]]
+            candidates[picture] += [
+                tokens
+                for tokens in turned
+                if tokens not in candidates[picture]
+                and (task.grammar is None or is_formula(task.grammar, tokens))
+            ]
+    ahead = _scored(views, task, candidates, forward)
+    back = _scored(views, mirrored, [[t[::-1] for t in one] for one in candidates], backward)
+    return [
+        {tokens: (first[tokens] + second[tokens[::-1]]) / 2 for tokens in one}
+        for one, first, second in zip(candidates, ahead, back, strict=True)
+    ]
+
+
+def _find(views: Sequence[View], task: SearchTask, pictures: Ids, beams: int) -> list[Scores]:
     """For each picture its sequences, the likeliest first, and their log-probabilities."""
     plain = replace(task, token_temperature=1.0, candidates=0)
     steps = [view.step(pictures, beams) for view in views]
     found = search(steps, plain, len(pictures), beams)
-    hypotheses: list[dict[Tokens, float]] = [{} for _ in pictures]
+    hypotheses: list[Scores] = [{} for _ in pictures]
     rows = zip(found.pictures, found.tokens(task.end), found.log_probabilities, strict=True)
     for picture, tokens, score in rows:
         hypotheses[picture][tokens] = float(score)
     return hypotheses
 
 
-def _ended(scores: dict[Tokens, float], task: SearchTask) -> dict[Tokens, float]:
-    """Without what the search broke off: its score lacks the end's."""
-    return {tokens: score for tokens, score in scores.items() if len(tokens) < task.longest - 1}
-
-
-def _score(
+def _scored(
     views: Sequence[View],
     task: SearchTask,
     candidates: Sequence[Sequence[Tokens]],
-    known: Sequence[dict[Tokens, float]],
-) -> None:
-    """Add the mean log-probability of the candidates of each picture that are not known yet.
+    known: Sequence[Scores],
+) -> list[Scores]:
+    """Mean log-probabilities of the candidates of each picture over the views.
 
-    Pictures with as many unknown ones are decoded together: a batch has as many for each.
+    What a search broke off counts as unknown: its score lacks the end's.
     """
-    missing: dict[int, list[int]] = {}
-    unknown = [
-        [tokens for tokens in one if tokens not in scores]
-        for one, scores in zip(candidates, known, strict=True)
+    scores = [
+        {tokens: score for tokens, score in one.items() if len(tokens) < task.longest - 1}
+        for one in known
     ]
+    unknown = [
+        [tokens for tokens in one if tokens not in there]
+        for one, there in zip(candidates, scores, strict=True)
+    ]
+    alike: dict[int, list[int]] = {}  # a batch has as many sequences for each picture
     for picture, one in enumerate(unknown):
         if one:
-            missing.setdefault(len(one), []).append(picture)
+            alike.setdefault(len(one), []).append(picture)
     plain = replace(task, token_temperature=1.0, candidates=0, grammar=None)
-    for pictures in missing.values():
+    for pictures in alike.values():
         rows = [tokens for picture in pictures for tokens in unknown[picture]]
-        mean = np.mean(
-            [_follow(view, plain, np.array(pictures), rows).log_probabilities for view in views],
-            axis=0,
-        )
         owners = [picture for picture in pictures for _ in unknown[picture]]
-        for picture, tokens, score in zip(owners, rows, mean.tolist(), strict=True):
-            known[picture][tokens] = score
+        found = [_follow(view, plain, np.array(pictures), rows).log_probabilities for view in views]
+        for picture, tokens, score in zip(owners, rows, np.mean(found, axis=0), strict=True):
+            scores[picture][tokens] = float(score)
+    return scores
 
 
 def _follow(view: View, task: SearchTask, pictures: Ids, rows: Sequence[Tokens]) -> Decoded:
