@@ -111,12 +111,11 @@ def generate_with_details(
     if is_own:
         config = model.config
         reverse = config.reverse_start_token_id if bidirectional and not locked else None
-        temperature = config.decoder.token_temperature * config.decoder.rescoring_temperature
         found = search_views(
             [TorchView(model, view, longest) for view in views],
             _task(model, longest, locked=locked, candidates=candidates),
             len(inputs["pixel_values"]),
-            Rescoring(beams, wanted, reverse, temperature),
+            Rescoring(beams, wanted, reverse, config.decoder.rescoring_temperature),
         )
         return _laid_out(found, views[0])
     # A copy, since the beam search of transformers multiplies the one that it gets.

@@ -52,8 +52,8 @@ class Rescoring:
         beams: sequences that are followed in each picture.
         wanted: sequences to give for each.
         reverse: start token of sequences from right to left; None to read from left to right alone.
-        temperature: of the mean of several views and directions, which is more often right than it
-            is likely.
+        temperature: divides the mean of several views and directions, which is more often right
+            than it is likely.
     """
 
     beams: int
@@ -92,9 +92,7 @@ def search_views(
         LockedTokenError: a `ValueError`, if a locked token cannot stand at its place.
     """
     every = np.arange(pictures)
-    scores = _find(views, task, every, config.beams)
-    if config.reverse is not None:
-        scores = _both_directions(views, task, config, scores)
+    scores = _rescored(views, task, config, _find(views, task, every, config.beams))
     rows, best = [], []
     for one in scores:
         ranked = sorted(one, key=lambda tokens, of=one: -of[tokens])[: config.wanted]
@@ -108,42 +106,55 @@ def search_views(
     return replace(details, log_probabilities=mean)
 
 
-def _both_directions(
+def _rescored(
     views: Sequence[View], task: SearchTask, config: Rescoring, forward: Sequence[Scores]
 ) -> list[Scores]:
-    """Mean log-probabilities over both directions of what either search finds.
+    """Mean log-probabilities over views and directions of what searches in these find.
 
     Args:
         forward: what was found from left to right; see `_find`.
     """
     count = max(_CANDIDATES, config.wanted)
-    mirrored = replace(task, start=config.reverse, grammar=None)
     candidates = [list(one)[:count] for one in forward]
-    backward: list[Scores] = [{} for _ in forward]
-    uncertain = []
-    for picture, one in enumerate(forward):
-        lead = [*one.values()]
-        if config.wanted > 1 or (len(lead) > 1 and lead[0] - lead[1] < _CERTAIN):
-            uncertain.append(picture)
-        else:
-            candidates[picture] = candidates[picture][:1]
-    if uncertain:
-        found = _find(views, mirrored, np.array(uncertain), config.beams)
+    directions = [(task, 1)]
+    if config.reverse is not None:
+        mirrored = replace(task, start=config.reverse, grammar=None)
+        directions.append((mirrored, -1))
+        uncertain = []
+        for picture, one in enumerate(forward):
+            lead = [*one.values()]
+            if config.wanted > 1 or (len(lead) > 1 and lead[0] - lead[1] < _CERTAIN):
+                uncertain.append(picture)
+            else:
+                candidates[picture] = candidates[picture][:1]
+        found = _find(views, mirrored, np.array(uncertain), config.beams) if uncertain else []
         for picture, one in zip(uncertain, found, strict=True):
-            backward[picture] = dict(list(one.items())[:count])
-            turned = [tokens[::-1] for tokens in backward[picture]]
             candidates[picture] += [
                 tokens
-                for tokens in turned
+                for tokens in [tokens[::-1] for tokens in one][:count]
                 if tokens not in candidates[picture]
                 and (task.grammar is None or is_formula(task.grammar, tokens))
             ]
-    ahead = _scored(views, task, candidates, forward)
-    back = _scored(views, mirrored, [[t[::-1] for t in one] for one in candidates], backward)
-    return [
-        {tokens: (first[tokens] + second[tokens[::-1]]) / 2 for tokens in one}
-        for one, first, second in zip(candidates, ahead, back, strict=True)
-    ]
+    alike: dict[int, list[int]] = {}  # a batch has as many sequences for each picture
+    for picture, rows in enumerate(candidates):
+        alike.setdefault(len(rows), []).append(picture)
+    scores: list[Scores] = [{} for _ in candidates]
+    for pictures in alike.values():
+        rows = [tokens for picture in pictures for tokens in candidates[picture]]
+        owners = [picture for picture in pictures for _ in candidates[picture]]
+        followed = [
+            _follow(
+                view,
+                replace(one, candidates=0, grammar=None),
+                np.array(pictures),
+                [tokens[::turn] for tokens in rows],
+            ).log_probabilities
+            for view in views
+            for one, turn in directions
+        ]
+        for picture, tokens, score in zip(owners, rows, np.mean(followed, axis=0), strict=True):
+            scores[picture][tokens] = float(score)
+    return scores
 
 
 def _find(views: Sequence[View], task: SearchTask, pictures: Ids, beams: int) -> list[Scores]:
@@ -156,38 +167,6 @@ def _find(views: Sequence[View], task: SearchTask, pictures: Ids, beams: int) ->
     for picture, tokens, score in rows:
         hypotheses[picture][tokens] = float(score)
     return hypotheses
-
-
-def _scored(
-    views: Sequence[View],
-    task: SearchTask,
-    candidates: Sequence[Sequence[Tokens]],
-    known: Sequence[Scores],
-) -> list[Scores]:
-    """Mean log-probabilities of the candidates of each picture over the views.
-
-    What a search broke off counts as unknown: its score lacks the end's.
-    """
-    scores = [
-        {tokens: score for tokens, score in one.items() if len(tokens) < task.longest - 1}
-        for one in known
-    ]
-    unknown = [
-        [tokens for tokens in one if tokens not in there]
-        for one, there in zip(candidates, scores, strict=True)
-    ]
-    alike: dict[int, list[int]] = {}  # a batch has as many sequences for each picture
-    for picture, one in enumerate(unknown):
-        if one:
-            alike.setdefault(len(one), []).append(picture)
-    plain = replace(task, token_temperature=1.0, candidates=0, grammar=None)
-    for pictures in alike.values():
-        rows = [tokens for picture in pictures for tokens in unknown[picture]]
-        owners = [picture for picture in pictures for _ in unknown[picture]]
-        found = [_follow(view, plain, np.array(pictures), rows).log_probabilities for view in views]
-        for picture, tokens, score in zip(owners, rows, np.mean(found, axis=0), strict=True):
-            scores[picture][tokens] = float(score)
-    return scores
 
 
 def _follow(view: View, task: SearchTask, pictures: Ids, rows: Sequence[Tokens]) -> Decoded:

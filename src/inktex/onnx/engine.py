@@ -217,7 +217,7 @@ class OnnxEngine(Engine):
                 max(options.num_beams or preset["num_beams"], wanted),
                 wanted,
                 self.settings.reverse if is_turned else None,
-                self.settings.temperature * self.settings.rescoring_temperature,
+                self.settings.rescoring_temperature,
             ),
         )
         return views[0].laid_out(found)
