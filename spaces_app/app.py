@@ -14,7 +14,6 @@ import os
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import html
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +34,7 @@ from answer import BARE, SPELLINGS, Shown, details, edited, rendered, spell, ver
 from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink
-from inktex.recognizer import Preset, Recognizer
+from inktex.recognizer import Preset
 from inputs import RefusedError
 from pages import show_page
 from space import ALTERNATIVES, SYMBOLS, Answer, Space
@@ -401,22 +400,10 @@ def build(model: str | None = None) -> gr.Blocks:
     """
     recognizer = inktex.load(model, threads=1)  # workers share the cores among them
     recognizer(_FIRST)  # what comes first is slow: let it be this
-    # No daemon: torch must not be in the middle of loading when the process ends.
-    threading.Thread(target=_prepare_beams, args=(recognizer,)).start()
     name = model or f"shipped with inktex {inktex.__version__}"
     blocks = Page(Space(recognizer, name, record_of(model))).blocks
     blocks.queue(max_size=WAITING, default_concurrency_limit=WORKERS)
     return blocks
-
-
-def _prepare_beams(recognizer: Recognizer) -> None:
-    """Load what searches for alternatives, torch, while fast answers are given already."""
-    try:
-        import torch
-    except ImportError:  # then there are none
-        return
-    torch.set_num_threads(1)
-    recognizer(_FIRST, alternatives=ALTERNATIVES)
 
 
 def launch(blocks: gr.Blocks, **kwargs: Any) -> tuple[Any, str, str]:

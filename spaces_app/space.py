@@ -171,5 +171,5 @@ def _answered(value: Any, answer: Callable[[Any], Found]) -> Found | RefusedErro
     try:
         source = decode(value)
         return None if source is None else answer(source)
-    except (ValueError, ImportError) as error:  # torch may be missing, for all but `fast`
+    except (ValueError, ImportError) as error:  # a library may be missing, of a rarer format
         return error if isinstance(error, RefusedError) else RefusedError(str(error))

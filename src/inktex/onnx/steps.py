@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,32 @@ from numpy.typing import NDArray
 from inktex.modeling.feedback_inktex import FeedbackState
 from inktex.modeling.search_inktex import Decoded
 
-if TYPE_CHECKING:
-    from .engine import OnnxEngine
+from .files import Settings
 
 __all__ = ["OnnxStep", "OnnxView"]
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
+
+
+class Sessions(Protocol):
+    """What is needed of an `OnnxEngine`.
+
+    Attributes:
+        encoder, decoder: sessions of ONNX Runtime.
+        memory_names: outputs of the encoder.
+        input_names, output_names: of the decoder.
+        inkless: `(vocabulary, 1)`, true for tokens without a place in the picture.
+        settings: of the model.
+    """
+
+    encoder: Any
+    decoder: Any
+    memory_names: list[str]
+    input_names: set[str]
+    output_names: list[str]
+    inkless: NDArray[np.bool_]
+    settings: Settings
 
 
 class OnnxView:
@@ -28,7 +47,7 @@ class OnnxView:
     """
 
     def __init__(
-        self, model: OnnxEngine, pixels: Floats, mask: Floats, allowed: NDArray[np.bool_] | None
+        self, model: Sessions, pixels: Floats, mask: Floats, allowed: NDArray[np.bool_] | None
     ) -> None:
         self.model, self.allowed = model, allowed
         self.grid = tuple(side // model.settings.stride for side in pixels.shape[2:])
