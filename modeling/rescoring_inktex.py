@@ -95,7 +95,7 @@ def search_views(
     scores = _rescored(views, task, config, _find(views, task, every, config.beams))
     rows, best = [], []
     for one in scores:
-        ranked = sorted(one, key=lambda tokens, of=one: -of[tokens])[: config.wanted]
+        ranked = sorted(one, key=one.__getitem__, reverse=True)[: config.wanted]
         ranked += [ranked[-1]] * (config.wanted - len(ranked))  # there are no more
         rows += ranked
         best += [one[tokens] for tokens in ranked]
