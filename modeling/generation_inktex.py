@@ -28,7 +28,8 @@ UNSET_LENGTHS = (None, 20)
 _OWN = frozenset({"num_beams", "num_return_sequences", "do_sample", "max_length"})
 """Arguments of `generate` that this module's own search takes, too."""
 _REFINEMENTS = 3
-"""Passes over given sequences in which location feedback converges."""
+"""Passes over given sequences in which location feedback converges: each gives its attention to the
+next one as feedback. A decoder without it makes one pass alone."""
 
 
 def generate_with_probabilities(
@@ -107,23 +108,24 @@ def generate_with_details(
     longest = kwargs.get("max_length") or model.generation_config.max_length
     if is_own and beams == 1 and not bidirectional and not scales:
         found = decode(model, views, longest, locked=locked, candidates=candidates)
-        return _laid_out(found, views[0])
-    if is_own:
+    elif is_own:
         config = model.config
-        reverse = config.reverse_start_token_id if bidirectional and not locked else None
+        reverse = config.reverse_start_token_id if bidirectional else None
         found = search_views(
             [TorchView(model, view, longest) for view in views],
-            _task(model, longest, locked=locked, candidates=candidates),
+            _task(model, longest, locked, candidates),
             len(inputs["pixel_values"]),
             Rescoring(beams, wanted, reverse, config.decoder.rescoring_temperature),
         )
-        return _laid_out(found, views[0])
-    # A copy, since the beam search of transformers multiplies the one that it gets.
-    copy = InktexEncoderOutput(**views[0])
-    generated = model.generate(encoder_outputs=copy, **kwargs)
-    sequences = getattr(generated, "sequences", generated)
-    task = SearchTask(0, 0, 0, longest, model.grammar, candidates=candidates)
-    return _with_probabilities(model, views[0], sequences, task)
+    else:
+        # A copy, since the beam search of transformers multiplies the one that it gets.
+        copy = InktexEncoderOutput(**views[0])
+        generated = model.generate(encoder_outputs=copy, **kwargs)
+        sequences = getattr(generated, "sequences", generated)
+        task = SearchTask(0, 0, 0, longest, model.grammar, candidates=candidates)
+        found = _with_probabilities(model, views[0], sequences, task)
+    rows, columns = views[0].grid_shape[0].tolist()
+    return found.laid_out(rows, columns)
 
 
 def _with_probabilities(
@@ -144,7 +146,7 @@ def _with_probabilities(
     count = len(view.last_hidden_state)
     pictures = np.arange(len(sequences)) // (len(sequences) // count)
     rows = sequences.cpu().numpy()
-    found = Decoded(
+    return Decoded(
         rows,
         pictures,
         tokens.sum(dim=1).cpu().numpy(),
@@ -152,7 +154,6 @@ def _with_probabilities(
         None if attention is None else attention.cpu().numpy(),
         *likeliest_tokens(logits.cpu().numpy(), rows, task),
     )
-    return _laid_out(found, view)
 
 
 @torch.no_grad()
@@ -178,31 +179,25 @@ def decode(
         choose: chooses the tokens; see `search`.
         locked, candidates: see `SearchTask`.
     """
-    task = _task(model, longest, beams, start, choose, locked, candidates)
+    task = _task(model, longest, locked, candidates)
+    if choose is not None or start not in (None, task.start):
+        task = replace(task, start=task.start if start is None else start, grammar=None)
+    if beams > 1:
+        task = replace(task, token_temperature=1.0)
     steps = [make_step(model, view, longest, beams) for view in views]
     return search(steps, task, len(views[0].last_hidden_state), beams, choose)
 
 
-def _task(
-    model: Any,
-    longest: int,
-    beams: int = 1,
-    start: int | None = None,
-    choose: Choose | None = None,
-    locked: Mapping[int, int] = MappingProxyType({}),
-    candidates: int = 0,
-) -> SearchTask:
-    """What `search` needs to know of a model; see `decode`."""
+def _task(model: Any, longest: int, locked: Mapping[int, int], candidates: int) -> SearchTask:
+    """What a search from left to right needs to know of a model."""
     config = model.config
-    start = config.decoder_start_token_id if start is None else start
-    is_forward = start == config.decoder_start_token_id
     return SearchTask(
-        start,
+        config.decoder_start_token_id,
         config.eos_token_id,
         config.pad_token_id,
         longest,
-        model.grammar if is_forward and choose is None else None,
-        config.decoder.token_temperature if beams == 1 else 1.0,
+        model.grammar,
+        config.decoder.token_temperature,
         locked,
         candidates,
     )
@@ -213,7 +208,6 @@ def sequence_logits(
     model: Any,
     memory: Any,
     sequences: torch.Tensor,
-    refinements: int = _REFINEMENTS,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Logits of the tokens of given sequences.
 
@@ -222,8 +216,6 @@ def sequence_logits(
         memory: output of its encoder for a batch of pictures.
         sequences: `(batch, tokens)`, from the start token on; `batch` is that of the pictures or
             a multiple, neighbouring sequences sharing a picture.
-        refinements: passes; each gives its attention to the next one as feedback. A decoder without
-            location feedback makes one alone.
 
     Returns:
         `(batch, tokens - 1, vocabulary)` float32 logits of the tokens behind the start; and
@@ -233,7 +225,7 @@ def sequence_logits(
     inputs = sequences[:, :-1]
     has_feedback = model.config.decoder.location_feedback
     attention = locations = covered = None
-    for _ in range(refinements if has_feedback else 1):
+    for _ in range(_REFINEMENTS if has_feedback else 1):
         if has_feedback and attention is not None:
             columns = int(memory.grid_shape[0, 1])
             locations, covered = model.decoder.feedback(inputs, attention, columns)
@@ -315,15 +307,6 @@ class TorchView:
         if len(pictures) < len(memory.last_hidden_state):
             memory = memory.select(torch.from_numpy(pictures).to(self.model.device))
         return make_step(self.model, memory, self.longest, beams)
-
-
-def _laid_out(found: Decoded, memory: Any) -> Decoded:
-    """The same with `attention` in the rows and columns of the grid."""
-    if found.attention is None:
-        return found
-    rows, columns = memory.grid_shape[0].tolist()
-    attention = found.attention.reshape(*found.attention.shape[:2], rows, columns)
-    return replace(found, attention=attention)
 
 
 __all__ = [

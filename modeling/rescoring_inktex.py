@@ -51,7 +51,8 @@ class Rescoring:
     Attributes:
         beams: sequences that are followed in each picture.
         wanted: sequences to give for each.
-        reverse: start token of sequences from right to left; None to read from left to right alone.
+        reverse: start token of sequences from right to left; None to read from left to right alone,
+            as is done where tokens are locked.
         temperature: divides the mean of several views and directions, which is more often right
             than it is likely.
     """
@@ -91,6 +92,8 @@ def search_views(
     Raises:
         LockedTokenError: a `ValueError`, if a locked token cannot stand at its place.
     """
+    if task.locked:
+        config = replace(config, reverse=None)
     every = np.arange(pictures)
     scores = _rescored(views, task, config, _find(views, task, every, config.beams))
     rows, best = [], []

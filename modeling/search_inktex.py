@@ -4,7 +4,7 @@ It works on arrays of numpy and on any engine's steps, so that torch and ONNX Ru
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,6 +67,13 @@ class Decoded:
     attention: Floats | None = None
     candidates: Ids | None = None
     candidate_log_probabilities: Floats | None = None
+
+    def laid_out(self, rows: int, columns: int) -> "Decoded":
+        """The same with `attention` in the rows and columns of the grid."""
+        if self.attention is None:
+            return self
+        shape = (*self.attention.shape[:2], rows, columns)
+        return replace(self, attention=self.attention.reshape(shape))
 
     def tokens(self, end: int) -> list[tuple[int, ...]]:
         """For each sequence its tokens between start and end."""

@@ -140,7 +140,7 @@ class OnnxEngine(Engine):
         task = self._task(longest, choose is None, locked, candidates)
         view = OnnxView(self, pixels, mask, allowed)
         step = view.step(np.arange(len(pixels)), beams=1)
-        return view.laid_out(search([step], task, len(pixels), choose=choose))
+        return search([step], task, len(pixels), choose=choose).laid_out(*view.grid)
 
     def _task(
         self, longest: int, has_grammar: bool, locked: Mapping[int, int], candidates: int
@@ -208,7 +208,6 @@ class OnnxEngine(Engine):
         sizes = [(pixels, mask)]
         sizes += [rescale(pixels, mask, scale) for scale in preset.get("scales", ())]
         views = [OnnxView(self, *size, allowed) for size in sizes]
-        is_turned = preset.get("bidirectional") and not locked
         found = search_views(
             views,
             self._task(longest, True, locked, options.candidates),
@@ -216,11 +215,11 @@ class OnnxEngine(Engine):
             Rescoring(
                 max(options.num_beams or preset["num_beams"], wanted),
                 wanted,
-                self.settings.reverse if is_turned else None,
+                self.settings.reverse if preset.get("bidirectional") else None,
                 self.settings.rescoring_temperature,
             ),
         )
-        return views[0].laid_out(found)
+        return found.laid_out(*views[0].grid)
 
     def texts(self, decoded: Decoded) -> list[str]:
         """See `Engine`."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inktex.modeling.feedback_inktex import FeedbackState
-from inktex.modeling.search_inktex import Decoded
 
 from .files import Settings
 
@@ -50,7 +48,8 @@ class OnnxView:
         self, model: Sessions, pixels: Floats, mask: Floats, allowed: NDArray[np.bool_] | None
     ) -> None:
         self.model, self.allowed = model, allowed
-        self.grid = tuple(side // model.settings.stride for side in pixels.shape[2:])
+        height, width = pixels.shape[2:]
+        self.grid = height // model.settings.stride, width // model.settings.stride
         # Plain arrays: ONNX Runtime does not copy them, its own values take longer.
         memory = model.encoder.run(model.memory_names, {"pixel_values": pixels, "pixel_mask": mask})
         self.memory: dict[str, Floats] = {
@@ -62,13 +61,6 @@ class OnnxView:
     def step(self, pictures: Ids, beams: int) -> OnnxStep:
         """See `rescoring_inktex.View`."""
         return OnnxStep(self, np.repeat(pictures, beams))
-
-    def laid_out(self, found: Decoded) -> Decoded:
-        """The same with `attention` in rows and columns."""
-        if found.attention is None:
-            return found
-        shape = (*found.attention.shape[:2], *self.grid)
-        return replace(found, attention=found.attention.reshape(shape))
 
 
 class OnnxStep:
@@ -85,8 +77,7 @@ class OnnxStep:
         rows, columns = view.grid
         self.pasts = [f"past_{number}" for number in range(settings.layers)]
         nothing = np.zeros((batch, settings.heads, 0, 2 * settings.head_size), dtype=np.float32)
-        fed = self._memory() | dict.fromkeys(self.pasts, nothing)
-        self.fed = {name: value for name, value in fed.items() if name in self.model.input_names}
+        self.fed: dict[str, NDArray[Any]] = self._memory() | dict.fromkeys(self.pasts, nothing)
         self.position = 0
         self.attention: Floats | None = None
         unread = np.zeros((batch, rows * columns), dtype=np.float32)
@@ -127,8 +118,7 @@ class OnnxStep:
         if not np.array_equal(pictures, self.pictures):  # pictures have left the batch
             self.pictures = pictures
             self.fed |= self._memory()
-        for name in self.fed.keys() & {*self.pasts}:
-            self.fed[name] = self.fed[name][sequences]
+        self.fed |= {name: self.fed[name][sequences] for name in self.pasts}
         if self.attention is not None:
             self.attention = self.attention[sequences]
         self.feedback.reorder(sequences)
