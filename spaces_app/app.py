@@ -35,6 +35,7 @@ from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink
 from inktex.recognizer import Preset
+from inktex.torch_engine import TorchEngine
 from inputs import RefusedError
 from pages import show_page
 from space import ALTERNATIVES, SYMBOLS, Answer, Space
@@ -399,6 +400,10 @@ def build(model: str | None = None) -> gr.Blocks:
         model: folder or Hub repository; None for the model that inktex ships.
     """
     recognizer = inktex.load(model, threads=1)  # workers share the cores among them
+    if isinstance(recognizer.engine, TorchEngine):  # for this model there are no graphs
+        import torch
+
+        torch.set_num_threads(1)
     recognizer(_FIRST)  # what comes first is slow: let it be this
     name = model or f"shipped with inktex {inktex.__version__}"
     blocks = Page(Space(recognizer, name, record_of(model))).blocks
