@@ -187,6 +187,7 @@ def training_record(run: Path, model: Path, evaluations: list[Path]) -> dict[str
             **content["scores"],
             "exp_rate_without_normalization": content["scores_without_normalization"]["exp_rate"],
             "preset": settings["preset"],
+            "alphabet": settings["alphabet"],
             "test_set": Path(settings["test_set"]).name,
         }
     averaged = model / AVERAGE

@@ -30,7 +30,11 @@ SCORES = {
 }
 RECORD: dict[str, Any] = {
     "parameters": 5_400_000,
-    "scores": {"2014": SCORES, "2016": {**SCORES, "preset": "accurate"}},
+    "scores": {
+        "2014": SCORES,
+        "2016-accurate": {**SCORES, "preset": "accurate", "alphabet": "crohme"},
+        "wide-letters": SCORES,
+    },
     "data": "own ink",
     "recipe": {"name": "tiny"},
     "commit": "abc123",
@@ -44,9 +48,9 @@ def script(repository: Path) -> ModuleType:
 
 
 def test_scores_become_rows() -> None:
-    header, _, first, second = score_table(RECORD["scores"]).splitlines()
-    assert first == "| 2014 | 8 | 50.00 | 62.50 | 75.00 | 87.50 | 12.50 | fast |"
-    assert second.endswith("| accurate |")
+    header, _, first, second, _ = score_table(RECORD["scores"]).splitlines()
+    assert first == "| 2014 | 8 | 50.00 | 62.50 | 75.00 | 87.50 | 12.50 | fast | all |"
+    assert second.endswith("| accurate | crohme |")
     assert header.count("|") == first.count("|")
 
 
@@ -56,6 +60,9 @@ def test_the_card_has_front_matter_scores_and_licence() -> None:
     assert content["license"] == "cc-by-nc-sa-3.0"
     assert content["pipeline_tag"] == "image-to-text"
     assert score_table(RECORD["scores"]) in text
+    results = content["model-index"][0]["results"]
+    assert [one["dataset"]["config"] for one in results] == ["2014", "2016-accurate"]
+    assert results[1]["dataset"]["name"] == "CROHME 2016"
     for word in ("5.4 M", "own ink", "`abc123`", "CC BY-NC-SA 3.0", "Apache-2.0"):
         assert word in text
     assert not re.search(r"\{[a-z_]+\}", text)  # all fields are filled
@@ -78,7 +85,9 @@ def test_the_record_is_of_the_model_that_was_evaluated(script: ModuleType, tmp_p
     measured = {"step": 100, "epoch": 2, "minutes": 1.5, "expressions": 8, "exp_rate": 0.5}
     curve = [{"step": 50, "loss": 1.0}, measured]
     (run / "curve.jsonl").write_text("\n".join(map(json.dumps, curve)))
-    settings = {"model": str(run / "best"), "preset": "fast", "test_set": "data:dev"}
+    settings = {
+        "model": str(run / "best"), "preset": "fast", "alphabet": "crohme", "test_set": "data:dev",
+    }  # fmt: skip
     evaluation = {
         "settings": settings,
         "scores": SCORES,
@@ -89,6 +98,7 @@ def test_the_record_is_of_the_model_that_was_evaluated(script: ModuleType, tmp_p
     record = script.training_record(run, run / "best", [path])
     assert record["validations"] == [curve[1]]
     assert record["scores"]["dev"]["exp_rate"] == 0.5
+    assert record["scores"]["dev"]["alphabet"] == "crohme"
     assert record["scores"]["dev"]["exp_rate_without_normalization"] == 0.25
     settings["model"] = str(tmp_path / "other")
     path.write_text(json.dumps(evaluation))

@@ -40,7 +40,9 @@ def model_card(
         tags=["handwriting", "mathematics", "latex", "crohme"],
         metrics=["exprate"],
         model_name="inktex",
-        eval_results=[_result(name, scores) for name, scores in record["scores"].items()],
+        eval_results=[
+            _result(name, scores) for name, scores in record["scores"].items() if _is_crohme(name)
+        ],
     )
     text = template(__file__, "card.md").format(
         parameters=record["parameters"] / 1e6,
@@ -146,15 +148,21 @@ def _compute(record: Mapping[str, Any]) -> str:
     return f"{' and '.join(parts)} in all; " if parts else ""
 
 
+def _is_crohme(name: str) -> bool:
+    """Whether an evaluation is of CROHME's ink, by its name."""
+    return name.partition("-")[0] in ("dev", "2014", "2016")
+
+
 def _result(name: str, scores: Mapping[str, Any]) -> EvalResult:
+    """An entry of the model index for an evaluation of CROHME's ink."""
     return EvalResult(
         task_type="image-to-text",
         dataset_type="crohme",
-        dataset_name=f"CROHME {name.removesuffix('-accurate')}",
+        dataset_name=f"CROHME {name.partition('-')[0]}",
         dataset_config=name,
         dataset_split="test" if not name.startswith("dev") else "train",
         metric_type="exprate",
-        metric_name=f"ExpRate ({scores['preset']})",
+        metric_name=f"ExpRate ({scores['preset']}, alphabet {scores.get('alphabet', 'all')})",
         metric_value=round(100 * scores["exp_rate"], 2),
     )
 
@@ -174,16 +182,17 @@ def score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
     """Scores in percent as a Markdown table, a row a test set.
 
     Args:
-        scores: name of the evaluation to its scores, as `training.json` has them.
+        scores: name of the evaluation to its scores, as `training.json` has them; those of 0.1 have
+            no alphabet.
     """
     lines = [
-        "| test set | expressions | ExpRate | ≤ 1 | ≤ 2 | ≤ 3 | token error rate | preset |",
-        "|---|---|---|---|---|---|---|---|",
+        "| test set | expressions | ExpRate | ≤ 1 | ≤ 2 | ≤ 3 | token error rate | preset "
+        "| alphabet |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, entry in scores.items():
         rates = ("exp_rate", "exp_rate_1", "exp_rate_2", "exp_rate_3", "token_error_rate")
         cells = [f"{100 * entry[rate]:.2f}" for rate in rates]
-        lines.append(
-            f"| {name} | {entry['expressions']} | {' | '.join(cells)} | {entry['preset']} |"
-        )
+        settings = (entry["preset"], entry.get("alphabet", "all"))
+        lines.append(f"| {name} | {entry['expressions']} | {' | '.join((*cells, *settings))} |")
     return "\n".join(lines)
