@@ -178,6 +178,11 @@ def verdict(candidate: Alternative) -> tuple[str, str]:
     return words, "<1 %" if percent == "0" else f"{percent} %"
 
 
+def is_worth_telling(score: float) -> bool:
+    """Whether an alternative's probability says anything: of most that is less than 1 %."""
+    return round(score, 2) > 0
+
+
 def details(shown: Shown) -> dict[str, Any]:
     """What the browser needs to draw the picture with its symbols.
 

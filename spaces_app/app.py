@@ -30,7 +30,17 @@ from starlette.staticfiles import StaticFiles
 
 import inktex
 from about import about, record_of
-from answer import BARE, SPELLINGS, Shown, details, edited, rendered, spell, verdict
+from answer import (
+    BARE,
+    SPELLINGS,
+    Shown,
+    details,
+    edited,
+    is_worth_telling,
+    rendered,
+    spell,
+    verdict,
+)  # fmt: skip
 from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink
@@ -347,7 +357,8 @@ class Page:
                 updates += [gr.update(visible=False), "", gr.update()]
                 continue
             one = shown.candidates[number]
-            label = f"Take this ({verdict(one)[1]})"
+            share = f" ({verdict(one)[1]})" if is_worth_telling(one.score) else ""
+            label = f"Take this{share}"
             updates += [gr.update(visible=True), rendered(one.latex), gr.update(value=label)]
         return updates
 

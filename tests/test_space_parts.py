@@ -38,7 +38,17 @@ from inktex.tokenizer.vocabulary_inktex import (
 pytest.importorskip("gradio", reason="needs the extra demo")
 
 from about import about
-from answer import UNKNOWN_COLOUR, details, edited, mathml, rendered, show, spell, verdict
+from answer import (
+    UNKNOWN_COLOUR,
+    details,
+    edited,
+    is_worth_telling,
+    mathml,
+    rendered,
+    show,
+    spell,
+    verdict,
+)  # fmt: skip
 from examples import examples, gallery
 from guard import MAX_BODY, Guard
 from inputs import (
@@ -245,6 +255,12 @@ def test_doubt_is_told_in_words_and_in_numbers(score: float, words: str, percent
     said, number = verdict(reading(score=score))
     assert said.startswith(words)
     assert number == percent
+
+
+def test_alternatives_have_a_number_where_it_says_something() -> None:
+    assert [is_worth_telling(score) for score in (0.3, 0.006, 0.004, 0.0)] == [
+        True, True, False, False,
+    ]  # fmt: skip
 
 
 def test_tinted_symbols_are_spoken_of_where_there_are_some() -> None:

@@ -62,7 +62,8 @@ async function open(index) {
     const words = effects[one.token] ?? one.text;
     const percent = Math.round(100 * one.score);
     button.textContent = words;
-    button.append(Object.assign(document.createElement("small"), { textContent: ` ${percent || "<1"} %` }));
+    // Less than 1 % says nothing, and is what most have.
+    if (percent) button.append(Object.assign(document.createElement("small"), { textContent: ` ${percent} %` }));
     button.addEventListener("click", () => {
       refocus = index;
       trigger("select", { index: one.index, token: one.token });

@@ -180,8 +180,10 @@ export class Answer {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = EFFECTS[candidate.token] ?? candidate.token;
-    const textContent = candidate.score < 0.005 ? "<1 %" : percent(candidate.score);
-    button.append(Object.assign(document.createElement("small"), { textContent }));
+    // Less than 1 % says nothing, and is what most have.
+    if (candidate.score >= 0.005) {
+      button.append(Object.assign(document.createElement("small"), { textContent: percent(candidate.score) }));
+    }
     button.addEventListener("click", () => {
       this.chosen(candidate);
       this.returnTo = index;
