@@ -27,6 +27,7 @@ UNSET_LENGTHS = (None, 20)
 """Values of transformers' `max_length` where it was not set."""
 _OWN = frozenset({"num_beams", "num_return_sequences", "do_sample", "max_length"})
 """Arguments of `generate` that this module's own search takes, too."""
+_PICTURES = ("pixel_values", "pixel_mask")
 _REFINEMENTS = 3
 """Passes over given sequences in which location feedback converges: each gives its attention to the
 next one as feedback. A decoder without it makes one pass alone."""
@@ -68,10 +69,9 @@ def generate_with_details(
         inputs: `pixel_values` and `pixel_mask` of the processor; they are moved to the model's
             device and dtype.
         preset: `fast` is greedy; `accurate` is a beam search over views of the picture at several
-            sizes. Where it is not certain of its result there is a second search from right to
-            left (Zhao et al. 2021 train both directions), and all views rescore the candidates in
-            both directions (Liu et al. 2016). None for that of the model's `generation_config`, or
-            `fast` where it names none.
+            sizes and in both directions, of pictures of which `fast` is not sure; see
+            `rescoring_inktex`. None for that of the model's `generation_config`, or `fast` where it
+            names none.
         allowed_tokens: `(vocabulary,)` bool, true for the tokens that may be generated; None for
             all. The structure of formulas has to be among them. Probabilities are those among the
             allowed tokens.
@@ -104,27 +104,36 @@ def generate_with_details(
             f"{others} cannot be had together with bidirectional, scales or locked: leave it out, "
             "or use the preset fast."
         )
-    views = _encode(model, inputs, scales, allowed_tokens)
+    view = _encode(model, inputs["pixel_values"], inputs["pixel_mask"], allowed_tokens)
     longest = kwargs.get("max_length") or model.generation_config.max_length
     if is_own and beams == 1 and not bidirectional and not scales:
-        found = decode(model, views, longest, locked=locked, candidates=candidates)
+        found = decode(model, [view], longest, locked=locked, candidates=candidates)
     elif is_own:
         config = model.config
         reverse = config.reverse_start_token_id if bidirectional else None
+
+        def others(pictures: NDArray[np.int64]) -> list[TorchView]:
+            """The same pictures at other sizes."""
+            pixels, mask = (inputs[name].float().cpu().numpy()[pictures] for name in _PICTURES)
+            sizes = [map(torch.from_numpy, rescale(pixels, mask, scale)) for scale in scales]
+            views = [_encode(model, *size, allowed_tokens) for size in sizes]
+            return [TorchView(model, one, longest) for one in views]
+
         found = search_views(
-            [TorchView(model, view, longest) for view in views],
+            TorchView(model, view, longest),
+            others,
             _task(model, longest, locked, candidates),
             len(inputs["pixel_values"]),
             Rescoring(beams, wanted, reverse, config.decoder.rescoring_temperature),
         )
     else:
         # A copy, since the beam search of transformers multiplies the one that it gets.
-        copy = InktexEncoderOutput(**views[0])
+        copy = InktexEncoderOutput(**view)
         generated = model.generate(encoder_outputs=copy, **kwargs)
         sequences = getattr(generated, "sequences", generated)
         task = SearchTask(0, 0, 0, longest, model.grammar, candidates=candidates)
-        found = _with_probabilities(model, views[0], sequences, task)
-    rows, columns = views[0].grid_shape[0].tolist()
+        found = _with_probabilities(model, view, sequences, task)
+    rows, columns = view.grid_shape[0].tolist()
     return found.laid_out(rows, columns)
 
 
@@ -268,25 +277,14 @@ def _with_length(model: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _encode(
-    model: Any,
-    inputs: dict[str, torch.Tensor],
-    scales: Sequence[float],
-    allowed_tokens: torch.Tensor | None,
-) -> list[Any]:
-    """What the encoder makes of a batch of pictures, as they are and at each scale."""
-    pixels, mask = inputs["pixel_values"], inputs["pixel_mask"]
-    sizes = [(pixels, mask)]
-    if scales:
-        given = pixels.float().cpu().numpy(), mask.cpu().numpy()
-        for scale in scales:
-            seen, seen_mask = rescale(*given, scale)
-            sizes.append((torch.from_numpy(seen), torch.from_numpy(seen_mask)))
-    encode, device = model.get_encoder(), model.device
-    memories = [encode(seen.to(device, model.dtype), mask.to(device)) for seen, mask in sizes]
+    model: Any, pixels: torch.Tensor, mask: torch.Tensor, allowed_tokens: torch.Tensor | None
+) -> Any:
+    """What the encoder makes of a batch of pictures."""
+    device = model.device
+    memory = model.get_encoder()(pixels.to(device, model.dtype), mask.to(device))
     if allowed_tokens is not None:
-        for memory in memories:
-            memory["allowed_tokens"] = allowed_tokens.to(device).expand(len(pixels), -1)
-    return memories
+        memory["allowed_tokens"] = allowed_tokens.to(device).expand(len(pixels), -1)
+    return memory
 
 
 class TorchView:
@@ -303,10 +301,14 @@ class TorchView:
 
     def step(self, pictures: NDArray[np.int64], beams: int) -> Step:
         """See `rescoring_inktex.View`."""
-        memory = self.memory
-        if len(pictures) < len(memory.last_hidden_state):
-            memory = memory.select(torch.from_numpy(pictures).to(self.model.device))
-        return make_step(self.model, memory, self.longest, beams)
+        return make_step(self.model, self.select(pictures).memory, self.longest, beams)
+
+    def select(self, pictures: NDArray[np.int64]) -> "TorchView":
+        """See `rescoring_inktex.View`."""
+        if len(pictures) == len(self.memory.last_hidden_state):
+            return self
+        chosen = torch.from_numpy(pictures).to(self.model.device)
+        return TorchView(self.model, self.memory.select(chosen), self.longest)
 
 
 __all__ = [

@@ -1,9 +1,9 @@
-"""The preset `accurate`: beam search over several views of a picture, rescored in both directions.
+"""The preset `accurate`: where a greedy search is not sure, a longer one over views and directions.
 
 It works on arrays of numpy and on any engine's steps, as `search_inktex` does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -25,9 +25,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 """Arguments of a search by the preset's name."""
 _CANDIDATES = 3
 """Sequences of each direction that are rescored, unless more are asked for."""
-_CERTAIN = 2.0
-"""Natural logarithms by which the best sequence has to lead to be neither rescored against others
-nor searched for in the other direction."""
+SURE = 0.5
+"""Probability from which on a greedy reading is kept: all others together are less often right."""
 _MULTIPLE = 16
 """Sides of a batch are multiples of this: the model's coarsest stride."""
 
@@ -42,6 +41,9 @@ class View(Protocol):
             pictures: `(some,)`, which of the batch.
             beams: sequences of each, side by side.
         """
+
+    def select(self, pictures: Ids) -> "View":
+        """Some pictures of the batch alone, `(some,)` indices."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,22 @@ def check_preset(name: str) -> None:
 
 
 def search_views(
-    views: Sequence[View], task: SearchTask, pictures: int, config: Rescoring
+    view: View,
+    others: Callable[[Ids], Sequence[View]],
+    task: SearchTask,
+    pictures: int,
+    config: Rescoring,
 ) -> Decoded:
-    """Find the likeliest sequences of a batch of pictures by all views.
+    """Find the likeliest sequences of a batch of pictures.
 
-    A beam search takes the mean of the views at every token. Where it is not certain of its result
-    there is a second one from right to left (Zhao et al. 2021 train both directions), and the
-    candidates of both are ranked by the mean log-probability over views and directions (Liu et al.
-    2016).
+    A greedy search comes first. Of pictures of which it is not sure all views are searched: a beam
+    search takes their mean at every token, a second one goes from right to left (Zhao et al. 2021
+    train both directions), and the candidates of both are ranked by the mean log-probability over
+    views and directions (Liu et al. 2016).
 
     Args:
-        views: the same pictures at one size or several.
+        view: the pictures as they are.
+        others: makes further views, at other sizes, of some pictures of the batch.
         task: from left to right; see `SearchTask`.
         pictures: number of pictures.
         config: how to search.
@@ -95,14 +102,29 @@ def search_views(
     if task.locked:
         config = replace(config, reverse=None)
     every = np.arange(pictures)
-    scores = _rescored(views, task, config, _find(views, task, every, config.beams))
+    if config.wanted > 1:
+        return _search_all([view, *others(every)], task, every, config)
+    greedy = search([view.step(every, 1)], task, pictures)
+    unsure = np.flatnonzero(np.exp(greedy.log_probabilities) < SURE)
+    if not len(unsure):
+        return greedy
+    views = [view.select(unsure), *others(unsure)]
+    found = _search_all(views, task, np.arange(len(unsure)), config)
+    return greedy.replaced(unsure, found, task.pad)
+
+
+def _search_all(
+    views: Sequence[View], task: SearchTask, pictures: Ids, config: Rescoring
+) -> Decoded:
+    """`search_views` without a greedy search before it, for all pictures of the views."""
+    scores = _rescored(views, task, config, _find(views, task, pictures, config.beams))
     rows, best = [], []
     for one in scores:
         ranked = sorted(one, key=one.__getitem__, reverse=True)[: config.wanted]
         ranked += [ranked[-1]] * (config.wanted - len(ranked))  # there are no more
         rows += ranked
         best += [one[tokens] for tokens in ranked]
-    details = _follow(views[0], task, every, rows)
+    details = _follow(views[0], task, pictures, rows)
     if len(views) == 1 and config.reverse is None:
         return details
     mean = np.array(best, dtype=np.float32) / np.float32(config.temperature)
@@ -123,15 +145,8 @@ def _rescored(
     if config.reverse is not None:
         mirrored = replace(task, start=config.reverse, grammar=None)
         directions.append((mirrored, -1))
-        uncertain = []
-        for picture, one in enumerate(forward):
-            lead = [*one.values()]
-            if config.wanted > 1 or (len(lead) > 1 and lead[0] - lead[1] < _CERTAIN):
-                uncertain.append(picture)
-            else:
-                candidates[picture] = candidates[picture][:1]
-        found = _find(views, mirrored, np.array(uncertain), config.beams) if uncertain else []
-        for picture, one in zip(uncertain, found, strict=True):
+        found = _find(views, mirrored, np.arange(len(forward)), config.beams)
+        for picture, one in enumerate(found):
             candidates[picture] += [
                 tokens
                 for tokens in [tokens[::-1] for tokens in one][:count]
@@ -208,4 +223,4 @@ def rescale(pixels: Floats, mask: NDArray[Any], scale: float) -> tuple[Floats, N
     return seen[:, None], seen_mask
 
 
-__all__ = ["PRESETS", "Rescoring", "View", "check_preset", "rescale", "search_views"]
+__all__ = ["PRESETS", "SURE", "Rescoring", "View", "check_preset", "rescale", "search_views"]

@@ -75,6 +75,38 @@ class Decoded:
         shape = (*self.attention.shape[:2], rows, columns)
         return replace(self, attention=self.attention.reshape(shape))
 
+    def replaced(self, rows: Ids, others: "Decoded", pad: int) -> "Decoded":
+        """The same with other sequences in the place of some.
+
+        Args:
+            rows: `(some,)`, which to replace.
+            others: as many, of the same kind and with the same cells.
+            pad: id of the token behind the shorter ones.
+        """
+        tokens = max(self.sequences.shape[1], others.sequences.shape[1])
+
+        def merged(own: NDArray[Any] | None, new: NDArray[Any] | None, fill: float) -> Any:
+            if own is None or new is None:
+                return None
+            shape = (len(own), tokens - (self.sequences.shape[1] - own.shape[1]), *own.shape[2:])
+            found = np.full(shape, fill, dtype=own.dtype)
+            found[:, : own.shape[1]] = own
+            found[rows] = fill
+            found[rows, : new.shape[1]] = new
+            return found
+
+        log_probabilities = self.log_probabilities.copy()
+        log_probabilities[rows] = others.log_probabilities
+        return Decoded(
+            merged(self.sequences, others.sequences, pad),
+            self.pictures,
+            log_probabilities,
+            merged(self.token_log_probabilities, others.token_log_probabilities, 0.0),
+            merged(self.attention, others.attention, 0.0),
+            merged(self.candidates, others.candidates, pad),
+            merged(self.candidate_log_probabilities, others.candidate_log_probabilities, -np.inf),
+        )
+
     def tokens(self, end: int) -> list[tuple[int, ...]]:
         """For each sequence its tokens between start and end."""
         rows = [row[1:] for row in self.sequences.tolist()]

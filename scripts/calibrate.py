@@ -6,8 +6,9 @@
 Reads the expressions of the development split whose captions training does not have (those that it
 has are read too well), varied as several further writers, since a model mostly meets writers that
 it does not know; and chooses the temperature with the least cross-entropy between the probabilities
-of the readings and whether they are right. `accurate` has one more, fitted on a third of them: the
-mean of the log-probabilities of several views is lower than each, and right more often. Tokens are
+of the readings and whether they are right. `accurate` has one more, fitted on those of a third of
+them of which `fast` is not sure: the mean of the log-probabilities of several views is lower than
+each, and right more often. Tokens are
 doubtful under the probability that 7 % of those that were read right have at most. Readings do not
 change.
 """
@@ -45,6 +46,7 @@ from inktex.modeling.generation_inktex import (
     token_log_probabilities,
 )
 from inktex.modeling.image_loading_inktex import NoFormulaError
+from inktex.modeling.rescoring_inktex import SURE
 from inktex.training.data import load_unseen
 
 
@@ -93,8 +95,14 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"fast, doubt below {doubt}: {measure_doubt((scores < doubt).tolist(), are_wrong)}")
     recognizer.model.config.decoder.token_temperature = temperature
     recognizer.model.config.decoder.rescoring_temperature = 1.0
-    summed, correct = read_accurately(recognizer, new[:: options.varied or 1])
-    rescoring = fit("accurate, temperature of the rescoring", lambda value: summed / value, correct)
+    is_unsure = np.exp(log_probabilities(temperature)) < SURE
+    third = [one for one, unsure in zip(new, is_unsure, strict=True) if unsure]
+    third = third[:: options.varied or 1]
+    rescoring = 1.0
+    if third:
+        summed, correct = read_accurately(recognizer, third)
+        name = "accurate, temperature of the rescoring"
+        rescoring = fit(name, lambda value: summed / value, correct)
     path = options.model / "config.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     for name in ("temperature", "judges_temperature"):  # in 0.1

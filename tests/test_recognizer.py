@@ -5,12 +5,13 @@ import io
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -426,14 +427,48 @@ def test_the_width_of_the_beam_overrides_the_preset(
         monkeypatch.setattr(module, "search", watched)
     recognizer(pictures[0], num_beams=3)
     recognizer(pictures[0], preset="accurate", num_beams=2, alternatives=1)
+    recognizer(pictures[0], preset="accurate")
     config = recognizer.model.config
     forward, backward = config.decoder_start_token_id, config.reverse_start_token_id
-    assert widths == [(1, forward, 3), (3, forward, 2), (3, backward, 2)]
-    monkeypatch.setattr(rescoring_inktex, "_CERTAIN", 0.0)
-    recognizer(pictures[0], preset="accurate")
-    assert widths[3:] == [(3, forward, 6)], "what is certain is searched in one direction"
-    assert recognizer(pictures[0], num_beams=1).tokens == recognizer(pictures[0]).tokens
-    assert [width for _, _, width in widths[4:]] == [1, 1]
+    assert widths == [
+        (1, forward, 1), (1, forward, 3),
+        (3, forward, 2), (3, backward, 2),
+        (1, forward, 1), (3, forward, 6), (3, backward, 6),
+    ]  # fmt: skip
+    widths.clear()
+    monkeypatch.setattr(rescoring_inktex, "SURE", 0.0)
+    sure = recognizer(pictures[0], preset="accurate")
+    assert widths == [(1, forward, 1)], "what is read surely is not searched for"
+    fast = recognizer(pictures[0])
+    assert (sure.tokens, sure.score) == (fast.tokens, pytest.approx(fast.score))
+    assert recognizer(pictures[0], num_beams=1).tokens == fast.tokens
+    assert [width for _, _, width in widths[1:]] == [1, 1]
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+def test_sure_pictures_of_a_batch_are_read_as_fast_reads_them(
+    engine: Literal["torch", "onnx"], repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others as they are read alone; attention and candidates belong to their own readings."""
+    recognizer = inktex.load(engine=engine)
+    examples = sorted((repository / "spaces_app/examples").glob("*.png"))
+    fast = recognizer.read(examples, candidates=2)
+    half = len(fast) // 2
+    middle = statistics.mean(sorted(one.score for one in fast)[half - 1 : half + 1])
+    monkeypatch.setattr(rescoring_inktex, "SURE", middle)
+    found = recognizer.read(examples, preset="accurate", candidates=2)
+    kept = [one.score >= middle for one in fast]
+    assert True in kept
+    assert False in kept
+    for path, is_kept, one, quick in zip(examples, kept, found, fast, strict=True):
+        alone = quick if is_kept else recognizer(path, preset="accurate", candidates=2)
+        assert one.tokens == alone.tokens
+        # A padded picture is made smaller with its padding.
+        assert one.score == pytest.approx(alone.score, rel=0.02)
+        assert [box.token for box in one.symbols] == [box.token for box in alone.symbols]
+        assert [[c.token for c in some] for some in one.candidates] == [
+            [c.token for c in some] for some in alone.candidates
+        ]
 
 
 def test_presets_are_known_by_name(recognizer: Recognizer, pictures: list[Image.Image]) -> None:

@@ -205,11 +205,16 @@ class OnnxEngine(Engine):
                 pixels, mask, longest, allowed, locked=locked, candidates=options.candidates
             )
         preset, wanted = PRESETS[options.preset], options.alternatives + 1
-        sizes = [(pixels, mask)]
-        sizes += [rescale(pixels, mask, scale) for scale in preset.get("scales", ())]
-        views = [OnnxView(self, *size, allowed) for size in sizes]
+
+        def others(some: Ids) -> list[OnnxView]:
+            """The same pictures at other sizes."""
+            sizes = [rescale(pixels[some], mask[some], one) for one in preset.get("scales", ())]
+            return [OnnxView(self, *size, allowed) for size in sizes]
+
+        view = OnnxView(self, pixels, mask, allowed)
         found = search_views(
-            views,
+            view,
+            others,
             self._task(longest, True, locked, options.candidates),
             len(pixels),
             Rescoring(
@@ -219,7 +224,7 @@ class OnnxEngine(Engine):
                 self.settings.rescoring_temperature,
             ),
         )
-        return found.laid_out(*views[0].grid)
+        return found.laid_out(*view.grid)
 
     def texts(self, decoded: Decoded) -> list[str]:
         """See `Engine`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, Protocol
 
 import numpy as np
@@ -61,6 +62,12 @@ class OnnxView:
     def step(self, pictures: Ids, beams: int) -> OnnxStep:
         """See `rescoring_inktex.View`."""
         return OnnxStep(self, np.repeat(pictures, beams))
+
+    def select(self, pictures: Ids) -> OnnxView:
+        """See `rescoring_inktex.View`."""
+        view = copy(self)
+        view.memory = {name: value[pictures] for name, value in self.memory.items()}
+        return view
 
 
 class OnnxStep:
