@@ -14,7 +14,14 @@ from latex2mathml.converter import convert
 from PIL import Image, ImageDraw
 
 from inktex.ink import Ink
-from inktex.ink.render import MARGIN_AFTER, MARGIN_BEFORE, STROKE_WIDTH, published_scale, render
+from inktex.ink.render import (
+    MARGIN_AFTER,
+    MARGIN_BEFORE,
+    STROKE_WIDTH,
+    picture_box,
+    published_scale,
+    render,
+)
 from inktex.recognizer import Alternative, Reading
 from inktex.tokenizer.compact_inktex import compact
 from inktex.tokenizer.latex_wrapping_inktex import WRAPPINGS
@@ -88,9 +95,20 @@ def show(
     picture, size = _ink_picture(source) if isinstance(source, Ink) else _picture(source)
     assert reading.picture is not None
     seen = _png(Image.fromarray(255 - reading.picture))
-    candidates = (reading, *reading.alternatives)
-    notes = () if isinstance(source, Ink) else notes
+    candidates: tuple[Alternative, ...] = (reading, *reading.alternatives)
+    if isinstance(source, Ink):
+        candidates, notes = tuple(_in_picture(one, source) for one in candidates), ()
     return Shown(candidates, picture, size, seen, notes, dict(locked))
+
+
+def _in_picture(candidate: Alternative, ink: Ink) -> Alternative:
+    """A candidate whose symbols have their boxes in the picture of the ink."""
+    scale = published_scale(ink.traces)
+    symbols = [
+        one if one.box is None else replace(one, box=picture_box(one.box, ink.traces, scale))
+        for one in candidate.symbols
+    ]
+    return replace(candidate, symbols=tuple(symbols))
 
 
 def numbered(source: Image.Image | Ink, readings: Sequence[Reading]) -> str:
@@ -104,7 +122,10 @@ def numbered(source: Image.Image | Ink, readings: Sequence[Reading]) -> str:
     unit = max(picture.size) / 100
     for number, reading in enumerate(readings, start=1):
         assert reading.box is not None
-        left, top, right, bottom = reading.box
+        place = reading.box
+        if isinstance(source, Ink):
+            place = picture_box(place, source.traces, published_scale(source.traces))
+        left, top, right, bottom = place
         box = (left - unit / 2, top - unit / 2, right + unit / 2, bottom + unit / 2)
         pencil.rectangle(box, outline=_NUMBER, width=max(round(unit / 4), 1))
         pencil.text(box[:2], str(number), _NUMBER, font_size=max(4 * unit, 14), anchor="rs")

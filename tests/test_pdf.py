@@ -81,9 +81,12 @@ def test_the_first_page_is_read_and_how_to_read_others_is_said(
 
 def test_the_command_takes_pages(tmp_path: Path) -> None:
     name = f"{_pdf(tmp_path / 'a.pdf')}#page=2"
-    assert list(find_pictures([name])) == [name]
-    with pytest.raises(FileNotFoundError, match="no such file"):
-        list(find_pictures([str(tmp_path / "b.pdf#page=2")]))
+    other = str(tmp_path / "b.pdf#page=2")
+    files, missing = find_pictures([name, other])
+    assert files == [name]
+    assert [(one.name, one.message) for one in missing] == [
+        (other, f"{other}: no such file or folder.")
+    ]
 
 
 def test_a_broken_file_and_one_without_its_library_are_told_apart(

@@ -26,7 +26,7 @@ from inktex.cli import main
 from inktex.evaluation.run import evaluate_samples
 from inktex.evaluation.samples import Sample, picture_samples, read_captions
 from inktex.ink import Ink
-from inktex.ink.render import render
+from inktex.ink.render import STROKE_WIDTH, picture_box, published_scale, render
 from inktex.modeling import generation_inktex, rescoring_inktex
 from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
@@ -111,6 +111,13 @@ def test_strokes_are_read_as_the_ink_that_they_are(recognizer: Recognizer) -> No
     ink = Ink([np.array(one, np.float32) for one in strokes[:2]])
     assert recognizer(strokes) == recognizer(ink)
     assert recognizer([np.array(one) for one in strokes[:2]]) == recognizer(ink)
+    # Its box is in its own units, half a pen's width around it, wherever the ink is.
+    moved = recognizer([[(100 * x + 5000, 100 * y - 700) for x, y in one] for one in strokes[:2]])
+    pen = STROKE_WIDTH / published_scale(ink.traces)
+    around = np.array([-pen / 2, -pen / 2, 20 + pen / 2, 30 + pen / 2])
+    assert recognizer(ink).box == pytest.approx(around, abs=pen)
+    place = np.array([5000, -700, 5000, -700])
+    assert moved.box == pytest.approx(100 * around + place, abs=100 * pen)
     together = recognizer.read([strokes, strokes])
     assert [one.tokens for one in together] == [recognizer(ink).tokens] * 2
     wrongs: list[Any] = [[], [[]], [[(1, 2, 3)]], [[("a", "b")]], [[(0, math.inf)]], ["one.png"]]
@@ -379,7 +386,11 @@ def test_ink_is_read_like_its_picture(recognizer: Recognizer, tmp_path: Path) ->
     ink = Ink([np.array(stroke, dtype=np.float32) for stroke in strokes])
     from_file = recognizer(tmp_path / "x.inkml")
     assert from_file == recognizer(ink) == recognizer(INKML.encode())
-    assert from_file == recognizer(Image.fromarray(render(ink.traces)))
+    of_picture = recognizer(Image.fromarray(render(ink.traces)))
+    assert (from_file.tokens, from_file.score) == (of_picture.tokens, of_picture.score)
+    assert from_file.box is not None
+    box = picture_box(from_file.box, ink.traces, published_scale(ink.traces))
+    assert box == pytest.approx(of_picture.box)
 
 
 def test_a_bad_picture_spoils_no_other(

@@ -10,7 +10,7 @@ from PIL import Image
 
 import inktex
 from inktex.cli import main
-from inktex.ink.render import render
+from inktex.ink.render import published_scale, render
 from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.normalization_inktex import Box
 from inktex.recognizer import Recognizer
@@ -82,12 +82,12 @@ def test_ink_may_hold_several_formulas(recognizer: Recognizer) -> None:
     assert [reading.tokens for reading in readings] == [
         recognizer(strokes).tokens for strokes in (one, other)
     ]
-    # Boxes are in the picture of all ink.
-    drawn = render([*below, *one])
-    edges = np.flatnonzero(drawn.any(axis=1))[[0, -1]]
+    # Boxes are in the units of the ink, a pen's width around it.
     boxes = [reading.box for reading in readings if reading.box is not None]
-    assert (boxes[0][1], boxes[1][3]) == pytest.approx((edges[0], edges[1] + 1), abs=3)
-    assert boxes[0][3] < boxes[1][1]
+    for box, traces in zip(boxes, (one, below), strict=True):
+        points, pen = np.concatenate(traces), 3 / published_scale(traces)
+        around = [*points.min(axis=0) - pen / 2, *points.max(axis=0) + pen / 2]
+        assert box == pytest.approx(around, abs=pen)
 
 
 def test_a_page_may_be_skewed(recognizer: Recognizer, formulas: list[NDArray[np.uint8]]) -> None:

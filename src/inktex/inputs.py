@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .ink import Ink
 from .ink.inkml import read_inkml
-from .ink.render import MARGIN_BEFORE, MEAN_TRACE_HEIGHT, published_scale, render
+from .ink.render import MEAN_TRACE_HEIGHT, ink_box, published_scale, render
 
 if TYPE_CHECKING:
     from inktex.modeling.image_settings_inktex import ImageSettings
@@ -49,38 +48,23 @@ def prepare_regions(picture: Any, image_processor: Any) -> list[NormalizedPictur
     source = as_ink(picture)
     if isinstance(source, Ink):
         settings = image_processor.settings
-        return [_draw_part(traces, source, settings) for traces in split_ink(source.traces)]
+        return [_draw_ink(Ink(traces), settings) for traces in split_ink(source.traces)]
     regions: list[NormalizedPicture] = image_processor.normalize_regions(source, split)
     return regions
 
 
 def _draw_ink(ink: Ink, settings: ImageSettings) -> NormalizedPicture:
-    """Ink as the published protocol draws it, at the model's size; nothing in it is guessed at."""
+    """Ink as the published protocol draws it, at the model's size; nothing in it is guessed at.
+
+    Places in it are told in the ink's units.
+    """
     from inktex.modeling.normalization_inktex import from_published
 
-    scale = _drawn_scale(ink.traces, settings)
-    return from_published(render(ink.traces, scale, settings.stroke_width), settings)
-
-
-def _draw_part(
-    traces: list[NDArray[np.float32]], ink: Ink, settings: ImageSettings
-) -> NormalizedPicture:
-    """Some of an ink's traces drawn as all of an ink is; places are in the picture of the whole."""
-    part = Ink(traces)
-    drawn = _draw_ink(part, settings)
-    own, whole = (_drawn_scale(some, settings) for some in (traces, ink.traces))
-    ratio = whole / own
-    left, top = (
-        (origin - MARGIN_BEFORE) * ratio + shift * whole + MARGIN_BEFORE
-        for origin, shift in zip(drawn.origin, np.subtract(part.box, ink.box)[:2], strict=True)
-    )
+    scale = published_scale(ink.traces) * (settings.symbol_height / MEAN_TRACE_HEIGHT)
+    drawn = from_published(render(ink.traces, scale, settings.stroke_width), settings)
     across, down = drawn.scale
-    return replace(drawn, scale=(across / ratio, down / ratio), origin=(left, top))
-
-
-def _drawn_scale(traces: Sequence[NDArray[np.float32]], settings: ImageSettings) -> float:
-    """Pixels per ink unit in which the model's symbols are as tall as its settings have them."""
-    return published_scale(traces) * (settings.symbol_height / MEAN_TRACE_HEIGHT)
+    left, top, _, _ = ink_box(drawn.origin * 2, ink.traces, scale)
+    return replace(drawn, scale=(across * scale, down * scale), origin=(left, top))
 
 
 def as_picture(source: Any) -> Any:

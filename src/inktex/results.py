@@ -31,8 +31,8 @@ class ReadSymbol:
         token: the token.
         score: its probability, given the tokens before it, 0 to 1.
         box: left, top, right and bottom of its ink, in pixels of the given picture (after the EXIF
-            rotation, if it has one; ink is first drawn as the published pictures are); None where
-            no ink was found.
+            rotation, if it has one), or in the units of the given strokes; None where no ink was
+            found.
     """
 
     index: int
@@ -104,8 +104,8 @@ class Reading(Alternative):
         candidates: for each token with ink what else may stand there, the most probable first:
             other tokens in its own place, and such that begin or end a structure right before it,
             as `^` does, in theirs; empty for other tokens, and where none were asked for.
-        box: left, top, right and bottom of the formula's ink, in pixels of the given picture, as
-            those of its symbols.
+        box: left, top, right and bottom of the formula's ink, in pixels of the given picture or in
+            the units of the given strokes, as those of its symbols.
         picture: the image processor's output: `(height, width)` uint8, ink 255 on paper 0.
     """
 
@@ -223,7 +223,7 @@ def _symbols(
 
 
 def _ink_box(picture: NormalizedPicture) -> Box:
-    """The box of all ink, in pixels of the given picture."""
+    """The box of all ink, in the given picture."""
     from .modeling.stroke_width_inktex import ink_box
 
     rows, columns = ink_box(picture.picture > 0)
@@ -231,7 +231,7 @@ def _ink_box(picture: NormalizedPicture) -> Box:
 
 
 def _outside(picture: NormalizedPicture, box: Box) -> Box:
-    """A box of the model's picture in pixels of the given one, as Python's own floats.
+    """A box of the model's picture in the given one, as Python's own floats.
 
     The Space's JSON encoder writes numpy's as text.
     """

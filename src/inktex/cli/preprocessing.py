@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inktex.ink import Ink
+from inktex.ink.render import picture_box, published_scale
 from inktex.inputs import as_ink, as_picture, prepare
 
 if TYPE_CHECKING:
@@ -55,8 +56,11 @@ def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> 
     given.alpha_composite(upright)
     if placed is not None:
         height, width = placed.picture.shape
+        place = placed.to_source((0, 0, width, height))
+        if isinstance(ink, Ink):
+            place = picture_box(place, ink.traces, published_scale(ink.traces))
         frame = ImageDraw.Draw(given)
-        frame.rectangle(placed.to_source((0, 0, width, height)), outline="#D55E00", width=2)
+        frame.rectangle(place, outline="#D55E00", width=2)
     parts = [given.convert("RGB")]
     if placed is not None:
         parts.append(ImageOps.invert(Image.fromarray(placed.picture)).convert("RGB"))

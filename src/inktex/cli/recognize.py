@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,7 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options say; returns the exit status."""
-    files = list(find_pictures(options.pictures))
+    files, missing = find_pictures(options.pictures)
+    if not files:
+        raise FileNotFoundError(missing[0].message)
     recognizer = load_recognizer(options, options.alternatives)
     sources: Iterator[Any] = (
         sys.stdin.buffer.read() if file == STANDARD_INPUT else file for file in files
@@ -92,7 +95,13 @@ def run(options: argparse.Namespace) -> int:
         sources = write_sheets(
             sources, files, options.show_preprocessing, recognizer.image_processor
         )
-    return _print_all(recognizer, files, _read(recognizer, files, sources, options), options)
+    output = Output()
+    for one in missing:
+        say(one.message)
+        if options.json:
+            output.write_json({"file": one.name, "error": one.message})
+    read = _read(recognizer, files, sources, options)
+    return max(_print_all(recognizer, files, read, options, output), bool(missing))
 
 
 def _read(
@@ -125,6 +134,7 @@ def _print_all(
     files: Sequence[str],
     read: Iterator[tuple[str, list[Reading] | Exception]],
     options: argparse.Namespace,
+    output: Output,
 ) -> int:
     """Print each reading as it comes; returns the exit status."""
     from tqdm.auto import tqdm
@@ -133,7 +143,6 @@ def _print_all(
     bar = tqdm(
         total=len(files), unit="picture", disable=len(files) <= options.batch_size or is_terminal
     )
-    output = Output()
     failed = 0
     for file, readings in read:
         bar.update(1)
@@ -224,24 +233,38 @@ def _candidate(one: Alternative, text: str | None, format: str) -> dict[str, Any
     return record if format == DEFAULT_FORMAT else {**record, format: text}
 
 
-def find_pictures(names: Sequence[str]) -> Iterator[str]:
+@dataclass(frozen=True)
+class Missing:
+    """A name on the command line that stands for no picture.
+
+    Attributes:
+        name: as it was given.
+        message: why.
+    """
+
+    name: str
+    message: str
+
+
+def find_pictures(names: Sequence[str]) -> tuple[list[str], list[Missing]]:
     """The files that names on the command line stand for, in order; folders are searched.
 
-    Raises:
-        FileNotFoundError: if a file does not exist or a folder has no picture in it.
+    Names of no file, and folders without a picture, come beside them.
     """
+    files: list[str] = []
+    missing: list[Missing] = []
     for name in names:
         path = Path(name)
         file, _ = split_page(name)
         if name == STANDARD_INPUT or name.startswith(URLS) or Path(file).is_file():
-            yield name
+            files.append(name)
         elif path.is_dir():
             found = [str(path / file) for file in walk(path, SUFFIXES)]
+            files += found
             if not found:
-                raise FileNotFoundError(
-                    f"{name}: no picture in this folder. Endings looked for: "
-                    f"{' '.join(sorted(SUFFIXES))}."
-                )
-            yield from found
+                endings = " ".join(sorted(SUFFIXES))
+                fault = f"{name}: no picture in this folder. Endings looked for: {endings}."
+                missing.append(Missing(name, fault))
         else:
-            raise FileNotFoundError(f"{name}: no such file or folder.")
+            missing.append(Missing(name, f"{name}: no such file or folder."))
+    return files, missing

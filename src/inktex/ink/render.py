@@ -33,6 +33,8 @@ _EXACT = float(2**22)
 
 Points = NDArray[np.float32]
 Picture = NDArray[np.uint8]
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
 
 
 def published_scale(traces: Sequence[Points]) -> float:
@@ -97,6 +99,28 @@ def dilate(picture: Picture, width: int) -> Picture:
             np.maximum(widened[tuple(target)], picture[tuple(source)], out=widened[tuple(target)])
         picture = widened
     return picture
+
+
+def ink_box(box: Sequence[float], traces: Sequence[Points], scale: float) -> Box:
+    """A box in the picture of traces, in the units of their ink.
+
+    Args:
+        box: left, top, right and bottom, in pixels of `render(traces, scale)`.
+        traces: arrays `(points, 2)`, in ink units.
+        scale: pixels per ink unit.
+    """
+    corner = np.concatenate(traces).min(axis=0).astype(np.float64)
+    sides = (np.reshape(box, (2, 2)) - MARGIN_BEFORE - STROKE_WIDTH / 2) / scale + corner
+    left, top, right, bottom = sides.ravel().tolist()
+    return left, top, right, bottom
+
+
+def picture_box(box: Sequence[float], traces: Sequence[Points], scale: float) -> Box:
+    """A box in ink units, in pixels of the picture of traces: the inverse of `ink_box`."""
+    corner = np.concatenate(traces).min(axis=0).astype(np.float64)
+    sides = (np.reshape(box, (2, 2)) - corner) * scale + MARGIN_BEFORE + STROKE_WIDTH / 2
+    left, top, right, bottom = sides.ravel().tolist()
+    return left, top, right, bottom
 
 
 def place(traces: Sequence[Points], scale: float | None = None) -> tuple[list[Points], int, int]:

@@ -21,7 +21,8 @@ class SymbolAnswer(BaseModel):
     token: str
     score: Probability
     box: tuple[float, float, float, float] | None = Field(
-        description="left, top, right and bottom of its ink, in pixels of the given picture"
+        description="left, top, right and bottom of its ink, in pixels of the given picture or in "
+        "the units of the given strokes"
     )
 
 
@@ -55,7 +56,8 @@ class ReadingAnswer(AlternativeAnswer):
         description="for each token what else may stand there; empty unless they were asked for"
     )
     box: tuple[float, float, float, float] | None = Field(
-        description="left, top, right and bottom of the formula's ink, in pixels of the picture"
+        description="left, top, right and bottom of the formula's ink, in pixels of the picture "
+        "or in the units of the strokes"
     )
 
 
