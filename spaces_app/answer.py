@@ -156,7 +156,10 @@ def spell(candidate: Alternative, spelling: str = "compact", wrapping: str = BAR
 
 
 def edited(text: str) -> tuple[str, str]:
-    """What a user made of the LaTeX, in whatever is put around it: rendered, and as MathML."""
+    """What a user made of the LaTeX, in whatever is put around it: rendered, and as MathML.
+
+    Both are empty where it is no LaTeX, as long as a brace is open, say.
+    """
     latex = text.strip()
     for before, after in (("$", "$"), *WRAPPINGS.values()):
         if latex.startswith(before) and latex.endswith(after):
@@ -164,7 +167,8 @@ def edited(text: str) -> tuple[str, str]:
             if before == WRAPPINGS["align"][0]:
                 latex = f"\\begin{{aligned}}{latex}\\end{{aligned}}"
             break
-    return (rendered(latex), mathml(latex)) if latex else ("", "")
+    markup = mathml(latex) if latex else ""
+    return (rendered(latex) if markup else "", markup)
 
 
 def mathml(latex: str) -> str:

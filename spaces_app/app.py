@@ -251,8 +251,13 @@ class Page:
                 self._take(number), [self.shown, *format_inputs], [*outputs, *rows], **hidden
             )
         # Edits are shown as they are typed; the next reading replaces them.
-        self.latex.input(
-            edited, self.latex, [self.answer, self.mathml], trigger_mode="always_last", **hidden
+        # Not `input`, which does not tell of what is pasted.
+        self.latex.change(
+            self._edit,
+            [self.latex, self.shown, *format_inputs],
+            [self.verdict, self.answer, self.mathml],
+            trigger_mode="always_last",
+            **hidden,
         )
         for component in format_inputs:
             component.change(respell, [self.shown, *format_inputs], self.latex, **hidden)
@@ -330,6 +335,17 @@ class Page:
 
         return swap
 
+    def _edit(self, text: str, shown: Shown | None, spelling: str, wrapping: str) -> list[Any]:
+        """Values of verdict, answer and mathml for LaTeX as it was read or as a hand made it."""
+        if not text.strip():
+            return [gr.update(), "", ""]  # why there is none is said already
+        if shown is not None and text == self._latex(shown, spelling, wrapping):
+            return self._said(shown)
+        formula, markup = edited(text)
+        if not formula:
+            return [status("This is no LaTeX yet: is a brace open?", kind="refused"), "", ""]
+        return [status("Edited by hand"), formula, markup]
+
     def _latex(self, shown: Shown, spelling: str, wrapping: str) -> str:
         return spell(shown.best, spelling.lower(), wrapping)
 
@@ -339,15 +355,14 @@ class Page:
             return [None, _NOTHING, "", "", "", None]
         if isinstance(found, RefusedError):
             return [None, status(str(found), kind="refused"), "", "", "", None]
-        candidate = found.best
-        return [
-            found.without_pictures(),
-            status(*verdict(candidate)),
-            rendered(candidate.latex),
-            self._latex(found, spelling, wrapping),
-            candidate.to("mathml"),
-            details(found),
-        ]
+        said, formula, markup = self._said(found)
+        latex = self._latex(found, spelling, wrapping)
+        return [found.without_pictures(), said, formula, latex, markup, details(found)]
+
+    def _said(self, shown: Shown) -> list[str]:
+        """Values of verdict, answer and mathml."""
+        best = shown.best
+        return [status(*verdict(best)), rendered(best.latex), best.to("mathml")]
 
     def _rows(self, shown: Shown) -> list[Any]:
         """Updates of the rows of alternatives."""

@@ -447,13 +447,22 @@ def test_latex_can_be_edited(visitor: Visitor) -> None:
     visitor.draw("power")
     visitor.expect("(a+b)^{2}")
     page.locator("#latex textarea").clear()
-    page.locator("#latex textarea").press_sequentially(r"\frac{7}{9}")  # as a keyboard does
+    page.locator("#latex textarea").press_sequentially(r"\frac{7}{")  # as a keyboard does
+    visitor.expect_verdict("is a brace open?")
+    page.locator("#latex textarea").press_sequentially("9}")
+    visitor.expect_verdict("Edited by hand")
     sync_api.expect(page.locator("#answer .katex .mfrac")).to_contain_text("7", timeout=ANSWER)
     page.get_by_role("button", name="MathML").click()
     sync_api.expect(page.locator("#mathml textarea")).to_have_value(
         re.compile("<mfrac>.*<mn>7</mn>"), timeout=ANSWER
     )
     page.get_by_role("button", name="MathML").click()
+    for power in (3, 2):
+        page.evaluate(f"navigator.clipboard.writeText('(a+b)^{{{power}}}')")
+        page.locator("#latex textarea").press("Control+a")
+        page.locator("#latex textarea").press("Control+v")
+        sync_api.expect(page.locator("#answer .katex")).to_contain_text(str(power), timeout=ANSWER)
+    visitor.expect_verdict(" %")  # it is what was read
 
 
 def test_latex_and_mathml_are_copied_as_wished(visitor: Visitor) -> None:
