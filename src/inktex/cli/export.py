@@ -62,7 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what the options say; returns the exit status."""
     output = Output()
-    require("export", "An export to ONNX", "torch", "transformers")
+    from inktex.onnx.files import EXPORTING, SINGLE
+
+    require("export", "An export to ONNX", "torch", "transformers", *EXPORTING)
     from transformers.utils import logging as reports
 
     from inktex.onnx.export import (
@@ -72,7 +74,6 @@ def run(options: argparse.Namespace) -> int:
         largest_difference,
         update_shipped,
     )
-    from inktex.onnx.files import SINGLE
 
     reports.disable_progress_bar()
     logging.getLogger().setLevel(logging.ERROR)  # advice on quantisation that is not for here
@@ -85,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         update_shipped(model)
         return 0
     written = _written(options.check) if options.single else []
-    say("writing the graphs, with weights of 32 and of eight bits: this takes a minute or two.")
+    say("writing the graphs, with weights of 32 and of eight bits: this takes some minutes.")
     folders = export(model, options.output)
     for precision, folder in folders.items():
         size = sum(path.stat().st_size for path in folder.iterdir())

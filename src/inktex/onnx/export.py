@@ -27,6 +27,7 @@ from inktex.torch_engine import TorchEngine
 from .files import (
     DECODER,
     ENCODER,
+    EXPORTING,
     PRECISIONS,
     SHIPPED,
     SINGLE,
@@ -165,7 +166,7 @@ def update_shipped(model: Path, folder: Path = SHIPPED) -> None:
 
 
 def _check_installed() -> None:
-    require("export", "Exporting", "HersheyFonts", "onnx", "onnxruntime", "onnxscript")
+    require("export", "Exporting", *EXPORTING)
 
 
 def largest_difference(model: Path, folder: Path, precision: str) -> float:

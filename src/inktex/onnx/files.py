@@ -37,6 +37,8 @@ WEIGHTS: Final = "model.safetensors"
 CONFIG, PROCESSOR = "config.json", "processor_config.json"
 _SOURCES: Final = (WEIGHTS, CONFIG, PROCESSOR, TOKENIZER)
 COMMAND: Final = "inktex export"
+EXPORTING: Final = ("HersheyFonts", "onnx", "onnxruntime", "onnxscript")
+"""Modules that an export needs beside torch and transformers."""
 _ENCODER: Final = (
     "architecture", "stem_channels", "block_layers", "growth_rates", "bottleneck_factors",
     "compression", "fusion_channels", "hidden_size",

@@ -64,7 +64,8 @@ def glyphs() -> Mapping[str, Glyph]:
         from HersheyFonts import HersheyFonts
     except ImportError as error:
         raise ImportError(
-            "The stroke font needs the package Hershey-Fonts: pip install Hershey-Fonts."
+            "The stroke font needs the package Hershey-Fonts, which the extras train and export "
+            "bring: pip install 'inktex[train]'."
         ) from error
     found: dict[str, Glyph] = {}
     for font, names in _FONTS.items():
