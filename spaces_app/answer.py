@@ -30,10 +30,12 @@ from inktex.tokenizer.vocabulary_inktex import UNKNOWN_MARK
 SPELLINGS: Final = ("compact", "spaced")
 BARE: Final = "bare"
 """The wrapping that puts nothing around the LaTeX; the others are those of `inktex.formats`."""
+UNCERTAIN: Final = 0.4
+"""A reading with a lower probability is probably wrong."""
 _WORDS: Final = (
     (0.9, "Almost certainly right"),
     (0.7, "Probably right"),
-    (0.4, "Uncertain"),
+    (UNCERTAIN, "Uncertain"),
     (0.0, "Probably wrong somewhere"),
 )
 _SURE: Final = 0.7
@@ -59,6 +61,7 @@ class Shown:
         notes: what the image processor found and did, in words; none of ink, of which it has
             nothing to find.
         locked: tokens that the visitor chose, by their indices in the reading.
+        formulas: how many there seem to be, if the reading is probably wrong; else 1.
     """
 
     candidates: tuple[Alternative, ...]
@@ -67,6 +70,7 @@ class Shown:
     seen: str
     notes: tuple[str, ...] = ()
     locked: Mapping[int, str] = field(default_factory=dict)
+    formulas: int = 1
 
     def without_pictures(self) -> Shown:
         """What the server may remember of it."""
@@ -83,6 +87,7 @@ def show(
     reading: Reading,
     notes: tuple[str, ...] = (),
     locked: Mapping[int, str] = MappingProxyType({}),
+    formulas: int = 1,
 ) -> Shown:
     """A reading of a source, ready to be shown.
 
@@ -91,6 +96,7 @@ def show(
         reading: of it.
         notes: of the image processor.
         locked: tokens that the reading was made to have.
+        formulas: see `Shown`.
     """
     picture, size = _ink_picture(source) if isinstance(source, Ink) else _picture(source)
     assert reading.picture is not None
@@ -98,7 +104,7 @@ def show(
     candidates: tuple[Alternative, ...] = (reading, *reading.alternatives)
     if isinstance(source, Ink):
         candidates, notes = tuple(_in_picture(one, source) for one in candidates), ()
-    return Shown(candidates, picture, size, seen, notes, dict(locked))
+    return Shown(candidates, picture, size, seen, notes, dict(locked), formulas)
 
 
 def _in_picture(candidate: Alternative, ink: Ink) -> Alternative:
@@ -201,6 +207,14 @@ def verdict(candidate: Alternative) -> tuple[str, str]:
         words += f"; {count} unknown {'mark' if count == 1 else 'marks'}"
     percent = f"{100 * candidate.score:.0f}"
     return words, "<1 %" if percent == "0" else f"{percent} %"
+
+
+def told(shown: Shown) -> tuple[str, str]:
+    """The verdict on the answer, and what may be wrong with it."""
+    words, percent = verdict(shown.best)
+    if shown.formulas > 1 and shown.best.score < UNCERTAIN:
+        words += f". {shown.formulas} formulas? Each can be read under the answer"
+    return words, percent
 
 
 def is_worth_telling(score: float) -> bool:

@@ -39,6 +39,7 @@ from answer import (
     is_worth_telling,
     rendered,
     spell,
+    told,
     verdict,
 )  # fmt: skip
 from examples import examples, gallery
@@ -362,7 +363,7 @@ class Page:
     def _said(self, shown: Shown) -> list[str]:
         """Values of verdict, answer and mathml."""
         best = shown.best
-        return [status(*verdict(best)), rendered(best.latex), best.to("mathml")]
+        return [status(*told(shown)), rendered(best.latex), best.to("mathml")]
 
     def _rows(self, shown: Shown) -> list[Any]:
         """Updates of the rows of alternatives."""

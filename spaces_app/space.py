@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar, cast
 
 import gradio as gr
 
-from answer import Shown, listed, numbered, show
+from answer import UNCERTAIN, Shown, listed, numbered, show
 from inktex.alphabet import ALPHABETS
-from inktex.inputs import prepare
+from inktex.inputs import prepare, prepare_regions
 from inktex.recognizer import Preset, Recognizer
 from inputs import RefusedError, decode, decode_ink, decode_picture
 
@@ -80,7 +80,8 @@ class Space:
             alternatives: how many other readings to give, at most 5.
 
         Returns:
-            latex, tokens, score, symbols (token, score, box in pixels) and alternatives.
+            latex, tokens, score, symbols (token, score, box in the units of the strokes) and
+                alternatives.
         """
         return self._answer(lambda: decode_ink(traces), preset, alternatives)
 
@@ -110,6 +111,13 @@ class Space:
             return numbered(source, readings), listed(readings)
 
         return _answered(value, answer)
+
+    def _formulas(self, source: Any) -> int:
+        """How many formulas a picture or ink seems to hold."""
+        try:
+            return len(prepare_regions(source, self.recognizer.image_processor))
+        except ValueError:  # none of its parts could be one
+            return 1
 
     def _answer(
         self, source: Callable[[], Any], preset: object, alternatives: object
@@ -152,7 +160,8 @@ class Space:
                 candidates=CANDIDATES,
                 locked=locked,
             )
-            return show(source, reading, placed.reasons, locked)
+            parts = 1 if reading.score >= UNCERTAIN else self._formulas(source)
+            return show(source, reading, placed.reasons, locked, parts)
 
         return _answered(value, answer)
 

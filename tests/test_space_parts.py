@@ -21,8 +21,10 @@ import pytest
 import yaml
 from PIL import Image, features
 
+import inktex
 from inktex import __version__
 from inktex.ink import Ink
+from inktex.ink.inkml import read_inkml
 from inktex.ink.render import render
 from inktex.inputs import MAX_POINTS, MAX_STROKES
 from inktex.recognizer import Alternative, Candidate, Reading, ReadSymbol
@@ -47,6 +49,7 @@ from answer import (
     rendered,
     show,
     spell,
+    told,
     verdict,
 )  # fmt: skip
 from examples import examples, gallery
@@ -270,6 +273,17 @@ def test_tinted_symbols_are_spoken_of_where_there_are_some() -> None:
     assert not any(token["doubtful"] for token in details(show(PAPER, sure))["tokens"])
     assert verdict(sure)[0] == "Uncertain"
     assert verdict(replace(doubted, score=0.75))[0] == "Probably right"
+
+
+def test_several_formulas_are_asked_about_where_the_reading_is_bad(repository: Path) -> None:
+    space = Space(inktex.load(threads=1), "small", None)
+    power = read_inkml(repository / "spaces_app/examples/power.inkml").traces
+    height = 1.5 * float(np.ptp(np.concatenate(power)[:, 1]))
+    below = [trace + np.array([0, height], dtype=np.float32) for trace in power]
+    assert [space._formulas(Ink(one)) for one in (power, [*power, *below])] == [1, 2]
+    bad, good = (replace(show(PAPER, reading(score=score)), formulas=2) for score in (0.1, 0.5))
+    assert told(bad)[0].endswith("2 formulas? Each can be read under the answer")
+    assert told(good) == verdict(good.best)
 
 
 def test_unknown_marks_are_shown_as_such(repository: Path) -> None:
