@@ -112,16 +112,18 @@ def generate_with_details(
         config = model.config
         reverse = config.reverse_start_token_id if bidirectional else None
 
-        def others(pictures: NDArray[np.int64]) -> list[TorchView]:
-            """The same pictures at other sizes."""
+        def at_other_sizes(pictures: NDArray[np.int64]) -> list[TorchView]:
             pixels, mask = (inputs[name].float().cpu().numpy()[pictures] for name in _PICTURES)
-            sizes = [map(torch.from_numpy, rescale(pixels, mask, scale)) for scale in scales]
-            views = [_encode(model, *size, allowed_tokens) for size in sizes]
-            return [TorchView(model, one, longest) for one in views]
+            views = []
+            for scale in scales:
+                seen, seen_mask = map(torch.from_numpy, rescale(pixels, mask, scale))
+                memory = _encode(model, seen, seen_mask, allowed_tokens)
+                views.append(TorchView(model, memory, longest))
+            return views
 
         found = search_views(
             TorchView(model, view, longest),
-            others,
+            at_other_sizes,
             _task(model, longest, locked, candidates),
             len(inputs["pixel_values"]),
             Rescoring(beams, wanted, reverse, config.decoder.rescoring_temperature),

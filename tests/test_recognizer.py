@@ -112,7 +112,7 @@ def test_strokes_are_read_as_the_ink_that_they_are(recognizer: Recognizer) -> No
     assert recognizer(strokes) == recognizer(ink)
     assert recognizer([np.array(one) for one in strokes[:2]]) == recognizer(ink)
     # Its box is in its own units, half a pen's width around it, wherever the ink is.
-    moved = recognizer([[(100 * x + 5000, 100 * y - 700) for x, y in one] for one in strokes[:2]])
+    moved = recognizer([100 * trace + np.array([5000, -700]) for trace in ink.traces])
     pen = STROKE_WIDTH / published_scale(ink.traces)
     around = np.array([-pen / 2, -pen / 2, 20 + pen / 2, 30 + pen / 2])
     assert recognizer(ink).box == pytest.approx(around, abs=pen)
@@ -451,7 +451,8 @@ def test_the_width_of_the_beam_overrides_the_preset(
     sure = recognizer(pictures[0], preset="accurate")
     assert widths == [(1, forward, 1)], "what is read surely is not searched for"
     fast = recognizer(pictures[0])
-    assert (sure.tokens, sure.score) == (fast.tokens, pytest.approx(fast.score))
+    assert sure.tokens == fast.tokens
+    assert sure.score == pytest.approx(fast.score)
     assert recognizer(pictures[0], num_beams=1).tokens == fast.tokens
     assert [width for _, _, width in widths[1:]] == [1, 1]
 

@@ -206,15 +206,14 @@ class OnnxEngine(Engine):
             )
         preset, wanted = PRESETS[options.preset], options.alternatives + 1
 
-        def others(some: Ids) -> list[OnnxView]:
-            """The same pictures at other sizes."""
+        def at_other_sizes(some: Ids) -> list[OnnxView]:
             sizes = [rescale(pixels[some], mask[some], one) for one in preset.get("scales", ())]
             return [OnnxView(self, *size, allowed) for size in sizes]
 
         view = OnnxView(self, pixels, mask, allowed)
         found = search_views(
             view,
-            others,
+            at_other_sizes,
             self._task(longest, True, locked, options.candidates),
             len(pixels),
             Rescoring(
