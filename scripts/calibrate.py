@@ -6,9 +6,9 @@
 Reads the expressions of the development split whose captions training does not have (those that it
 has are read too well), varied as several further writers, since a model mostly meets writers that
 it does not know; and chooses the temperature with the least cross-entropy between the probabilities
-of the readings and whether they are right. `accurate` has one more, fitted on those of a third of
-them of which `fast` is not sure: the mean of the log-probabilities of several views is lower than
-each, and right more often. Tokens are
+of the readings and whether they are right. `accurate` has one more, fitted on those of which `fast`
+is not sure: the mean of the log-probabilities of several views is lower than each, and right more
+often. Tokens are
 doubtful under the probability that 7 % of those that were read right have at most. Readings do not
 change.
 """
@@ -96,11 +96,10 @@ def main(arguments: list[str] | None = None) -> int:
     recognizer.model.config.decoder.token_temperature = temperature
     recognizer.model.config.decoder.rescoring_temperature = 1.0
     is_unsure = np.exp(log_probabilities(temperature)) < SURE
-    third = [one for one, unsure in zip(new, is_unsure, strict=True) if unsure]
-    third = third[:: options.varied or 1]
+    searched = [one for one, unsure in zip(new, is_unsure, strict=True) if unsure]
     rescoring = 1.0
-    if third:
-        summed, correct = read_accurately(recognizer, third)
+    if searched:
+        summed, correct = read_accurately(recognizer, searched)
         name = "accurate, temperature of the rescoring"
         rescoring = fit(name, lambda value: summed / value, correct)
     path = options.model / "config.json"
