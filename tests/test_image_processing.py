@@ -25,6 +25,7 @@ from inktex.ink.render import (
     MEAN_TRACE_HEIGHT,
     STROKE_WIDTH,
     draw,
+    picture_box,
     published_scale,
     render,
 )
@@ -290,7 +291,9 @@ def test_ink_is_drawn_as_published_and_not_measured() -> None:
     whole = InktexImageProcessor(resolution=1.0)
     placed = prepare([trace.tolist() for trace in _traces()], whole)
     np.testing.assert_array_equal(placed.picture, INK)
-    assert placed.to_source((0, 0, 1, 1)) == (0, 0, 1, 1)
+    scale = published_scale(_traces())
+    drawn = picture_box(placed.to_source((0, 0, 1, 1)), _traces(), scale)
+    assert drawn == pytest.approx((0, 0, 1, 1), abs=1e-3)
     np.testing.assert_array_equal(prepare(Ink(_traces()), PROCESSOR).picture, REFERENCE)
     bars = [np.array([(10.0 * i, 0), (10.0 * i, 28)], dtype=np.float32) for i in range(200)]
     with pytest.raises(NoFormulaError, match="200 separate marks"):
@@ -301,10 +304,10 @@ def test_ink_is_drawn_as_published_and_not_measured() -> None:
     )
     placed = prepare(Ink(_traces()), small)
     assert placed.picture.shape[1] == 40
-    left, top, right, bottom = placed.to_source((0, 0, 40, placed.picture.shape[0]))
-    half = render(_traces(), scale=published_scale(_traces()) / 2)
-    assert (left, top) == (9, 9)
-    assert (right, bottom) == pytest.approx((half.shape[1] - 9, half.shape[0] - 9))
+    of_ink = placed.to_source((0, 0, 40, placed.picture.shape[0]))
+    half = render(_traces(), scale=scale / 2)
+    sides = (9, 9, half.shape[1] - 9, half.shape[0] - 9)
+    assert picture_box(of_ink, _traces(), scale / 2) == pytest.approx(sides, abs=1e-3)
 
 
 # --- what differs is brought there --------------------------------------------------------
