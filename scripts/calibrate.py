@@ -8,9 +8,8 @@ has are read too well), varied as several further writers, since a model mostly 
 it does not know; and chooses the temperature with the least cross-entropy between the probabilities
 of the readings and whether they are right. `accurate` has one more, fitted on those of which `fast`
 is not sure: the mean of the log-probabilities of several views is lower than each, and right more
-often. Tokens are
-doubtful under the probability that 7 % of those that were read right have at most. Readings do not
-change.
+often. Tokens are doubtful under the probability that 7 % of those that were read right have at
+most. Readings do not change.
 """
 
 import argparse

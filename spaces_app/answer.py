@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-import numpy as np
 from latex2mathml.converter import convert
 from PIL import Image, ImageDraw
 
@@ -19,7 +18,7 @@ from inktex.ink.render import (
     MARGIN_BEFORE,
     STROKE_WIDTH,
     picture_box,
-    published_scale,
+    placement,
     render,
 )
 from inktex.recognizer import Alternative, Reading
@@ -109,9 +108,8 @@ def show(
 
 def _in_picture(candidate: Alternative, ink: Ink) -> Alternative:
     """A candidate whose symbols have their boxes in the picture of the ink."""
-    scale = published_scale(ink.traces)
     symbols = [
-        one if one.box is None else replace(one, box=picture_box(one.box, ink.traces, scale))
+        one if one.box is None else replace(one, box=picture_box(one.box, ink.traces))
         for one in candidate.symbols
     ]
     return replace(candidate, symbols=tuple(symbols))
@@ -130,7 +128,7 @@ def numbered(source: Image.Image | Ink, readings: Sequence[Reading]) -> str:
         assert reading.box is not None
         place = reading.box
         if isinstance(source, Ink):
-            place = picture_box(place, source.traces, published_scale(source.traces))
+            place = picture_box(place, source.traces)
         left, top, right, bottom = place
         box = (left - unit / 2, top - unit / 2, right + unit / 2, bottom + unit / 2)
         pencil.rectangle(box, outline=_NUMBER, width=max(round(unit / 4), 1))
@@ -277,14 +275,13 @@ def _picture(picture: Image.Image) -> tuple[str, tuple[float, float]]:
 
 def _ink_picture(ink: Ink) -> tuple[str, tuple[float, float]]:
     """Ink as lines where the published protocol draws them."""
-    scale = published_scale(ink.traces)
+    scale, shift = placement(ink.traces)
     left, top, right, bottom = ink.box
-    corner = np.array([left, top], dtype=np.float32)
     around = MARGIN_BEFORE + STROKE_WIDTH + MARGIN_AFTER
     width, height = (right - left) * scale + around, (bottom - top) * scale + around
     lines = []
     for trace in ink.traces:
-        points = ((trace - corner) * scale + MARGIN_BEFORE + STROKE_WIDTH / 2).tolist()
+        points = (trace * scale + shift).tolist()
         points += points[:1] if len(points) == 1 else []  # a dot is a line to itself
         lines.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points))
     markup = (

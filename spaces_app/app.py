@@ -41,7 +41,7 @@ from answer import (
     spell,
     told,
     verdict,
-)  # fmt: skip
+)
 from examples import examples, gallery
 from guard import Guard
 from inktex.ink import Ink

@@ -12,7 +12,7 @@ import numpy as np
 
 from .ink import Ink
 from .ink.inkml import read_inkml
-from .ink.render import MEAN_TRACE_HEIGHT, ink_box, published_scale, render
+from .ink.render import MEAN_TRACE_HEIGHT, placement, published_scale, render
 
 if TYPE_CHECKING:
     from inktex.modeling.image_settings_inktex import ImageSettings
@@ -63,7 +63,8 @@ def _draw_ink(ink: Ink, settings: ImageSettings) -> NormalizedPicture:
     scale = published_scale(ink.traces) * (settings.symbol_height / MEAN_TRACE_HEIGHT)
     drawn = from_published(render(ink.traces, scale, settings.stroke_width), settings)
     across, down = drawn.scale
-    left, top, _, _ = ink_box(drawn.origin * 2, ink.traces, scale)
+    _, shift = placement(ink.traces, scale)
+    left, top = ((np.array(drawn.origin) - shift) / scale).tolist()
     return replace(drawn, scale=(across * scale, down * scale), origin=(left, top))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inktex.ink import Ink
-from inktex.ink.render import picture_box, published_scale
+from inktex.ink.render import picture_box
 from inktex.inputs import as_ink, as_picture, prepare
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def preprocessing_sheet(picture: Any, image_processor: InktexImageProcessor) -> 
         height, width = placed.picture.shape
         place = placed.to_source((0, 0, width, height))
         if isinstance(ink, Ink):
-            place = picture_box(place, ink.traces, published_scale(ink.traces))
+            place = picture_box(place, ink.traces)
         frame = ImageDraw.Draw(given)
         frame.rectangle(place, outline="#D55E00", width=2)
     parts = [given.convert("RGB")]

@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from .types import Box, bounding_box
+
 MEAN_TRACE_HEIGHT = 28.0
 """Pixels; of the traces more than a tenth as tall as the tallest."""
 STROKE_WIDTH = 3
@@ -33,8 +35,6 @@ _EXACT = float(2**22)
 
 Points = NDArray[np.float32]
 Picture = NDArray[np.uint8]
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom."""
 
 
 def published_scale(traces: Sequence[Points]) -> float:
@@ -101,25 +101,27 @@ def dilate(picture: Picture, width: int) -> Picture:
     return picture
 
 
-def ink_box(box: Sequence[float], traces: Sequence[Points], scale: float) -> Box:
-    """A box in the picture of traces, in the units of their ink.
+def placement(
+    traces: Sequence[Points], scale: float | None = None
+) -> tuple[float, NDArray[np.float64]]:
+    """What brings ink to its picture: pixels are ink units times a scale, plus a shift.
 
     Args:
-        box: left, top, right and bottom, in pixels of `render(traces, scale)`.
-        traces: arrays `(points, 2)`, in ink units.
-        scale: pixels per ink unit.
+        traces, scale: of `render`.
+
+    Returns:
+        Pixels per ink unit, and the shift `(2,)` in pixels, which is to the middle of the lines.
     """
-    corner = np.concatenate(traces).min(axis=0).astype(np.float64)
-    sides = (np.reshape(box, (2, 2)) - MARGIN_BEFORE - STROKE_WIDTH / 2) / scale + corner
-    left, top, right, bottom = sides.ravel().tolist()
-    return left, top, right, bottom
+    if scale is None:
+        scale = published_scale(traces)
+    corner = np.array(bounding_box(traces)[:2])
+    return scale, MARGIN_BEFORE + STROKE_WIDTH / 2 - corner * scale
 
 
-def picture_box(box: Sequence[float], traces: Sequence[Points], scale: float) -> Box:
-    """A box in ink units, in pixels of the picture of traces: the inverse of `ink_box`."""
-    corner = np.concatenate(traces).min(axis=0).astype(np.float64)
-    sides = (np.reshape(box, (2, 2)) - corner) * scale + MARGIN_BEFORE + STROKE_WIDTH / 2
-    left, top, right, bottom = sides.ravel().tolist()
+def picture_box(box: Sequence[float], traces: Sequence[Points], scale: float | None = None) -> Box:
+    """A box in ink units, in pixels of `render(traces, scale)`."""
+    factor, shift = placement(traces, scale)
+    left, top, right, bottom = (np.reshape(box, (2, 2)) * factor + shift).ravel().tolist()
     return left, top, right, bottom
 
 

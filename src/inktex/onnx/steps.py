@@ -65,6 +65,8 @@ class OnnxView:
 
     def select(self, pictures: Ids) -> OnnxView:
         """See `rescoring_inktex.View`."""
+        if len(pictures) == len(next(iter(self.memory.values()))):
+            return self
         view = copy(self)
         view.memory = {name: value[pictures] for name, value in self.memory.items()}
         return view
