@@ -154,7 +154,9 @@ def test_what_is_missing_is_said_in_a_sentence(
 def test_an_export_names_its_extra() -> None:
     done = inktex("export")
     assert done.returncode == 2
-    assert done.stderr.strip().endswith("torch and transformers: pip install 'inktex[export]'.")
+    assert done.stderr.startswith("inktex: An export to ONNX needs torch, transformers")
+    assert done.stderr.strip().endswith(": pip install 'inktex[export]'.")
+    assert done.stderr.count("\n") == 1
 
 
 def test_parquet_files_and_saved_data_sets_name_their_extra(tmp_path: Path) -> None:

@@ -18,6 +18,6 @@ def require(extra: str, purpose: str, *modules: str) -> None:
     """
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
-        raise ImportError(
-            f"{purpose} needs {' and '.join(missing)}: pip install 'inktex[{extra}]'."
-        )
+        *most, last = missing
+        names = f"{', '.join(most)} and {last}" if most else last
+        raise ImportError(f"{purpose} needs {names}: pip install 'inktex[{extra}]'.")
