@@ -10,6 +10,7 @@ from inktex.data.examples import Example, from_expression, from_expressions
 from inktex.data.fonts.glyphs import FontGlyph
 from inktex.ink import bounding_box
 from inktex.modeling.grammar_inktex import Grammar, is_formula
+from inktex.synthesis.arithmetic import draw_arithmetic
 from inktex.synthesis.box import Strokes
 from inktex.synthesis.captions import RecombinationConfig, Recombiner
 from inktex.synthesis.layout import HABITS, PRINTED, lay_out
@@ -138,6 +139,26 @@ def test_worked_lines_are_formulas_that_follow_from_one_another() -> None:
         "".join(lines[-1]) for lines in drawn if "".join(lines[0]).startswith("x=\\sqrt{a^{2}")
     ]
     assert {"x=5", "x=10", "x=13"} & {*roots}
+
+
+def test_arithmetic_is_lines_of_digits_with_one_sign_for_a_product() -> None:
+    grammar, rng = Grammar(len(VOCABULARY), GRAMMAR), np.random.default_rng(0)
+    drawn = [draw_arithmetic(rng) for _ in range(600)]
+    for line in drawn:
+        assert normalize(" ".join(line)) == line
+        assert is_formula(grammar, [IDS[token] for token in line])
+        assert len({"*", r"\times", r"\cdot"} & {*line}) <= 1
+        assert len({"/", r"\div", ":"} & {*line}) <= 1
+        pairs = {" ".join(pair) for pair in pairwise(line)}
+        assert not {"+ -", "- -", "+ +", "* *"} & pairs
+    written = {token for line in drawn for token in line}
+    assert {*"0123456789*/:.,=!", r"\times", r"\div", r"\cdot", r"\frac", r"\sqrt"} <= written
+    assert 0.08 < np.mean([line[-1] == "=" for line in drawn]) < 0.4
+    known = [["a", "=", "b"]] * 3
+    for whole in (True, False):
+        recombiner = Recombiner(known, RecombinationConfig(arithmetic=0.99), whole=whole)
+        many = [recombiner.draw(rng) for _ in range(200)]
+        assert np.mean([bool({*"0123456789"} & {*caption}) for caption in many]) > 0.9
 
 
 def test_lines_have_parts_in_common() -> None:

@@ -26,6 +26,7 @@ from inktex.tokenizer.vocabulary_inktex import (
     UNKNOWN_MARK,
 )
 
+from .arithmetic import draw_arithmetic
 from .rare import BINARY_TOKENS, INKED, MORE_KINDS, RELATION_TOKENS, with_token
 from .small_marks import draw_small_marks
 from .worked import draw_worked_lines
@@ -80,6 +81,7 @@ class RecombinationConfig:
         alike: share of these whose lines are one caption, changed a little from line to line.
         matrices: share of captions with a matrix or a case distinction.
         small_marks: share of captions of `inktex.synthesis.small_marks`.
+        arithmetic: share of captions of `inktex.synthesis.arithmetic`.
         single: share of captions that are one symbol, or one item of a known caption: collections
             of different captions hardly have any, and people write them all the time.
     """
@@ -98,6 +100,7 @@ class RecombinationConfig:
     alike: float = 0.0
     matrices: float = 0.0
     small_marks: float = 0.0
+    arithmetic: float = 0.0
     single: float = 0.0
 
 
@@ -173,6 +176,12 @@ class Recombiner:
         while True:
             if rng.random() < config.small_marks:
                 return draw_small_marks(rng)
+            # No number is drawn for what is not asked for: such captions stay the same ones.
+            if config.arithmetic and rng.random() < config.arithmetic:
+                changed = draw_arithmetic(rng)
+                if len(changed) <= config.longest:
+                    return changed
+                continue
             if config.single and rng.random() < config.single:
                 return self._single(rng)
             kind, is_known = rng.random(), False

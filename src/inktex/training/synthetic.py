@@ -33,8 +33,8 @@ class SynthesisConfig(RecombinationConfig):
         shape_interpolation: share of the symbols, in real and synthetic ink, whose shape is
             interpolated with that of the same symbol by another writer, of `hands` too.
         wide: share of the synthetic examples whose captions come from `captions`, recombined with
-            `verbatim`, `rare`, `lines`, `matrices`, `small_marks` and `single`; the others
-            recombine the training ink's.
+            `verbatim`, `rare`, `lines`, `matrices`, `small_marks`, `arithmetic` and `single`; the
+            others recombine the training ink's.
         captions: folder of `scripts/prepare_captions.py`.
         fonts: file of `scripts/prepare_fonts.py`, whose fonts are further writers; None for none.
         hands: files of further people's glyphs, of `scripts/prepare_detexify.py` and
@@ -86,9 +86,8 @@ class SyntheticInk:
             people = [one for file in config.hands for one in load_hands(file, held_out=False)]
             self.writers.add_fonts(people)
         captions = [example.caption for example in examples]
-        known = replace(
-            config, verbatim=0.0, rare=0.0, lines=0.0, matrices=0.0, small_marks=0.0, single=0.0
-        )
+        textbook = ("verbatim", "rare", "lines", "matrices", "small_marks", "arithmetic", "single")
+        known = replace(config, **dict.fromkeys(textbook, 0.0))
         self.captions = Recombiner(captions, known, known=own)
         self.wide_share, self.wide_captions = config.wide, self.captions
         if config.wide:
