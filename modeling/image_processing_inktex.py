@@ -1,7 +1,7 @@
 """The image processor: pictures of handwritten mathematics to the model's pixels."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from .normalization_inktex import (
     Split,
     normalize,
     normalize_regions,
+    second_looks,
     stack_pictures,
 )
 from .stroke_restoration_inktex import (
@@ -210,6 +211,22 @@ class InktexImageProcessor(BaseImageProcessor):
             NoFormulaError: if there is no ink in it, or none that could be a formula.
         """
         return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
+
+    def second_looks(self, picture: Any, turned: bool) -> Iterator[NormalizedPicture]:
+        """Yields other pictures that the model may read than that of `normalize_picture`.
+
+        Its ink found the other way, and turned; see `second_looks` in `normalization_inktex`.
+
+        Args:
+            picture: see `preprocess`.
+            turned: whether it may lie on its side, or upside down.
+
+        Raises:
+            ValueError: if it cannot be read.
+        """
+        return second_looks(
+            picture, self.settings, turned, self.stroke_restoration, self.ink_extraction
+        )
 
     def normalize_regions(self, picture: Any, split: Split) -> list[NormalizedPicture]:
         """Returns the model's picture of each formula in a picture.

@@ -7,7 +7,7 @@ these numbers what to change; `apply` changes the pixels. Needs numpy, scipy and
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -30,10 +30,10 @@ from .measurement_inktex import (
     resize,
     upright_ink,
 )
+from .normalized_picture_inktex import NormalizedPicture
 from .stroke_restoration_inktex import StrokeRestoration, restroke, widen
 from .stroke_width_inktex import EXACTLY, SQUARE_PEN, ink_box, square_pen_width
 
-Box = tuple[float, float, float, float]
 Restroke = Literal["keep", "narrow", "widen"]
 Ink = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -97,54 +97,6 @@ class AppliedPlan:
     origin: tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class NormalizedPicture:
-    """The picture that the model reads, and where it is in the given one.
-
-    Attributes:
-        picture: `(height, width)` uint8, ink 255 on paper 0.
-        scale: pixels of `picture` for each pixel of the given one, across and down.
-        origin: x and y of its left upper corner, in pixels of the given picture (upright, where
-            its EXIF orientation says how) after deskewing.
-        reasons: what was found and done, and why, in words.
-        skew_angle: degrees by which the given picture was rotated counterclockwise about `pivot`.
-        pivot: x and y, in pixels of the given picture.
-    """
-
-    picture: NDArray[np.uint8]
-    scale: tuple[float, float]
-    origin: tuple[float, float]
-    reasons: tuple[str, ...] = ()
-    skew_angle: float = 0.0
-    pivot: tuple[float, float] = (0.0, 0.0)
-
-    def to_source(self, box: Box) -> Box:
-        """Returns left, top, right and bottom, in the given picture, of a box in `picture`."""
-        (across, down), (x, y) = self.scale, self.origin
-        left, top, right, bottom = box
-        left, top, right, bottom = (
-            left / across + x, top / down + y, right / across + x, bottom / down + y
-        )  # fmt: skip
-        if not self.skew_angle:
-            return left, top, right, bottom
-        cosine, sine = self._rotation
-        (px, py), corners = self.pivot, [(a, b) for a in (left, right) for b in (top, bottom)]
-        across_there = [px + (a - px) * cosine - (b - py) * sine for a, b in corners]
-        down_there = [py + (a - px) * sine + (b - py) * cosine for a, b in corners]
-        return min(across_there), min(down_there), max(across_there), max(down_there)
-
-    def from_source(self, points: NDArray[Any]) -> NDArray[np.float64]:
-        """Returns points `(n, 2)`, x and y in the given picture, in pixels of `picture`."""
-        cosine, sine = self._rotation
-        upright = (points - self.pivot) @ np.array([[cosine, -sine], [sine, cosine]]) + self.pivot
-        return np.asarray((upright - self.origin) * self.scale, dtype=np.float64)
-
-    @property
-    def _rotation(self) -> tuple[float, float]:
-        """Cosine and sine of the skew."""
-        return math.cos(math.radians(self.skew_angle)), math.sin(math.radians(self.skew_angle))
-
-
 def normalize(
     picture: Any,
     settings: ImageSettings,
@@ -163,8 +115,50 @@ def normalize(
         ValueError: if it cannot be read.
         NoFormulaError: if there is no ink in it, or none that could be a formula.
     """
-    found = _find_ink(picture, settings, extraction)
+    levels, step = reduced_levels(picture, settings.max_pixels)
+    by_network = _finds_ink_by_network(on_paper(levels), settings)
+    found = _find_ink(levels, step, extraction if by_network else None)
     return _normalized(found, measure(found.ink, settings, restoration), settings)
+
+
+def second_looks(
+    picture: Any,
+    settings: ImageSettings,
+    turned: bool,
+    restoration: StrokeRestoration | None = None,
+    extraction: InkExtraction | None = None,
+) -> Iterator[NormalizedPicture]:
+    """Brings a picture that `normalize` gave no good one of to others that the model may read.
+
+    Args:
+        picture, settings, restoration, extraction: see `normalize`.
+        turned: whether it may lie on its side, or upside down.
+
+    Yields:
+        The picture with its ink found the other way, by the network instead of thresholds, also on
+        plain paper, or by thresholds instead of the network; then, if asked for, the picture turned
+        clockwise by one, two and three quarters. What looks like no writing is left out.
+
+    Raises:
+        ValueError: if the picture cannot be read.
+    """
+    levels, step = reduced_levels(picture, settings.max_pixels)
+
+    def look(turns: int, by_network: bool, reason: str) -> Iterator[NormalizedPicture]:
+        found_by = extraction if by_network else None
+        try:
+            found = _find_ink(np.ascontiguousarray(np.rot90(levels, -turns)), step, found_by)
+            placed = _normalized(found, measure(found.ink, settings, restoration), settings)
+        except NoFormulaError:
+            return
+        yield replace(placed, turns=turns, reasons=(reason, *placed.reasons))
+
+    by_network = _finds_ink_by_network(on_paper(levels), settings)
+    if extraction is not None:
+        name = "thresholds" if by_network else "the network"
+        yield from look(0, not by_network, f"ink found by {name}, at a second look")
+    for turns in (1, 2, 3) if turned else ():
+        yield from look(turns, by_network, f"turned clockwise by {90 * turns} degrees")
 
 
 def normalize_regions(
@@ -187,7 +181,9 @@ def normalize_regions(
         ValueError: if the picture cannot be read.
         NoFormulaError: if there is no ink in it, or none that could be a formula.
     """
-    found = _find_ink(picture, settings, extraction)
+    levels, step = reduced_levels(picture, settings.max_pixels)
+    by_network = _finds_ink_by_network(on_paper(levels), settings)
+    found = _find_ink(levels, step, extraction if by_network else None)
     read: list[NormalizedPicture] = []
     error: NoFormulaError | None = None
     for own in split(found.ink.ink > 0.5):
@@ -229,14 +225,19 @@ class _FoundInk:
     step: int
 
 
-def _find_ink(picture: Any, settings: ImageSettings, extraction: InkExtraction | None) -> _FoundInk:
-    levels, step = reduced_levels(picture, settings.max_pixels)
+def _finds_ink_by_network(grey: NDArray[np.float32], settings: ImageSettings) -> bool:
+    """Whether the first look at a picture is the network's."""
+    return settings.photo_ink == "network" and not has_plain_paper(grey)
+
+
+def _find_ink(
+    levels: NDArray[np.float32],
+    step: int,
+    extraction: InkExtraction | None,
+) -> _FoundInk:
+    """The ink of levels, by the network if one is given, else by thresholds."""
     grey = on_paper(levels)
-    is_asked = extraction is not None and settings.photo_ink == "network"
-    if extraction is None or not is_asked or has_plain_paper(grey):
-        ink = upright_ink(grey)
-    else:
-        ink = extract(colours(levels, grey), extraction)
+    ink = upright_ink(grey) if extraction is None else extract(colours(levels, grey), extraction)
     return _FoundInk(ink, (grey.shape[0], grey.shape[1]), step)
 
 
@@ -253,6 +254,7 @@ def _normalized(found: _FoundInk, ink: MeasuredInk, settings: ImageSettings) -> 
         reasons=ink.reasons + plan.reasons,
         skew_angle=ink.skew_angle,
         pivot=(found.size[1] * step / 2, found.size[0] * step / 2),
+        is_published=ink.is_plain and plan.restroke == "keep" and not plan.is_rescaled,
     )
 
 
@@ -274,6 +276,7 @@ def from_published(picture: NDArray[np.uint8], settings: ImageSettings) -> Norma
         scale=(drawn.shape[1] / ink.shape[1], drawn.shape[0] / ink.shape[0]),
         origin=(float(box[1].start - before), float(box[0].start - before)),
         reasons=("ink, drawn by the published protocol",),
+        is_published=True,
     )
 
 
@@ -475,5 +478,5 @@ def stack_pictures(
 
 __all__ = [
     "AppliedPlan", "NormalizedPicture", "Plan", "Split", "apply", "from_published",
-    "make_plan", "normalize", "normalize_regions", "stack_pictures",
+    "make_plan", "normalize", "normalize_regions", "second_looks", "stack_pictures",
 ]  # fmt: skip

@@ -84,7 +84,6 @@ class Shown:
 def show(
     source: Image.Image | Ink,
     reading: Reading,
-    notes: tuple[str, ...] = (),
     locked: Mapping[int, str] = MappingProxyType({}),
     formulas: int = 1,
 ) -> Shown:
@@ -93,7 +92,6 @@ def show(
     Args:
         source: what was read.
         reading: of it.
-        notes: of the image processor.
         locked: tokens that the reading was made to have.
         formulas: see `Shown`.
     """
@@ -101,6 +99,7 @@ def show(
     assert reading.picture is not None
     seen = _png(Image.fromarray(255 - reading.picture))
     candidates: tuple[Alternative, ...] = (reading, *reading.alternatives)
+    notes = reading.reasons
     if isinstance(source, Ink):
         candidates, notes = tuple(_in_picture(one, source) for one in candidates), ()
     return Shown(candidates, picture, size, seen, notes, dict(locked), formulas)

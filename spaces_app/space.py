@@ -11,7 +11,7 @@ import gradio as gr
 
 from answer import UNCERTAIN, Shown, listed, numbered, show
 from inktex.alphabet import ALPHABETS
-from inktex.inputs import prepare, prepare_regions
+from inktex.inputs import prepare_regions
 from inktex.recognizer import Preset, Recognizer
 from inputs import RefusedError, decode, decode_ink, decode_picture
 
@@ -151,9 +151,8 @@ class Space:
         """
 
         def answer(source: Any) -> Shown:
-            placed = prepare(source, self.recognizer.image_processor)
             reading = self.recognizer(
-                placed,
+                source,
                 preset=preset,
                 alternatives=alternatives,
                 alphabet=alphabet_name(alphabet),
@@ -161,7 +160,7 @@ class Space:
                 locked=locked,
             )
             parts = 1 if reading.score >= UNCERTAIN else self._formulas(source)
-            return show(source, reading, placed.reasons, locked, parts)
+            return show(source, reading, locked, parts)
 
         return _answered(value, answer)
 

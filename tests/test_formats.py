@@ -12,7 +12,6 @@ import pytest
 from format_cases import CASES, Case
 
 import inktex.cli.recognize
-import inktex.orientation
 from inktex.cli import main
 from inktex.formats import DEFAULT_FORMAT, FORMATS, convert, format_writer
 from inktex.results import Alternative, Reading
@@ -194,7 +193,6 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return found
 
     monkeypatch.setattr(inktex.cli.recognize, "load_recognizer", load)
-    monkeypatch.setattr(inktex.orientation, "find_rotation", lambda *arguments: None)
     paths = [tmp_path / f"{name}.png" for name in "abc"]
     for path in paths:
         path.touch()

@@ -32,7 +32,6 @@ from inktex.modeling.image_loading_inktex import NoFormulaError
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.modeling.processing_inktex import InktexProcessor
 from inktex.modeling.search_inktex import Decoded, SearchTask, search
-from inktex.orientation import find_rotation
 from inktex.recognizer import Reading, Recognizer
 from inktex.synthesis.random_captions import written_expressions
 from inktex.tokenizer.vocabulary_inktex import IDS, NOTHING_TOKEN
@@ -355,6 +354,7 @@ def test_many_pictures_of_all_sizes_are_read_in_bounded_batches(
 
     monkeypatch.setattr(recognizer.engine, "search", counted)
     monkeypatch.setattr(recognizer, "limits", BatchLimits(40_000, 4, 1.3))
+    monkeypatch.setattr(recognizer, "second_look", False)
     for ours, theirs in zip(recognizer.read(drawings), alone, strict=True):
         assert ours.tokens == theirs.tokens
         assert ours.score == pytest.approx(theirs.score, rel=1e-3)
@@ -785,28 +785,6 @@ def test_counts_are_whole_numbers(repository: Path, engine: str) -> None:
     for wrong in (0, -2, 2.0, "2"):
         with pytest.raises(ValueError, match="num_beams is a whole number from 1 up"):
             list(reader.read_each([picture], num_beams=wrong))  # type: ignore[arg-type]
-
-
-def test_a_picture_on_its_side_is_told(
-    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    upright = repository / "spaces_app/examples/mean.png"
-    reader = inktex.load()
-    expected = reader(upright).latex
-    assert find_rotation(reader, upright, reader(upright)) is None
-    for degrees in (90, 180, 270):
-        with Image.open(upright) as picture:
-            turned = picture.convert("L").rotate(degrees, expand=True)
-        path = tmp_path / f"{degrees}.png"
-        turned.save(path)
-        found = find_rotation(reader, path, reader(path))
-        if reader(path).score < 0.2:
-            assert found is not None
-            assert found.degrees == degrees, "PIL turns counterclockwise"
-            assert found.reading.latex == expected
-            assert main(["recognize", str(path)]) == 0
-            assert f"Turned clockwise by {degrees} degrees it is read as" in capsys.readouterr().err
-    assert reader(tmp_path / "90.png").score < 0.2
 
 
 def test_ink_is_read_from_urls(

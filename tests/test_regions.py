@@ -12,7 +12,7 @@ import inktex
 from inktex.cli import main
 from inktex.ink.render import published_scale, render
 from inktex.modeling.image_loading_inktex import NoFormulaError
-from inktex.modeling.normalization_inktex import Box
+from inktex.modeling.normalized_picture_inktex import Box
 from inktex.recognizer import Recognizer
 from inktex.regions import MAX_COMPONENTS, Groups, network, normalized, split
 from inktex.synthesis.random_captions import written_expressions

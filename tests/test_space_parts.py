@@ -397,10 +397,11 @@ def test_the_server_remembers_no_picture() -> None:
 
 def test_what_was_done_to_a_picture_is_told() -> None:
     picture = Image.new("L", (60, 40), 255)
-    told = details(show(picture, reading(), ("plain paper, dark ink", "2 ruled lines removed")))
+    reasons = ("plain paper, dark ink", "2 ruled lines removed")
+    told = details(show(picture, replace(reading(), reasons=reasons)))
     assert told["notes"] == ("plain paper, dark ink", "2 ruled lines removed")
     ink = decode_ink([[[0, 0], [10, 10]]])
-    assert details(show(ink, reading(), ("plain paper, light ink",)))["notes"] == ()
+    assert details(show(ink, replace(reading(), reasons=reasons)))["notes"] == ()
 
 
 def test_a_large_picture_is_shown_smaller_in_its_own_measure() -> None:

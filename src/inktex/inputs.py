@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,14 +13,52 @@ import numpy as np
 from .ink import Ink
 from .ink.inkml import read_inkml
 from .ink.render import MEAN_TRACE_HEIGHT, placement, published_scale, render
+from .modeling.image_loading_inktex import NoFormulaError
 
 if TYPE_CHECKING:
     from inktex.modeling.image_settings_inktex import ImageSettings
-    from inktex.modeling.normalization_inktex import NormalizedPicture
+    from inktex.modeling.normalized_picture_inktex import NormalizedPicture
 
 MAX_STROKES: Final = 500
 MAX_POINTS: Final = 50_000
 """Of ink that strangers send to a server or to the Space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture as the model reads it, and what it takes for a second look at it.
+
+    Attributes:
+        placed: the model's picture, or why there is none.
+        source: what it was made of; None for what needs no second look, as ink.
+    """
+
+    placed: NormalizedPicture | NoFormulaError
+    source: Any = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the model's picture."""
+        if isinstance(self.placed, NoFormulaError):
+            return 1, 1
+        height, width = self.placed.picture.shape
+        return height, width
+
+
+def prepare_with_source(picture: Any, image_processor: Any) -> Prepared:
+    """The model's picture of any input of `Recognizer`, with its source; see `prepare`.
+
+    Raises:
+        ValueError: if it cannot be read as a picture.
+        OSError: if the file cannot be opened.
+    """
+    if isinstance(picture, Prepared):
+        return picture
+    try:
+        placed = prepare(picture, image_processor)
+    except NoFormulaError as error:
+        return Prepared(error, picture)
+    return Prepared(placed, None if placed is picture or placed.is_published else picture)
 
 
 def prepare(picture: Any, image_processor: Any) -> NormalizedPicture:
@@ -31,7 +69,7 @@ def prepare(picture: Any, image_processor: Any) -> NormalizedPicture:
         NoFormulaError: a `ValueError`, if nothing in it could be a formula.
         OSError: if the file cannot be opened.
     """
-    from inktex.modeling.normalization_inktex import NormalizedPicture
+    from inktex.modeling.normalized_picture_inktex import NormalizedPicture
 
     if isinstance(picture, NormalizedPicture):
         return picture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,17 +12,24 @@ from .alphabet import Alphabet, find_alphabet
 from .batches import plan_batches
 from .engine import Engine, Preset, SearchOptions
 from .engine_choice import AUTO, load_engine
-from .inputs import check_several, prepare, prepare_regions
+from .inputs import (
+    Prepared,
+    as_ink,
+    check_several,
+    prepare_regions,
+    prepare_with_source,
+)
 from .modeling.image_loading_inktex import NoFormulaError, numbered_error
 from .modeling.search_inktex import LockedTokenError
 from .results import Alternative, Candidate, Reading, ReadSymbol, make_readings
+from .second_look import choose, is_doubtful, may_be_turned
 from .shipped import pretrained_path
 from .tokenizer.vocabulary_inktex import NOTHING_TOKEN
 from .torch_engine import TorchEngine
 
 if TYPE_CHECKING:
     from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
-    from inktex.modeling.normalization_inktex import NormalizedPicture
+    from inktex.modeling.normalized_picture_inktex import NormalizedPicture
     from inktex.modeling.processing_inktex import InktexProcessor
 
 __all__ = [
@@ -48,6 +56,7 @@ class Recognizer:
     Attributes:
         engine, alphabet: as given.
         limits: of the batches in which pictures are read; may be set.
+        second_look: whether pictures that are misread probably are looked at again; may be set.
 
     Example:
         >>> import inktex
@@ -62,6 +71,7 @@ class Recognizer:
                 "Recognizer.from_model(model, processor)."
             )
         self.engine, self.alphabet, self.limits = engine, alphabet, engine.limits
+        self.second_look = True
 
     @classmethod
     def from_model(
@@ -135,6 +145,11 @@ class Recognizer:
     ) -> Reading:
         """Read one picture.
 
+        A picture whose reading has a probability of less than a half is looked at again: its ink is
+        found by a network instead of thresholds, and where the probability is lower still, it is
+        turned by quarters. What reads best counts. Ink, and drawings by the published protocol, are
+        read as they are.
+
         Args:
             picture: path of a picture or InkML file, URL, bytes, PIL picture, array, tensor, `Ink`,
                 or pen strokes: a list of strokes, each a list of points (x, y), y downwards, in
@@ -194,7 +209,7 @@ class Recognizer:
         prepared = []
         for number, picture in enumerate(pictures, start=1):
             try:
-                prepared.append(prepare(picture, self.image_processor))
+                prepared.append(prepare_with_source(picture, self.image_processor))
             except ValueError as error:
                 if len(pictures) == 1:
                     raise
@@ -266,7 +281,7 @@ class Recognizer:
         """
         options = self._options(preset, alternatives, num_beams, alphabet, candidates, None)
         regions = prepare_regions(picture, self.image_processor)
-        found = self._read_prepared(regions, options, symbols)
+        found = self._read_placed(regions, options, symbols)
         readings = [one for one in found if isinstance(one, Reading)]
         if not readings:
             raise next(one for one in found if isinstance(one, NoFormulaError))
@@ -288,15 +303,68 @@ class Recognizer:
         self.engine.check(options)
         return options
 
-    def _prepare_or_error(self, picture: Any) -> NormalizedPicture | Exception:
+    def _prepare_or_error(self, picture: Any) -> Prepared | Exception:
         try:
-            return prepare(picture, self.image_processor)
+            return prepare_with_source(picture, self.image_processor)
         except MemoryError:
             raise
         except Exception as error:  # whatever it is, the other pictures can be read
             return error
 
     def _read_prepared(
+        self, prepared: Sequence[Prepared], options: SearchOptions, symbols: bool
+    ) -> list[Reading | NoFormulaError]:
+        """Readings of pictures, of a second look where that of the first is improbable."""
+        placed, first = [one.placed for one in prepared], options
+        if options.locked:
+            if not self.second_look or all(one.source is None for one in prepared):
+                return self._read_found(placed, options, symbols)
+            # Tokens are locked in the reading that was made without them.
+            first = replace(options, locked={}, alternatives=0, candidates=0)
+        found = self._read_found(placed, first, symbols)
+        again = [*range(len(placed))] if options.locked else []
+        doubtful = [
+            number
+            for number, (one, reading) in enumerate(zip(prepared, found, strict=True))
+            if self.second_look and one.source is not None and is_doubtful(reading)
+        ]
+        for number in doubtful:
+            source, reading = prepared[number].source, found[number]
+            looks = self._second_looks(source, may_be_turned(reading), options.alphabet)
+            chosen = choose(reading, looks)
+            if chosen is not None:
+                placed[number] = chosen
+                again += [] if options.locked else [number]
+        read = self._read_found([placed[number] for number in again], options, symbols)
+        for number, reading in zip(again, read, strict=True):
+            found[number] = reading
+        return found
+
+    def _second_looks(
+        self, source: Any, turned: bool, alphabet: frozenset[str] | None
+    ) -> Iterator[tuple[NormalizedPicture, Reading | NoFormulaError]]:
+        """Other pictures that the model may read of a source, and what it reads in each."""
+        try:
+            for placed in self.image_processor.second_looks(as_ink(source), turned):
+                yield (
+                    placed,
+                    *self._read_placed([placed], SearchOptions(alphabet=alphabet), symbols=False),
+                )
+        except (ValueError, OSError):  # a file that is gone, a stream that was read to its end
+            return
+
+    def _read_found(
+        self,
+        placed: Sequence[NormalizedPicture | NoFormulaError],
+        options: SearchOptions,
+        symbols: bool,
+    ) -> list[Reading | NoFormulaError]:
+        """Readings of the pictures among some of which others are errors, which stay."""
+        pictures = [one for one in placed if not isinstance(one, NoFormulaError)]
+        readings = iter(self._read_placed(pictures, options, symbols))
+        return [one if isinstance(one, NoFormulaError) else next(readings) for one in placed]
+
+    def _read_placed(
         self, prepared: Sequence[NormalizedPicture], options: SearchOptions, symbols: bool
     ) -> list[Reading | NoFormulaError]:
         readings: dict[int, Reading | NoFormulaError] = {}
@@ -319,7 +387,7 @@ class Recognizer:
         return [readings[i] for i in range(len(prepared))]
 
     def _read_or_errors(
-        self, prepared: Sequence[NormalizedPicture], options: SearchOptions, symbols: bool
+        self, prepared: Sequence[Prepared], options: SearchOptions, symbols: bool
     ) -> list[Reading | Exception]:
         """What `_read_prepared` gives; if it fails, a reading or an error of each picture alone."""
         try:

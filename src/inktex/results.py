@@ -16,7 +16,7 @@ from .tokenizer.compact_inktex import compact
 from .tokenizer.vocabulary_inktex import NOTHING_TOKEN, UNKNOWN_MARK
 
 if TYPE_CHECKING:
-    from inktex.modeling.normalization_inktex import NormalizedPicture
+    from inktex.modeling.normalized_picture_inktex import NormalizedPicture
 
     from .modeling.search_inktex import Decoded
     from .symbol_boxes import Box
@@ -107,17 +107,22 @@ class Reading(Alternative):
         box: left, top, right and bottom of the formula's ink, in pixels of the given picture or in
             the units of the given strokes, as those of its symbols.
         picture: the image processor's output: `(height, width)` uint8, ink 255 on paper 0.
+        rotation: degrees by which the given picture was turned clockwise to be read: 0, 90, 180 or
+            270. Boxes are in the picture as it was given.
+        reasons: what the image processor found and did, in words.
     """
 
     alternatives: tuple[Alternative, ...] = ()
     candidates: tuple[tuple[Candidate, ...], ...] = ()
     box: Box | None = None
     picture: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+    rotation: int = 0
+    reasons: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """All but the picture, as JSON has it: dictionaries, lists, strings and numbers."""
+        """All but picture and reasons, as JSON has it: dictionaries, lists, strings, numbers."""
         found: dict[str, Any] = json.loads(json.dumps(asdict(replace(self, picture=None))))
-        del found["picture"]
+        del found["picture"], found["reasons"]
         return found
 
 
@@ -171,7 +176,7 @@ def make_readings(
         yield Reading(
             best.latex, best.tokens, best.score, best.token_scores, best.symbols, best.doubtful,
             tuple(others), _candidates(decoded, numbers[0], best.tokens.split(), words),
-            _ink_box(picture), picture.picture,
+            _ink_box(picture), picture.picture, 90 * picture.turns, picture.reasons,
         )  # fmt: skip
 
 

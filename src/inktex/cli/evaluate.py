@@ -135,6 +135,11 @@ def _add_reading(reading: Any) -> None:
         choices=PHOTO_INK,
         help="what finds the ink in photos instead of what the model's image processor says",
     )
+    reading.add_argument(
+        "--single-look",
+        action="store_true",
+        help="read each picture once, without a second look at those that are misread probably",
+    )
     reading.add_argument("--device", default="cpu", help="where torch computes (default: cpu)")
     reading.add_argument(
         "--batch-size",
@@ -157,6 +162,7 @@ def run(options: argparse.Namespace) -> int:
             samples = spread(samples, options.limit)
         recognizer = load(options.model, options.device, options.engine, alphabet=options.alphabet)
         recognizer.check(options.preset)
+        recognizer.second_look = not options.single_look
         processor = recognizer.image_processor
         for name in ("resolution", "photo_ink"):
             if (value := getattr(options, name)) is not None:
@@ -280,6 +286,7 @@ def _settings(recognizer: Recognizer, options: argparse.Namespace) -> dict[str, 
         "alphabet": options.alphabet or "all",
         "resolution": recognizer.image_processor.settings.resolution,
         "photo_ink": recognizer.image_processor.settings.photo_ink,
+        "second_look": recognizer.second_look,
         "machine": platform.processor() or platform.machine(),
     }
     if options.engine in (AUTO, "torch"):

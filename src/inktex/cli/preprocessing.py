@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from inktex.modeling.image_processing_inktex import InktexImageProcessor
-    from inktex.modeling.normalization_inktex import NormalizedPicture
+    from inktex.modeling.normalized_picture_inktex import NormalizedPicture
 
 _WIDTH = 900
 """Pixels."""

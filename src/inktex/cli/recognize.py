@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             output.write_json({"file": one.name, "error": one.message})
     read = _read(recognizer, files, sources, options)
-    return max(_print_all(recognizer, files, read, options, output), bool(missing))
+    return max(_print_all(files, read, options, output), bool(missing))
 
 
 def _read(
@@ -130,7 +130,6 @@ def _read(
 
 
 def _print_all(
-    recognizer: Recognizer,
     files: Sequence[str],
     read: Iterator[tuple[str, list[Reading] | Exception]],
     options: argparse.Namespace,
@@ -155,8 +154,8 @@ def _print_all(
             for reading in readings:
                 faults += _print(output, files, file, reading, options)
         failed += bool(faults)
-        if not isinstance(readings, Exception) and not options.regions and file != STANDARD_INPUT:
-            faults += _hint(recognizer, file, readings[0])
+        if not isinstance(readings, Exception) and readings[0].rotation:
+            faults.append(f"turned clockwise by {readings[0].rotation} degrees to be read.")
         for fault in faults:
             bar.clear()  # or the message would stand behind the bar
             say(f"{file}: {fault}")
@@ -178,19 +177,6 @@ def _print(
     return faults
 
 
-def _hint(recognizer: Recognizer, file: str, reading: Reading) -> list[str]:
-    """A word on a picture that lies on its side, perhaps."""
-    from inktex.orientation import find_rotation
-
-    rotation = find_rotation(recognizer, file, reading)
-    if rotation is None:
-        return []
-    return [
-        f"does it lie on its side? Turned clockwise by {rotation.degrees} degrees it is read as "
-        f"{rotation.reading.latex}, with a score of {rotation.reading.score:.2f}."
-    ]
-
-
 def _all_in_format(reading: Reading, format: str) -> tuple[list[str | None], list[str]]:
     """A reading and its alternatives in a format, None where it cannot; and why it cannot."""
     written: list[str | None] = []
@@ -209,6 +195,8 @@ def _record(
 ) -> dict[str, Any]:
     """What `--json` prints of a reading, and of what was written of it and its alternatives."""
     record = _candidate(reading, written[0], options.format)
+    if reading.rotation:
+        record["rotation"] = reading.rotation
     if options.regions and reading.box is not None:
         record["box"] = [round(side, 1) for side in reading.box]
     if options.symbols:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from inktex.modeling.normalization_inktex import (
     Split,
     normalize,
     normalize_regions,
+    second_looks,
     stack_pictures,
 )
 from inktex.modeling.rescoring_inktex import (
@@ -69,6 +70,12 @@ class ImageProcessor:
     def normalize_picture(self, picture: Any) -> NormalizedPicture:
         """Returns the model's picture of a picture; see `normalize`."""
         return normalize(picture, self.settings, self.stroke_restoration, self.ink_extraction)
+
+    def second_looks(self, picture: Any, turned: bool) -> Iterator[NormalizedPicture]:
+        """Yields other pictures that the model may read; see `second_looks`."""
+        return second_looks(
+            picture, self.settings, turned, self.stroke_restoration, self.ink_extraction
+        )
 
     def normalize_regions(self, picture: Any, split: Split) -> list[NormalizedPicture]:
         """Returns the model's picture of each formula in a picture; see `normalize_regions`."""

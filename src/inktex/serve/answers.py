@@ -59,6 +59,10 @@ class ReadingAnswer(AlternativeAnswer):
         description="left, top, right and bottom of the formula's ink, in pixels of the picture "
         "or in the units of the strokes"
     )
+    rotation: int = Field(
+        description="degrees by which the picture was turned clockwise to be read; boxes are in "
+        "the picture as it was sent"
+    )
 
 
 class ErrorAnswer(BaseModel):
@@ -118,6 +122,7 @@ def reading_answer(reading: Reading, format: str) -> ReadingAnswer:
             for row in reading.candidates
         ],
         box=reading.box,
+        rotation=reading.rotation,
     )
 
 

@@ -86,8 +86,9 @@ class SyntheticInk:
             people = [one for file in config.hands for one in load_hands(file, held_out=False)]
             self.writers.add_fonts(people)
         captions = [example.caption for example in examples]
-        textbook = ("verbatim", "rare", "lines", "matrices", "small_marks", "arithmetic", "single")
-        known = replace(config, **dict.fromkeys(textbook, 0.0))
+        known = replace(
+            config, verbatim=0, rare=0, lines=0, matrices=0, small_marks=0, arithmetic=0, single=0
+        )
         self.captions = Recombiner(captions, known, known=own)
         self.wide_share, self.wide_captions = config.wide, self.captions
         if config.wide:

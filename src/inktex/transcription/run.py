@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from inktex import __version__
 from inktex.batches import BatchLimits, plan_batches
-from inktex.modeling.normalization_inktex import NormalizedPicture
+from inktex.inputs import Prepared
 from inktex.processes import Alone, find_processes
 from inktex.recognizer import Preset, Recognizer
 
@@ -271,7 +271,7 @@ class _Run:
     def _read_window(self, number: int, prepared: Sequence[PreparedRow]) -> list[dict[str, Any]]:
         """The rows of a window, in the order of the source; those of each batch go to a journal."""
         noted = self.shards.noted(number)
-        pictures: dict[int, NormalizedPicture] = {}
+        pictures: dict[int, Prepared] = {}
         rows: list[dict[str, Any]] = []
         for index, one in enumerate(prepared):
             rows.append({"id": one.id, "latex": None, "tokens": None, "score": None, "error": None})
@@ -283,7 +283,7 @@ class _Run:
                 pictures[index] = one.picture
         self.bar.update(len(rows) - len(pictures))
         numbers = list(pictures)
-        for batch in plan_batches([one.picture.shape for one in pictures.values()], self.limits):
+        for batch in plan_batches([one.shape for one in pictures.values()], self.limits):
             together = [numbers[i] for i in batch]
             results = self.recognizer.read_each(
                 [pictures[index] for index in together],

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, groupby, islice
+from pathlib import Path
 from typing import Any, Final
 
 from inktex.engine import Preset
-from inktex.inputs import prepare
-from inktex.modeling.normalization_inktex import NormalizedPicture
+from inktex.inputs import Prepared, prepare_with_source
+from inktex.modeling.image_loading_inktex import NoFormulaError
 
 from .base import Row, Source
 
@@ -29,7 +30,7 @@ class PreparedRow:
     """A row prepared for the model: its picture, or what is wrong with it."""
 
     id: str
-    picture: NormalizedPicture | str
+    picture: Prepared | str
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,14 @@ class Windows:
 
     def _prepare(self, row: Row) -> PreparedRow:
         try:
-            return PreparedRow(row.id, prepare(row.load(), self.image_processor))
+            source = row.load()
+            prepared = prepare_with_source(source, self.image_processor)
+            if isinstance(source, Path):
+                return PreparedRow(row.id, prepared)
+            if isinstance(prepared.placed, NoFormulaError):
+                raise prepared.placed
+            # A window of whole pictures, for second looks, would fill the memory.
+            return PreparedRow(row.id, Prepared(prepared.placed))
         except MemoryError:  # not this picture's fault alone
             raise
         except Exception as error:  # decoders raise anything for damaged files
