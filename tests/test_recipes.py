@@ -103,7 +103,7 @@ def test_a_stored_recipe_of_0_1_is_read(repository: Path, tmp_path: Path) -> Non
     stored = repository / "tests" / "stored" / "recipe-0.1.json"
     assert stored_recipe(stored) == load_recipe(recipe_path("crohme"))
     path = tmp_path / "recipe.json"
-    for group, field, value in (("loss", "distillation", 1.0), ("batch", "variants", 2)):
+    for group, field, value in (("loss", "consistency", 1.0), ("batch", "variants", 2)):
         content = json.loads(stored.read_text(encoding="utf-8"))
         content[group][field] = value
         path.write_text(json.dumps(content))

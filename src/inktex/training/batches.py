@@ -57,6 +57,8 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         augmentation: how far each example is varied; None for no variation.
         seed: of everything random; that of the planner.
         synthetic: source of the examples that the planner added.
+        marks_recorded: whether batches say in `is_recorded`, `(n,)`, which of their examples are no
+            synthetic ones.
     """
 
     def __init__(
@@ -66,8 +68,10 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         augmentation: AugmentationConfig | None,
         seed: int = 0,
         synthetic: SyntheticInk | None = None,
+        marks_recorded: bool = False,
     ) -> None:
         self.examples, self.config, self.augmentation = examples, config, augmentation
+        self.marks_recorded = marks_recorded
         self.seed, self.synthetic = seed, synthetic
         self.augmentations: dict[Kind, AugmentationConfig | None] = {
             "whole": augmentation,
@@ -88,6 +92,9 @@ class PlannedBatches(Dataset[dict[str, torch.Tensor]]):
         batch = collate(members, plan.shape, config)
         if noise:
             add_token_noise(batch["decoder_input_ids"], noise, rng)
+        if self.marks_recorded:
+            recorded = [kind != "synthetic" for _, _, kind in plan.members]
+            batch["is_recorded"] = torch.tensor(recorded)
         return batch
 
     def varied_ink(self, plan: Plan) -> Iterator[tuple[Example, float, np.random.Generator]]:

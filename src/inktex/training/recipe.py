@@ -52,7 +52,6 @@ _REMOVED = {
     "batch.multiple": 1,
     "loss.tokens": 1.0,
     "loss.consistency": 0.0,
-    "loss.distillation": 0.0,
     "stroke_restoration.pixels": 1.0,
     "stroke_restoration.share": 0.0,
     "stroke_restoration.reader": 0.0,

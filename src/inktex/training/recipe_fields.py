@@ -73,6 +73,9 @@ class LossConfig:
             `mrt.py`), 0 to do without. It helps only late in a training.
         mrt_from: share of the run from which on it counts.
         mrt_samples: sequences that are sampled of each picture for it.
+        distillation: weight of the difference from what `teacher` reads in recorded ink
+            (`distillation.py`), 0 to do without.
+        teacher: folder of the checkpoint that teaches, or `shipped`.
     """
 
     label_smoothing: float = 0.1
@@ -81,6 +84,12 @@ class LossConfig:
     mrt: float = 0.0
     mrt_from: float = 0.0
     mrt_samples: int = 2
+    distillation: float = 0.0
+    teacher: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.distillation and self.teacher is None:
+            raise ValueError("loss.distillation needs a teacher: set loss.teacher to a checkpoint.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 
 from .batches import IGNORE, PAD
 from .counts import TokenCounts
+from .distillation import distillation_loss, load_teacher, taught_logits
 from .models import (
     freeze_batch_norm,
     initial_counts,
@@ -37,7 +38,7 @@ class Recognition(Task):
         ValueError: if a shape does not suit the model, or the initial weights do not.
     """
 
-    measures = ("loss", "tokens", "symbol_map", "attention_supervision", "mrt")
+    measures = ("loss", "tokens", "symbol_map", "attention_supervision", "mrt", "distillation")
 
     def __init__(
         self, recipe: Recipe, examples: Sequence[AnyExample], development: Sequence[AnyExample]
@@ -51,6 +52,8 @@ class Recognition(Task):
             freeze_batch_norm(self.model)
         if recipe.loss.mrt and not isinstance(self.model.decoder, InktexDecoder):
             raise ValueError("loss.mrt needs a Transformer decoder: set it to 0.")
+        teacher = recipe.loss.teacher if recipe.loss.distillation else None
+        self.teacher = None if teacher is None else load_teacher(teacher)
         _check_shapes(recipe, self.model.encoder.backbone.stride)
         self.processor = make_processor(recipe)
         self.counts = TokenCounts(initial_counts(recipe))
@@ -72,7 +75,7 @@ class Recognition(Task):
         share: float,
     ) -> dict[str, torch.Tensor]:
         """Losses of a batch of `collate`; see `Task.losses`."""
-        config = self.recipe.loss
+        config, recorded = self.recipe.loss, batch.pop("is_recorded", None)
         if self.model.config.decoder.location_feedback:
             batch |= picture_feedback(self.model, batch)
         with accelerator.autocast():
@@ -89,7 +92,18 @@ class Recognition(Task):
                 hidden = output.encoder_last_hidden_state
                 mrt = mrt_loss(self.model, hidden, batch, config.mrt_samples)
                 loss = loss + config.mrt * mrt
-        found = (loss, output.token_loss, output.symbol_loss, output.attention_loss, mrt)
+            distillation = None
+            if self.teacher is not None and recorded is not None and bool(recorded.any()):
+                self.teacher.to(recorded.device)
+                rows = recorded.repeat_interleave(len(batch["labels"]) // len(recorded))
+                taught = taught_logits(self.teacher, batch, recorded, rows)
+                labels = batch["labels"][rows]
+                distillation = distillation_loss(output.logits[rows], taught, labels)
+                loss = loss + config.distillation * distillation
+        found = (
+            *(loss, output.token_loss, output.symbol_loss, output.attention_loss),
+            *(mrt, distillation),
+        )
         return {
             name: one for name, one in zip(self.measures, found, strict=True) if one is not None
         }

@@ -112,7 +112,14 @@ def planned_batches(recipe: Recipe, examples: Sequence[AnyExample]) -> PlannedBa
     ink = [example for example in examples if isinstance(example, Example)]
     synthetic = synthetic_ink(ink, recipe.synthesis)
     examples = [*examples] * recipe.batch.passes
-    return PlannedBatches(examples, recipe.batch, recipe.augmentation, recipe.seed, synthetic)
+    return PlannedBatches(
+        examples,
+        recipe.batch,
+        recipe.augmentation,
+        recipe.seed,
+        synthetic,
+        marks_recorded=recipe.loss.distillation > 0,
+    )
 
 
 def recipe_batches(
