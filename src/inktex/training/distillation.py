@@ -13,7 +13,7 @@ import torch
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.shipped import pretrained_path
 
-from .batches import IGNORE
+from .batches import IGNORE, PAD
 from .recipe_fields import SHIPPED
 
 __all__ = ["distillation_loss", "load_teacher", "taught_logits"]
@@ -42,7 +42,9 @@ def taught_logits(
     pictures: torch.Tensor,
     sequences: torch.Tensor,
 ) -> torch.Tensor:
-    """What the teacher reads in some pictures of a batch, given the tokens before each.
+    """What the teacher reads in some pictures of a batch, given the right tokens before each.
+
+    Token noise is for the one who learns: it may be of tokens that the teacher does not have.
 
     Args:
         batch: of `collate`.
@@ -53,7 +55,9 @@ def taught_logits(
         `(chosen sequences, tokens, vocabulary of the teacher)`.
     """
     given = {name: batch[name][pictures] for name in ("pixel_values", "pixel_mask")}
-    given |= {name: batch[name][sequences] for name in ("decoder_input_ids", "attention_target")}
+    start, labels = batch["decoder_input_ids"][sequences, :1], batch["labels"][sequences, :-1]
+    given["decoder_input_ids"] = torch.cat([start, labels.masked_fill(labels == IGNORE, PAD)], 1)
+    given["attention_target"] = batch["attention_target"][sequences]
     logits: torch.Tensor = teacher(**given, use_cache=False).logits
     return logits
 
