@@ -32,7 +32,7 @@ def load_teacher(folder: str) -> InktexForConditionalGeneration:
     model: InktexForConditionalGeneration = InktexForConditionalGeneration.from_pretrained(
         path, dtype=torch.float32
     )
-    return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload,no-any-return]
+    return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 @torch.no_grad()
