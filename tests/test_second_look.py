@@ -198,6 +198,23 @@ def test_what_stands_upright_is_not_looked_at_again(
     assert reader(published.placed).latex
 
 
+def test_what_is_rejected_is_looked_at_again_by_models_that_can_refuse(
+    turned: dict[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = inktex.load()
+    rejected = Prepared(NoFormulaError("rejected"), turned[0])
+    with pytest.raises(NoFormulaError, match="rejected"):
+        reader(rejected)
+    tokens = {**reader.engine.tokens(), 10**6: "<nothing>"}
+    monkeypatch.setattr(reader.engine, "tokens", lambda: tokens)
+    assert reader(rejected).score > 0.2
+    with pytest.raises(NoFormulaError, match="rejected"):
+        reader(rejected, alphabet="crohme")
+    monkeypatch.setattr(reader, "second_look", False)
+    with pytest.raises(NoFormulaError, match="rejected"):
+        reader(rejected)
+
+
 def test_a_file_that_is_gone_is_not_looked_at_again(turned: dict[int, Path]) -> None:
     reader = inktex.load()
     prepared = prepare_with_source(turned[90], reader.image_processor)
