@@ -331,6 +331,8 @@ def test_ctrl_c_ends_the_watch_and_not_the_text(x_server: dict[str, str]) -> Non
         [sys.executable, "-m", "inktex", "clip", "--watch"],
         env=x_server, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
+        # A shell starts what runs in its background, these tests say, deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert watch.stdout is not None
     assert watch.stderr is not None
