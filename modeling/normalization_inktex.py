@@ -115,9 +115,7 @@ def normalize(
         ValueError: if it cannot be read.
         NoFormulaError: if there is no ink in it, or none that could be a formula.
     """
-    levels, step = reduced_levels(picture, settings.max_pixels)
-    by_network = _finds_ink_by_network(on_paper(levels), settings)
-    found = _find_ink(levels, step, extraction if by_network else None)
+    found = _first_look(picture, settings, extraction)
     return _normalized(found, measure(found.ink, settings, restoration), settings)
 
 
@@ -143,17 +141,18 @@ def second_looks(
         ValueError: if the picture cannot be read.
     """
     levels, step = reduced_levels(picture, settings.max_pixels)
+    grey = on_paper(levels)
 
     def look(turns: int, by_network: bool, reason: str) -> Iterator[NormalizedPicture]:
-        found_by = extraction if by_network else None
+        all_levels, own_grey = (np.ascontiguousarray(np.rot90(a, -turns)) for a in (levels, grey))
         try:
-            found = _find_ink(np.ascontiguousarray(np.rot90(levels, -turns)), step, found_by)
+            found = _find_ink(all_levels, own_grey, step, extraction if by_network else None)
             placed = _normalized(found, measure(found.ink, settings, restoration), settings)
         except NoFormulaError:
             return
         yield replace(placed, turns=turns, reasons=(reason, *placed.reasons))
 
-    by_network = _finds_ink_by_network(on_paper(levels), settings)
+    by_network = _finds_ink_by_network(grey, settings)
     if extraction is not None:
         name = "thresholds" if by_network else "the network"
         yield from look(0, not by_network, f"ink found by {name}, at a second look")
@@ -181,9 +180,7 @@ def normalize_regions(
         ValueError: if the picture cannot be read.
         NoFormulaError: if there is no ink in it, or none that could be a formula.
     """
-    levels, step = reduced_levels(picture, settings.max_pixels)
-    by_network = _finds_ink_by_network(on_paper(levels), settings)
-    found = _find_ink(levels, step, extraction if by_network else None)
+    found = _first_look(picture, settings, extraction)
     read: list[NormalizedPicture] = []
     error: NoFormulaError | None = None
     for own in split(found.ink.ink > 0.5):
@@ -230,13 +227,23 @@ def _finds_ink_by_network(grey: NDArray[np.float32], settings: ImageSettings) ->
     return settings.photo_ink == "network" and not has_plain_paper(grey)
 
 
+def _first_look(
+    picture: Any, settings: ImageSettings, extraction: InkExtraction | None
+) -> _FoundInk:
+    """The ink of a picture, found as the settings say."""
+    levels, step = reduced_levels(picture, settings.max_pixels)
+    grey = on_paper(levels)
+    by_network = _finds_ink_by_network(grey, settings)
+    return _find_ink(levels, grey, step, extraction if by_network else None)
+
+
 def _find_ink(
     levels: NDArray[np.float32],
+    grey: NDArray[np.float32],
     step: int,
     extraction: InkExtraction | None,
 ) -> _FoundInk:
-    """The ink of levels, by the network if one is given, else by thresholds."""
-    grey = on_paper(levels)
+    """The ink of levels and their grey, by the network if one is given, else by thresholds."""
     ink = upright_ink(grey) if extraction is None else extract(colours(levels, grey), extraction)
     return _FoundInk(ink, (grey.shape[0], grey.shape[1]), step)
 

@@ -18,15 +18,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from inktex.data.fonts import FontGlyph, load_glyphs, save_glyphs
+from inktex.evaluation.sheets import tiled_sheet
 from inktex.training.data import load_examples
-from inktex.training.glyph_selection import SymbolJudge, recorded_symbols
+from inktex.training.glyph_selection import SymbolJudge, recorded_symbols, symbol_picture
 
 SPLITS = ("train", "test2011", "test2012", "test2013")
-_SIDE, _COLUMNS = 64, 24
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"select_hands: {error}", file=sys.stderr)
         return 2
     print(f"{len(judge.tokens)} symbols are known, {judge.accuracy:.1%} of the development ink's.")
-    left_out: list[FontGlyph] = []
+    left_out: list[tuple[FontGlyph, str]] = []
     for file, glyphs in files.items():
         verdicts = judge.contradictions([(one.token, one.strokes) for one in glyphs])
         pairs = [(one, as_) for one, as_ in zip(glyphs, verdicts, strict=True)]
@@ -62,28 +61,21 @@ def main(arguments: list[str] | None = None) -> int:
             f"{file}: {len(gone)} of {len(glyphs)} glyphs are left out, most often "
             + ", ".join(f"{name} {count}" for name, count in counts)
         )
-        left_out += [one for one, _ in gone]
+        left_out += gone
     if options.sheet is not None:
         options.sheet.parent.mkdir(parents=True, exist_ok=True)
         _sheet(left_out).save(options.sheet)
     return 0
 
 
-def _sheet(glyphs: Sequence[FontGlyph]) -> Image.Image:
-    """Up to a thousand glyphs with their labels."""
-    shown = glyphs[:: max(len(glyphs) // 1000, 1)]
-    rows = max(-(-len(shown) // _COLUMNS), 1)
-    sheet = Image.new("L", (_COLUMNS * _SIDE, rows * (_SIDE + 12)), 255)
-    pencil = ImageDraw.Draw(sheet)
-    for number, glyph in enumerate(shown):
-        left, top = number % _COLUMNS * _SIDE + 4, number // _COLUMNS * (_SIDE + 12) + 4
-        points = np.concatenate(glyph.strokes)
-        factor = (_SIDE - 10) / max(float(np.ptp(points, axis=0).max()), 1e-6)
-        for stroke in glyph.strokes:
-            placed = (stroke - points.min(axis=0)) * factor + (left, top)
-            pencil.line([(float(x), float(y)) for x, y in placed], fill=0, width=2)
-        pencil.text((left, top + _SIDE - 8), glyph.token, fill=0)
-    return sheet
+def _sheet(left_out: Sequence[tuple[FontGlyph, str]]) -> Image.Image:
+    """Up to a thousand of the glyphs as they were judged, each with its label and the verdict."""
+    shown = left_out[:: max(len(left_out) // 1000, 1)]
+    tiles: list[tuple[Image.Image | None, str]] = [
+        (Image.fromarray(255 - symbol_picture(glyph.strokes)), f"{glyph.token} {verdict}")
+        for glyph, verdict in shown
+    ]
+    return tiled_sheet(tiles or [(None, "none")], 24, (64, 64))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .alphabet import ALPHABETS, Alphabet, find_alphabet
+from .alphabet import Alphabet, find_alphabet
 from .batches import plan_batches
 from .engine import Engine, Preset, SearchOptions
 from .engine_choice import AUTO, load_engine
@@ -19,6 +19,7 @@ from .inputs import (
     prepare_regions,
     prepare_with_source,
 )
+from .modeling.alphabets_inktex import allowed_tokens
 from .modeling.image_loading_inktex import NoFormulaError, numbered_error
 from .modeling.search_inktex import LockedTokenError
 from .results import Alternative, Candidate, Reading, ReadSymbol, make_readings
@@ -350,9 +351,9 @@ class Recognizer:
         formula with a probability of a half and more. So what the image processor rejects stays
         rejected with them.
         """
-        if options.alphabet == ALPHABETS["crohme"]:
-            return False
-        return NOTHING_TOKEN in self.engine.tokens().values()
+        alphabet = options.alphabet
+        may = alphabet is None or allowed_tokens(alphabet, [NOTHING_TOKEN])[0]
+        return may and NOTHING_TOKEN in self.engine.tokens().values()
 
     def _second_looks(
         self, source: Any, turned: bool, alphabet: frozenset[str] | None

@@ -15,7 +15,7 @@ import numpy as np
 
 from inktex.tokenizer.latex_inktex import normalize
 
-__all__ = ["draw_arithmetic"]
+__all__ = ["draw_arithmetic", "one_of"]
 
 T = TypeVar("T")
 Random = np.random.Generator
@@ -38,16 +38,17 @@ class _Habits:
 def draw_arithmetic(rng: Random) -> list[str]:
     """A line in canonical tokens."""
     habits = _Habits(
-        _one_of(rng, (r"\times ", r"\times ", r"\times ", r"\cdot ", "*", "*")),
-        _one_of(rng, (r"\div ", r"\div ", "/", "/", ":")),
-        _one_of(rng, (".", ",")),
+        one_of(rng, (r"\times ", r"\times ", r"\times ", r"\cdot ", "*", "*")),
+        one_of(rng, (r"\div ", r"\div ", "/", "/", ":")),
+        one_of(rng, (".", ",")),
         rng.random() < 0.15,
     )
     kind = _KINDS[int(rng.integers(len(_KINDS)))]
     return normalize(kind(rng, habits))
 
 
-def _one_of(rng: Random, options: Sequence[T]) -> T:
+def one_of(rng: Random, options: Sequence[T]) -> T:
+    """One of some options, each as likely as the others."""
     return options[int(rng.integers(len(options)))]
 
 
@@ -81,7 +82,7 @@ def _sum(rng: Random, habits: _Habits, depth: int, terms: int) -> str:
     out = _operand(rng, habits, depth)
     for _ in range(terms - 1):
         operand = _operand(rng, habits, depth)
-        operator = _one_of(rng, ("+", "+", "-", "-", habits.times, habits.times, habits.divided))
+        operator = one_of(rng, ("+", "+", "-", "-", habits.times, habits.times, habits.divided))
         out += ("" if operand[0] in "([" and rng.random() < 0.25 else operator) + operand
     return out
 
@@ -111,17 +112,17 @@ def _fractions(rng: Random, habits: _Habits) -> str:
         )
         mixed = str(int(rng.integers(1, 10))) if rng.random() < 0.15 else ""
         parts.append(rf"{mixed}\frac{{{above}}}{{{below}}}")
-    return _one_of(rng, ("+", "-", habits.times, habits.divided)).join(parts) + _ending(rng, habits)
+    return one_of(rng, ("+", "-", habits.times, habits.divided)).join(parts) + _ending(rng, habits)
 
 
 def _powers(rng: Random, habits: _Habits) -> str:
-    base = _one_of(rng, ("2", "3", "5", "10", "x", "a", "e", _number(rng, habits)))
+    base = one_of(rng, ("2", "3", "5", "10", "x", "a", "e", _number(rng, habits)))
     powers = []
     for _ in range(int(rng.integers(1, 4))):
         sign = "-" if rng.random() < 0.2 else ""
-        power = _one_of(rng, ("x", "y", "n", str(int(rng.integers(2, 100)))))
+        power = one_of(rng, ("x", "y", "n", str(int(rng.integers(2, 100)))))
         powers.append(f"{base}^{{{sign}{power}}}")
-    return _one_of(rng, ("", habits.times, "+", "-")).join(powers) + _ending(rng, habits)
+    return one_of(rng, ("", habits.times, "+", "-")).join(powers) + _ending(rng, habits)
 
 
 def _constant(rng: Random, habits: _Habits) -> str:
@@ -134,7 +135,7 @@ def _monomial(rng: Random, habits: _Habits, unknown: str, power: int) -> str:
     if not power:
         return _constant(rng, habits)
     # Nobody writes factors of 0 and 1.
-    factor = "" if rng.random() < 0.3 else str(int(rng.integers(2, _one_of(rng, (10, 10, 100)))))
+    factor = "" if rng.random() < 0.3 else str(int(rng.integers(2, one_of(rng, (10, 10, 100)))))
     if factor and habits.has_decimals:
         factor = f"{factor}{habits.point}{int(rng.integers(1, 100))}"
     return factor + (f"{unknown}^{power}" if power > 1 else unknown * power)
@@ -142,51 +143,51 @@ def _monomial(rng: Random, habits: _Habits, unknown: str, power: int) -> str:
 
 def _polynomial(rng: Random, habits: _Habits) -> str:
     """A polynomial in one unknown, as an expression, an equation, or a function."""
-    unknown, degree = _one_of(rng, _UNKNOWNS), int(rng.choice([1, 2, 2, 2, 3, 4]))
+    unknown, degree = one_of(rng, _UNKNOWNS), int(rng.choice([1, 2, 2, 2, 3, 4]))
     out = "-" if rng.random() < 0.1 else ""
     for power in range(degree, -1, -1):
         if power < degree and rng.random() < 0.15:
             continue
-        sign = _one_of(rng, ("+", "+", "-")) if power < degree else ""
+        sign = one_of(rng, ("+", "+", "-")) if power < degree else ""
         out += sign + _monomial(rng, habits, unknown, power)
     kind = rng.random()
     if kind < 0.3:
         return out
     if kind < 0.75:
         right = "0" if rng.random() < 0.4 else _number(rng, habits)
-        return out + _one_of(rng, _RELATIONS) + right
-    return _one_of(rng, ("y=", f"f({unknown})=", f"p({unknown})=")) + out
+        return out + one_of(rng, _RELATIONS) + right
+    return one_of(rng, ("y=", f"f({unknown})=", f"p({unknown})=")) + out
 
 
 def _unknowns(rng: Random, habits: _Habits) -> str:
     """A linear equation in two or three unknowns."""
-    letters = _one_of(rng, ("xy", "xyz", "ab", "abc", "mn", "pq", "st"))
+    letters = one_of(rng, ("xy", "xyz", "ab", "abc", "mn", "pq", "st"))
     out = _monomial(rng, habits, letters[0], 1)
     for letter in letters[1:]:
-        out += _one_of(rng, ("+", "+", "-")) + _monomial(rng, habits, letter, 1)
+        out += one_of(rng, ("+", "+", "-")) + _monomial(rng, habits, letter, 1)
     if rng.random() < 0.3:
-        return f"{_one_of(rng, ('z', 'w', 'd', 'T'))}={out}"
-    return out + _one_of(rng, ("", f"={_number(rng, habits)}", f"={_number(rng, habits)}"))
+        return f"{one_of(rng, ('z', 'w', 'd', 'T'))}={out}"
+    return out + one_of(rng, ("", f"={_number(rng, habits)}", f"={_number(rng, habits)}"))
 
 
 def _factors(rng: Random, habits: _Habits) -> str:
-    unknown = _one_of(rng, _UNKNOWNS)
+    unknown = one_of(rng, _UNKNOWNS)
     brackets = [
-        f"({_monomial(rng, habits, unknown, 1)}{_one_of(rng, '+-')}{_constant(rng, habits)})"
+        f"({_monomial(rng, habits, unknown, 1)}{one_of(rng, '+-')}{_constant(rng, habits)})"
         for _ in range(int(rng.integers(1, 4)))
     ]
     if len(brackets) == 1:
         brackets.append(f"^{int(rng.integers(2, 5))}")
     before = _number(rng, habits) if rng.random() < 0.3 else ""
-    return before + "".join(brackets) + _one_of(rng, ("", "", "=0"))
+    return before + "".join(brackets) + one_of(rng, ("", "", "=0"))
 
 
 def _comparison(rng: Random, habits: _Habits) -> str:
     left, right = (_number(rng, habits) for _ in range(2))
-    unit = _one_of(rng, ("", "", "", r"\%", "cm", "m", "kg", r"^{\circ}", r"\$"))
+    unit = one_of(rng, ("", "", "", r"\%", "cm", "m", "kg", r"^{\circ}", r"\$"))
     if unit == r"\$":
-        return rf"\${left}{_one_of(rng, ('+', '-'))}\${right}"
-    return f"{left}{unit}{_one_of(rng, _RELATIONS)}{right}{unit}"
+        return rf"\${left}{one_of(rng, ('+', '-'))}\${right}"
+    return f"{left}{unit}{one_of(rng, _RELATIONS)}{right}{unit}"
 
 
 _KINDS: Final[tuple[Callable[[Random, _Habits], str], ...]] = (

@@ -6,12 +6,14 @@ columns that are added and systems. Their lines have parts in common, and mostly
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
 from inktex.tokenizer.latex_inktex import normalize
+
+from .arithmetic import one_of
 
 __all__ = ["draw_worked_lines"]
 
@@ -32,10 +34,6 @@ def draw_worked_lines(rng: Random) -> list[list[str]]:
     return [normalize(line) for line in lines[:_MOST]]
 
 
-def _one_of(rng: Random, options: Sequence[str]) -> str:
-    return options[int(rng.integers(len(options)))]
-
-
 def _number(rng: Random, most: int = 20) -> int:
     return int(rng.integers(1, most))
 
@@ -52,7 +50,7 @@ def _times(number: int, unknown: str) -> str:
 
 
 def _linear(rng: Random) -> list[str]:
-    unknown, relation = _one_of(rng, _UNKNOWNS), _one_of(rng, _RELATIONS)
+    unknown, relation = one_of(rng, _UNKNOWNS), one_of(rng, _RELATIONS)
     factor, offset, root = _number(rng, 10), _number(rng) * int(rng.choice([-1, 1])), _number(rng)
     value = factor * root
     if rng.random() < 0.3:  # with a fraction left over
@@ -69,7 +67,7 @@ def _linear(rng: Random) -> list[str]:
 
 
 def _both_sides(rng: Random) -> list[str]:
-    unknown = _one_of(rng, _UNKNOWNS)
+    unknown = one_of(rng, _UNKNOWNS)
     left, right, offset, root = (_number(rng, 10) for _ in range(4))
     left += right
     total = (left - right) * root
@@ -82,7 +80,7 @@ def _both_sides(rng: Random) -> list[str]:
 
 
 def _quadratic(rng: Random) -> list[str]:
-    unknown = _one_of(rng, _UNKNOWNS)
+    unknown = one_of(rng, _UNKNOWNS)
     p, q = (_number(rng, 10) * int(rng.choice([-1, 1])) for _ in range(2))
     middle = _times(-(p + q), unknown) if p + q else ""
     sign = "+" if p + q < 0 else ""
@@ -98,9 +96,9 @@ def _quadratic(rng: Random) -> list[str]:
 def _worked_out(rng: Random) -> list[str]:
     """A product and a sum, with or without `=` at the beginning of the lines."""
     a, b, c, d = (_number(rng, 60), _number(rng, 10), _number(rng, 10), _number(rng, 30))
-    times, sign = _one_of(rng, _TIMES), int(rng.choice([-1, 1]))
+    times, sign = one_of(rng, _TIMES), int(rng.choice([-1, 1]))
     operator = "+" if sign > 0 else "-"
-    begin = _one_of(rng, ("", "="))
+    begin = one_of(rng, ("", "="))
     lines = [f"{a}{times}{b}^2{operator}{c}{times}{d}"]
     if rng.random() < 0.5:
         lines.append(f"{begin}{a}{times}({b}{times}{b}){operator}{c}{times}{d}")
@@ -112,7 +110,7 @@ def _worked_out(rng: Random) -> list[str]:
 def _column(rng: Random) -> list[str]:
     most = int(rng.choice([10, 100, 1000, 10000]))
     a, b = _number(rng, most), _number(rng, most)
-    operator = _one_of(rng, ("+", "-", r"\times "))
+    operator = one_of(rng, ("+", "-", r"\times "))
     lines = [str(a), f"{operator}{b}"]
     if rng.random() < 0.5:
         result = {"+": a + b, "-": a - b}.get(operator, a * b)
@@ -123,9 +121,9 @@ def _column(rng: Random) -> list[str]:
 
 def _value(rng: Random) -> list[str]:
     """A polynomial at a place."""
-    name, unknown = _one_of(rng, ("f", "g", "p", "h")), _one_of(rng, ("x", "x", "t"))
+    name, unknown = one_of(rng, ("f", "g", "p", "h")), one_of(rng, ("x", "x", "t"))
     power, a, b, at = int(rng.integers(2, 4)), _number(rng, 9), _number(rng, 9), _number(rng, 5)
-    times = _one_of(rng, _TIMES)
+    times = one_of(rng, _TIMES)
     call = f"{name}({at})="
     return [
         f"{name}({unknown})={unknown}^{power}-{_times(a, unknown)}+{b}",
@@ -137,8 +135,8 @@ def _value(rng: Random) -> list[str]:
 
 def _pythagoras(rng: Random) -> list[str]:
     a, b, c = [(3, 4, 5), (6, 8, 10), (5, 12, 13), (9, 12, 15), (8, 15, 17)][int(rng.integers(5))]
-    unknown = _one_of(rng, ("c", "d", "x", "h", "l"))
-    begin = _one_of(rng, (f"{unknown}=", f"{unknown}=", "="))
+    unknown = one_of(rng, ("c", "d", "x", "h", "l"))
+    begin = one_of(rng, (f"{unknown}=", f"{unknown}=", "="))
     return [
         rf"{unknown}=\sqrt{{a^2+b^2}}",
         rf"{begin}\sqrt{{{a}^2+{b}^2}}",
@@ -150,14 +148,14 @@ def _pythagoras(rng: Random) -> list[str]:
 
 def _area(rng: Random) -> list[str]:
     a, b = _number(rng, 30), _number(rng, 30)
-    unit = _one_of(rng, ("", "", "cm^2", "m^2"))
-    times = _one_of(rng, _TIMES)
+    unit = one_of(rng, ("", "", "cm^2", "m^2"))
+    times = one_of(rng, _TIMES)
     if rng.random() < 0.5:
         return [r"A=\frac{1}{2}bh", rf"A=\frac{{1}}{{2}}({a})({b})", f"A={a * b / 2:g}{unit}"]
     return [
-        _one_of(rng, (r"A=l\cdot b", r"A=a\times b")),
-        f"{_one_of(rng, ('A=', '='))}{a}{times}{b}",
-        f"{_one_of(rng, ('A=', '='))}{a * b}{unit}",
+        one_of(rng, (r"A=l\cdot b", r"A=a\times b")),
+        f"{one_of(rng, ('A=', '='))}{a}{times}{b}",
+        f"{one_of(rng, ('A=', '='))}{a * b}{unit}",
     ]
 
 
@@ -174,7 +172,7 @@ def _system(rng: Random) -> list[str]:
 
 
 def _powers(rng: Random) -> list[str]:
-    unknown, times = _one_of(rng, _UNKNOWNS), _one_of(rng, (r"\cdot ", r"\times ", ""))
+    unknown, times = one_of(rng, _UNKNOWNS), one_of(rng, (r"\cdot ", r"\times ", ""))
     a, b, c = (int(rng.integers(2, 8)) for _ in range(3))
     return [
         rf"({a}{unknown}^{b})^{c}{times}{unknown}^{b}",
@@ -184,7 +182,7 @@ def _powers(rng: Random) -> list[str]:
 
 
 def _chance(rng: Random) -> list[str]:
-    event, point = _one_of(rng, ("A", "B", "E", "X")), _one_of(rng, (".", ","))
+    event, point = one_of(rng, ("A", "B", "E", "X")), one_of(rng, (".", ","))
     tenths = _number(rng, 10)
     return [
         rf"P(\overline{{{event}}})=1-P({event})",

@@ -13,7 +13,7 @@ import torch
 from inktex.modeling.modeling_inktex import InktexForConditionalGeneration
 from inktex.shipped import pretrained_path
 
-from .batches import IGNORE, PAD
+from .batches import IGNORE
 from .recipe_fields import SHIPPED
 
 __all__ = ["distillation_loss", "load_teacher", "taught_logits"]
@@ -55,8 +55,9 @@ def taught_logits(
         `(chosen sequences, tokens, vocabulary of the teacher)`.
     """
     given = {name: batch[name][pictures] for name in ("pixel_values", "pixel_mask")}
-    start, labels = batch["decoder_input_ids"][sequences, :1], batch["labels"][sequences, :-1]
-    given["decoder_input_ids"] = torch.cat([start, labels.masked_fill(labels == IGNORE, PAD)], 1)
+    tokens = teacher.prepare_decoder_input_ids_from_labels(batch["labels"][sequences])
+    tokens[:, 0] = batch["decoder_input_ids"][sequences, 0]  # of either direction
+    given["decoder_input_ids"] = tokens
     given["attention_target"] = batch["attention_target"][sequences]
     logits: torch.Tensor = teacher(**given, use_cache=False).logits
     return logits

@@ -23,7 +23,7 @@ from inktex.data.examples import Example
 from inktex.evaluation.symbols import LOOK_ALIKES
 from inktex.tokenizer.vocabulary_inktex import VOCABULARY
 
-__all__ = ["SymbolJudge", "recorded_symbols"]
+__all__ = ["SymbolJudge", "recorded_symbols", "symbol_picture"]
 
 Strokes = Sequence[NDArray[np.float32]]
 Symbol = tuple[str, Strokes]
@@ -87,7 +87,7 @@ class SymbolJudge:
         """
         train, dev = [*known], [*development]
         tokens = tuple(sorted({token for token, _ in train}))
-        dev = [one for one in dev if one[0] in {*tokens}]
+        dev = [one for one in dev if one[0] in tokens]
         if not train or not dev:
             raise ValueError("There are no symbols to learn from, or none to measure by.")
         torch.manual_seed(seed)
@@ -105,7 +105,7 @@ class SymbolJudge:
 
         Labels that the classifier does not know, and look-alikes of what it says, may be right.
         """
-        known = [i for i, (token, _) in enumerate(symbols) if token in {*self.tokens}]
+        known = [i for i, (token, _) in enumerate(symbols) if token in self.tokens]
         found: list[str | None] = [None] * len(symbols)
         if not known:
             return found
@@ -176,12 +176,12 @@ def _varied(pictures: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 def _pictures(symbols: Sequence[Symbol]) -> torch.Tensor:
     """`(n, 1, 32, 32)`, ink 1 on paper 0."""
-    drawn = np.stack([_picture(strokes) for _, strokes in symbols])
+    drawn = np.stack([symbol_picture(strokes) for _, strokes in symbols])
     return torch.from_numpy(drawn)[:, None].float() / 255
 
 
-def _picture(strokes: Strokes) -> NDArray[np.uint8]:
-    """A symbol in the middle of a picture, as large as fits, drawn at twice the size."""
+def symbol_picture(strokes: Strokes) -> NDArray[np.uint8]:
+    """A symbol as it is judged: `(32, 32)` uint8, in the middle, as large as fits, ink 255."""
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
     factor = 2 * _FILLED / max(float((high - low).max()), 1e-6)
