@@ -2,12 +2,13 @@
 """Leave out glyphs that look like another symbol than their labels say.
 
     python scripts/select_hands.py data/detexify.npz data/unipen.npz
-    python scripts/select_hands.py data/unipen.npz --sheet build/left-out.png
+    python scripts/select_hands.py data/unipen.npz --without q --sheet build/left-out.png
 
 A classifier learns the symbols of the recorded ink of scripts/prepare_crohme.py, and contradicts
 labels with the confidence that it has where it is right. Such glyphs are taken out of the files of
 scripts/prepare_detexify.py and scripts/prepare_unipen.py; those of the writers that are kept for
-evaluation stay. Printed is what was left out as what.
+evaluation stay. Printed is what was left out as what. `--without` is for symbols that have other
+forms in words than in mathematics: none of them is kept.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="to select from")
     parser.add_argument("--data", default="data/crohme", help="recorded ink (default %(default)s)")
     parser.add_argument("--sheet", type=Path, help="PNG to write, with what was left out")
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="TOKEN", help="tokens to leave out altogether"
+    )
     options = parser.parse_args(arguments)
     try:
         files = {
@@ -52,7 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
     left_out: list[tuple[FontGlyph, str]] = []
     for file, glyphs in files.items():
         verdicts = judge.contradictions([(one.token, one.strokes) for one in glyphs])
-        pairs = [(one, as_) for one, as_ in zip(glyphs, verdicts, strict=True)]
+        pairs = [
+            (one, "unwanted" if one.token in options.without else as_)
+            for one, as_ in zip(glyphs, verdicts, strict=True)
+        ]
         gone = [(one, as_) for one, as_ in pairs if as_ is not None and not one.held_out]
         kept = [one for one, as_ in pairs if as_ is None or one.held_out]
         save_glyphs(file, kept)

@@ -92,3 +92,8 @@ def test_the_script_leaves_out_what_is_contradicted(
     # What is left is not contradicted.
     assert script.main([str(file)]) == 0
     assert "0 of 3 glyphs are left out" in capsys.readouterr().out
+    assert script.main([str(file), "--without", "q", "x"]) == 0
+    assert "1 of 3 glyphs are left out, most often q as unwanted 1" in capsys.readouterr().out
+    assert sorted((one.font, one.token) for one in load_glyphs(file)) == sorted(
+        [(kept, "x"), (own, "3")]
+    )

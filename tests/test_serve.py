@@ -207,6 +207,7 @@ def test_the_description_is_right_and_its_examples_are_read(client: TestClient) 
     for example in (EXAMPLE_OF_ONE, EXAMPLE_OF_SEVERAL):
         assert client.post(READ, json=example).status_code == 200
     page = client.get("/docs")
+    assert client.get("/").text == page.text, "who opens the server's address finds what it does"
     assert page.headers["content-type"].startswith("text/html")
     assert all(f"POST {path}" in page.text for path in (READ, "/v3/text", "/v3/strokes"))
     assert "://" not in page.text, "the page loads something"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
@@ -204,6 +204,10 @@ def _add_rest(app: FastAPI, metrics: Metrics, known: AlphabetAnswer) -> None:
     @app.get("/metrics", summary="Figures for Prometheus.", response_class=Response)
     async def figures() -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("docs")  # relative: a proxy may have put the server under a path
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

@@ -17,7 +17,7 @@ from .metrics import Metrics
 from .refusals import RETRY_AFTER, RefusedError
 from .settings import ServerSettings
 
-OPEN: Final = frozenset({"/healthz", "/docs", "/openapi.json"})
+OPEN: Final = frozenset({"/", "/healthz", "/docs", "/openapi.json"})
 """Paths that need no key: they tell nothing of anyone's pictures."""
 KEY_HEADERS: Final = ("x-api-key", "app_key")
 """The second one is Mathpix's."""
