@@ -106,7 +106,8 @@ def test_the_key() -> None:
         refused = found.post("/v3/text").json()
         assert refused["error_info"]["id"] == "http_unauthorized"
         assert refused["error_info"]["message"] == refused["error"]
-        assert found.get("/healthz").status_code == found.get("/").status_code == 200
+        assert found.get("/healthz").status_code == found.get("/docs").status_code == 200
+        assert found.get("/").status_code == 200
 
 
 def test_a_request_that_is_too_large_is_not_kept() -> None:
